@@ -1,0 +1,1 @@
+"""mlchaos: chaos testing for machine-learning systems."""

@@ -1,0 +1,73 @@
+"""The errors that the harness reports, each with the exit code it ends in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ChaosError(Exception):
+    """An error with a message for the user; never shown as a traceback."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class UsageError(ChaosError):
+    """The command line asks for what cannot be."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of an input file: where it is, and what would be right.
+
+    `line` counts from 1; it is None where the whole file is meant.
+    """
+
+    file: str
+    line: int | None
+    field: str
+    says: str
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        field = f" {self.field}:" if self.field else ""
+        hint = f" (did you mean {self.nearest!r}?)" if self.nearest else ""
+        return f"{where}:{field} {self.says}{hint}"
+
+
+class InvalidInput(ChaosError):
+    """A scenario, target or parameter that cannot be run; carries every problem found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class ArmFailed(ChaosError):
+    """The target could not be brought up or driven; the trial is void."""
+
+    exit_code = 2
+
+
+class ChangeRefused(ChaosError):
+    """The target's own door (a review, a schema, admission) said no to a change."""
+
+    exit_code = 2
+
+    def __init__(self, by: str, says: str) -> None:
+        self.by = by
+        self.says = says
+        super().__init__(f"{by} refused: {says}")
+
+
+class UndoFailed(ChaosError):
+    """At least one undo could not be played."""
+
+    exit_code = 4
+
+
+class Interrupted(ChaosError):
+    """The user asked to stop."""
+
+    exit_code = 130
