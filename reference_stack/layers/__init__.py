@@ -1,0 +1,1 @@
+"""Defensive layers, one file each: a pure decision and its parameters."""

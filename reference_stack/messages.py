@@ -1,0 +1,344 @@
+"""The messages between components and the operations that carry them.
+
+`day` is calendar days since the scenario's start; `_ms` is operational milliseconds.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from reference_stack.ports import Operation
+
+
+class Empty(msgspec.Struct, frozen=True):
+    """Nothing to say."""
+
+
+# --- every component -------------------------------------------------------------------------------------
+
+
+class HealthReply(msgspec.Struct, frozen=True):
+    """Whether a component is ready to work."""
+
+    ready: bool
+    component: str
+    build: str
+
+
+class ScrapeReply(msgspec.Struct, frozen=True):
+    """A component's metrics: `name{label="value",…}` → value, as the text of /metrics gives them."""
+
+    day: float
+    samples: dict[str, float]
+
+
+class ConfigureRequest(msgspec.Struct, frozen=True):
+    """Set one setting of a component at run time: `key` is dotted, `value` is JSON."""
+
+    key: str
+    value: msgspec.Raw
+
+
+class ConfigureReply(msgspec.Struct, frozen=True):
+    """The value that stood before."""
+
+    previous: msgspec.Raw
+
+
+class SettingRequest(msgspec.Struct, frozen=True):
+    """Ask for one setting."""
+
+    key: str
+
+
+class SettingReply(msgspec.Struct, frozen=True):
+    """The value in force."""
+
+    value: msgspec.Raw
+
+
+HEALTH = Operation("health", Empty, HealthReply)
+SCRAPE = Operation("scrape", Empty, ScrapeReply)
+CONFIGURE = Operation("configure", ConfigureRequest, ConfigureReply)
+SETTING = Operation("setting", SettingRequest, SettingReply)
+
+# --- serving ---------------------------------------------------------------------------------------------
+
+
+class RecommendRequest(msgspec.Struct, frozen=True):
+    """One page view that wants a slate. `segment` is what the shop's session knows of the customer."""
+
+    view: str
+    customer: int
+    segment: int
+    attempt: int = 1
+
+
+class RecommendReply(msgspec.Struct, frozen=True):
+    """Ten products, best first, and where they come from.
+
+    `fallback` is empty, `last_good` or `popularity`; `defaulted` says that feature values were replaced by
+    defaults; `explored` holds the slots (from 0) filled at random, `explore_share` their probability.
+    """
+
+    recommendation: str
+    slate: list[int]
+    version: int
+    build: str
+    replica: str
+    fallback: str = ""
+    defaulted: bool = False
+    explored: list[int] = []
+    explore_share: float = 0.0
+
+
+class ExplainRequest(msgspec.Struct, frozen=True):
+    """Why did a customer see this?"""
+
+    recommendation: str
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why one product stood in one slot: the ranker's terms, summing to `score`."""
+
+    product: int
+    slot: int
+    score: float
+    terms: dict[str, float]
+    explored: bool = False
+
+
+class ExplainReply(msgspec.Struct, frozen=True):
+    """The lineage of one recommendation, kept for as long as its log."""
+
+    recommendation: str
+    day: float
+    customer: int
+    version: int
+    run: str
+    snapshot: str
+    feature_snapshot: str
+    partitions: dict[str, str]
+    build: str
+    replica: str
+    configuration: str
+    fallback: str
+    slate: list[int]
+    reasons: list[Reason]
+
+
+RECOMMEND = Operation("recommend", RecommendRequest, RecommendReply)
+EXPLAIN = Operation("explain", ExplainRequest, ExplainReply)
+
+# --- collector -------------------------------------------------------------------------------------------
+
+
+class ViewEvents(msgspec.Struct, frozen=True):
+    """The impressions of one page view, in columns of one length (ten).
+
+    Untyped on purpose where shoppers' devices write: the schema layer judges them.
+    """
+
+    view: str
+    recommendation: str
+    customer: int | None
+    segment: int | None
+    shard: int | None
+    day: float
+    version: int
+    fallback: str
+    products: list[int | None]
+    positions: list[int]
+    clicked: list[int | None]
+    dwell_s: list[float | None]
+    prices: list[float | None]
+    categories: list[int | None]
+    sources: list[int | None]
+    ages_days: list[float | None]
+
+
+class CollectReply(msgspec.Struct, frozen=True):
+    """What became of the rows: what is accepted or quarantined is durable."""
+
+    accepted: int
+    quarantined: int
+
+
+class AcknowledgedRequest(msgspec.Struct, frozen=True):
+    """How many rows did the collector acknowledge for a day?"""
+
+    partition_day: int
+
+
+class AcknowledgedReply(msgspec.Struct, frozen=True):
+    """Rows acknowledged as accepted for that day; None where the collector knows nothing of it."""
+
+    rows: int | None
+
+
+COLLECT = Operation("collect", ViewEvents, CollectReply)
+ACKNOWLEDGED = Operation("acknowledged", AcknowledgedRequest, AcknowledgedReply)
+
+# --- features --------------------------------------------------------------------------------------------
+
+
+class LookupRequest(msgspec.Struct, frozen=True):
+    """The online features of one customer."""
+
+    customer: int
+
+
+class LookupReply(msgspec.Struct, frozen=True):
+    """A customer's row of the snapshot: sparse, `products[i]` has `values[i]`; unknown customers are defaulted."""
+
+    snapshot: str
+    built_day: float
+    products: list[int]
+    values: list[float]
+    affinities: list[float]
+    defaulted: bool = False
+
+
+class PartitionCheck(msgspec.Struct, frozen=True):
+    """One partition as the job found it; `rows` is 0 and `sha256` empty where it is absent."""
+
+    partition_day: int
+    rows: int
+    sha256: str
+
+
+class DeliverRequest(msgspec.Struct, frozen=True):
+    """Take in what has arrived, in order, late ones too."""
+
+    day: int
+
+
+class DeliverReply(msgspec.Struct, frozen=True):
+    """Whether the partition of day − 1 is there, and all that the window holds."""
+
+    present: bool
+    window: list[PartitionCheck]
+
+
+class CheckReply(msgspec.Struct, frozen=True):
+    """The data gates that are red (layers that acted), with what they say."""
+
+    red: dict[str, str]
+
+
+class BuildReply(msgspec.Struct, frozen=True):
+    """A snapshot with its lineage."""
+
+    snapshot: str
+    watermark_day: int
+    window: list[PartitionCheck]
+
+
+LOOKUP = Operation("lookup", LookupRequest, LookupReply)
+DELIVER = Operation("deliver", DeliverRequest, DeliverReply)
+CHECK = Operation("check", DeliverRequest, CheckReply)
+BUILD = Operation("build", DeliverRequest, BuildReply)
+
+# --- trainer ---------------------------------------------------------------------------------------------
+
+
+class TrainRequest(msgspec.Struct, frozen=True):
+    """Fit, judge, refit and register the model of a day from a snapshot; doing it twice gives one version."""
+
+    day: int
+    snapshot: str
+
+
+class TrainReply(msgspec.Struct, frozen=True):
+    """The new version, or none where a gate blocked it; `red` holds the gates that acted."""
+
+    version: int | None
+    metrics: dict[str, float]
+    red: dict[str, str]
+
+
+TRAIN = Operation("train", TrainRequest, TrainReply)
+
+# --- orchestrator ----------------------------------------------------------------------------------------
+
+
+class PromoteRequest(msgspec.Struct, frozen=True):
+    """Ask for a version to become champion."""
+
+    version: int
+    by: str
+
+
+class PromoteReply(msgspec.Struct, frozen=True):
+    """What the door said; `refused_by` is empty where the alias was flipped."""
+
+    refused_by: str
+    says: str
+    previous: int | None
+
+
+class PushRequest(msgspec.Struct, frozen=True):
+    """Ask for a configuration value on one or all components of a kind; `components` empty means all."""
+
+    key: str
+    value: msgspec.Raw
+    by: str
+    components: list[str] = []
+
+
+class PushReply(msgspec.Struct, frozen=True):
+    """What the door said."""
+
+    refused_by: str
+    says: str
+
+
+class StatusReply(msgspec.Struct, frozen=True):
+    """Where the daily cycle stands."""
+
+    day: float
+    cycle: int
+    step: str
+    held_cycles: int
+
+
+PROMOTE = Operation("promote", PromoteRequest, PromoteReply)
+PUSH = Operation("push", PushRequest, PushReply)
+STATUS = Operation("status", Empty, StatusReply)
+
+# --- monitor and on-call ---------------------------------------------------------------------------------
+
+
+class AlertItem(msgspec.Struct, frozen=True):
+    """One alert in Alertmanager's webhook format: labels carry alertname, severity, category, component, layer."""
+
+    status: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    startsAt: str  # noqa: N815 (the format's own name)
+    fingerprint: str
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """Alertmanager's webhook message, version 4."""
+
+    version: str
+    groupKey: str  # noqa: N815
+    status: str
+    receiver: str
+    groupLabels: dict[str, str]  # noqa: N815
+    commonLabels: dict[str, str]  # noqa: N815
+    commonAnnotations: dict[str, str]  # noqa: N815
+    externalURL: str  # noqa: N815
+    alerts: list[AlertItem]
+
+
+class HeartbeatRequest(msgspec.Struct, frozen=True):
+    """A component or job says that it is alive."""
+
+    component: str
+    day: float
+
+
+PAGE = Operation("page", Webhook, Empty)
+HEARTBEAT = Operation("heartbeat", HeartbeatRequest, Empty)

@@ -1,0 +1,75 @@
+"""What a component says of itself: metrics, and JSON log lines stamped with the day.
+
+A log line is one JSON object with `event`, `day`, `component` and the event's own fields. These events are a
+contract with whoever watches the stack; everything else in a log is for people:
+
+    signal     {layer, signal: reached|fired|would_have_acted|acted|cleared, mode, says}
+    alert      {id, name, category, severity, routed_to, about, layer, state: firing|resolved, sent_day,
+                acknowledged_day|null}
+    action     {by, action, says}
+    views      {start_day, end_day, rows: [{version, build, replica, segment, n, abandoned, errors, slow, fallback,
+                defaulted, served_value, best_value}]}
+    partition  {partition_day, rows, sha256, state: written|delivered|absent}
+    snapshot   {snapshot, watermark_day, partitions: [{partition_day, rows, sha256}], due: [partition_day]}
+    version    {version, run, snapshot, trained_day, partitions: [...], due: [...], metrics}
+    alias      {alias, version|null, previous|null, by}
+    lag        {lag_days, over_days}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from reference_stack.ports import Runtime
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class Metrics:
+    """Counters and gauges by name and labels, rendered in Prometheus' text format.
+
+    Kept small because the monitor reads every component 24 times a simulated day, also in virtual time.
+    """
+
+    def __init__(self) -> None:
+        self._samples: dict[str, float] = {}
+
+    def add(self, name: str, amount: float = 1.0, **labels: str | int) -> None:
+        """Count up."""
+        key = sample_key(name, labels) if labels else name
+        self._samples[key] = self._samples.get(key, 0.0) + amount
+
+    def set(self, name: str, value: float, **labels: str | int) -> None:
+        """Set a gauge."""
+        self._samples[sample_key(name, labels) if labels else name] = value
+
+    def samples(self) -> dict[str, float]:
+        """A copy of all values, keys as in the text format."""
+        return dict(self._samples)
+
+    def render(self) -> str:
+        """The text of /metrics."""
+        return "".join(f"{key} {value:g}\n" for key, value in sorted(self._samples.items()))
+
+
+def sample_key(name: str, labels: dict[str, str | int]) -> str:
+    """`name{label="value",…}` with labels in order of their names."""
+    inner = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return f"{name}{{{inner}}}"
+
+
+class Telemetry:
+    """One component's voice."""
+
+    def __init__(self, component: str, runtime: Runtime, sink: Callable[[str], None]) -> None:
+        self.component = component
+        self.metrics = Metrics()
+        self._runtime = runtime
+        self._sink = sink
+
+    def log(self, event: str, **fields: object) -> None:
+        """Write one JSON line stamped with the day."""
+        line = {"event": event, "day": round(self._runtime.day(), 4), "component": self.component, **fields}
+        self._sink(_encoder.encode(line).decode())
