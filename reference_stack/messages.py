@@ -310,7 +310,7 @@ STATUS = Operation("status", Empty, StatusReply)
 
 
 class AlertItem(msgspec.Struct, frozen=True):
-    """One alert in Alertmanager's webhook format: labels carry alertname, severity, category, component, layer."""
+    """One alert in Alertmanager's webhook format: labels: alertname, severity, category, about, layer."""
 
     status: str
     labels: dict[str, str]

@@ -96,7 +96,7 @@ class Semaphore(Protocol):
 
 
 class Runtime(Protocol):
-    """Time and concurrency. Operational time is in seconds, the calendar in days since the scenario's start."""
+    """Time and concurrency. Operational time is in seconds, the calendar in days since the start."""
 
     @property
     def day_seconds(self) -> float:

@@ -53,12 +53,16 @@ class Hook(enum.StrEnum):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """`fired`: the layer objects. `acts`: it would also do something about it (a warning does not)."""
+    """`fired`: the layer objects. `acts`: it would also do something about it (a warning does not).
+
+    `detail` holds the figures behind the words; `rows` (hook ROW only) the bad rows by index, with the reason.
+    """
 
     fired: bool
     acts: bool
     says: str
     detail: Mapping[str, float] = {}
+    rows: Mapping[int, str] = {}
 
 
 GREEN = Decision(fired=False, acts=False, says="")
@@ -84,7 +88,7 @@ class Layer(Protocol):
     hook: ClassVar[Hook]
     Parameters: ClassVar[type[msgspec.Struct]]
 
-    def __init__(self, parameters: Any) -> None: ...  # noqa: ANN401 (each layer has its own)
+    def __init__(self, parameters: Any) -> None: ...
 
     def decide(self, evidence: Any) -> Decision:
         """Judge the evidence; no I/O, no clock, no randomness."""

@@ -1,0 +1,133 @@
+"""Loads layers by `module:attribute`, asks them, and says what they said."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from reference_stack.layers.contract import GREEN, Decision, Hook, Layer, Mode
+from reference_stack.settings import LayerSettings, SettingsError
+from reference_stack.telemetry import Telemetry
+
+
+class LayerHost:
+    """One layer in its place: mode, parameters and signals.
+
+    A signal is written when something changes (`fired`, `acted`, `cleared`), `reached` once a calendar day;
+    `about` tells apart what the layer watches, such as the component behind a heartbeat.
+    """
+
+    def __init__(self, layer: type[Layer], settings: LayerSettings, telemetry: Telemetry) -> None:
+        self.name = layer.name
+        self.hook = layer.hook
+        self.mode = settings.mode
+        self._class = layer
+        self._parameters = dict(settings.parameters)
+        self._telemetry = telemetry
+        self._layer = self._build(self._parameters)
+        self._state: dict[str, tuple[bool, bool]] = {}
+        self._reached_on: int | None = None
+
+    def _build(self, parameters: Mapping[str, object]) -> Layer:
+        try:
+            return self._class(msgspec.convert(dict(parameters), self._class.Parameters))
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"layer {self.name}: {error}") from error
+
+    def configure(self, key: str, value: object) -> object:
+        """Set `mode` or a parameter at run time; the previous value. Raises SettingsError."""
+        if key == "mode":
+            previous: object = self.mode.value
+            try:
+                self.mode = Mode(str(value))
+            except ValueError as error:
+                raise SettingsError(
+                    f"layer {self.name}: mode is off, observe or enforce, not {value!r}"
+                ) from error
+            return previous
+        previous = self.setting(key)
+        changed = {**self._parameters, key: value}
+        self._layer = self._build(changed)
+        self._parameters = changed
+        return previous
+
+    def setting(self, key: str) -> object:
+        """The mode or a parameter's value in force. Raises SettingsError."""
+        if key == "mode":
+            return self.mode.value
+        in_force = msgspec.to_builtins(msgspec.convert(self._parameters, self._class.Parameters))
+        if key not in in_force:
+            raise SettingsError(f"layer {self.name} has no parameter {key!r}")
+        return in_force[key]
+
+    def ask(self, evidence: object, *, day: float, about: str = "") -> Decision:
+        """The layer's decision as it counts: GREEN when off, never acting when it only observes."""
+        if self.mode is Mode.OFF:
+            return GREEN
+        self._telemetry.metrics.add("layer_reached_total", layer=self.name)
+        if self._reached_on != int(day // 1):
+            self._reached_on = int(day // 1)
+            self._signal("reached", "", about)
+        decision = self._layer.decide(evidence)
+        self._note(decision, about)
+        if self.mode is Mode.OBSERVE and decision.acts:
+            return msgspec.structs.replace(decision, acts=False, rows={})
+        return decision
+
+    def _note(self, decision: Decision, about: str) -> None:
+        fired, acted = self._state.get(about, (False, False))
+        if decision.fired and not fired:
+            self._signal("fired", decision.says, about)
+        if decision.acts and not acted:
+            self._signal("acted" if self.mode is Mode.ENFORCE else "would_have_acted", decision.says, about)
+        if fired and not decision.fired:
+            self._signal("cleared", decision.says, about)
+        if (decision.fired, decision.acts) != (fired, acted):
+            self._state[about] = (decision.fired, decision.acts)
+            firing = any(state[0] for state in self._state.values())
+            self._telemetry.metrics.set("layer_fired", float(firing), layer=self.name)
+
+    def _signal(self, signal: str, says: str, about: str) -> None:
+        self._telemetry.log(
+            "signal", layer=self.name, signal=signal, mode=self.mode.value, says=says, about=about
+        )
+
+
+class LayerSet:
+    """The layers that a component asks, by hook, in the order of the settings."""
+
+    def __init__(
+        self, settings: Mapping[str, LayerSettings], telemetry: Telemetry, hooks: Iterable[Hook]
+    ) -> None:
+        wanted = tuple(hooks)
+        self._hosts: dict[str, LayerHost] = {}
+        for name, layer in settings.items():
+            loaded = load(name, layer)
+            if loaded.hook in wanted:
+                self._hosts[name] = LayerHost(loaded, layer, telemetry)
+
+    def at(self, hook: Hook) -> tuple[LayerHost, ...]:
+        """The layers of one hook."""
+        return tuple(host for host in self._hosts.values() if host.hook is hook)
+
+    def named(self, name: str) -> LayerHost | None:
+        """One layer, if this component asks it."""
+        return self._hosts.get(name)
+
+
+def load(name: str, settings: LayerSettings) -> type[Layer]:
+    """The class that the settings name. Raises SettingsError when it is not there or is no layer."""
+    module_name, _, attribute = settings.use.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"layer {name}: cannot load {settings.use!r}: {error}") from error
+    missing = [word for word in ("name", "hook", "Parameters", "decide") if not hasattr(found, word)]
+    if missing:
+        raise SettingsError(f"layer {name}: {settings.use!r} lacks {', '.join(missing)}")
+    if found.name != name:
+        raise SettingsError(f"layer {name}: {settings.use!r} calls itself {found.name!r}")
+    layer: type[Layer] = found
+    return layer

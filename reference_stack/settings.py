@@ -1,0 +1,158 @@
+"""Typed configuration of the stack, read from one YAML or JSON file that refuses unknown fields.
+
+Lengths of time carry their clock in their names: `_days` of calendar, `_ms` operational.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from reference_stack.layers.contract import Mode
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it."""
+
+
+class LayerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A defensive layer: where its class is, whether it counts, and its parameters."""
+
+    use: str
+    mode: Mode = Mode.ENFORCE
+    parameters: dict[str, object] = {}
+
+
+class ShellSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The server in front of a component: a worker is held for the service time only.
+
+    `service_ms` is the mean of a gamma distribution with shape `service_shape`; 0 means no worker is held.
+    """
+
+    workers: int = 8
+    queue: int = 64
+    service_ms: float = 0.0
+    service_shape: float = 8.0
+
+
+class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`close_days`: how long after midnight a day's partition is closed and written."""
+
+    close_days: float = 0.005
+
+
+class FeaturesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`window_days`: partitions in a snapshot; `due_days`: a partition is due so long after midnight."""
+
+    window_days: int = 7
+    due_days: float = 0.15
+    poll_days: float = 0.01
+
+
+class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The model's hyperparameters; more of them in `reference_stack.trainer.model`."""
+
+    window_days: int = 7
+    rank: int = 8
+    ridge: float = 10.0
+
+
+class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`normal` waits for features; past `features_timeout_ms` the fallback layer, if armed, answers.
+
+    `give_up_ms` is when a lookup without that layer fails the view.
+    """
+
+    slots: int = 10
+    explore_share: float = 0.02
+    features_timeout_ms: float = 50.0
+    give_up_ms: float = 2000.0
+    refresh_days: float = 0.02
+    canary_share: float = 0.5
+
+
+class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The daily cycle starts `start_days` after midnight; a lease ends by itself after `lease_days`."""
+
+    start_days: float = 0.02
+    lease_days: float = 0.5
+    attempts: int = 3
+    retry_days: float = 0.02
+    canary_days: float = 0.0
+
+
+class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Scrapes every component each `scrape_days`; `slow_ms` is the perceived latency of a bad view."""
+
+    scrape_days: float = 1 / 24
+    slow_perceived_ms: float = 2500.0
+    fallback_share: float = 0.01
+
+
+class OnCallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who answers: `simulated` or `none`; acknowledgement is drawn uniformly between the two bounds."""
+
+    kind: str = "simulated"
+    acknowledge_from_days: float = 0.1
+    acknowledge_to_days: float = 0.5
+
+
+class ShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The shoppers. Perceived latency is 1.0 s + `felt` × (measured − `normal_ms`)."""
+
+    normal_ms: float = 8.0
+    felt: float = 20.0
+    timeout_ms: float = 3000.0
+    attempts: int = 1
+    backoff_ms: float = 10.0
+    surge: float = 1.0
+    report_days: float = 1 / 24
+
+
+class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole stack. `addresses` and `links` are used live only: host:port of each component's server,
+    and the address at which a caller finds it (a proxy's, if one stands between)."""
+
+    seed: int = 1
+    world: str = "default"
+    days: float = 14.0
+    day_seconds: float = 1.0
+    build: str = "2026.1"
+    root: str = ""
+    inbox: str = ""
+    addresses: dict[str, str] = {}
+    links: dict[str, str] = {}
+    shells: dict[str, ShellSettings] = {}
+    layers: dict[str, LayerSettings] = {}
+    routing: str = ""
+    collector: CollectorSettings = CollectorSettings()
+    features: FeaturesSettings = FeaturesSettings()
+    trainer: TrainerSettings = TrainerSettings()
+    serving: ServingSettings = ServingSettings()
+    orchestrator: OrchestratorSettings = OrchestratorSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    oncall: OnCallSettings = OnCallSettings()
+    shop: ShopSettings = ShopSettings()
+
+
+REPLICAS = ("serving-a", "serving-b")
+COMPONENTS = (
+    "collector",
+    "features",
+    "trainer",
+    "registry",
+    *REPLICAS,
+    "orchestrator",
+    "oncall",
+    "monitor",
+    "shop",
+)
+
+
+def read_settings(path: Path) -> StackSettings:
+    """Settings from a YAML or JSON file. Raises SettingsError, naming the file and the field."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=StackSettings)
+    except (msgspec.DecodeError, OSError) as error:
+        raise SettingsError(f"{path}: {error}") from error
