@@ -189,7 +189,7 @@ class LookupRequest(msgspec.Struct, frozen=True):
 
 
 class LookupReply(msgspec.Struct, frozen=True):
-    """A customer's row of the snapshot: sparse, `products[i]` has `values[i]`; unknown customers are defaulted."""
+    """A customer's row of the snapshot: sparse, `products[i]` has `values[i]`; defaulted if unknown."""
 
     snapshot: str
     built_day: float

@@ -55,7 +55,7 @@ class Hook(enum.StrEnum):
 class Decision(msgspec.Struct, frozen=True):
     """`fired`: the layer objects. `acts`: it would also do something about it (a warning does not).
 
-    `detail` holds the figures behind the words; `rows` (hook ROW only) the bad rows by index, with the reason.
+    `detail` holds the figures behind the words; `rows` (hook ROW only) bad rows by index, with the reason.
     """
 
     fired: bool
