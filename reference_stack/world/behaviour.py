@@ -1,0 +1,93 @@
+"""What shoppers do: arrive, abandon, click, read, come back or not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference_stack.world.catalogue import BoolArray, FloatArray, IntArray
+from reference_stack.world.presets import WorldParameters
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """The page views of one day, in order of time. The same seed and day give the same views in every arm:
+    a lower returning level only takes views away, and leaves each other view its time, customer and noise.
+    """
+
+    day: int
+    """Scenario day."""
+    times: FloatArray
+    """(n,) scenario days, ascending, each in [day, day + 1)."""
+    customers: IntArray
+    """(n,) customer ids."""
+    ordinals: IntArray
+    """(n,) ordinal of the view within its day: (seed, day, ordinal) keys all of its randomness."""
+    patience: FloatArray
+    """(n,) uniforms: the shopper leaves if this is below `abandonment(latency)`."""
+    click_uniforms: FloatArray
+    """(n, slots) uniforms, one per slot, whatever is served in it."""
+    dwell_noise: FloatArray
+    """(n, slots) standard normals, one per slot."""
+    null_uniforms: FloatArray
+    """(n, slots) uniforms that decide which event rows lose a value."""
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What one shopper did with one slate; arrays have the length of the slate."""
+
+    clicked: BoolArray
+    dwell_seconds: FloatArray
+    """Seconds on the product's page; NaN where nothing was clicked."""
+    null: BoolArray
+    """Event rows whose price is lost on the way (sent as null): they are unusable for training."""
+    value: float
+    """True expected clicks of the slate, Σ_j j^−½ · P_j."""
+
+
+def exposure(positions: IntArray) -> FloatArray:
+    """Chance that a shopper looks at slots `positions` (from 1): j^−½."""
+    return np.asarray(positions, dtype=np.float64) ** -0.5
+
+
+def abandonment(parameters: WorldParameters, latency_s: float) -> float:
+    """b(L): chance that a shopper leaves before a page that takes `latency_s` seconds shows.
+
+    A logistic between a floor and a ceiling; the default parameters fit the bounce rates published by
+    Google/SOASTA 2017.
+    """
+    steepness = (latency_s - parameters.abandon_midpoint_s) / parameters.abandon_scale_s
+    return parameters.abandon_floor + parameters.abandon_span / (1.0 + math.exp(min(700.0, -steepness)))
+
+
+def patience_ratio(parameters: WorldParameters, latency_s: float) -> float:
+    """a = (1 − b(L)) ÷ (1 − b(L0)): views kept, relative to the normal latency L0."""
+    normal = abandonment(parameters, parameters.normal_latency_s)
+    return (1.0 - abandonment(parameters, latency_s)) / (1.0 - normal)
+
+
+def returning_level(
+    parameters: WorldParameters, level: float, quality_ratio: float, patience: float
+) -> float:
+    """The returning level u of tomorrow: u + κ·((q/q0)^ρ · a^ρ − u).
+
+    `quality_ratio` is q/q0 of the day that ends, `patience` its mean a (see `patience_ratio`). Users come
+    back slowly, which gives the latency loop its hysteresis (K9s, Hellström; κ and ρ are assumptions).
+    """
+    wish = math.pow(max(0.0, quality_ratio), parameters.return_quality_power)
+    wish *= math.pow(max(0.0, patience), parameters.return_patience_power)
+    return level + parameters.return_rate * (wish - level)
+
+
+def dwell_seconds(parameters: WorldParameters, probability: FloatArray, noise: FloatArray) -> FloatArray:
+    """Seconds spent on clicked products: 20·exp(0.3·(logit P + 1.5) + 0.6·N). Shapes broadcast."""
+    clipped = np.clip(probability, 1e-12, 1.0 - 1e-12)
+    logit = np.log(clipped) - np.log1p(-clipped)
+    mean = parameters.dwell_slope * (logit - parameters.dwell_centre)
+    return np.asarray(parameters.dwell_seconds * np.exp(mean + parameters.dwell_sigma * noise))
