@@ -1,0 +1,1 @@
+"""Frozen models, strict parsing and pure functions; no I/O besides reading the file that is parsed."""

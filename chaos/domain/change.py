@@ -1,0 +1,140 @@
+"""Changes: plain records of what to do to a target, and of how to undo it.
+
+An undo is a Change too, so that a guardian can play it without the fault's code. Those that set a value carry
+`expect`: what the fault put there. An undo whose target holds something else leaves it alone and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+Scalar = str | int | float | bool | None
+
+
+class _Change(msgspec.Struct, frozen=True, tag_field="do", forbid_unknown_fields=True):
+    pass
+
+
+class AddToxic(_Change, frozen=True, tag="add_toxic"):
+    """Put a toxic on a network link; `name` is unique on it. Attributes are Toxiproxy's."""
+
+    link: str
+    name: str
+    type: str
+    stream: str
+    toxicity: float
+    attributes: Mapping[str, int]
+
+
+class RemoveToxic(_Change, frozen=True, tag="remove_toxic"):
+    """Take a toxic off a network link."""
+
+    link: str
+    name: str
+
+
+class SetLinkUp(_Change, frozen=True, tag="set_link_up"):
+    """Open or cut a network link. `expect` is None in a fault, the value to compare with in an undo."""
+
+    link: str
+    up: bool
+    expect: bool | None = None
+
+
+class AddDataToxic(_Change, frozen=True, tag="add_data_toxic"):
+    """Put a data toxic on a data link; parameters are those of `chaos.domain.data_toxics`."""
+
+    link: str
+    name: str
+    type: str
+    parameters: Mapping[str, Scalar]
+
+
+class RemoveDataToxic(_Change, frozen=True, tag="remove_data_toxic"):
+    """Take a data toxic off; what it held back is handed on, in order."""
+
+    link: str
+    name: str
+
+
+class Configure(_Change, frozen=True, tag="configure"):
+    """Set a component's setting at run time. `expect` as in SetLinkUp (JSON text, None: not compared)."""
+
+    component: str
+    key: str
+    value: Scalar
+    expect: msgspec.Raw | None = None
+
+
+class SetLayer(_Change, frozen=True, tag="set_layer"):
+    """Set a layer's mode or one of its parameters on every component that asks it."""
+
+    layer: str
+    key: str
+    value: Scalar
+    expect: msgspec.Raw | None = None
+
+
+class Kill(_Change, frozen=True, tag="kill"):
+    """End a component's process at once (SIGKILL); it loses its memory and keeps its folders."""
+
+    component: str
+
+
+class Start(_Change, frozen=True, tag="start"):
+    """Start a component that is not running."""
+
+    component: str
+
+
+class Pause(_Change, frozen=True, tag="pause"):
+    """Stop a component where it stands (SIGSTOP)."""
+
+    component: str
+
+
+class Resume(_Change, frozen=True, tag="resume"):
+    """Let a paused component go on (SIGCONT)."""
+
+    component: str
+
+
+class SetAlias(_Change, frozen=True, tag="set_alias"):
+    """Flip a registry alias directly; `version` None removes it. `expect` as in SetLinkUp."""
+
+    alias: str
+    version: int | None
+    expect: int | None = None
+
+
+Change = (
+    AddToxic
+    | RemoveToxic
+    | SetLinkUp
+    | AddDataToxic
+    | RemoveDataToxic
+    | Configure
+    | SetLayer
+    | Kill
+    | Start
+    | Pause
+    | Resume
+    | SetAlias
+)
+
+
+def describe(change: Change) -> str:
+    """One line for people: `add_toxic serving-features latency latency=225 jitter=0`."""
+    fields = msgspec.to_builtins(change)
+    words = [str(fields.pop("do"))]
+    fields.pop("expect", None)
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            words += [f"{inner}={item}" for inner, item in value.items()]
+        elif key in {"link", "component", "layer", "alias", "type"}:
+            words.append(str(value))
+        elif key != "name":
+            words.append(f"{key}={value}")
+    return " ".join(words)

@@ -1,0 +1,256 @@
+"""The journal's events: one JSON object a line, each with the day it belongs to.
+
+`day` is calendar days since the scenario's start. Events from the stack carry the day the stack stamped.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from chaos.domain.change import Change
+from chaos.domain.layer import Mode, SignalKind
+
+SCHEMA = 1
+
+
+class _Event(msgspec.Struct, frozen=True, tag_field="event"):
+    day: float
+
+
+class Header(_Event, frozen=True, tag="header"):
+    """First line of a journal. `plan` is the arm's plan as JSON (`chaos.domain.plan.ArmPlan`)."""
+
+    schema: int
+    mlchaos: str
+    run: str
+    seed: int
+    target: str
+    arm: str
+    day_seconds: float
+    started_at: str
+    plan_hash: str
+    plan: msgspec.Raw
+    versions: dict[str, str] = {}
+
+
+class Phase(_Event, frozen=True, tag="phase"):
+    """The runner enters a phase of the arm: provision, steady_before, inject, observe, undo, steady_after,
+    drain, teardown, done; or void / interrupted / aborted, with the reason."""
+
+    phase: str
+    says: str = ""
+
+
+class Planned(_Event, frozen=True, tag="change"):
+    """A change that a fault or a hole is about to make; `id` names it in what follows."""
+
+    id: str
+    about: str
+    change: Change
+
+
+class Prepared(_Event, frozen=True, tag="prepared"):
+    """The undo, on disk before the change is applied; None where nothing needs undoing."""
+
+    id: str
+    undo: Change | None
+
+
+class Applied(_Event, frozen=True, tag="applied"):
+    """The change is made."""
+
+    id: str
+
+
+class Refused(_Event, frozen=True, tag="refused"):
+    """The target's own door said no."""
+
+    id: str
+    by: str
+    says: str
+
+
+class Undone(_Event, frozen=True, tag="undone"):
+    """An undo was played: `undone`, `left` (the value was no longer the fault's) or `failed`."""
+
+    id: str
+    outcome: Literal["undone", "left", "failed"]
+    says: str = ""
+
+
+class Effect(_Event, frozen=True, tag="effect"):
+    """A reading of a fault's own effect probe; `seen` None means no data."""
+
+    fault: str
+    seen: bool | None
+    value: float | None
+    says: str = ""
+
+
+class Reading(_Event, frozen=True, tag="probe"):
+    """A reading of a steady-state probe; `ok` None means no data."""
+
+    probe: str
+    value: float | None
+    ok: bool | None
+    says: str = ""
+
+
+class Signal(_Event, frozen=True, tag="signal"):
+    """A defensive layer speaks."""
+
+    component: str
+    layer: str
+    signal: SignalKind
+    mode: Mode
+    says: str = ""
+    about: str = ""
+
+
+class Alert(_Event, frozen=True, tag="alert"):
+    """An alert was sent, acknowledged or resolved; later events of one id replace earlier ones."""
+
+    component: str
+    id: str
+    name: str
+    category: str
+    severity: str
+    routed_to: str
+    state: Literal["firing", "resolved"]
+    sent_day: float
+    acknowledged_day: float | None = None
+    layer: str = ""
+    about: str = ""
+
+
+class Action(_Event, frozen=True, tag="action"):
+    """On-call or a layer did something."""
+
+    component: str
+    by: str
+    action: str
+    says: str = ""
+
+
+class ViewRow(msgspec.Struct, frozen=True):
+    """Page views of one kind in one interval; `version` 0 where no recommendation came.
+
+    `served_value` and `best_value` sum expected clicks by true preference (shoppers' truth, not the stack's).
+    """
+
+    version: int
+    build: str
+    replica: str
+    segment: int
+    n: int
+    abandoned: int
+    errors: int
+    slow: int
+    fallback: int
+    defaulted: int
+    served_value: float
+    best_value: float
+
+
+class Views(_Event, frozen=True, tag="views"):
+    """Tallies of the page views of 1/24 day."""
+
+    component: str
+    start_day: float
+    end_day: float
+    rows: list[ViewRow]
+
+
+class PartitionRef(msgspec.Struct, frozen=True):
+    """A partition by content; rows 0 and an empty hash where it was absent."""
+
+    partition_day: int
+    rows: int
+    sha256: str
+
+
+class Partition(_Event, frozen=True, tag="partition"):
+    """A partition was written at the source, delivered at the sink, or found absent when due."""
+
+    component: str
+    partition_day: int
+    rows: int
+    sha256: str
+    state: Literal["written", "delivered", "absent"]
+
+
+class Snapshot(_Event, frozen=True, tag="snapshot"):
+    """A feature snapshot with its lineage; `due` are the partition days that were due when it was built."""
+
+    component: str
+    snapshot: str
+    watermark_day: int
+    partitions: list[PartitionRef]
+    due: list[int]
+
+
+class Version(_Event, frozen=True, tag="version"):
+    """A model version was registered."""
+
+    component: str
+    version: int
+    run: str
+    snapshot: str
+    trained_day: float
+    partitions: list[PartitionRef]
+    due: list[int]
+    metrics: dict[str, float] = {}
+
+
+class Alias(_Event, frozen=True, tag="alias"):
+    """An alias was flipped."""
+
+    component: str
+    alias: str
+    version: int | None
+    previous: int | None
+    by: str
+
+
+class Exit(_Event, frozen=True, tag="exit"):
+    """A component's process ended; `expected` when the harness did it or asked for it."""
+
+    component: str
+    code: int
+    expected: bool
+
+
+class Lag(_Event, frozen=True, tag="lag"):
+    """A component's timers (or the harness's ticker) were late by `lag_days` for `over_days`."""
+
+    component: str
+    lag_days: float
+    over_days: float
+
+
+Event = (
+    Header
+    | Phase
+    | Planned
+    | Prepared
+    | Applied
+    | Refused
+    | Undone
+    | Effect
+    | Reading
+    | Signal
+    | Alert
+    | Action
+    | Views
+    | Partition
+    | Snapshot
+    | Version
+    | Alias
+    | Exit
+    | Lag
+)
+
+# What a target's own log may say; the rest of the events are the harness's.
+Observed = Signal | Alert | Action | Views | Partition | Snapshot | Version | Alias | Lag
