@@ -1,0 +1,160 @@
+"""What can be asked of a target: frozen verbs that build Changes and do nothing by themselves."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.domain.change import (
+    AddDataToxic,
+    AddToxic,
+    Configure,
+    Kill,
+    Pause,
+    Scalar,
+    SetAlias,
+    SetLayer,
+    SetLinkUp,
+)
+from chaos.domain.target import CapabilityName, DataLink, NetworkLink, TargetSpec
+
+
+class MeaninglessChange(ValueError):
+    """A fault asks for what this target does not have; `field` is the fault's parameter."""
+
+    def __init__(self, field: str, says: str, nearest: str | None = None) -> None:
+        self.field = field
+        self.nearest = nearest
+        super().__init__(says)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to `name`, if one is close."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Capability:
+    """The base of all: it knows the target's description, never the target."""
+
+    name: ClassVar[CapabilityName]
+    spec: TargetSpec
+
+    def _component(self, component: str) -> str:
+        if component not in self.spec.components:
+            near = nearest(component, self.spec.components)
+            raise MeaninglessChange("component", f"the target has no component {component!r}", near)
+        return component
+
+
+@dataclass(frozen=True)
+class Network(Capability):
+    """Network links and their toxics."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.NETWORK
+
+    def _link(self, link: str) -> str:
+        found = self.spec.links.get(link)
+        network = [name for name, one in self.spec.links.items() if isinstance(one, NetworkLink)]
+        if found is None:
+            near = nearest(link, network)
+            raise MeaninglessChange("link", f"the target has no network link {link!r}", near)
+        if not isinstance(found, NetworkLink):
+            raise MeaninglessChange("link", f"{link!r} is a data link; this fault needs a network link")
+        return link
+
+    def toxic(
+        self, link: str, type: str, *, stream: str = "downstream", toxicity: float = 1.0, **attributes: int
+    ) -> AddToxic:
+        """A toxic of Toxiproxy's kind on a network link. Raises MeaninglessChange."""
+        return AddToxic(
+            link=self._link(link),
+            name=f"mlchaos_{type}_{stream}",
+            type=type,
+            stream=stream,
+            toxicity=toxicity,
+            attributes=attributes,
+        )
+
+    def down(self, link: str) -> SetLinkUp:
+        """Cut a network link. Raises MeaninglessChange."""
+        return SetLinkUp(link=self._link(link), up=False)
+
+
+@dataclass(frozen=True)
+class Data(Capability):
+    """Data links and their toxics."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.DATA
+
+    def toxic(self, link: str, type: str, **parameters: Scalar) -> AddDataToxic:
+        """A data toxic on a data link. Raises MeaninglessChange."""
+        found = self.spec.links.get(link)
+        data = [name for name, one in self.spec.links.items() if isinstance(one, DataLink)]
+        if found is None:
+            raise MeaninglessChange("link", f"the target has no data link {link!r}", nearest(link, data))
+        if not isinstance(found, DataLink):
+            raise MeaninglessChange("link", f"{link!r} is a network link; this fault needs a data link")
+        return AddDataToxic(link=link, name=f"mlchaos_{type}", type=type, parameters=parameters)
+
+
+@dataclass(frozen=True)
+class Processes(Capability):
+    """Components as processes."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.PROCESSES
+
+    def kill(self, component: str) -> Kill:
+        """End a component at once. Raises MeaninglessChange."""
+        return Kill(component=self._component(component))
+
+    def pause(self, component: str) -> Pause:
+        """Stop a component where it stands. Raises MeaninglessChange."""
+        return Pause(component=self._component(component))
+
+
+@dataclass(frozen=True)
+class Config(Capability):
+    """Settings of components."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.CONFIG
+
+    def push(self, component: str, key: str, value: Scalar) -> Configure:
+        """Set a component's setting. Raises MeaninglessChange."""
+        return Configure(component=self._component(component), key=key, value=value)
+
+
+@dataclass(frozen=True)
+class Registry(Capability):
+    """The model registry."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.REGISTRY
+
+    def flip(self, alias: str, version: int) -> SetAlias:
+        """Flip an alias directly, past every door."""
+        return SetAlias(alias=alias, version=version)
+
+
+@dataclass(frozen=True)
+class Layers(Capability):
+    """The switches and parameters of the defensive layers."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.LAYERS
+
+    def set(self, layer: str, key: str, value: Scalar) -> SetLayer:
+        """Set a layer's mode or a parameter. Raises MeaninglessChange."""
+        found = self.spec.layers.get(layer)
+        if found is None:
+            raise MeaninglessChange(
+                "layer", f"the target has no layer {layer!r}", nearest(layer, self.spec.layers)
+            )
+        if key != "mode" and key not in found.parameters:
+            near = nearest(key, found.parameters)
+            raise MeaninglessChange(key, f"layer {layer!r} has no parameter {key!r}", near)
+        return SetLayer(layer=layer, key=key, value=value)
+
+
+CAPABILITIES: tuple[type[Capability], ...] = (Network, Data, Processes, Config, Registry, Layers)

@@ -1,0 +1,145 @@
+"""What faults, probes and drivers are: small required interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+
+from chaos.capabilities import Capability
+from chaos.domain.change import Change
+from chaos.domain.event import Event
+from chaos.domain.plan import ArmPlan
+from chaos.domain.target import TargetSpec
+
+C = TypeVar("C", bound=Capability)
+
+
+class Usable(Protocol):
+    """What a fault sees of a target."""
+
+    @property
+    def spec(self) -> TargetSpec:
+        """The target's description."""
+        ...
+
+    def use(self, capability: type[C]) -> C:
+        """A capability's verbs. Raises MeaninglessChange where the target lacks it."""
+        ...
+
+
+class Readable(Protocol):
+    """What a probe sees of a target: it reads, and never calls into the target's own links."""
+
+    @property
+    def spec(self) -> TargetSpec:
+        """The target's description."""
+        ...
+
+    def day(self) -> float:
+        """The calendar, in days since the scenario's start."""
+        ...
+
+    def metrics(self, component: str) -> Mapping[str, float] | None:
+        """A component's metrics by sample name, or None where it does not answer."""
+        ...
+
+    def delivered(self, link: str) -> Mapping[int, int] | None:
+        """The partition days at a data link's sink with their sizes in bytes, or None where unknown."""
+        ...
+
+
+class Probe(Protocol):
+    """Reads one number of a target, at regular moments of an arm; an instance lives for one arm."""
+
+    name: ClassVar[str]
+
+    def read(self, target: Readable) -> float | None:
+        """The reading now, or None where there is no data (never a number that means it)."""
+        ...
+
+
+class EffectCheck(Protocol):
+    """A fault's proof of its own effect: a probe, and what reading means that the fault bites."""
+
+    @property
+    def probe(self) -> Probe:
+        """What is read, in every arm."""
+        ...
+
+    def seen(self, value: float) -> bool:
+        """Whether the reading shows the effect."""
+        ...
+
+
+class Fault(Protocol):
+    """An active failure: a frozen dataclass whose fields are its parameters.
+
+    Optional: a property `lasts_days` when the fault says itself how long it lasts, and a method
+    `refuse(spec) -> None` that raises MeaninglessChange for parameters that cannot be meant.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[type[Capability], ...]]
+
+    def changes(self, target: Usable) -> Iterator[Change]:
+        """What to do to the target, in order; undone in the opposite order."""
+        ...
+
+    def effect(self, spec: TargetSpec) -> EffectCheck | None:
+        """How the effect is seen, or None for a fault that has none (noop)."""
+        ...
+
+
+@runtime_checkable
+class SelfTimed(Protocol):
+    """A fault that says itself how long it lasts."""
+
+    @property
+    def lasts_days(self) -> float:
+        """Days from the injection to the undo."""
+        ...
+
+
+class Target(Usable, Readable, Protocol):
+    """The live handle of one arm. Nothing here sleeps but `advance`."""
+
+    def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
+        """Let time pass until a day, or until `wake` says so; events are handed on while it does."""
+        ...
+
+    def prepare(self, change: Change) -> Change | None:
+        """Read what is there and return the undo, None where there is nothing to undo. Raises ArmFailed."""
+        ...
+
+    def apply(self, change: Change) -> None:
+        """Make the change. Raises ChangeRefused (the target's own door) or ArmFailed."""
+        ...
+
+    def revert(self, undo: Change) -> str:
+        """Play an undo: `undone`, or `left` where the value is no longer the fault's. Raises ArmFailed."""
+        ...
+
+    def drain(self) -> None:
+        """Wait until everything said so far has been handed on."""
+        ...
+
+    def close(self) -> None:
+        """Take the arm down; never raises for what is already gone."""
+        ...
+
+
+class Driver(Protocol):
+    """Brings targets up, one arm at a time."""
+
+    name: ClassVar[str]
+
+    def start(
+        self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
+    ) -> Target:
+        """Bring up an arm in `folder`; `on_event` is called from `advance` and `drain`. Raises ArmFailed."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is shared between arms."""
+        ...

@@ -1,0 +1,77 @@
+"""What will be done in each arm, computed before anything is started."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from pydantic import Field
+
+from chaos.domain.layer import Mode, Stage
+from chaos.domain.scenario import AbortIf, Arm, Expect, Kind, Scenario, SteadyState, Strict
+
+
+class PlannedFault(Strict):
+    """A fault with its span settled: injected at `inject_day`, undone at `undo_day`."""
+
+    key: str
+    fault: str
+    parameters: dict[str, Any]
+    inject_day: float
+    undo_day: float
+
+
+class PlannedHole(Strict):
+    """A layer's setting changed for a span; open ends mean the whole run and are part of `layers`."""
+
+    layer: str
+    key: str
+    value: str | int | float | bool
+    from_day: float
+    until_day: float | None
+
+
+class PlannedLayer(Strict):
+    """A layer as the arm starts it; `armed` says whether it is on for all of the run."""
+
+    mode: Mode
+    stages: list[Stage]
+    parameters: dict[str, str | int | float | bool] = {}
+    weakened: bool = False
+
+
+class ArmPlan(Strict):
+    """Everything an arm depends on. Control and bare hold no fault, so that they can be shared."""
+
+    scenario: str
+    kind: Kind
+    arm: Arm
+    target: str
+    world: str
+    seed: int
+    days: float
+    day_seconds: float
+    layers: dict[str, PlannedLayer]
+    holes: list[PlannedHole]
+    faults: list[PlannedFault]
+    steady_state: list[SteadyState]
+    abort_if: list[AbortIf]
+    effect_watch: list[PlannedFault] = Field(
+        default=[], description="faults of the scenario whose effect is probed though this arm has none"
+    )
+    probe_every_days: float = 0.25
+
+    def fingerprint(self) -> str:
+        """A hash of the plan, the same in every process."""
+        return hashlib.blake2b(self.model_dump_json(by_alias=True).encode(), digest_size=12).hexdigest()
+
+
+class TrialPlan(Strict):
+    """A scenario with one seed: its arms and what is expected of them."""
+
+    scenario: Scenario
+    target: str
+    seed: int
+    expect: Expect
+    arms: list[ArmPlan]
+    not_armed: list[str] = []

@@ -1,0 +1,222 @@
+"""A scenario: steady state, latent conditions, faults and expectations."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from chaos.domain.durations import Days
+from chaos.domain.layer import Mode
+
+KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+SNAKE = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Strict(BaseModel):
+    """Frozen, and refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Kind(enum.StrEnum):
+    """What a scenario is for: see docs/scenarios.md."""
+
+    DEFENDED = "defended"
+    QUIET = "quiet"
+    DEMONSTRATION = "demonstration"
+
+
+class Harm(enum.StrEnum):
+    """What users suffered; units are in the names. All are exact on one seed but `quality_pct_days`."""
+
+    DEFECTIVE_VIEWS = "defective_views"
+    ERROR_VIEWS = "error_views"
+    SLOW_VIEWS = "slow_views"
+    ABANDONED_VIEWS = "abandoned_views"
+    STALE_DAYS = "stale_days"
+    LOST_EVENTS = "lost_events"
+    UNDETECTED_DAYS = "undetected_days"
+    FALSE_BLOCK_DAYS = "false_block_days"
+    QUALITY_PCT_DAYS = "quality_pct_days"
+
+
+class Arm(enum.StrEnum):
+    """One execution of a scenario, paired with the others by seed."""
+
+    DEFENDED = "defended"
+    CONTROL = "control"
+    UNDEFENDED = "undefended"
+    BARE = "bare"
+
+    @property
+    def has_fault(self) -> bool:
+        """Whether the faults are injected."""
+        return self in (Arm.DEFENDED, Arm.UNDEFENDED)
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether the layers are armed; the others have every layer off."""
+        return self in (Arm.DEFENDED, Arm.CONTROL)
+
+
+class Use(Strict):
+    """A catalogue entry by name with its parameters: `{probe: model_age, at_most_days: 2}` in YAML.
+
+    Parameters are validated against the entry's own class when the scenario is planned.
+    """
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class SteadyState(Strict):
+    """One thing that must hold before the fault and again after it.
+
+    `probe` is a catalogue entry, its parameters stand beside it under `with`; the reading must lie between
+    `at_least` and `at_most`.
+    """
+
+    probe: str
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> SteadyState:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("a steady state needs at_least or at_most, else it cannot fail")
+        return self
+
+
+class Hole(Strict):
+    """A latent condition: a layer switched off or weakened for the run, or from `from` until `until`."""
+
+    layer: str
+    mode: Mode | None = None
+    set_: dict[str, Any] = Field(default={}, alias="set")
+    from_: Days | None = Field(default=None, alias="from")
+    until: Days | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Hole:
+        if self.mode is None and not self.set_:
+            raise ValueError("a hole needs a mode or something to set")
+        if self.from_ is not None and self.until is not None and self.until <= self.from_:
+            raise ValueError("a hole must close after it opens")
+        return self
+
+
+class FaultUse(Strict):
+    """A fault of the catalogue, with its parameters under `with`, from day `at`, lasting `for`.
+
+    `for` may be left out when the fault says itself how long it lasts.
+    """
+
+    fault: str
+    id: str | None = Field(default=None, pattern=SNAKE)
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    at: Days
+    for_: Days | None = Field(default=None, alias="for")
+
+    @property
+    def key(self) -> str:
+        """What names it in the journal: its id, or its fault's name."""
+        return self.id or self.fault
+
+
+class Detected(Strict):
+    """One of these layers must fire within so many days of the fault's verified effect."""
+
+    by: list[str] = Field(min_length=1)
+    within: Days
+
+
+class Contained(Strict):
+    """Containment of one kind of harm: 1 − (defended − control) ÷ (undefended − bare)."""
+
+    of: Harm
+    at_least: float | None = Field(default=None, le=1.0)
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Contained:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("containment needs either at_least or at_most")
+        if self.of is Harm.UNDETECTED_DAYS:
+            raise ValueError("undetected_days is not a harm that can be contained; expect `detected`")
+        return self
+
+
+class Recovered(Strict):
+    """The steady state must hold again within so many days of the undo."""
+
+    within: Days
+
+
+class Expect(Strict):
+    """What the scenario claims. Each part gets a verdict of its own."""
+
+    detected: Detected | None = None
+    missed_by: list[str] = []
+    contained: Contained | None = None
+    budgets: dict[Harm, Annotated[float, Field(ge=0)]] = {}
+    recovered: Recovered | None = None
+    false_alarms: Annotated[int, Field(ge=0)] | None = None
+
+
+class AbortIf(Strict):
+    """Stops the run, undoes everything and says so when a probe's reading leaves the bounds."""
+
+    probe: str
+    with_: dict[str, Any] = Field(default={}, alias="with")
+    below: float | None = None
+    above: float | None = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> AbortIf:
+        if self.below is None and self.above is None:
+            raise ValueError("abort_if needs below or above")
+        return self
+
+
+class Scenario(Strict):
+    """One question to a platform: does this fault get through?"""
+
+    scenario: str = Field(pattern=KEBAB, max_length=64)
+    kind: Kind
+    teaches: str = Field(min_length=10)
+    source: str = Field(min_length=3)
+    tags: list[Annotated[str, Field(pattern=KEBAB)]] = []
+    days: Days = Field(gt=0, le=90)
+    day_seconds: float | None = Field(default=None, gt=0)
+    world: str = "default"
+    seeds: list[int] | None = None
+    pass_share: Share = 1.0
+    steady_state: list[SteadyState] = Field(min_length=1)
+    latent: list[Hole] = []
+    faults: list[FaultUse] = []
+    expect: Expect
+    abort_if: list[AbortIf] = []
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Scenario:
+        if self.kind is Kind.DEFENDED:
+            if not self.faults:
+                raise ValueError("a defended scenario needs a fault")
+            if self.expect.detected is None and self.expect.contained is None:
+                raise ValueError("a defended scenario expects something detected or contained")
+        keys = [fault.key for fault in self.faults]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"two faults are called {key!r}; give one an id")
+        for fault in self.faults:
+            end = fault.at + (fault.for_ or 0.0)
+            if fault.at <= 0 or end >= self.days:
+                raise ValueError(
+                    f"fault {fault.key!r} runs from day {fault.at:g} to {end:g}, not inside the run's "
+                    f"{self.days:g} days with time before and after it"
+                )
+        return self

@@ -1,0 +1,161 @@
+"""Results: the shape of results.json, and how verdicts combine."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from chaos.domain.layer import Mode, Outcome, Stage
+from chaos.domain.scenario import Arm, Harm, Kind, Strict
+
+RESULTS_SCHEMA = 1
+
+
+class Verdict(enum.StrEnum):
+    """Three-valued: what could not be measured is void."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    VOID = "void"
+
+
+def combine(verdicts: Iterable[Verdict]) -> Verdict:
+    """Failed before void before passed; nothing at all is void."""
+    seen = list(verdicts)
+    for verdict in (Verdict.FAILED, Verdict.VOID, Verdict.PASSED):
+        if verdict in seen:
+            return verdict
+    return Verdict.VOID
+
+
+class Reason(Strict):
+    """The verdict on one expectation, in a sentence."""
+
+    about: str
+    verdict: Verdict
+    says: str
+
+
+class Detection(Strict):
+    """The first attributable signal; `delay_days` counts from the verified effect (or the injection)."""
+
+    layer: str
+    day: float
+    delay_days: float
+    expected: bool = True
+
+
+class Containment(Strict):
+    """The share of a kind of harm that was kept away, and the layers that acted."""
+
+    of: Harm
+    ratio: float
+    by: list[str]
+
+
+class Recovery(Strict):
+    """When the steady state held again; the delay counts from the undo."""
+
+    day: float
+    delay_days: float
+
+
+class FaultResult(Strict):
+    """What became of one fault in the defended arm."""
+
+    fault: str
+    injected_day: float | None
+    effective_day: float | None
+    undone_day: float | None
+    prevented: bool = False
+    detection: Detection | None = None
+    containment: Containment | None = None
+    recovery: Recovery | None = None
+
+
+class LayerResult(Strict):
+    """One layer against the scenario's faults."""
+
+    layer: str
+    mode: Mode
+    stages: list[Stage]
+    expected: list[str] = Field(description="detect, contain: what the scenario counts on it for")
+    outcome: Outcome
+    first_fired_day: float | None
+    first_acted_day: float | None
+    would_have_acted_day: float | None
+    false_alarms: int | None
+
+
+class AlertResult(Strict):
+    """An alert and who answered it."""
+
+    name: str
+    category: str
+    severity: str
+    routed_to: str
+    arm: Arm
+    sent_day: float
+    acknowledged_day: float | None
+
+
+class WorstSegment(Strict):
+    """The segment of users that suffered most of a kind of harm in the defended arm."""
+
+    segment: int
+    value: float
+
+
+class ArmResult(Strict):
+    """One arm: where its journal lies, and whether it can be trusted."""
+
+    arm: Arm
+    journal: str
+    steady_before: bool | None
+    steady_after: bool | None
+    lag_days: float | None
+    interrupted: bool = False
+    seconds: float | None = None
+
+
+class TrialResult(Strict):
+    """One scenario with one seed."""
+
+    scenario: str
+    kind: Kind
+    teaches: str
+    source: str
+    seed: int
+    days: float
+    verdict: Verdict
+    reasons: list[Reason]
+    faults: list[FaultResult]
+    layers: list[LayerResult]
+    alerts: list[AlertResult]
+    harm: dict[Arm, dict[Harm, float | None]]
+    worst_segment: dict[Harm, WorstSegment | None]
+    arms: list[ArmResult]
+    not_armed: list[str] = []
+
+
+class NotRun(Strict):
+    """A scenario whose needs the target lacks."""
+
+    scenario: str
+    needs: list[str]
+
+
+class Results(Strict):
+    """results.json; `schema` counts up when its shape changes."""
+
+    schema_: int = Field(default=RESULTS_SCHEMA, alias="schema")
+    run: str
+    mlchaos: str
+    target: str
+    day_seconds: float
+    started_at: str
+    verdict: Verdict
+    trials: list[TrialResult]
+    not_run: list[NotRun] = []
