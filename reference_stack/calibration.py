@@ -1,0 +1,164 @@
+"""The shop without a stack: days, slates, clicks and the nightly retraining, in one process.
+
+Tests and benchmarks show with it that the world is calibrated. It is also the shortest description of
+what the stack does in a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reference_stack.features.impressions import FloatArray, Impressions, IntArray
+from reference_stack.features.snapshot import Snapshot, build, customer_row, popularity_slate
+from reference_stack.seeds import stream
+from reference_stack.trainer.model import Model, ModelParameters, fit
+from reference_stack.trainer.scorer import Scorer
+from reference_stack.world import WARM_UP_DAYS, World
+from reference_stack.world.behaviour import abandonment, dwell_seconds, exposure
+
+
+@dataclass(frozen=True)
+class Release:
+    """A model and the snapshot whose rows it is served with."""
+
+    model: Model
+    snapshot: Snapshot
+
+
+@dataclass
+class Shop:
+    """The state of one arm; days are scenario days."""
+
+    world: World
+    parameters: ModelParameters = field(default_factory=ModelParameters)
+    partitions: dict[int, Impressions] = field(default_factory=dict)
+    releases: dict[int, Release] = field(default_factory=dict)
+    quality: dict[int, float] = field(default_factory=dict)
+    """True clicks per view of each day."""
+    returning: float = 1.0
+
+    def window(self, day: int) -> list[int]:
+        """The days that a model of midnight of `day` is trained on."""
+        first = max(day - self.world.parameters.window_days, -WARM_UP_DAYS)
+        return list(range(first, day))
+
+    def train(self, day: int, days: Sequence[int]) -> Release:
+        """The release of midnight of `day` from the partitions of `days`."""
+        rows = Impressions.join([self.partitions[d] for d in days if d in self.partitions])
+        snapshot = build(rows, self.world.catalogue, day, self.parameters.snapshot)
+        model = fit(rows, self.world.catalogue, day, self.parameters, snapshot=snapshot)
+        return Release(model, snapshot)
+
+    def serve(self, day: int, slates: IntArray, exploration: float, latency_s: float | None = None) -> None:
+        """Live through `day` with one slate per customer, (customers, k)."""
+        self.quality[day] = self.world.quality(day, slates, exploration)
+        self.partitions[day] = sample(self.world, day, slates, exploration, self.returning, latency_s)
+
+    def advance(self, day: int, days: Sequence[int] | None = None) -> None:
+        """Train at midnight of `day` (on `days`, or on the whole window) and live through it."""
+        release = self.train(day, self.window(day) if days is None else days)
+        self.releases[day] = release
+        self.serve(day, slates(self.world, release, day), self.world.parameters.exploration)
+
+    def copy(self) -> Shop:
+        """Another arm that starts from the same state."""
+        return Shop(
+            self.world,
+            self.parameters,
+            dict(self.partitions),
+            dict(self.releases),
+            dict(self.quality),
+            self.returning,
+        )
+
+
+def warmed_up(world: World, parameters: ModelParameters | None = None) -> Shop:
+    """A shop after the warm-up: random slates on day −18, 30% exploration for seven days, then 2%."""
+    shop = Shop(world, parameters or ModelParameters())
+    for day in range(-WARM_UP_DAYS, 0):
+        since = day + WARM_UP_DAYS
+        if since == 0:
+            live = world.live_products(day)
+            nothing = np.tile(live[: world.parameters.slots], (len(world.customers), 1))
+            shop.serve(day, nothing, 1.0)
+            continue
+        shop.releases[day] = shop.train(day, shop.window(day))
+        warm = since <= 7
+        share = world.parameters.warm_exploration if warm else world.parameters.exploration
+        shop.serve(day, slates(world, shop.releases[day], day), share)
+    return shop
+
+
+def slates(world: World, release: Release, day: int) -> IntArray:
+    """The slate of every customer on `day`, (customers, k), exploration apart."""
+    live = world.live_products(day)
+    scorer = Scorer.of(release.model, world.catalogue, day, live, release.snapshot.products)
+    k = world.parameters.slots
+    rows = [
+        scorer.slate(customer_row(release.snapshot, customer), int(segment), k)
+        for customer, segment in enumerate(world.customers.segment)
+    ]
+    return _padded(rows, k)
+
+
+def popular(world: World, release: Release, day: int) -> IntArray:
+    """The popularity slate, once per customer, (customers, k)."""
+    k = world.parameters.slots
+    slate = popularity_slate(release.snapshot, world.live_products(day), k)
+    return np.tile(_padded([slate], k), (len(world.customers), 1))
+
+
+def sample(
+    world: World,
+    day: int,
+    served: IntArray,
+    exploration: float,
+    returning: float = 1.0,
+    latency_s: float | None = None,
+) -> Impressions:
+    """The usable impressions of `day` where every customer is served a slate of `served` (customers, k)."""
+    p = world.parameters
+    arrivals = world.arrivals(day, returning)
+    patience = abandonment(p, p.normal_latency_s if latency_s is None else latency_s)
+    stay = arrivals.patience >= patience
+    who = arrivals.customers[stay]
+    live = world.live_products(day)
+    uniforms = stream(world.seed, "explore", day).random((len(arrivals), 2, p.slots))
+    uniforms = uniforms[arrivals.ordinals[stay]]
+    random = live[(uniforms[:, 1] * len(live)).astype(np.int64)]
+    shown = np.where(uniforms[:, 0] < exploration, random, served[who])
+    probability = world.click_probabilities(day)[who[:, None], np.clip(shown - live[0], 0, len(live) - 1)]
+    position = np.arange(1, p.slots + 1)
+    clicked = arrivals.click_uniforms[stay] < probability * exposure(position)
+    dwell = dwell_seconds(p, probability, arrivals.dwell_noise[stay])
+    price = np.where(arrivals.null_uniforms[stay] < p.null_share, np.nan, world.catalogue.price[shown])
+
+    def spread(values: FloatArray | IntArray) -> FloatArray:
+        return np.broadcast_to(values, shown.shape).ravel().astype(np.float64)
+
+    return Impressions.of(
+        {
+            "customer": spread(who[:, None]),
+            "segment": spread(world.customers.segment[who][:, None]),
+            "product": shown.ravel(),
+            "category": world.catalogue.category[shown].ravel(),
+            "price": price.ravel(),
+            "age": world.catalogue.age(day, shown.ravel()),
+            "position": spread(position),
+            "clicked": clicked.ravel(),
+            "dwell": np.where(clicked, dwell, np.nan).ravel(),
+            "day": spread(arrivals.times[stay][:, None]),
+            "view": spread(arrivals.ordinals[stay][:, None]),
+        }
+    )
+
+
+def _padded(rows: Sequence[IntArray], k: int) -> IntArray:
+    """Slates as one table; a slate that is too short ends in −1, a product that nobody can click."""
+    table = np.full((len(rows), k), -1, dtype=np.int64)
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = row
+    return table

@@ -1,0 +1,1 @@
+"""From event partitions to feature snapshots, and their lookup for serving."""

@@ -1,0 +1,107 @@
+"""Event columns, cleaned: the impressions that features and models are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+COLUMNS = (
+    "customer",
+    "segment",
+    "product",
+    "category",
+    "price",
+    "age",
+    "position",
+    "clicked",
+    "dwell",
+    "day",
+)
+_WHOLE = ("customer", "segment", "product", "category", "position", "clicked")
+
+
+@dataclass(frozen=True)
+class Impressions:
+    """One row per product shown and usable for training; arrays of one length n."""
+
+    customer: IntArray
+    segment: IntArray
+    product: IntArray
+    category: IntArray
+    price: FloatArray
+    """Standardised log price."""
+    age: FloatArray
+    """Days since the product's launch."""
+    position: IntArray
+    """Slot, from 1."""
+    clicked: IntArray
+    """0 or 1."""
+    dwell: FloatArray
+    """Seconds; NaN without a click."""
+    day: FloatArray
+    """Scenario day of the page view, with its fraction."""
+    view: IntArray
+    """Rows of one page view share a number; only equality means anything."""
+
+    def __len__(self) -> int:
+        return len(self.customer)
+
+    @classmethod
+    def of(cls, columns: Mapping[str, npt.NDArray[Any]], *, keep_fallback: bool = True) -> Impressions:
+        """The usable rows of event `columns` (the COLUMNS and, where there are, `view` and `fallback`).
+
+        A row is unusable if a number in it is null (NaN), or if a click has no dwell. With
+        `keep_fallback` False, rows whose `fallback` is not "" are left out too. Order is kept.
+        """
+        numbers = {name: np.asarray(columns[name], dtype=np.float64) for name in COLUMNS}
+        usable = ~((numbers["clicked"] > 0) & ~np.isfinite(numbers["dwell"]))
+        for name in COLUMNS:
+            if name != "dwell":
+                usable &= np.isfinite(numbers[name])
+        usable &= numbers["position"] >= 1
+        if not keep_fallback and "fallback" in columns:
+            usable &= np.asarray(columns["fallback"]) == ""
+        rows = {name: values[usable] for name, values in numbers.items()}
+        whole = {name: rows[name].astype(np.int64) for name in _WHOLE}
+        view = _numbered(np.asarray(columns["view"])[usable]) if "view" in columns else _views(rows)
+        return cls(
+            **whole, price=rows["price"], age=rows["age"], dwell=rows["dwell"], day=rows["day"], view=view
+        )
+
+    def where(self, mask: BoolArray) -> Impressions:
+        """The rows where `mask` (n,) is true."""
+        return Impressions(**{name: getattr(self, name)[mask] for name in self.__dataclass_fields__})
+
+    @classmethod
+    def join(cls, parts: list[Impressions]) -> Impressions:
+        """The rows of `parts`, one after the other; views of different parts stay different."""
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)])
+            for name in cls.__dataclass_fields__
+            if name != "view"
+        }
+        shift, views = 0, [np.empty(0, dtype=np.int64)]
+        for part in parts:
+            views.append(part.view + shift)
+            shift += int(part.view.max(initial=-1)) + 1
+        for name in _WHOLE:
+            joined[name] = joined[name].astype(np.int64)
+        return cls(**joined, view=np.concatenate(views))
+
+
+def _numbered(views: npt.NDArray[Any]) -> IntArray:
+    return np.unique(views, return_inverse=True)[1].astype(np.int64)
+
+
+def _views(rows: Mapping[str, FloatArray]) -> IntArray:
+    """Views told apart by customer and moment, for columns without an identifier of the view."""
+    pairs = np.stack([rows["customer"], rows["day"]], axis=1)
+    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -1,0 +1,107 @@
+"""Offline judgement of a model on one day's events, against popularity and against the champion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference_stack.features.impressions import FloatArray, Impressions, IntArray
+from reference_stack.features.snapshot import Snapshot
+from reference_stack.trainer.model import Model, describe
+from reference_stack.trainer.ranker import auc
+from reference_stack.world import Catalogue
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a day of events says; numbers are NaN where there was nothing to judge by."""
+
+    views: int
+    """Page views with at least one click: the sample size."""
+    ndcg: float
+    ndcg_popularity: float
+    ndcg_champion: float
+    z_popularity: float
+    """Mean ÷ standard error of the difference per view, challenger − popularity. Healthy: 6 or more."""
+    z_champion: float
+    """The same against the champion. The logged slates favour whoever served them: an innocent challenger
+    is often at −2."""
+    auc: float
+    """Of the clicks, position included."""
+
+
+def evaluate(
+    challenger: Model,
+    rows: Impressions,
+    snapshot: Snapshot,
+    catalogue: Catalogue,
+    champion: Model | None = None,
+) -> Evaluation:
+    """Judge `challenger` on `rows`, events of a day that it was not trained on; `snapshot` ends before
+    that day and gives the customers' features and the popularity.
+    """
+    scores = _scores(challenger, rows, snapshot, catalogue)
+    ndcg = ndcg_by_view(scores, rows)
+    popularity = ndcg_by_view(_popularity(rows, snapshot), rows)
+    logged = ndcg
+    if champion is not None:
+        logged = ndcg_by_view(_scores(champion, rows, snapshot, catalogue), rows)
+    return Evaluation(
+        views=len(ndcg),
+        ndcg=_mean(ndcg),
+        ndcg_popularity=_mean(popularity),
+        ndcg_champion=_mean(logged) if champion is not None else float("nan"),
+        z_popularity=paired_z(ndcg - popularity),
+        z_champion=paired_z(ndcg - logged) if champion is not None else float("nan"),
+        auc=auc(scores - 0.5 * np.log(rows.position), rows.clicked),
+    )
+
+
+def ndcg_by_view(scores: FloatArray, rows: Impressions) -> FloatArray:
+    """NDCG of every view with a click, in order of view; ties by product id. Gains are clicks."""
+    order = np.lexsort((rows.product, -scores, rows.view))
+    gained = _discounted(rows.view[order], rows.clicked[order])
+    order = np.lexsort((-rows.clicked, rows.view))
+    ideal = _discounted(rows.view[order], rows.clicked[order])
+    clicked = ideal > 0
+    return np.asarray(gained[clicked] / ideal[clicked])
+
+
+def paired_z(differences: FloatArray) -> float:
+    """Mean ÷ standard error of differences per view (n,); 0 where all are equal, NaN below two views."""
+    if len(differences) < 2:
+        return float("nan")
+    error = float(differences.std(ddof=1)) / np.sqrt(len(differences))
+    mean = float(differences.mean())
+    if error == 0.0:
+        return 0.0 if mean == 0.0 else float(np.copysign(np.inf, mean))
+    return float(mean / error)
+
+
+def _discounted(view: IntArray, gains: IntArray) -> FloatArray:
+    """Σ gain ÷ log2(rank + 1) per view, for rows sorted by view and, within it, by rank."""
+    if len(view) == 0:
+        return np.zeros(0)
+    starts = np.flatnonzero(np.concatenate([[True], view[1:] != view[:-1]]))
+    lengths = np.diff(np.concatenate([starts, [len(view)]]))
+    rank = np.arange(len(view)) - np.repeat(starts, lengths)
+    return np.asarray(np.add.reduceat(gains / np.log2(rank + 2.0), starts))
+
+
+def _scores(model: Model, rows: Impressions, snapshot: Snapshot, catalogue: Catalogue) -> FloatArray:
+    scores = np.asarray(describe(model, snapshot, catalogue, rows) @ model.weights[1:] + model.weights[0])
+    unknown = ~np.isin(rows.product, model.products)
+    return np.asarray(np.where(unknown, scores.min(initial=0.0), scores))
+
+
+def _popularity(rows: Impressions, snapshot: Snapshot) -> FloatArray:
+    if len(snapshot.products) == 0:
+        return np.zeros(len(rows))
+    what = np.minimum(np.searchsorted(snapshot.products, rows.product), len(snapshot.products) - 1)
+    known = snapshot.products[what] == rows.product
+    return np.where(known, snapshot.ctr[what], 0.0)
+
+
+def _mean(values: FloatArray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,238 @@
+"""The recommender: a hybrid of collaborative and content features under a logistic ranker.
+
+Shapes: m products that the model knows, r the rank, n rows (impressions). A model holds the side of the
+products and the ranker; the side of the customers is their row of the newest snapshot, folded in
+(residuals @ factors, which is what `TruncatedSVD.transform` does).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+
+from reference_stack.arrays import DamagedBytes, pack, unpack
+from reference_stack.features.impressions import FloatArray, Impressions, IntArray
+from reference_stack.features.snapshot import Snapshot, SnapshotParameters, build
+from reference_stack.trainer.ranker import auc, newton
+from reference_stack.world import Catalogue
+
+FEATURES = (
+    "collaborative",
+    "category",
+    "content",
+    "segment",
+    "popularity",
+    "novelty",
+    "price",
+    "segment_category",
+)
+SCHEMA = "k9s-hybrid-1"
+
+
+@dataclass(frozen=True)
+class ModelParameters:
+    """How a model is fitted."""
+
+    rank: int = 8
+    ridge: float = 4.0
+    damping: float = 1.0
+    ranked_days: int = 6
+    novelty_days: float = 5.0
+    snapshot: SnapshotParameters = field(default_factory=SnapshotParameters)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One version of the recommender."""
+
+    day: int
+    """Scenario day at whose midnight the training window ends."""
+    rows: int
+    """Impressions that it was trained on."""
+    training_auc: float
+    """In the sample, position included; NaN where there were no rows to rank."""
+    novelty_days: float
+    space_id: str
+    """Names the space of `factors`: rows and factors of different spaces must not meet."""
+    products: IntArray
+    """(m,) ids, ascending."""
+    factors: FloatArray
+    """(m, r) right singular vectors of the residual matrix."""
+    segment: FloatArray
+    """(segments, m)"""
+    segment_category: FloatArray
+    """(segments, categories)"""
+    popularity: FloatArray
+    """(m,) logit of the smoothed CTR."""
+    weights: FloatArray
+    """(9,) intercept and one weight per name in FEATURES, for features in natural units."""
+
+    def is_finite(self) -> bool:
+        """Whether every number in it is finite."""
+        arrays = (self.factors, self.segment, self.segment_category, self.popularity, self.weights)
+        return all(bool(np.isfinite(array).all()) for array in arrays)
+
+    def true_space_id(self) -> str:
+        """The space id that products and factors call for: admission compares it with `space_id`."""
+        return space_id(self.products, self.factors)
+
+    def to_bytes(self) -> bytes:
+        """The model as bytes, the same bytes each time."""
+        facts = {name: getattr(self, name) for name in ("day", "rows", "novelty_days", "space_id")}
+        facts |= {"kind": "model", "schema": SCHEMA, "training_auc": repr(self.training_auc)}
+        names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)]
+        return pack(facts, {name: getattr(self, name) for name in names})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Model:
+        """What `to_bytes` wrote. Raises DamagedBytes for torn or foreign bytes and for another schema."""
+        facts, arrays = unpack(data)
+        if facts.pop("kind", None) != "model" or facts.pop("schema", None) != SCHEMA:
+            raise DamagedBytes(f"these bytes are not a model of schema {SCHEMA}")
+        facts["training_auc"] = float(facts["training_auc"])
+        known: dict[str, Any] = {**facts, **arrays}
+        return cls(**known)
+
+
+def space_id(products: IntArray, factors: FloatArray) -> str:
+    """16 hexadecimal digits that name a space of item factors."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(np.ascontiguousarray(products, dtype="<i8").tobytes())
+    digest.update(np.ascontiguousarray(factors, dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def fit(
+    impressions: Impressions,
+    catalogue: Catalogue,
+    day: int,
+    parameters: ModelParameters | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+) -> Model:
+    """The model of midnight of `day` from the impressions of its window.
+
+    The ranker sees **point-in-time features**: rows of a day are described by what the window held before
+    that day, never by themselves (features that hold their own clicks would be a leak). `snapshot` is that
+    of the whole window, built here if it is not given. Without any impression the model ranks nothing.
+    """
+    parameters = parameters or ModelParameters()
+    snapshot = snapshot or build(impressions, catalogue, day, parameters.snapshot)
+    model = item_side(snapshot, parameters)
+    described, ranked = _point_in_time(impressions, catalogue, day, parameters)
+    if len(ranked) == 0 or not (ranked.clicked > 0).any():
+        return replace(model, rows=len(impressions))
+    spread = described.std(axis=0)
+    spread[spread < 1e-9] = 1.0
+    design = np.column_stack([np.ones(len(described)), described / spread])
+    offset = np.log(ranked.position) * -0.5
+    weights = newton(design, ranked.clicked, offset, ridge=parameters.ridge, damping=parameters.damping)
+    scored = design @ weights + offset
+    weights[1:] /= spread
+    return replace(model, rows=len(impressions), weights=weights, training_auc=auc(scored, ranked.clicked))
+
+
+def item_side(snapshot: Snapshot, parameters: ModelParameters) -> Model:
+    """Everything of a model but the ranker's weights, which are set to rank by popularity."""
+    factors = _factorise(snapshot, parameters.rank)
+    weights = np.zeros(len(FEATURES) + 1)
+    weights[1 + FEATURES.index("popularity")] = 1.0
+    chance = np.clip(snapshot.ctr, 1e-4, 1.0 - 1e-4)
+    return Model(
+        day=snapshot.day,
+        rows=0,
+        training_auc=float("nan"),
+        novelty_days=parameters.novelty_days,
+        space_id=space_id(snapshot.products, factors),
+        products=snapshot.products,
+        factors=factors,
+        segment=snapshot.segment,
+        segment_category=snapshot.segment_category,
+        popularity=np.log(chance) - np.log1p(-chance),
+        weights=weights,
+    )
+
+
+def describe(model: Model, snapshot: Snapshot, catalogue: Catalogue, rows: Impressions) -> FloatArray:
+    """The FEATURES of `rows`, (n, 8), as a request would have had them: customers from `snapshot`, products
+    from `model`; price, age and category as the event says. Unknown customers and products give zeros.
+    """
+    what = np.minimum(np.searchsorted(model.products, rows.product), max(0, len(model.products) - 1))
+    known = model.products[what] == rows.product if len(model.products) else np.zeros(len(rows), dtype=bool)
+    who = np.minimum(np.searchsorted(snapshot.customers, rows.customer), max(0, len(snapshot.customers) - 1))
+    met = snapshot.customers[who] == rows.customer if len(snapshot.customers) else np.zeros_like(known)
+    if not len(model.products) or not len(snapshot.customers):
+        return np.zeros((len(rows), len(FEATURES)))
+    users = folded(model, snapshot)
+    personal = np.stack(
+        [
+            np.einsum("ij,ij->i", users[who], model.factors[what]) * known,
+            snapshot.category[who, rows.category],
+            np.einsum("ij,ij->i", snapshot.content[who], catalogue.embedding[rows.product]),
+        ]
+    )
+    shared = np.stack(
+        [
+            model.segment[rows.segment, what] * known,
+            model.popularity[what],
+            np.exp(-rows.age / model.novelty_days),
+            rows.price,
+            model.segment_category[rows.segment, rows.category],
+        ]
+    )
+    return np.concatenate([personal * met, shared]).T
+
+
+def folded(model: Model, snapshot: Snapshot) -> FloatArray:
+    """The collaborative vectors of all customers of `snapshot`, (customers, r), in the model's space."""
+    return np.asarray(snapshot.residual() @ aligned(model, snapshot.products))
+
+
+def aligned(model: Model, products: IntArray) -> FloatArray:
+    """The model's factors for the columns `products` (p,) of a snapshot, (p, r); zeros where unknown."""
+    factors = np.zeros((len(products), model.factors.shape[1]))
+    _, here, there = np.intersect1d(products, model.products, assume_unique=True, return_indices=True)
+    factors[here] = model.factors[there]
+    return factors
+
+
+def _factorise(snapshot: Snapshot, rank: int) -> FloatArray:
+    factors = np.zeros((len(snapshot.products), rank))
+    feasible = min(rank, len(snapshot.customers) - 1, len(snapshot.products) - 1)
+    if feasible < 1 or not snapshot.values.any():
+        return factors
+    matrix = snapshot.residual()
+    if matrix.shape[0] * matrix.shape[1] < 1_000_000:
+        matrix = matrix.toarray()
+    svd = TruncatedSVD(n_components=feasible, algorithm="randomized", n_iter=4, random_state=0)
+    svd.fit(matrix)
+    factors[:, :feasible] = svd.components_.T
+    return factors
+
+
+def _point_in_time(
+    impressions: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
+) -> tuple[FloatArray, Impressions]:
+    """Features (n, 8) and rows of the last days of the window, each day described from the days before it.
+
+    A window of one day is cut in half by time, so that there is something to describe from.
+    """
+    clean = impressions.where(impressions.day < day)
+    clock = np.floor(clean.day)
+    days = np.unique(clock)
+    if len(days) == 1:
+        clock = np.where(clean.day < np.median(clean.day), days[0] - 1, days[0])
+        days = np.unique(clock)
+    described, ranked = [np.zeros((0, len(FEATURES)))], []
+    for today in days[1:][-parameters.ranked_days :]:
+        before = clean.where(clock < today)
+        rows = clean.where(clock == today)
+        past = build(before, catalogue, day, parameters.snapshot)
+        rows = rows.where(np.isin(rows.product, past.products))
+        described.append(describe(item_side(past, parameters), past, catalogue, rows))
+        ranked.append(rows)
+    return np.concatenate(described), Impressions.join(ranked)
