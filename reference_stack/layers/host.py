@@ -16,7 +16,8 @@ class LayerHost:
     """One layer in its place: mode, parameters and signals.
 
     A signal is written when something changes (`fired`, `acted`, `cleared`), `reached` once a calendar day;
-    `about` tells apart what the layer watches, such as the component behind a heartbeat.
+    `about` tells apart what the layer watches, such as the component behind a heartbeat. The gauge
+    `layer_fired`, from which alerts are made, stays 0 for a layer that only observes.
     """
 
     def __init__(self, layer: type[Layer], settings: LayerSettings, telemetry: Telemetry) -> None:
@@ -46,6 +47,8 @@ class LayerHost:
                 raise SettingsError(
                     f"layer {self.name}: mode is off, observe or enforce, not {value!r}"
                 ) from error
+            if previous != self.mode.value:
+                self._forget()
             return previous
         previous = self.setting(key)
         changed = {**self._parameters, key: value}
@@ -86,8 +89,15 @@ class LayerHost:
             self._signal("cleared", decision.says, about)
         if (decision.fired, decision.acts) != (fired, acted):
             self._state[about] = (decision.fired, decision.acts)
-            firing = any(state[0] for state in self._state.values())
+            firing = self.mode is Mode.ENFORCE and any(state[0] for state in self._state.values())
             self._telemetry.metrics.set("layer_fired", float(firing), layer=self.name)
+
+    def _forget(self) -> None:
+        # What it said in another mode does not count in this one: an alert of a layer now off must end,
+        # and one that now enforces must say anew what it objects to.
+        if self._state:
+            self._state.clear()
+            self._telemetry.metrics.set("layer_fired", 0.0, layer=self.name)
 
     def _signal(self, signal: str, says: str, about: str) -> None:
         self._telemetry.log(

@@ -1,0 +1,47 @@
+import pytest
+
+from reference_stack.layers.burn import Burn, BurnParameters
+from reference_stack.layers.evidence import ServiceLevel
+
+
+def evidence(bad_shares: dict[float, float], views: dict[float, int] | None = None) -> ServiceLevel:
+    counts = dict.fromkeys((0.1, 0.5, 1.0, 3.0), 10000) | (views or {})
+    good = {days: round(n * (1 - bad_shares.get(days, 0.0))) for days, n in counts.items()}
+    return ServiceLevel(day=5.0, views=counts, good=good)
+
+
+def fires(bad_shares: dict[float, float], views: dict[float, int] | None = None, **parameters) -> bool:
+    return Burn(BurnParameters(**parameters)).decide(evidence(bad_shares, views)).acts
+
+
+@pytest.mark.parametrize(
+    ("bad_shares", "expected"),
+    [
+        ({}, False),
+        ({0.1: 0.145, 1.0: 0.145}, True),
+        ({0.1: 0.143, 1.0: 0.145}, False),
+        ({0.1: 0.145, 1.0: 0.143}, False),
+        ({0.5: 0.061, 3.0: 0.061}, True),
+        ({0.5: 0.059, 3.0: 0.061}, False),
+        ({0.5: 0.061, 3.0: 0.059}, False),
+        ({0.1: 1.0, 0.5: 1.0}, False),
+    ],
+)
+def test_both_windows_of_a_pair_must_burn(bad_shares, expected):
+    assert fires(bad_shares) is expected
+
+
+def test_too_few_views_in_the_short_window_say_nothing():
+    everything_bad = dict.fromkeys((0.1, 0.5, 1.0, 3.0), 1.0)
+    few = {0.1: 19, 0.5: 19, 1.0: 500, 3.0: 900}
+    assert not fires(everything_bad, few)
+    assert fires(everything_bad, few | {0.1: 20})
+
+
+def test_silence_is_not_a_burn():
+    assert not fires({}, {0.1: 0, 0.5: 0, 1.0: 0, 3.0: 0}, min_views=0)
+
+
+def test_a_stricter_objective_burns_sooner():
+    assert not fires({0.1: 0.02, 1.0: 0.02})
+    assert fires({0.1: 0.02, 1.0: 0.02}, objective=0.999)

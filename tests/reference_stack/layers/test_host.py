@@ -1,0 +1,113 @@
+import json
+
+import pytest
+
+from reference_stack.layers.contract import GREEN, Hook, Mode
+from reference_stack.layers.evidence import Retrain
+from reference_stack.layers.host import LayerHost, LayerSet, load
+from reference_stack.settings import LayerSettings, SettingsError
+from reference_stack.telemetry import Telemetry
+
+HOLD = "reference_stack.layers.hold:Hold"
+
+
+class FixedDay:
+    day_seconds = 1.0
+
+    def day(self) -> float:
+        return 2.0
+
+
+class Told:
+    """A hold layer in its host, and what it has said."""
+
+    def __init__(self, mode: Mode = Mode.ENFORCE) -> None:
+        self.lines: list[str] = []
+        self.telemetry = Telemetry("orchestrator", FixedDay(), self.lines.append)
+        settings = LayerSettings(use=HOLD, mode=mode)
+        self.host = LayerHost(load("hold", settings), settings, self.telemetry)
+
+    def ask(self, *red: str, day: float = 2.0):
+        return self.host.ask(Retrain(day=day, red=dict.fromkeys(red, "x"), held_cycles=0), day=day, about="d")
+
+    def signals(self) -> list[str]:
+        return [json.loads(line)["signal"] for line in self.lines]
+
+    def fired(self) -> float:
+        return self.telemetry.metrics.samples().get('layer_fired{layer="hold"}', 0.0)
+
+
+def test_says_each_change_once():
+    told = Told()
+    for red in ((), ("volume",), ("volume",), (), ()):
+        told.ask(*red)
+    assert told.signals() == ["reached", "fired", "acted", "cleared"]
+
+
+def test_reached_is_said_once_a_day():
+    told = Told()
+    for day in (2.0, 2.5, 3.1, 3.2):
+        told.ask(day=day)
+    assert told.signals() == ["reached", "reached"]
+
+
+def test_observing_says_what_it_would_have_done_and_neither_acts_nor_alerts():
+    told = Told(Mode.OBSERVE)
+    decision = told.ask("volume")
+    assert decision.fired
+    assert not decision.acts
+    assert told.signals() == ["reached", "fired", "would_have_acted"]
+    assert told.fired() == 0.0
+
+
+def test_off_is_not_asked():
+    told = Told(Mode.OFF)
+    assert told.ask("volume") == GREEN
+    assert told.signals() == []
+
+
+def test_switching_off_ends_its_alert_and_switching_on_says_it_anew():
+    told = Told()
+    told.ask("volume")
+    assert told.fired() == 1.0
+    assert told.host.configure("mode", "off") == "enforce"
+    assert told.fired() == 0.0
+    told.host.configure("mode", "enforce")
+    told.ask("volume")
+    assert told.signals() == ["reached", "fired", "acted", "fired", "acted"]
+
+
+def test_parameters_are_checked_and_can_be_set_back():
+    told = Told()
+    assert told.host.configure("cycles", 5) == 3
+    assert told.host.setting("cycles") == 5
+    for key, value in (("cycles", "many"), ("cyles", 3), ("mode", "on")):
+        with pytest.raises(SettingsError):
+            told.host.configure(key, value)
+    assert told.host.setting("cycles") == 5
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "reference_stack.layers.nowhere:Hold",
+        "reference_stack.layers.hold:Nothing",
+        "reference_stack.layers.hold",
+        "reference_stack.layers.burn:Burn",
+        "reference_stack.layers.hold:HoldParameters",
+    ],
+)
+def test_a_layer_that_cannot_be_had_is_named(use):
+    with pytest.raises(SettingsError, match="layer hold"):
+        load("hold", LayerSettings(use=use))
+
+
+def test_a_set_takes_the_layers_of_its_hooks_only():
+    told = Told()
+    settings = {
+        "hold": LayerSettings(use=HOLD),
+        "burn": LayerSettings(use="reference_stack.layers.burn:Burn"),
+    }
+    layers = LayerSet(settings, told.telemetry, (Hook.RETRAIN,))
+    assert [host.name for host in layers.at(Hook.RETRAIN)] == ["hold"]
+    assert layers.named("burn") is None
