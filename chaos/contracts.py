@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -13,6 +13,7 @@ from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
 
 C = TypeVar("C", bound=Capability)
+E = TypeVar("E", bound=Event)
 
 
 class Usable(Protocol):
@@ -41,7 +42,18 @@ class Readable(Protocol):
         ...
 
     def metrics(self, component: str) -> Mapping[str, float] | None:
-        """A component's metrics by sample name, or None where it does not answer."""
+        """A component's metrics by sample name, at most a quarter of a day old, or None."""
+        ...
+
+    def link_ms(self, link: str) -> float | None:
+        """The round trip of a health request over a network link, in milliseconds, the newest one done.
+
+        The same requests are made at the same moments in every arm. None where nothing came back.
+        """
+        ...
+
+    def seen(self, kind: type[E]) -> Sequence[E]:
+        """The events of one kind handed on so far in this arm, oldest first."""
         ...
 
     def delivered(self, link: str) -> Mapping[int, int] | None:

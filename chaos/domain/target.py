@@ -35,14 +35,6 @@ class Component(Strict):
     optional: bool = False
 
 
-class LatencyMetric(Strict):
-    """Two counters of a component: the sum of milliseconds spent on a link, and how many calls."""
-
-    component: str
-    sum_ms: str
-    count: str
-
-
 class Integrity(Strict):
     """What a data link promises its reader."""
 
@@ -58,7 +50,6 @@ class NetworkLink(Strict):
     kind: Literal["network"]
     from_: list[str] = Field(alias="from", min_length=1)
     to: str
-    latency: LatencyMetric | None = None
 
 
 class DataLink(Strict):

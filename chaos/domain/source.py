@@ -1,0 +1,200 @@
+"""YAML files read safely, with the line of every value, and every problem named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from chaos.errors import InvalidInput, Problem
+
+MAX_BYTES = 1_000_000
+MAX_VALUES = 20_000
+
+Model = TypeVar("Model", bound=BaseModel)
+Path_ = tuple[str | int, ...]
+Value = dict[str, "Value"] | list["Value"] | str | int | float | bool | None
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A parsed file: its plain value, and the line (from 1) of every path in it."""
+
+    file: str
+    value: dict[str, Value]
+    lines: Mapping[Path_, int]
+
+    def problem(self, path: Sequence[str | int], says: str, nearest: str | None = None) -> Problem:
+        """A problem at a path, or at the closest enclosing one that is in the file."""
+        known = tuple(path)
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Problem(
+            file=self.file,
+            line=self.lines.get(known, 1),
+            field=".".join(str(part) for part in path),
+            says=says,
+            nearest=nearest,
+        )
+
+
+def read_source(path: Path) -> Source:
+    """Read a YAML file. Raises InvalidInput for one that is missing, empty, huge, binary or no mapping."""
+    file = str(path)
+    try:
+        if not path.is_file():
+            raise InvalidInput([Problem(file, None, "", "there is no such file")])
+        if path.stat().st_size > MAX_BYTES:
+            raise InvalidInput([Problem(file, None, "", f"is larger than {MAX_BYTES:,} bytes")])
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput([Problem(file, None, "", f"cannot be read: {error.strerror}")]) from error
+    return parse_source(file, data)
+
+
+def parse_source(file: str, data: bytes) -> Source:
+    """Parse the bytes of a YAML file. Raises InvalidInput."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput([Problem(file, None, "", "is not UTF-8 text")]) from error
+    if "\x00" in text:
+        raise InvalidInput([Problem(file, None, "", "is a binary file")])
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise InvalidInput([Problem(file, line, "", f"is not YAML: {error.problem}")]) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InvalidInput([Problem(file, None, "", f"is not YAML: {error}")]) from error
+    if node is None:
+        raise InvalidInput([Problem(file, None, "", "is empty")])
+    reader = _Reader(file)
+    value = reader.read(node, ())
+    if not isinstance(value, dict):
+        raise InvalidInput([Problem(file, 1, "", "must be a mapping of keys to values")])
+    return Source(file, value, reader.lines)
+
+
+class _Reader:
+    """Turns nodes into plain values, noting lines; refuses aliases that multiply."""
+
+    def __init__(self, file: str) -> None:
+        self.lines: dict[Path_, int] = {}
+        self._file = file
+        self._scalars = _Loader("")
+        self._seen = 0
+
+    def read(self, node: yaml.Node, path: Path_) -> Value:
+        line = node.start_mark.line + 1
+        self.lines.setdefault(path, line)
+        self._seen += 1
+        if self._seen > MAX_VALUES or len(path) > 40:
+            raise InvalidInput(
+                [
+                    Problem(
+                        self._file,
+                        line,
+                        "",
+                        f"holds more than {MAX_VALUES:,} values once aliases are expanded",
+                    )
+                ]
+            )
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+        try:
+            value: Value = self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            raise InvalidInput(
+                [Problem(self._file, line, _dotted(path), f"cannot be read: {error}")]
+            ) from error
+        if value is not None and not isinstance(value, str | int | float | bool):
+            return str(node.value)
+        return value
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Value]:
+        result: dict[str, Value] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise InvalidInput([Problem(self._file, line, _dotted(path), "has a key that is not a word")])
+            key = str(key_node.value)
+            if key in result:
+                raise InvalidInput([Problem(self._file, line, _dotted((*path, key)), "stands here twice")])
+            self.lines[(*path, key)] = line
+            result[key] = self.read(value_node, (*path, key))
+        return result
+
+
+def _dotted(path: Path_) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def build(model: type[Model], source: Source) -> Model:
+    """A frozen model from a source. Raises InvalidInput with every problem, each with its line."""
+    try:
+        return model.model_validate(source.value)
+    except ValidationError as error:
+        known = sorted(set(field_names(model)))
+        raise InvalidInput(list(_problems(source, error, known))) from error
+
+
+def _problems(source: Source, error: ValidationError, known: Sequence[str]) -> Iterator[Problem]:
+    for item in error.errors(include_url=False):
+        path = _in_file(source, item["loc"])
+        near = None
+        says = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            wrong = str(item["loc"][-1])
+            says = "there is no such key"
+            near = next(iter(difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)), None)
+        elif item["type"] == "missing":
+            says = "is missing"
+        elif item["type"] in {"enum", "literal_error"}:
+            wrong = str(item.get("input"))
+            options = str(item.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
+            says = f"{wrong!r} is not one of {options}"
+            near = next(iter(difflib.get_close_matches(wrong, options.split(", "), n=1, cutoff=0.5)), None)
+        yield source.problem(path, says, near)
+
+
+def _in_file(source: Source, loc: Sequence[str | int]) -> list[str | int]:
+    """pydantic's location without the parts that are not in the file (such as a union's tag)."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        candidate = (*path, part)
+        last = index == len(loc) - 1
+        if candidate in source.lines or last:
+            path.append(part)
+    return path
+
+
+def field_names(model: type[BaseModel]) -> Iterator[str]:
+    """The names, as written in files, of all fields of a model and of the models within it."""
+    stack: list[type[BaseModel]] = [model]
+    done: list[type[BaseModel]] = []
+    while stack:
+        current = stack.pop()
+        if current in done:
+            continue
+        done.append(current)
+        for name, field in current.model_fields.items():
+            yield field.alias or name
+            stack += [inner for inner in _models_in(field.annotation) if inner not in done]
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
