@@ -59,9 +59,10 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`normal` waits for features; past `features_timeout_ms` the fallback layer, if armed, answers.
+    """A view waits for features; past `features_timeout_ms` the fallback layer, if armed, answers.
 
-    `give_up_ms` is when a lookup without that layer fails the view.
+    `give_up_ms` is when a lookup without that layer fails the view. While `canary` is on, `canary_share` of the
+    customers is served by the version that the alias `challenger` names, if there is one.
     """
 
     slots: int = 10
@@ -69,16 +70,25 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features_timeout_ms: float = 50.0
     give_up_ms: float = 2000.0
     refresh_days: float = 0.02
+    canary: bool = False
     canary_share: float = 0.5
+    report_days: float = 1 / 24
 
 
 class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The daily cycle starts `start_days` after midnight; a lease ends by itself after `lease_days`."""
+    """The daily cycle starts `start_days` after midnight; a lease ends by itself after `lease_days`.
+
+    A step is tried `attempts` times, `retry_days` apart; a cycle that is held or has failed is tried again
+    each `recheck_days` until the next one starts.
+    """
 
     start_days: float = 0.02
     lease_days: float = 0.5
     attempts: int = 3
     retry_days: float = 0.02
+    recheck_days: float = 0.1
+    step_timeout_days: float = 0.2
+    train_timeout_days: float = 0.5
     canary_days: float = 0.0
 
 

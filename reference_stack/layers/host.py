@@ -85,7 +85,7 @@ class LayerHost:
             self._signal("fired", decision.says, about)
         if decision.acts and not acted:
             self._signal("acted" if self.mode is Mode.ENFORCE else "would_have_acted", decision.says, about)
-        if fired and not decision.fired:
+        if (fired or acted) and not (decision.fired or decision.acts):
             self._signal("cleared", decision.says, about)
         if (decision.fired, decision.acts) != (fired, acted):
             self._state[about] = (decision.fired, decision.acts)
