@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -71,17 +72,16 @@ class Probe(Protocol):
         ...
 
 
-class EffectCheck(Protocol):
-    """A fault's proof of its own effect: a probe, and what reading means that the fault bites."""
+@dataclass(frozen=True)
+class EffectCheck:
+    """A fault's proof of its own effect: it bites when a probe of the catalogue reads `at_least`.
 
-    @property
-    def probe(self) -> Probe:
-        """What is read, in every arm."""
-        ...
+    The probe is read in every arm, at the same moments.
+    """
 
-    def seen(self, value: float) -> bool:
-        """Whether the reading shows the effect."""
-        ...
+    probe: str
+    parameters: Mapping[str, str | float]
+    at_least: float
 
 
 class Fault(Protocol):

@@ -1,0 +1,14 @@
+"""Probes, one file each: each reads one number of a target. `BUILT_IN` is the catalogue's share of them."""
+
+from __future__ import annotations
+
+from chaos.probes.firing_alerts import FiringAlerts
+from chaos.probes.good_views import GoodViews
+from chaos.probes.link_latency import LinkLatency
+from chaos.probes.metric import Metric
+from chaos.probes.model_age import ModelAge
+from chaos.probes.noop import Noop
+from chaos.probes.partitions_overdue import PartitionsOverdue
+from chaos.probes.views import ViewCount
+
+BUILT_IN = (Noop, Metric, GoodViews, ViewCount, ModelAge, FiringAlerts, PartitionsOverdue, LinkLatency)

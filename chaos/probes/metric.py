@@ -1,0 +1,22 @@
+"""A component's own metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.contracts import Readable
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One sample of a component's metrics, named as in the text format: `name{label="value"}`."""
+
+    name: ClassVar[str] = "metric"
+    component: str
+    sample: str
+
+    def read(self, target: Readable) -> float | None:
+        """The sample's value; None where the component or the sample is silent."""
+        samples = target.metrics(self.component)
+        return None if samples is None else samples.get(self.sample)
