@@ -61,8 +61,8 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A view waits for features; past `features_timeout_ms` the fallback layer, if armed, answers.
 
-    `give_up_ms` is when a lookup without that layer fails the view. While `canary` is on, `canary_share` of the
-    customers is served by the version that the alias `challenger` names, if there is one.
+    `give_up_ms` is when a lookup without that layer fails the view. While `canary` is on, `canary_share` of
+    the customers is served by the version that the alias `challenger` names, if there is one.
     """
 
     slots: int = 10

@@ -63,9 +63,9 @@ class Challenger(msgspec.Struct, frozen=True):
 class Lack(msgspec.Struct, frozen=True):
     """Hook REQUEST: serving has no good answer of its own; `cause` is the error's name.
 
-    `dependency` is `features` or `model`; `last_good` says whether an earlier value is at hand; `share` is the
-    share of such answers in the last reporting tick. At the end of each tick of an episode the layer is asked
-    once more, with no `cause` and the tick's share.
+    `dependency` is `features` or `model`; `last_good` says whether an earlier value is at hand; `share` is
+    the share of such answers in the last reporting tick. At the end of each tick of an episode the layer is
+    asked once more, with no `cause` and the tick's share.
     """
 
     dependency: str
