@@ -76,9 +76,9 @@ class Impressions:
             **whole, price=rows["price"], age=rows["age"], dwell=rows["dwell"], day=rows["day"], view=view
         )
 
-    def where(self, mask: BoolArray) -> Impressions:
-        """The rows where `mask` (n,) is true."""
-        return Impressions(**{name: getattr(self, name)[mask] for name in self.__dataclass_fields__})
+    def where(self, rows: BoolArray | IntArray | slice) -> Impressions:
+        """The rows where a mask (n,) is true, those of a list of row numbers, or a slice (never a copy)."""
+        return Impressions(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
     @classmethod
     def join(cls, parts: list[Impressions]) -> Impressions:

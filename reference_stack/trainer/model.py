@@ -40,7 +40,7 @@ class ModelParameters:
     rank: int = 8
     ridge: float = 4.0
     damping: float = 1.0
-    ranked_days: int = 6
+    ranked_days: int = 3
     novelty_days: float = 5.0
     snapshot: SnapshotParameters = field(default_factory=SnapshotParameters)
 
@@ -208,7 +208,7 @@ def _factorise(snapshot: Snapshot, rank: int) -> FloatArray:
     matrix = snapshot.residual()
     if matrix.shape[0] * matrix.shape[1] < 1_000_000:
         matrix = matrix.toarray()
-    svd = TruncatedSVD(n_components=feasible, algorithm="randomized", n_iter=4, random_state=0)
+    svd = TruncatedSVD(n_components=feasible, algorithm="randomized", n_iter=2, random_state=0)
     svd.fit(matrix)
     factors[:, :feasible] = svd.components_.T
     return factors
@@ -221,18 +221,20 @@ def _point_in_time(
 
     A window of one day is cut in half by time, so that there is something to describe from.
     """
-    clean = impressions.where(impressions.day < day)
-    clock = np.floor(clean.day)
-    days = np.unique(clock)
-    if len(days) == 1:
-        clock = np.where(clean.day < np.median(clean.day), days[0] - 1, days[0])
-        days = np.unique(clock)
+    dated = impressions if (impressions.day < day).all() else impressions.where(impressions.day < day)
+    clock = np.floor(dated.day)
+    if len(clock) and clock.min() == clock.max():
+        clock = np.where(dated.day < np.median(dated.day), clock - 1.0, clock)
+    if (clock[1:] < clock[:-1]).any():
+        order = np.argsort(clock, kind="stable")
+        dated, clock = dated.where(order), clock[order]
+    starts = np.flatnonzero(np.diff(clock)) + 1
     described, ranked = [np.zeros((0, len(FEATURES)))], []
-    for today in days[1:][-parameters.ranked_days :]:
-        before = clean.where(clock < today)
-        rows = clean.where(clock == today)
-        past = build(before, catalogue, day, parameters.snapshot)
-        rows = rows.where(np.isin(rows.product, past.products))
+    for start, end in list(zip(starts, [*starts[1:], len(clock)], strict=True))[-parameters.ranked_days :]:
+        rows = dated.where(slice(start, end))
+        past = build(dated.where(slice(0, start)), catalogue, day, parameters.snapshot)
+        known = np.isin(rows.product, past.products)
+        rows = rows if known.all() else rows.where(known)
         described.append(describe(item_side(past, parameters), past, catalogue, rows))
         ranked.append(rows)
     return np.concatenate(described), Impressions.join(ranked)

@@ -26,7 +26,9 @@ def newton(
     penalty = np.full(features.shape[1], ridge)
     penalty[0] = 0.0
     weights = np.zeros(features.shape[1])
-    margin = offset.copy()
+    share = (clicked.sum() + 1.0) / (np.exp(offset).sum() + 2.0)
+    weights[0] = np.log(share / max(1.0 - share, 0.05))
+    margin = features @ weights + offset
     loss = _loss(margin, clicked, weights, penalty)
     for _ in range(steps):
         chance = 1.0 / (1.0 + np.exp(-np.clip(margin, -30.0, 30.0)))
