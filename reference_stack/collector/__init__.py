@@ -1,0 +1,1 @@
+"""Takes in shoppers' events, keeps every one that it acknowledged, and writes a partition for each day."""
