@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from chaos.domain.change import (
     AddDataToxic,
@@ -158,3 +158,19 @@ class Layers(Capability):
 
 
 CAPABILITIES: tuple[type[Capability], ...] = (Network, Data, Processes, Config, Registry, Layers)
+
+
+C = TypeVar("C", bound=Capability)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A target known by its description alone: enough for every verb, and so for a dry run."""
+
+    spec: TargetSpec
+
+    def use(self, capability: type[C]) -> C:
+        """A capability's verbs. Raises MeaninglessChange where the target lacks it."""
+        if capability.name not in self.spec.capabilities:
+            raise MeaninglessChange("", f"target {self.spec.target!r} has no capability {capability.name}")
+        return capability(self.spec)

@@ -87,8 +87,7 @@ class EffectCheck:
 class Fault(Protocol):
     """An active failure: a frozen dataclass whose fields are its parameters.
 
-    Optional: a property `lasts_days` when the fault says itself how long it lasts, and a method
-    `refuse(spec) -> None` that raises MeaninglessChange for parameters that cannot be meant.
+    Optional extras: SelfTimed and Refusing.
     """
 
     name: ClassVar[str]
@@ -110,6 +109,15 @@ class SelfTimed(Protocol):
     @property
     def lasts_days(self) -> float:
         """Days from the injection to the undo."""
+        ...
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A fault that looks at its own parameters before it is planned."""
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """Raise MeaninglessChange for parameters that cannot be meant."""
         ...
 
 

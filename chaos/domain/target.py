@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from chaos.domain.durations import Days, Milliseconds
+from chaos.domain.durations import Days, Milliseconds, parse_days
 from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import KEBAB, Arm, Strict
 
@@ -73,6 +73,29 @@ class Parameter(Strict):
     at_least: float | None = None
     at_most: float | None = None
     says: str = ""
+
+    def misfit(self, value: object) -> str | None:
+        """Why a value does not fit, or None where it does."""
+        if self.type == "boolean":
+            return None if isinstance(value, bool) else f"{value!r} is not true or false"
+        if self.type == "text":
+            return None if isinstance(value, str) else f"{value!r} is not text"
+        if isinstance(value, str) and self.type == "days":
+            try:
+                value = parse_days(value)
+            except ValueError as error:
+                return str(error)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{value!r} is not a number"
+        if self.type == "integer" and not isinstance(value, int):
+            return f"{value!r} is not a whole number"
+        if self.type == "share" and not 0 <= value <= 1:
+            return f"{value!r} is not a share between 0 and 1"
+        if self.at_least is not None and value < self.at_least:
+            return f"{value!r} is below {self.at_least:g}"
+        if self.at_most is not None and value > self.at_most:
+            return f"{value!r} is above {self.at_most:g}"
+        return None
 
 
 class LayerSpec(Strict):

@@ -1,0 +1,1 @@
+"""Plans trials, runs their arms, and undoes what was done."""

@@ -1,0 +1,281 @@
+"""From a scenario and a target to what each arm will do. Pure: nothing is started, imported or touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chaos.capabilities import Described, MeaninglessChange, nearest
+from chaos.catalogue import Catalogue, UnknownName
+from chaos.contracts import Fault, Refusing, SelfTimed
+from chaos.domain.durations import parse_ms
+from chaos.domain.layer import Mode
+from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
+from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
+from chaos.domain.source import Source
+from chaos.domain.target import CapabilityName, LayerSpec, TargetSpec
+from chaos.errors import InvalidInput, Problem, UsageError
+from chaos.runner.overrides import Overrides
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for beside the scenario and the target."""
+
+    overrides: Overrides = field(default_factory=Overrides)
+    arms: tuple[Arm, ...] = tuple(Arm)
+    day_seconds: float | None = None
+
+
+class Planner:
+    """Plans the trials of one scenario on one target; collects every problem before it raises."""
+
+    def __init__(
+        self, scenario: Scenario, source: Source, spec: TargetSpec, catalogue: Catalogue, request: Request
+    ) -> None:
+        self._scenario = scenario
+        self._source = source
+        self._spec = spec
+        self._catalogue = catalogue
+        self._request = request
+        self._problems: list[Problem] = []
+        self.day_seconds = request.day_seconds or scenario.day_seconds or spec.day_seconds
+
+    def needs_lacking(self) -> list[str]:
+        """Capabilities that the scenario's faults and holes need and the target lacks."""
+        needs: set[CapabilityName] = set()
+        for use in self._scenario.faults:
+            if use.fault in self._catalogue.faults.names():
+                needs |= {need.name for need in self._catalogue.faults.get(use.fault).needs}
+        if self._scenario.latent or self._request.overrides.holes:
+            needs.add(CapabilityName.LAYERS)
+        return sorted(need.value for need in needs if need not in self._spec.capabilities)
+
+    def plan(self, seed: int) -> TrialPlan:
+        """The trial of one seed. Raises InvalidInput with every problem, or UsageError."""
+        self._problems = []
+        self._check_pace()
+        self._check_probes()
+        self._check_layers()
+        self._check_settings()
+        faults = [
+            planned
+            for index, use in enumerate(self._scenario.faults)
+            if (planned := self._plan_fault(index, use)) is not None
+        ]
+        holes = [*self._scenario.latent, *self._request.overrides.holes]
+        if self._problems:
+            raise InvalidInput(self._problems)
+        arms = [arm for arm in self._request.arms if arm in self._spec.arms]
+        if not arms:
+            raise UsageError(f"target {self._spec.target!r} can run none of the arms asked for")
+        return TrialPlan(
+            scenario=self._scenario,
+            target=self._spec.target,
+            seed=seed,
+            expect=self._scenario.expect,
+            arms=[self._plan_arm(arm, seed, faults, holes) for arm in arms],
+            not_armed=sorted({hole.layer for hole in holes if hole.mode is Mode.OFF}),
+        )
+
+    def _plan_arm(
+        self, arm: Arm, seed: int, faults: Sequence[PlannedFault], holes: Sequence[Hole]
+    ) -> ArmPlan:
+        layers = {
+            name: self._plan_layer(name, layer, arm, holes) for name, layer in self._spec.layers.items()
+        }
+        timed = [hole for hole in holes if arm.has_layers and hole.from_ is not None]
+        return ArmPlan(
+            scenario=self._scenario.scenario,
+            kind=self._scenario.kind,
+            arm=arm,
+            target=self._spec.target,
+            world=self._scenario.world,
+            seed=seed,
+            days=self._scenario.days,
+            day_seconds=self.day_seconds,
+            layers=layers,
+            holes=[planned for hole in timed for planned in _timed(hole)],
+            faults=list(faults) if arm.has_fault else [],
+            effect_watch=[] if arm.has_fault else list(faults),
+            steady_state=self._scenario.steady_state,
+            abort_if=self._scenario.abort_if,
+        )
+
+    def _plan_layer(self, name: str, layer: LayerSpec, arm: Arm, holes: Sequence[Hole]) -> PlannedLayer:
+        if not arm.has_layers:
+            return PlannedLayer(mode=Mode.OFF, stages=layer.stages)
+        mode = layer.default
+        parameters: dict[str, Scalar] = {}
+        weakened = False
+        for setting in self._request.overrides.settings:
+            if setting.what == "layer" and setting.name in (name, "*"):
+                if setting.key == "mode":
+                    mode = Mode(setting.value)
+                else:
+                    parameters[setting.key] = setting.scalar
+        for hole in holes:
+            if hole.layer != name:
+                continue
+            weakened = True
+            if hole.from_ is None:
+                mode = hole.mode or mode
+                parameters |= hole.set_
+        return PlannedLayer(mode=mode, stages=layer.stages, parameters=parameters, weakened=weakened)
+
+    def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
+        parameters = {**use.with_}
+        for setting in self._request.overrides.settings:
+            if setting.what == "fault" and setting.name == use.key:
+                parameters[setting.key] = setting.timed
+        try:
+            fault = self._catalogue.faults.make(use.fault, parameters)
+            if isinstance(fault, Refusing):
+                fault.refuse(self._spec)
+            lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
+            if fault.needs and not lacks:
+                self._check_changes(index, fault)
+        except UnknownName as error:
+            self._report(("faults", index, "fault"), str(error), error.nearest)
+            return None
+        except MeaninglessChange as error:
+            self._report(("faults", index, "with", error.field), str(error), error.nearest)
+            return None
+        lasts = use.for_ if use.for_ is not None else _lasts(fault)
+        if lasts is None:
+            self._report(("faults", index), f"{use.fault} needs `for`: how long it lasts")
+            return None
+        end = use.at + lasts
+        if end >= self._scenario.days:
+            self._report(
+                ("faults", index, "at"),
+                f"the fault ends on day {end:g}, not inside the run's {self._scenario.days:g} days with time "
+                "left to recover",
+            )
+            return None
+        self._check_operational(index, parameters)
+        return PlannedFault(
+            key=use.key, fault=use.fault, parameters=parameters, inject_day=use.at, undo_day=end
+        )
+
+    def _check_changes(self, index: int, fault: Fault) -> None:
+        if not list(fault.changes(Described(self._spec))):
+            self._report(("faults", index), f"{fault.name} would change nothing on this target")
+
+    def _check_operational(self, index: int, parameters: dict[str, object]) -> None:
+        quarter_ms = 250 * self.day_seconds
+        for key, value in parameters.items():
+            if key.endswith("_ms") and parse_ms(value) > quarter_ms:
+                self._report(
+                    ("faults", index, "with", key),
+                    f"{value} is more than a quarter of a day, which is {quarter_ms:g}ms at "
+                    f"{self.day_seconds:g} s a day",
+                )
+
+    def _check_pace(self) -> None:
+        asked, fixed = self._request.day_seconds, self._scenario.day_seconds
+        if asked is not None and fixed is not None and asked != fixed:
+            self._report(
+                ("day_seconds",), f"the scenario is about load and fixes {fixed:g} s a day, not {asked:g}"
+            )
+
+    def _check_probes(self) -> None:
+        uses = [
+            (("steady_state", i), use.probe, use.with_) for i, use in enumerate(self._scenario.steady_state)
+        ]
+        uses += [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(self._scenario.abort_if)]
+        for path, probe, parameters in uses:
+            try:
+                self._catalogue.probes.make(probe, parameters)
+            except UnknownName as error:
+                self._report((*path, "probe"), str(error), error.nearest)
+            except MeaninglessChange as error:
+                self._report((*path, "with", error.field), str(error), error.nearest)
+            component = parameters.get("component")
+            if component is not None and component not in self._spec.components:
+                near = nearest(str(component), self._spec.components)
+                self._report((*path, "with", "component"), f"the target has no component {component!r}", near)
+
+    def _check_layers(self) -> None:
+        expect = self._scenario.expect
+        named: list[tuple[tuple[str | int, ...], str]] = [
+            (("latent", i, "layer"), hole.layer) for i, hole in enumerate(self._scenario.latent)
+        ]
+        if expect.detected is not None:
+            named += [(("expect", "detected", "by", i), name) for i, name in enumerate(expect.detected.by)]
+        named += [(("expect", "missed_by", i), name) for i, name in enumerate(expect.missed_by)]
+        for path, name in named:
+            if name not in self._spec.layers:
+                near = nearest(name, self._spec.layers)
+                self._report(path, f"the target has no layer {name!r}", near)
+        for i, hole in enumerate(self._scenario.latent):
+            for key, value in hole.set_.items():
+                self._check_parameter(("latent", i, "set", key), hole.layer, key, value)
+
+    def _check_parameter(self, path: tuple[str | int, ...], layer: str, key: str, value: object) -> None:
+        known = self._spec.layers.get(layer)
+        if known is None:
+            return
+        if key not in known.parameters:
+            near = nearest(key, known.parameters)
+            self._report(path, f"layer {layer!r} has no parameter {key!r}", near)
+        elif complaint := known.parameters[key].misfit(value):
+            self._report(path, complaint)
+
+    def _check_settings(self) -> None:
+        for hole in self._request.overrides.holes:
+            if hole.layer not in self._spec.layers:
+                near = nearest(hole.layer, self._spec.layers)
+                raise UsageError(_usage(f"--hole {hole.layer}: the target has no such layer", near))
+        faults = [use.key for use in self._scenario.faults]
+        for setting in self._request.overrides.settings:
+            text = f"--set {setting.what}.{setting.name}.{setting.key}={setting.value}"
+            if setting.what == "fault":
+                if setting.name not in faults:
+                    near = nearest(setting.name, faults)
+                    raise UsageError(_usage(f"{text}: the scenario has no fault {setting.name!r}", near))
+                continue
+            layers = list(self._spec.layers) if setting.name == "*" else [setting.name]
+            for name in layers:
+                self._check_layer_setting(text, name, setting.key, setting.scalar)
+
+    def _check_layer_setting(self, text: str, name: str, key: str, value: Scalar) -> None:
+        layer = self._spec.layers.get(name)
+        if layer is None:
+            raise UsageError(
+                _usage(f"{text}: the target has no layer {name!r}", nearest(name, self._spec.layers))
+            )
+        if key == "mode":
+            if value not in list(Mode):
+                raise UsageError(
+                    _usage(f"{text}: a mode is off, observe or enforce", nearest(str(value), Mode))
+                )
+        elif key not in layer.parameters:
+            near = nearest(key, layer.parameters)
+            raise UsageError(_usage(f"{text}: layer {name!r} has no parameter {key!r}", near))
+        elif complaint := layer.parameters[key].misfit(value):
+            raise UsageError(f"{text}: {complaint}")
+
+    def _report(self, path: tuple[str | int, ...], says: str, near: str | None = None) -> None:
+        self._problems.append(self._source.problem([part for part in path if part != ""], says, near))
+
+
+def _usage(says: str, near: str | None) -> str:
+    return f"{says} (did you mean {near!r}?)" if near else says
+
+
+def _lasts(fault: Fault) -> float | None:
+    return fault.lasts_days if isinstance(fault, SelfTimed) else None
+
+
+def _timed(hole: Hole) -> list[PlannedHole]:
+    opens, closes = hole.from_ or 0.0, hole.until
+    changes: dict[str, Scalar] = dict(hole.set_)
+    if hole.mode is not None:
+        changes["mode"] = hole.mode.value
+    return [
+        PlannedHole(layer=hole.layer, key=key, value=value, from_day=opens, until_day=closes)
+        for key, value in changes.items()
+    ]
