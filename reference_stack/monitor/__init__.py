@@ -1,0 +1,1 @@
+"""Scrapes the components, judges service levels and alert rules, and sends alerts."""

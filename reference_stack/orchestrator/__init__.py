@@ -1,0 +1,1 @@
+"""Runs the day: deliver, check, build, train, promote; and the doors for promotions and pushes."""

@@ -1,0 +1,103 @@
+"""What the orchestrator must not forget: where the day's cycle stands, and who may run it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from reference_stack.ports import Folder
+
+DONE: Final = "done"
+_CYCLE = "cycle.json"
+_LEASE = "lease.json"
+
+
+class Cycle(msgspec.Struct, frozen=True):
+    """The cycle of one calendar day. `step` is the one to do next, not before `resume_day`.
+
+    `held` says that this cycle is held now, `counted` that it stands in `held_cycles` already;
+    `failed` that the step was given up for now.
+    """
+
+    day: int
+    step: str
+    resume_day: float
+    held: bool = False
+    counted: bool = False
+    failed: bool = False
+    held_cycles: int = 0
+    snapshot: str = ""
+    version: int | None = None
+    outcome: str = ""
+
+
+class _Lease(msgspec.Struct, frozen=True):
+    holder: str
+    epoch: int
+    until_day: float
+
+
+class Ledger:
+    """The cycle's state, durable after each step: a restart goes on where the last process stood."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def read(self) -> Cycle | None:
+        """The last cycle, or None before the first."""
+        if not self._folder.exists(_CYCLE):
+            return None
+        return msgspec.json.decode(self._folder.read(_CYCLE), type=Cycle)
+
+    def write(self, cycle: Cycle) -> None:
+        """Put the cycle in place of the last."""
+        self._folder.write(_CYCLE, msgspec.json.encode(cycle))
+
+
+class Lease:
+    """The right to run cycles, for one holder at a time, fenced by an epoch that only grows.
+
+    A holder that starts again takes its own lease back at once, with the next epoch; the process it
+    replaces then finds itself superseded. Another holder waits until the lease has run out. Folders know no
+    compare-and-set: where two take it at the same instant the last writer has it, and the other learns so
+    at its next `renew`, which comes before every step and before its result is kept.
+    """
+
+    def __init__(self, folder: Folder, holder: str, length_days: float) -> None:
+        self._folder = folder
+        self._holder = holder
+        self._length_days = length_days
+        self._epoch: int | None = None
+        self.superseded = False
+
+    def take(self, day: float) -> bool:
+        """Renew the lease if it is ours, else take it if it is free."""
+        if self._epoch is not None:
+            return self.renew(day)
+        found = self._read()
+        if self.superseded or (found is not None and found.holder != self._holder and day < found.until_day):
+            return False
+        self._epoch = found.epoch + 1 if found is not None else 1
+        self._write(day)
+        return True
+
+    def renew(self, day: float) -> bool:
+        """Whether the lease is still ours; if so it is good for another `length_days`."""
+        found = self._read()
+        if found is None or (found.holder, found.epoch) != (self._holder, self._epoch):
+            self.superseded = found is not None and found.holder == self._holder
+            self._epoch = None
+            return False
+        self._write(day)
+        return True
+
+    def _read(self) -> _Lease | None:
+        if not self._folder.exists(_LEASE):
+            return None
+        return msgspec.json.decode(self._folder.read(_LEASE), type=_Lease)
+
+    def _write(self, day: float) -> None:
+        assert self._epoch is not None
+        lease = _Lease(self._holder, self._epoch, day + self._length_days)
+        self._folder.write(_LEASE, msgspec.json.encode(lease))

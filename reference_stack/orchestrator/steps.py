@@ -1,0 +1,117 @@
+"""The steps of a day, in order. Each is done twice without harm: a restart may repeat the last one.
+
+             ┌───────────── wait ────────────┐  held: data gates are asked again, late partitions taken in
+             ▼                               │
+02:00 ─▶ deliver ─▶ check ─▶ (RETRAIN layers) ─▶ build ─▶ train ─▶ promote ─▶ done
+                                                            │ a gate blocked it: the champion stays
+                                                            └──────────────▶ done
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from reference_stack.messages import BUILD, CHECK, DELIVER, TRAIN, DeliverRequest, TrainRequest
+from reference_stack.orchestrator.ledger import DONE, Cycle
+from reference_stack.ports import Operation, Port, Reply, Request, Runtime
+from reference_stack.settings import OrchestratorSettings
+
+
+class Desk(Protocol):
+    """What a step may use of the orchestrator."""
+
+    runtime: Runtime
+    settings: OrchestratorSettings
+    features: Port
+    trainer: Port
+    due_days: float
+    poll_days: float
+
+    async def ask(
+        self, port: Port, operation: Operation[Request, Reply], request: Request, timeout_days: float
+    ) -> Reply:
+        """A call within calendar days. Raises a PortError."""
+        ...
+
+    def held(self, red: dict[str, str], cycle: Cycle) -> bool:
+        """Ask the RETRAIN layers."""
+        ...
+
+    async def make_champion(self, version: int, by: str) -> int | None:
+        """Flip the alias. Raises a PortError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A named step: it returns the cycle with the next step in it, or with DONE."""
+
+    name: str
+    work: Callable[[Desk, Cycle], Awaitable[Cycle]]
+
+
+async def deliver(desk: Desk, cycle: Cycle) -> Cycle:
+    """Take in what has arrived; wait for the partition of the day before until it is due."""
+    due = cycle.day + desk.due_days
+    while True:
+        reply = await desk.ask(
+            desk.features, DELIVER, DeliverRequest(day=cycle.day), desk.settings.step_timeout_days
+        )
+        if reply.present or desk.runtime.day() >= due:
+            return replace(cycle, step="check")
+        await desk.runtime.until(min(due, desk.runtime.day() + desk.poll_days))
+
+
+async def check(desk: Desk, cycle: Cycle) -> Cycle:
+    """Ask the data gates, and the RETRAIN layers what should follow."""
+    reply = await desk.ask(
+        desk.features, CHECK, DeliverRequest(day=cycle.day), desk.settings.step_timeout_days
+    )
+    if not desk.held(reply.red, cycle):
+        return replace(cycle, step="build", held=False)
+    return replace(
+        cycle,
+        step="deliver",
+        held=True,
+        counted=True,
+        held_cycles=cycle.held_cycles + (not cycle.counted),
+        resume_day=desk.runtime.day() + desk.settings.recheck_days,
+    )
+
+
+async def build(desk: Desk, cycle: Cycle) -> Cycle:
+    """Have a snapshot built of the window as it is."""
+    reply = await desk.ask(
+        desk.features, BUILD, DeliverRequest(day=cycle.day), desk.settings.step_timeout_days
+    )
+    return replace(cycle, step="train", snapshot=reply.snapshot)
+
+
+async def train(desk: Desk, cycle: Cycle) -> Cycle:
+    """Have a model fitted, judged and registered; where a gate blocks it the champion stays."""
+    request = TrainRequest(day=cycle.day, snapshot=cycle.snapshot)
+    reply = await desk.ask(desk.trainer, TRAIN, request, desk.settings.train_timeout_days)
+    if reply.version is None:
+        blocked = "; ".join(f"{gate}: {says}" for gate, says in sorted(reply.red.items()))
+        return replace(cycle, step=DONE, outcome=f"blocked by {blocked}")
+    return replace(cycle, step="promote", version=reply.version)
+
+
+async def promote(desk: Desk, cycle: Cycle) -> Cycle:
+    """Make the new version champion."""
+    assert cycle.version is not None
+    await desk.make_champion(cycle.version, "orchestrator")
+    return replace(cycle, step=DONE, outcome=f"promoted {cycle.version}")
+
+
+STEPS: tuple[Step, ...] = (
+    Step("deliver", deliver),
+    Step("check", check),
+    Step("build", build),
+    Step("train", train),
+    Step("promote", promote),
+)
