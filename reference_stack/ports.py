@@ -175,7 +175,27 @@ class ModelVersion(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
 
 
-class Registry(Protocol):
+class RegistryReader(Protocol):
+    """What serving needs of the model registry. Every call may raise a PortError."""
+
+    async def version(self, version: int) -> ModelVersion:
+        """One version. Raises NotFound."""
+        ...
+
+    async def versions(self) -> Sequence[ModelVersion]:
+        """All versions, oldest first."""
+        ...
+
+    async def resolve(self, alias: str) -> int | None:
+        """The version that an alias names, or None."""
+        ...
+
+    async def artifact(self, version: int) -> bytes:
+        """The model's bytes. Raises NotFound."""
+        ...
+
+
+class Registry(RegistryReader, Protocol):
     """The model registry: two implementations, MLflow and in-memory, held to one conformance test.
 
     Every call may raise a PortError.
@@ -192,26 +212,10 @@ class Registry(Protocol):
         """Log a run with its artifact and register it. Tags carry `snapshot` and `trained_day`."""
         ...
 
-    async def version(self, version: int) -> ModelVersion:
-        """One version. Raises NotFound."""
-        ...
-
-    async def versions(self) -> Sequence[ModelVersion]:
-        """All versions, oldest first."""
-        ...
-
-    async def resolve(self, alias: str) -> int | None:
-        """The version that an alias names, or None."""
-        ...
-
     async def set_alias(self, alias: str, version: int) -> None:
         """Flip an alias. Raises NotFound when there is no such version."""
         ...
 
     async def drop_alias(self, alias: str) -> None:
         """Remove an alias; no error if it is not there."""
-        ...
-
-    async def artifact(self, version: int) -> bytes:
-        """The model's bytes. Raises NotFound."""
         ...

@@ -1,0 +1,1 @@
+"""The model registry: real MLflow, and an in-memory one for virtual time."""

@@ -1,0 +1,76 @@
+"""MLflow is steered by environment variables: those that this stack needs, set in the process that asks.
+
+Some count when mlflow is imported (telemetry would call out to the network from a thread), so nothing here
+imports it before they are set, and every module imports mlflow through a function.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+def quiet_mlflow() -> None:
+    """Before mlflow is imported: no telemetry, no chatter."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "true"
+    os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
+
+
+def configure_client(timeout_s: int) -> None:
+    """A dead server is an error at once and a stuck one after `timeout_s`: retrying is the caller's choice."""
+    quiet_mlflow()
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(timeout_s)
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+
+
+def configure_server(database: Path, artifacts: Path, hosts: list[str]) -> None:
+    """What `mlflow server` hands to its workers, without job execution; `hosts` may appear in Host."""
+    quiet_mlflow()
+    names = [*_LOOPBACK, *(host for host in hosts if host not in _LOOPBACK)]
+    allowed = [pattern for name in names for pattern in (name, f"{name.replace('[', '[[]')}:*")]
+    os.environ.update(
+        {
+            "_MLFLOW_SERVER_FILE_STORE": database_uri(database),
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": ARTIFACT_ROOT,
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(artifacts),
+            "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(allowed),
+        }
+    )
+
+
+def preload() -> None:
+    """Import MLflow's server and client (2 to 3 s), for a parent that forks the registry and its callers.
+
+    MLflow builds one application while it is imported, guarding against foreign Host headers with what it
+    then knows; that one is built without the guard and never served: `serve` builds its own.
+    """
+    quiet_mlflow()
+    guard = "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"
+    before = os.environ.get(guard)
+    os.environ[guard] = "true"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import mlflow.server.fastapi_app  # noqa: F401
+            import mlflow.tracking
+    finally:
+        if before is None:
+            del os.environ[guard]
+        else:
+            os.environ[guard] = before
+
+
+def database_uri(database: Path) -> str:
+    """How SQLAlchemy names a SQLite file."""
+    return f"sqlite:///{database}"
+
+
+ARTIFACT_ROOT = "mlflow-artifacts:/"
+"""Artifacts go through the server, whatever stands behind it."""

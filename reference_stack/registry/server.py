@@ -1,0 +1,64 @@
+"""MLflow's own server, run in this process: no supervisor, no job runner, one worker."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+from reference_stack.registry.environment import (
+    ARTIFACT_ROOT,
+    configure_server,
+    database_uri,
+    preload,
+)
+from reference_stack.registry.template import place_database
+from reference_stack.settings import StackSettings
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "artifacts"
+READINESS = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+"""Answers 200 when the server can work; /health answers sooner."""
+
+
+def registry_folder(root: Path) -> Path:
+    """The registry's folder under the stack's root: the database and the artifacts."""
+    return root / "registry"
+
+
+def serve(settings: StackSettings, cache: Path | None = None) -> None:
+    """Serve MLflow at `settings.addresses["registry"]` until SIGTERM or SIGINT.
+
+    State is `<root>/registry`: SQLite and a folder of artifacts, both whole after SIGKILL. `cache` is where
+    the template database is kept (see `template`).
+    """
+    import uvicorn
+
+    folder = registry_folder(Path(settings.root).absolute())
+    database, artifacts = folder / DATABASE, folder / ARTIFACTS
+    artifacts.mkdir(parents=True, exist_ok=True)
+    host, port = _split(settings.addresses["registry"])
+    named = [*settings.addresses.values(), *settings.links.values()]
+    configure_server(database, artifacts, sorted({_split(address)[0] for address in named}))
+    preload()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if not database.exists():
+        place_database(database, cache)
+    from mlflow.server.fastapi_app import create_fastapi_app
+    from mlflow.server.handlers import initialize_backend_stores
+
+    uri = database_uri(database)
+    initialize_backend_stores(uri, uri, ARTIFACT_ROOT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        app = create_fastapi_app()
+    # Its start-up hook only looks for the leftovers of a coding assistant's containers.
+    config = uvicorn.Config(
+        app, host=host, port=port, lifespan="off", access_log=False, log_level="warning", workers=1
+    )
+    uvicorn.Server(config).run()
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    return host, int(port)
