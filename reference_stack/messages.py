@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from reference_stack.ports import Operation
@@ -133,28 +135,34 @@ EXPLAIN = Operation("explain", ExplainRequest, ExplainReply)
 # --- collector -------------------------------------------------------------------------------------------
 
 
+Scalar = int | float | str | bool | None
+"""Whatever a device may write into a field: the schema layer judges it, not the decoder."""
+
+
 class ViewEvents(msgspec.Struct, frozen=True):
     """The impressions of one page view, in columns of one length (ten).
 
-    Untyped on purpose where shoppers' devices write: the schema layer judges them.
+    Loosely typed on purpose where shoppers' devices write: the schema layer judges the values. What they
+    should be is in docs/data-contract.md: whole numbers but for day, prices and ages_days (days) and
+    dwell_s (seconds); null only in prices, and in dwell_s without a click.
     """
 
     view: str
     recommendation: str
-    customer: int | None
-    segment: int | None
-    shard: int | None
-    day: float
-    version: int
+    customer: Scalar
+    segment: Scalar
+    shard: Scalar
+    day: Scalar
+    version: Scalar
     fallback: str
-    products: list[int | None]
-    positions: list[int]
-    clicked: list[int | None]
-    dwell_s: list[float | None]
-    prices: list[float | None]
-    categories: list[int | None]
-    sources: list[int | None]
-    ages_days: list[float | None]
+    products: Sequence[Scalar]
+    positions: Sequence[Scalar]
+    clicked: Sequence[Scalar]
+    dwell_s: Sequence[Scalar]
+    prices: Sequence[Scalar]
+    categories: Sequence[Scalar]
+    sources: Sequence[Scalar]
+    ages_days: Sequence[Scalar]
 
 
 class CollectReply(msgspec.Struct, frozen=True):

@@ -10,10 +10,11 @@ from reference_stack.messages import ViewEvents
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Hook ROW: the impressions of one view, and whether an event id was seen before."""
+    """Hook ROW: the impressions of one view, whether an event id was seen before, and the day it is now."""
 
     events: ViewEvents
     seen: Callable[[str], bool]
+    day: float
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -89,8 +89,17 @@ class LayerHost:
             self._signal("cleared", decision.says, about)
         if (decision.fired, decision.acts) != (fired, acted):
             self._state[about] = (decision.fired, decision.acts)
-            firing = self.mode is Mode.ENFORCE and any(state[0] for state in self._state.values())
-            self._telemetry.metrics.set("layer_fired", float(firing), layer=self.name)
+            self._gauge()
+
+    def release(self, about: str, says: str) -> None:
+        """What the layer watched is no longer its business, such as a partition that has left the window."""
+        if any(self._state.pop(about, ())):
+            self._signal("cleared", says, about)
+            self._gauge()
+
+    def _gauge(self) -> None:
+        firing = self.mode is Mode.ENFORCE and any(state[0] for state in self._state.values())
+        self._telemetry.metrics.set("layer_fired", float(firing), layer=self.name)
 
     def _forget(self) -> None:
         # What it said in another mode does not count in this one: an alert of a layer now off must end,
