@@ -1,0 +1,47 @@
+"""`python -m chaos.proxies.data`: the data proxy as a program of its own."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+
+from chaos.clock import WallClock
+from chaos.proxies.data.server import DataProxy, make_server, ready_line
+
+
+def main() -> int:
+    """Serve until SIGTERM, or until standard input closes where that is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m chaos.proxies.data", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--until-stdin-closes", action="store_true")
+    options = parser.parse_args()
+    proxy = DataProxy(WallClock())
+    server = make_server(proxy, options.host, options.port)
+
+    def end(*_: object) -> None:
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, end)
+    if options.until_stdin_closes:
+
+        def wait() -> None:
+            sys.stdin.buffer.read()
+            end()
+
+        threading.Thread(target=wait, daemon=True).start()
+    proxy.start()
+    sys.stdout.write(ready_line(server) + "\n")
+    sys.stdout.flush()
+    try:
+        server.serve_forever(poll_interval=0.05)
+    finally:
+        server.server_close()
+        proxy.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""One data link: what has come in at the source, what is held, what was handed on."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from chaos.domain.change import Scalar
+from chaos.domain.data_toxics import DataToxic, Parcel, make_data_toxic
+
+_NUMBER = re.compile(r"(-?\d+)")
+_HIDDEN = (".", "_")
+
+
+class ToxicState(msgspec.Struct, frozen=True):
+    """A toxic as the API shows it."""
+
+    name: str
+    type: str
+    parameters: dict[str, Scalar]
+
+
+class LinkState(msgspec.Struct, frozen=True):
+    """A link as the API shows it."""
+
+    name: str
+    source: str
+    sink: str
+    toxics: list[ToxicState]
+    held: list[str]
+    handed_on: int
+    trouble: str
+
+
+class DuplicateToxic(ValueError):
+    """The link has a toxic of that name."""
+
+
+class DataLink:
+    """Watches `source` and hands files on to `sink`, both folders of an fsspec file system.
+
+    `day` gives the calendar on which toxics count. Names in the sink are taken as handed on already, so that
+    a restarted proxy does not deliver twice. `trouble` is the last error met while watching.
+    """
+
+    def __init__(self, name: str, source: str, sink: str, files: Any, day: Callable[[], float]) -> None:
+        self.name = name
+        self.source = source
+        self.sink = sink
+        self._files = files
+        self._day = day
+        self._toxics: dict[str, tuple[ToxicState, DataToxic]] = {}
+        self._lock = threading.Lock()
+        self._files.makedirs(source, exist_ok=True)
+        self._files.makedirs(sink, exist_ok=True)
+        self._known = set(self._names(sink))
+        self._waiting: list[tuple[str, float]] = []
+        self._handed_on = 0
+        self.trouble = ""
+
+    def add(self, name: str, type: str, parameters: dict[str, Scalar]) -> ToxicState:
+        """Put a toxic on the link. Raises DuplicateToxic or ValueError."""
+        toxic = make_data_toxic(type, parameters)
+        with self._lock:
+            if name in self._toxics:
+                raise DuplicateToxic(f"link {self.name!r} has a toxic {name!r} already")
+            state = ToxicState(name, type, parameters)
+            self._toxics[name] = (state, toxic)
+        return state
+
+    def remove(self, name: str) -> bool:
+        """Take a toxic off and hand on what only it held; False where there is none of that name."""
+        with self._lock:
+            removed = self._toxics.pop(name, None) is not None
+        self.poll()
+        return removed
+
+    def clear(self) -> None:
+        """Take all toxics off."""
+        with self._lock:
+            self._toxics.clear()
+        self.poll()
+
+    def state(self) -> LinkState:
+        """The link as it stands."""
+        with self._lock:
+            toxics = [state for state, _ in self._toxics.values()]
+            held = [name for name, _ in self._waiting]
+            return LinkState(self.name, self.source, self.sink, toxics, held, self._handed_on, self.trouble)
+
+    def poll(self) -> None:
+        """Take in what is new at the source and hand on what may pass, first come, first served."""
+        with self._lock:
+            now = self._day()
+            for name in self._names(self.source):
+                if name not in self._known:
+                    self._known.add(name)
+                    self._waiting.append((name, now))
+            while self._waiting and self._passes(*self._waiting[0], now):
+                self._waiting.pop(0)
+
+    def _passes(self, name: str, written_day: float, now: float) -> bool:
+        toxics = [toxic for _, toxic in self._toxics.values()]
+        parcel = Parcel(name, b"", written_day)
+        if any(toxic.passes_at(parcel) > now for toxic in toxics):
+            return False
+        parcels: tuple[Parcel, ...] = (
+            Parcel(name, self._files.cat_file(posixpath.join(self.source, name)), written_day),
+        )
+        for toxic in toxics:
+            parcels = tuple(passed for parcel in parcels for passed in toxic.shape(parcel))
+        for passed in parcels:
+            self._write(passed)
+            self._handed_on += 1
+        return True
+
+    def _write(self, parcel: Parcel) -> None:
+        hidden = posixpath.join(self.sink, f".{parcel.name}.part")
+        self._files.pipe_file(hidden, parcel.data)
+        self._files.mv(hidden, posixpath.join(self.sink, parcel.name))
+
+    def _names(self, folder: str) -> list[str]:
+        paths = self._files.ls(folder, detail=False, refresh=True)
+        names = [posixpath.basename(str(path)) for path in paths]
+        return sorted((name for name in names if not name.startswith(_HIDDEN)), key=_natural)
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sorts day=9 before day=10, and day=-3 before both."""
+    return [
+        (0, int(part), "") if _NUMBER.fullmatch(part) else (1, 0, part)
+        for part in _NUMBER.split(name)
+        if part
+    ]

@@ -1,0 +1,315 @@
+"""One arm, from provisioning to teardown. Knows protocols, never a concrete fault or driver."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from chaos.capabilities import Layers
+from chaos.catalogue import Catalogue
+from chaos.contracts import Driver, EffectCheck, Probe
+from chaos.domain.change import Change
+from chaos.domain.event import (
+    SCHEMA,
+    Applied,
+    Effect,
+    Event,
+    Header,
+    Lag,
+    Phase,
+    Planned,
+    Prepared,
+    Reading,
+    Refused,
+    Undone,
+)
+from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
+from chaos.domain.target import TargetSpec
+from chaos.errors import ArmFailed, ChangeRefused, Interrupted
+from chaos.journal import JournalWriter
+from chaos.runner.lag import LagMeter
+from chaos.runner.undo import UndoLedger
+
+TICK_DAYS = 0.05
+EFFECT_EVERY_DAYS = 0.1
+QUIET_STEADY_DAY = 2.0
+
+
+@dataclass
+class StopSignal:
+    """Set by the user's first Ctrl-C: stop, undo, tear down."""
+
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class ArmContext:
+    """What an arm is run with."""
+
+    run: str
+    mlchaos: str
+    started_at: str
+    folder: Path
+    journal: Path
+    spec: TargetSpec
+    catalogue: Catalogue
+    driver: Driver
+    stop: StopSignal
+    show: Callable[[Event], None]
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+class ArmEnded(Exception):
+    """The arm ends before its time; the phase says why."""
+
+    def __init__(self, phase: str, says: str) -> None:
+        self.phase = phase
+        self.says = says
+        super().__init__(says)
+
+
+@dataclass(frozen=True)
+class Steady:
+    """A steady-state probe with its bounds."""
+
+    name: str
+    probe: Probe
+    at_least: float | None
+    at_most: float | None
+
+    def judge(self, value: float | None) -> bool | None:
+        """Whether a reading is within the bounds; None without data."""
+        if value is None:
+            return None
+        return (self.at_least is None or value >= self.at_least) and (
+            self.at_most is None or value <= self.at_most
+        )
+
+
+class ArmRun:
+    """Runs one arm of a trial and writes its journal."""
+
+    def __init__(self, plan: ArmPlan, context: ArmContext) -> None:
+        self._plan = plan
+        self._context = context
+        self._lag = LagMeter()
+        self._moments: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._ids = itertools.count(1)
+        self._day = 0.0
+        self._lagging = False
+
+    def run(self) -> None:
+        """Bring the target up, live through the days, undo, take it down.
+
+        Raises ArmFailed when the target cannot be driven and Interrupted when the user asked to stop; the
+        journal is complete in either case.
+        """
+        context = self._context
+        with ExitStack() as stack:
+            self._journal = stack.enter_context(JournalWriter(context.journal, self._header()))
+            self._ledger = stack.enter_context(UndoLedger(context.folder / "undo.jsonl"))
+            try:
+                self._phase("provision")
+                self._target = context.driver.start(self._plan, context.spec, context.folder, self._write)
+                stack.callback(self._tear_down)
+                stack.callback(self._undo_rest)
+                self._live()
+            except ArmEnded as ended:
+                self._phase(ended.phase, ended.says)
+            except ArmFailed as failed:
+                self._phase("void", str(failed))
+                raise
+            except (Interrupted, KeyboardInterrupt):
+                self._phase("interrupted", "the user asked to stop")
+                raise
+
+    def _live(self) -> None:
+        plan = self._plan
+        self._phase("steady_before")
+        self._steady = self._steady_probes()
+        self._abort = [
+            (bound, self._context.catalogue.probes.make(bound.probe, bound.with_)) for bound in plan.abort_if
+        ]
+        self._every(TICK_DAYS, TICK_DAYS, plan.days, self._check_abort)
+        self._every(plan.probe_every_days, plan.probe_every_days, plan.days, self._read_steady)
+        for hole in plan.holes:
+            self._plan_hole(hole)
+        for fault in plan.faults or plan.effect_watch:
+            self._plan_fault(fault, injected=bool(plan.faults))
+        if not plan.faults:
+            first = min((fault.inject_day for fault in plan.effect_watch), default=QUIET_STEADY_DAY)
+            self._at(first, self._require_steady_state)
+        while self._moments:
+            due, _, act = heapq.heappop(self._moments)
+            self._pass_until(due)
+            act()
+        self._pass_until(plan.days)
+        self._phase("drain")
+        self._target.drain()
+
+    def _pass_until(self, day: float) -> None:
+        stop = self._context.stop
+        self._target.advance(day, lambda: stop.asked)
+        if stop.asked:
+            raise Interrupted("stopped by the user")
+        self._day = self._target.day()
+        self._note_lag(day)
+
+    def _note_lag(self, due: float) -> None:
+        spell = self._lag.tick(due, self._day)
+        if spell is not None and not self._lagging:
+            worst, over = spell
+            self._write(Lag(day=self._day, component="harness", lag_days=worst, over_days=over))
+        self._lagging = spell is not None
+
+    def _at(self, day: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._moments, (day, next(self._order), act))
+
+    def _every(self, first: float, step: float, until: float, act: Callable[[], None]) -> None:
+        count = int((until - first) / step + 1e-9) + 1
+        for index in range(count):
+            self._at(first + index * step, act)
+
+    # --- steady state ------------------------------------------------------------------------------------
+
+    def _steady_probes(self) -> list[Steady]:
+        probes = self._context.catalogue.probes
+        return [
+            Steady(use.probe, probes.make(use.probe, use.with_), use.at_least, use.at_most)
+            for use in self._plan.steady_state
+        ]
+
+    def _read_steady(self) -> bool:
+        fine = True
+        for steady in self._steady:
+            value = steady.probe.read(self._target)
+            ok = steady.judge(value)
+            fine = fine and ok is True
+            self._write(Reading(day=self._target.day(), probe=steady.name, value=value, ok=ok))
+        return fine
+
+    def _require_steady_state(self) -> None:
+        if not self._read_steady():
+            raise ArmEnded("void", "the steady state did not hold before the fault")
+
+    def _check_abort(self) -> None:
+        for bound, probe in self._abort:
+            value = probe.read(self._target)
+            if value is None:
+                continue
+            if bound.below is not None and value < bound.below:
+                raise ArmEnded("aborted", f"{bound.probe} is {value:g}, below {bound.below:g}")
+            if bound.above is not None and value > bound.above:
+                raise ArmEnded("aborted", f"{bound.probe} is {value:g}, above {bound.above:g}")
+
+    # --- faults and holes --------------------------------------------------------------------------------
+
+    def _plan_fault(self, planned: PlannedFault, *, injected: bool) -> None:
+        fault = self._context.catalogue.faults.make(planned.fault, planned.parameters)
+        check = fault.effect(self._context.spec)
+        if check is not None:
+            probe = self._context.catalogue.probes.make(check.probe, check.parameters)
+            self._every(
+                planned.inject_day + EFFECT_EVERY_DAYS,
+                EFFECT_EVERY_DAYS,
+                planned.undo_day,
+                lambda: self._read_effect(planned.key, check, probe),
+            )
+        if not injected:
+            return
+
+        def inject() -> None:
+            self._require_steady_state()
+            self._phase("inject", planned.key)
+            self._make(planned.key, list(fault.changes(self._target)))
+            self._phase("observe", planned.key)
+
+        def undo() -> None:
+            self._phase("undo", planned.key)
+            self._undo(planned.key)
+            self._phase("steady_after", planned.key)
+
+        self._at(planned.inject_day, inject)
+        self._at(planned.undo_day, undo)
+
+    def _plan_hole(self, hole: PlannedHole) -> None:
+        key = f"hole_{hole.layer}_{hole.key}_{next(self._order)}"
+
+        def open_hole() -> None:
+            self._make(key, [self._target.use(Layers).set(hole.layer, hole.key, hole.value)])
+
+        self._at(max(hole.from_day, 0.01), open_hole)
+        if hole.until_day is not None:
+            self._at(hole.until_day, lambda: self._undo(key))
+
+    def _make(self, about: str, changes: Sequence[Change]) -> None:
+        """Each change: planned, its undo on disk, then applied."""
+        for change in changes:
+            id = f"{about}-{next(self._ids)}"
+            self._write(Planned(day=self._target.day(), id=id, about=about, change=change))
+            undo = self._target.prepare(change)
+            if undo is not None:
+                self._ledger.record(id, undo)
+            self._write(Prepared(day=self._target.day(), id=id, undo=undo))
+            self._journal.sync()
+            try:
+                self._target.apply(change)
+            except ChangeRefused as refused:
+                self._write(Refused(day=self._target.day(), id=id, by=refused.by, says=refused.says))
+                continue
+            self._write(Applied(day=self._target.day(), id=id))
+
+    def _undo(self, about: str) -> None:
+        for id, outcome, says in self._ledger.play(
+            self._target.revert, lambda id: id.rpartition("-")[0] == about
+        ):
+            self._write(Undone(day=self._target.day(), id=id, outcome=outcome, says=says))
+
+    def _undo_rest(self) -> None:
+        for id, outcome, says in self._ledger.play(self._target.revert):
+            self._write(Undone(day=self._target.day(), id=id, outcome=outcome, says=says))
+
+    def _read_effect(self, fault: str, check: EffectCheck, probe: Probe) -> None:
+        value = probe.read(self._target)
+        seen = None if value is None else value >= check.at_least
+        self._write(Effect(day=self._target.day(), fault=fault, seen=seen, value=value))
+
+    # --- the journal -------------------------------------------------------------------------------------
+
+    def _tear_down(self) -> None:
+        self._phase("teardown")
+        self._target.close()
+        self._phase("done")
+
+    def _header(self) -> Header:
+        plan, context = self._plan, self._context
+        return Header(
+            day=0.0,
+            schema=SCHEMA,
+            mlchaos=context.mlchaos,
+            run=context.run,
+            seed=plan.seed,
+            target=plan.target,
+            arm=plan.arm.value,
+            day_seconds=plan.day_seconds,
+            started_at=context.started_at,
+            plan_hash=plan.fingerprint(),
+            plan=msgspec.Raw(plan.model_dump_json(by_alias=True).encode()),
+            versions=context.versions,
+        )
+
+    def _phase(self, phase: str, says: str = "") -> None:
+        target = getattr(self, "_target", None)
+        day = target.day() if target is not None else self._day
+        self._write(Phase(day=day, phase=phase, says=says))
+
+    def _write(self, event: Event) -> None:
+        self._journal.write(event)
+        self._context.show(event)

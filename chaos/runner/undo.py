@@ -1,0 +1,112 @@
+"""Undos on disk: written before the change they undo, played last in, first out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import msgspec
+
+from chaos.domain.change import Change
+from chaos.errors import ArmFailed, ChaosError
+
+Outcome = Literal["undone", "left", "failed"]
+
+
+class _Prepared(msgspec.Struct, frozen=True, tag_field="state", tag="prepared"):
+    id: str
+    undo: Change
+
+
+class _Played(msgspec.Struct, frozen=True, tag_field="state", tag="played"):
+    id: str
+    outcome: Outcome
+    says: str = ""
+
+
+_decoder = msgspec.json.Decoder(_Prepared | _Played)
+
+
+@dataclass(frozen=True)
+class OpenUndo:
+    """An undo that was prepared and not played."""
+
+    id: str
+    undo: Change
+
+
+class UndoLedger:
+    """A file of undos. What `record` returned from is on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise ArmFailed(f"the undo ledger {path} cannot be written: {error.strerror}") from error
+        self._open: list[OpenUndo] = []
+
+    def __enter__(self) -> UndoLedger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def record(self, id: str, undo: Change) -> None:
+        """Put an undo on disk. Raises ArmFailed, and then nothing may be injected."""
+        self._append(_Prepared(id, undo))
+        self._open.append(OpenUndo(id, undo))
+
+    def play(
+        self, revert: Callable[[Change], str], wanted: Callable[[str], bool] = lambda _id: True
+    ) -> list[tuple[str, Outcome, str]]:
+        """Play the open undos that are wanted, newest first; one that fails does not stop the others."""
+        results: list[tuple[str, Outcome, str]] = []
+        for entry in [entry for entry in reversed(self._open) if wanted(entry.id)]:
+            outcome, says = attempt(revert, entry.undo)
+            self._append(_Played(entry.id, outcome, says))
+            self._open.remove(entry)
+            results.append((entry.id, outcome, says))
+        return results
+
+    def _append(self, entry: _Prepared | _Played) -> None:
+        try:
+            os.write(self._file, msgspec.json.encode(entry) + b"\n")
+            os.fsync(self._file)
+        except OSError as error:
+            raise ArmFailed(f"the undo ledger {self._path} cannot be written: {error.strerror}") from error
+
+
+def attempt(revert: Callable[[Change], str], undo: Change) -> tuple[Outcome, str]:
+    """Play one undo and say what came of it."""
+    try:
+        return ("left", "the value was no longer the fault's") if revert(undo) == "left" else ("undone", "")
+    except (ChaosError, OSError) as error:
+        return "failed", str(error)
+
+
+def open_undos(path: Path) -> list[OpenUndo]:
+    """The undos of a ledger that were not played, newest first; a torn last line is passed over."""
+    if not path.exists():
+        return []
+    prepared: dict[str, OpenUndo] = {}
+    for line in path.read_bytes().splitlines():
+        try:
+            entry = _decoder.decode(line)
+        except msgspec.DecodeError:
+            continue
+        if isinstance(entry, _Prepared):
+            prepared[entry.id] = OpenUndo(entry.id, entry.undo)
+        elif entry.outcome != "failed":
+            prepared.pop(entry.id, None)
+    return list(reversed(prepared.values()))
