@@ -1,0 +1,1 @@
+"""Serving: slates from the champion, their log, and why a customer saw what they saw."""

@@ -1,0 +1,364 @@
+"""Serving: one replica that recommends, logs what it recommended, and can say why."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+import numpy as np
+
+from reference_stack.component import Component, serves
+from reference_stack.features.impressions import IntArray
+from reference_stack.layers.contract import Hook, Mode
+from reference_stack.messages import (
+    EXPLAIN,
+    LOOKUP,
+    RECOMMEND,
+    ExplainReply,
+    ExplainRequest,
+    LookupReply,
+    LookupRequest,
+    PartitionCheck,
+    RecommendReply,
+    RecommendRequest,
+)
+from reference_stack.ports import (
+    Failed,
+    Folder,
+    NotFound,
+    Port,
+    PortError,
+    RegistryReader,
+    Runtime,
+    Task,
+    TimedOut,
+)
+from reference_stack.seeds import uniform
+from reference_stack.serving.episodes import Episodes
+from reference_stack.serving.ranking import Ranking, Served, as_reasons, exploration, reasons
+from reference_stack.serving.recommendations import RecommendationLog, Recommended, recommendation_id
+from reference_stack.serving.versions import Versions
+from reference_stack.settings import LayerSettings, ServingSettings
+from reference_stack.telemetry import Telemetry
+from reference_stack.trainer.scorer import explore
+from reference_stack.world import Catalogue
+
+LAST_GOOD = "last_good"
+POPULARITY = "popularity"
+_REMEMBERED = 10_000
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What will be shown, exploration apart, and where it comes from."""
+
+    served: Served
+    version: int
+    live: IntArray
+    fallback: str = ""
+    snapshot: str = ""
+    defaulted: bool = False
+
+
+class Serving(Component[ServingSettings]):
+    """A replica: it holds the champion (in a canary the challenger too) and looks features up for each view.
+
+    Counters: `recommend_total`, `recommend_failed_total`, `recommend_ms_total`, `lookup_total`,
+    `lookup_failed_total`, `lookup_ms_total`, `fallback_total`, `defaulted_total`, `explored_slots_total`,
+    `canary_total`, `registry_errors_total`, `model_unusable_total`. Gauges: `feature_age_days` (of the newest
+    answer), `model_version`, `model_age_days`, `fallback_share`, `defaulted_share` (of the last reporting
+    tick), `registry_up`.
+    """
+
+    hooks = (Hook.REQUEST,)
+
+    def __init__(
+        self,
+        name: str,
+        runtime: Runtime,
+        telemetry: Telemetry,
+        settings: ServingSettings,
+        layers: dict[str, LayerSettings],
+        build: str,
+        *,
+        features: Port,
+        registry: RegistryReader,
+        folder: Folder,
+        catalogue: Catalogue,
+        seed: int,
+    ) -> None:
+        super().__init__(name, runtime, telemetry, settings, layers, build)
+        self._features = features
+        self._folder = folder
+        self._catalogue = catalogue
+        self._seed = seed
+        self._versions = Versions(name, runtime, telemetry, registry, folder, catalogue)
+        self._log = RecommendationLog(folder)
+        self._remembered: dict[int, LookupReply] = {}
+        self._restored = False
+        self._lacking = Episodes(self.layers.at(Hook.REQUEST), runtime, telemetry.metrics)
+        self._configuration = ""
+        self._note_configuration()
+
+    async def run(self) -> None:
+        """Follow the registry's aliases, and report at each tick."""
+        self.runtime.spawn(self._report())
+        while True:
+            if await self._versions.refresh(challenger=self.settings.canary):
+                self._restored = False
+            await self.runtime.until(self.runtime.day() + self.settings.refresh_days)
+
+    @serves(RECOMMEND)
+    async def recommend(self, request: RecommendRequest) -> RecommendReply:
+        """A slate. Raises Failed where features or model are lacking and no layer answers all the same."""
+        metrics = self.telemetry.metrics
+        metrics.add("recommend_total")
+        started = self.runtime.now()
+        self._lacking.answers += 1
+        try:
+            answer = await self._answer(request)
+        except PortError:
+            metrics.add("recommend_failed_total")
+            raise
+        finally:
+            metrics.add("recommend_ms_total", 1000.0 * (self.runtime.now() - started))
+        if answer.fallback:
+            self._lacking.fallbacks += 1
+            metrics.add("fallback_total")
+        if answer.defaulted:
+            self._lacking.defaulted += 1
+            metrics.add("defaulted_total")
+        return self._explored(request, answer)
+
+    @serves(EXPLAIN)
+    async def explain(self, request: ExplainRequest) -> ExplainReply:
+        """Reasons and lineage of a recommendation, also of an old one and after a restart.
+
+        Raises NotFound for one that is not in the log, and the registry's PortError where it is needed.
+        """
+        entry = self._log.find(request.recommendation)
+        if entry is None:
+            raise NotFound(f"no recommendation {request.recommendation!r} in the log")
+        run = snapshot = ""
+        partitions: dict[str, str] = {}
+        terms: list[dict[str, float]] = [{} for _ in entry.slate]
+        if entry.version:
+            lineage = await self._versions.lineage(entry.version)
+            run, snapshot, partitions = lineage.run, lineage.snapshot, partitions_of(lineage.tags)
+            model = await self._versions.model(entry.version)
+            personal = np.frombuffer(entry.personal, dtype="<f8")
+            day = int(entry.day // 1)
+            terms = reasons(model, self._catalogue, day, entry.segment, personal, entry.slate)
+        configuration = f"configurations/{entry.configuration}.json"
+        return ExplainReply(
+            recommendation=entry.recommendation,
+            day=entry.day,
+            customer=entry.customer,
+            version=entry.version,
+            run=run,
+            snapshot=snapshot,
+            feature_snapshot=entry.feature_snapshot,
+            partitions=partitions,
+            build=entry.build,
+            replica=entry.replica,
+            configuration=self._folder.read(configuration).decode(),
+            fallback=entry.fallback,
+            slate=entry.slate,
+            reasons=as_reasons(terms, entry.slate, entry.explored),
+        )
+
+    async def _answer(self, request: RecommendRequest) -> Answer:
+        slots = self.settings.slots
+        ranking = await self._ranking(request.customer)
+        if ranking is None:
+            # Nothing was learnt yet, and all is to be explored: how a shop begins.
+            live = self._catalogue.live(self.runtime.day())
+            return Answer(Served(live[:slots], np.zeros(0)), 0, live)
+        try:
+            features = await self._look_up(request.customer)
+            served = ranking.slate(features, request.segment, slots)
+        except PortError as error:
+            return self._without_features(request, ranking, error)
+        if not features.defaulted:
+            self._remember(request.customer, features)
+        self._note_age(features)
+        return Answer(
+            served,
+            ranking.version.version,
+            ranking.live,
+            fallback=LAST_GOOD if self._restored else "",
+            snapshot=features.snapshot,
+            defaulted=features.defaulted,
+        )
+
+    def _without_features(self, request: RecommendRequest, ranking: Ranking, error: PortError) -> Answer:
+        """What the customer's last good features say, else popularity. Raises Failed if no layer acts."""
+        cause = type(error).__name__
+        known = self._remembered.get(request.customer)
+        # A layer that only observes has spoken already, when its time was up.
+        silent = isinstance(error, TimedOut) and not self._some(Mode.ENFORCE)
+        if silent or not self._lacking.ask("features", cause, last_good=known is not None):
+            raise Failed(f"no features: {cause}: {error}") from error
+        slots, version = self.settings.slots, ranking.version.version
+        if known is not None:
+            try:
+                served = ranking.slate(known, request.segment, slots)
+            except Failed:
+                # They fit an older version of the model only.
+                self._remembered.pop(request.customer)
+            else:
+                self._note_age(known)
+                return Answer(served, version, ranking.live, LAST_GOOD, known.snapshot)
+        return Answer(ranking.popular(slots), version, ranking.live, POPULARITY)
+
+    async def _ranking(self, customer: int) -> Ranking | None:
+        """The version for a customer; None only where everything is explored anyway."""
+        champion = self._versions.ranking("champion")
+        if champion is None and not self._versions.attempted:
+            seconds = self.settings.give_up_ms / 1000.0
+            try:
+                await self.runtime.timeout(seconds, self._versions.first())
+            except TimeoutError:
+                self._versions.cause = TimedOut.__name__
+            champion = self._versions.ranking("champion")
+        if champion is None:
+            if self.settings.explore_share >= 1.0:
+                return None
+            return self._without_model()
+        if self._restored and not self._lacking.ask("model", self._versions.cause, last_good=True):
+            raise Failed(f"no model: {self._versions.cause}")
+        challenger = self._versions.ranking("challenger") if self.settings.canary else None
+        if challenger is None:
+            return champion
+        draw = uniform(self._seed, "canary", challenger.version.version, customer)
+        if draw >= self.settings.canary_share:
+            return champion
+        self.telemetry.metrics.add("canary_total")
+        return challenger
+
+    def _without_model(self) -> Ranking:
+        cause = self._versions.cause
+        if self._lacking.ask("model", cause, last_good=self._versions.stored()):
+            restored = self._versions.restore()
+            if restored is not None:
+                self._restored = True
+                return restored
+        raise Failed(f"no model: {cause}")
+
+    async def _look_up(self, customer: int) -> LookupReply:
+        """The customer's features. Raises a PortError, sooner where a layer would answer all the same."""
+        waits = self.settings.give_up_ms
+        watch: Task | None = None
+        if self._some(Mode.ENFORCE):
+            waits = min(waits, self.settings.features_timeout_ms)
+        elif self._some(Mode.OBSERVE):
+            watch = self.runtime.spawn(self._would_have_acted(customer))
+        metrics = self.telemetry.metrics
+        metrics.add("lookup_total")
+        started = self.runtime.now()
+        try:
+            return await self._features.call(LOOKUP, LookupRequest(customer=customer), timeout_ms=waits)
+        except PortError:
+            metrics.add("lookup_failed_total")
+            raise
+        finally:
+            metrics.add("lookup_ms_total", 1000.0 * (self.runtime.now() - started))
+            if watch is not None:
+                watch.cancel()
+
+    async def _would_have_acted(self, customer: int) -> None:
+        await self.runtime.sleep(self.settings.features_timeout_ms / 1000.0)
+        self._lacking.ask("features", TimedOut.__name__, last_good=customer in self._remembered)
+
+    def _some(self, mode: Mode) -> bool:
+        return any(host.mode is mode for host in self.layers.at(Hook.REQUEST))
+
+    def _note_age(self, features: LookupReply) -> None:
+        self.telemetry.metrics.set("feature_age_days", self.runtime.day() - features.built_day)
+
+    def _remember(self, customer: int, features: LookupReply) -> None:
+        self._remembered.pop(customer, None)
+        self._remembered[customer] = features
+        if len(self._remembered) > _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+    def _explored(self, request: RecommendRequest, answer: Answer) -> RecommendReply:
+        """The reply, with some slots explored; it is in the log when this returns."""
+        share = self.settings.explore_share
+        slate = answer.served.slate
+        explored: list[int] = []
+        uniforms = exploration(self._seed, request.view, share, len(slate))
+        if uniforms is not None:
+            changed = explore(slate, answer.live, uniforms, share)
+            slate, explored = changed.slate, np.flatnonzero(changed.explored).tolist()
+            self.telemetry.metrics.add("explored_slots_total", len(explored))
+        day = self.runtime.day()
+        reply = RecommendReply(
+            recommendation=recommendation_id(self.name, day, request.view, request.attempt),
+            slate=slate.tolist(),
+            version=answer.version,
+            build=self.build,
+            replica=self.name,
+            fallback=answer.fallback,
+            defaulted=answer.defaulted,
+            explored=explored,
+            explore_share=share,
+        )
+        self._log.add(
+            Recommended(
+                recommendation=reply.recommendation,
+                day=day,
+                customer=request.customer,
+                segment=request.segment,
+                version=reply.version,
+                feature_snapshot=answer.snapshot,
+                configuration=self._configuration,
+                build=self.build,
+                replica=self.name,
+                slate=reply.slate,
+                live=len(answer.live),
+                explore_share=share,
+                personal=answer.served.personal.tobytes(),
+                fallback=reply.fallback,
+                explored=explored,
+            )
+        )
+        return reply
+
+    async def _report(self) -> None:
+        metrics = self.telemetry.metrics
+        while True:
+            await self.runtime.until(self.runtime.day() + self.settings.report_days)
+            self._log.flush()
+            champion = self._versions.ranking("champion")
+            if champion is not None:
+                metrics.set("model_version", champion.version.version)
+                metrics.set("model_age_days", self.runtime.day() - champion.version.trained_day)
+            self._lacking.tick()
+
+    def _set(self, key: str, value: object) -> object:
+        previous = super()._set(key, value)
+        self._note_configuration()
+        return previous
+
+    def _note_configuration(self) -> None:
+        """Keep the configuration in force under a name made from its content."""
+        hosts = self.layers.at(Hook.REQUEST)
+        content = msgspec.json.encode(
+            {
+                "build": self.build,
+                "settings": self.settings,
+                "layers": {host.name: host.mode.value for host in hosts},
+            },
+            order="deterministic",
+        )
+        self._configuration = hashlib.blake2b(content, digest_size=8).hexdigest()
+        self._folder.write(f"configurations/{self._configuration}.json", content)
+
+
+def partitions_of(tags: dict[str, str]) -> dict[str, str]:
+    """Partition days and their hashes from a version's tags; empty where the trainer noted none."""
+    try:
+        checks = msgspec.json.decode(tags.get("partitions", "[]"), type=list[PartitionCheck])
+    except msgspec.DecodeError:
+        return {}
+    return {str(check.partition_day): check.sha256 for check in checks}
