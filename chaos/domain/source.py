@@ -20,29 +20,48 @@ Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 Value = dict[str, "Value"] | list["Value"] | str | int | float | bool | None
 
+
+def _merge(base: dict[str, Value], top: dict[str, Value]) -> dict[str, Value]:
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a value stands: a file and a line, from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Source:
-    """A parsed file: its plain value, and the line (from 1) of every path in it."""
+    """A parsed file: its plain value, and the place of every path in it."""
 
     file: str
     value: dict[str, Value]
-    lines: Mapping[Path_, int]
+    places: Mapping[Path_, Place]
 
     def problem(self, path: Sequence[str | int], says: str, nearest: str | None = None) -> Problem:
         """A problem at a path, or at the closest enclosing one that is in the file."""
         known = tuple(path)
-        while known and known not in self.lines:
+        while known and known not in self.places:
             known = known[:-1]
-        return Problem(
-            file=self.file,
-            line=self.lines.get(known, 1),
-            field=".".join(str(part) for part in path),
-            says=says,
-            nearest=nearest,
-        )
+        place = self.places.get(known, Place(self.file, 1))
+        return Problem(place.file, place.line, ".".join(str(part) for part in path), says, nearest)
+
+    def over(self, base: Source) -> Source:
+        """This source on top of another: mappings are merged, everything else is replaced."""
+        merged = _merge(base.value, self.value)
+        places = {**base.places, **self.places, (): Place(self.file, 1)}
+        return Source(self.file, merged, places)
 
 
 def read_source(path: Path) -> Source:
@@ -81,21 +100,21 @@ def parse_source(file: str, data: bytes) -> Source:
     value = reader.read(node, ())
     if not isinstance(value, dict):
         raise InvalidInput([Problem(file, 1, "", "must be a mapping of keys to values")])
-    return Source(file, value, reader.lines)
+    return Source(file, value, reader.places)
 
 
 class _Reader:
     """Turns nodes into plain values, noting lines; refuses aliases that multiply."""
 
     def __init__(self, file: str) -> None:
-        self.lines: dict[Path_, int] = {}
+        self.places: dict[Path_, Place] = {}
         self._file = file
         self._scalars = _Loader("")
         self._seen = 0
 
     def read(self, node: yaml.Node, path: Path_) -> Value:
         line = node.start_mark.line + 1
-        self.lines.setdefault(path, line)
+        self.places.setdefault(path, Place(self._file, line))
         self._seen += 1
         if self._seen > MAX_VALUES or len(path) > 40:
             raise InvalidInput(
@@ -131,7 +150,7 @@ class _Reader:
             key = str(key_node.value)
             if key in result:
                 raise InvalidInput([Problem(self._file, line, _dotted((*path, key)), "stands here twice")])
-            self.lines[(*path, key)] = line
+            self.places[(*path, key)] = Place(self._file, line)
             result[key] = self.read(value_node, (*path, key))
         return result
 
@@ -174,7 +193,7 @@ def _in_file(source: Source, loc: Sequence[str | int]) -> list[str | int]:
     for index, part in enumerate(loc):
         candidate = (*path, part)
         last = index == len(loc) - 1
-        if candidate in source.lines or last:
+        if candidate in source.places or last:
             path.append(part)
     return path
 

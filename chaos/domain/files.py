@@ -1,0 +1,94 @@
+"""Scenario and target files: found by name or path, read, and built."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.domain.scenario import Scenario
+from chaos.domain.source import Source, build, read_source
+from chaos.domain.target import TargetSpec
+from chaos.errors import InvalidInput, Problem, UsageError
+
+SUFFIXES = (".yaml", ".yml")
+MAX_EXTENDS = 8
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that defines something, and the name that it gives."""
+
+    name: str
+    path: Path
+
+
+class Files:
+    """The scenarios and targets that can be named: those that came with mlchaos, and those in given folders."""
+
+    def __init__(self, scenarios: Sequence[Path], targets: Sequence[Path]) -> None:
+        self._scenarios = list(scenarios)
+        self._targets = list(targets)
+
+    def scenarios(self) -> list[Found]:
+        """All scenarios by name. Raises InvalidInput where two share one."""
+        return _find(self._scenarios, "scenario")
+
+    def targets(self) -> list[Found]:
+        """All targets by name. Raises InvalidInput where two share one."""
+        return _find(self._targets, "target")
+
+    def scenario(self, named: str) -> tuple[Scenario, Source]:
+        """A scenario by file or name. Raises InvalidInput or UsageError."""
+        source = read_source(_locate(named, self.scenarios, "scenario"))
+        return build(Scenario, source), source
+
+    def target(self, named: str) -> tuple[TargetSpec, Source]:
+        """A target by file or name, on top of what it extends. Raises InvalidInput or UsageError."""
+        source = self._target_source(_locate(named, self.targets, "target"), ())
+        return build(TargetSpec, source), source
+
+    def _target_source(self, path: Path, below: tuple[Path, ...]) -> Source:
+        source = read_source(path)
+        extends = source.value.get("extends")
+        if extends is None:
+            return source
+        if path in below or len(below) > MAX_EXTENDS:
+            raise InvalidInput([source.problem(("extends",), "the files extend one another in a circle")])
+        if not isinstance(extends, str):
+            raise InvalidInput([source.problem(("extends",), "is not the name of a target or a file")])
+        beside = path.parent / extends
+        try:
+            base = beside if beside.is_file() else _locate(extends, self.targets, "target")
+        except UsageError as error:
+            raise InvalidInput([source.problem(("extends",), str(error))]) from error
+        return source.over(self._target_source(base, (*below, path)))
+
+
+def _locate(named: str, known: Callable[[], list[Found]], kind: str) -> Path:
+    looks_like_a_file = named.endswith(SUFFIXES) or "/" in named
+    if looks_like_a_file:
+        return Path(named)
+    found = {one.name: one.path for one in known()}
+    if named in found:
+        return Path(found[named])
+    near = difflib.get_close_matches(named, found, n=1, cutoff=0.5)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise UsageError(f"there is no {kind} {named!r}{hint}")
+
+
+def _find(folders: Iterable[Path], key: str) -> list[Found]:
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix not in SUFFIXES or not path.is_file():
+                continue
+            name = read_source(path).value.get(key)
+            if not isinstance(name, str):
+                raise InvalidInput([Problem(str(path), 1, key, "is missing")])
+            if name in found and found[name].resolve() != path.resolve():
+                says = f"the {key} {name!r} is also in {found[name]}"
+                raise InvalidInput([Problem(str(path), 1, key, says)])
+            found.setdefault(name, path)
+    return [Found(name, path) for name, path in sorted(found.items())]
