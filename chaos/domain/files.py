@@ -25,7 +25,7 @@ class Found:
 
 
 class Files:
-    """The scenarios and targets that can be named: those that came with mlchaos, and those in given folders."""
+    """The scenarios and targets that can be named: all in the given folders and below."""
 
     def __init__(self, scenarios: Sequence[Path], targets: Sequence[Path]) -> None:
         self._scenarios = list(scenarios)
