@@ -109,8 +109,11 @@ class OnCallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The shoppers. Perceived latency is 1.0 s + `felt` × (measured − `normal_ms`)."""
+    """The shoppers. Perceived latency is 1.0 s + `felt` × (measured − `normal_ms`); above `slow_perceived_ms`
+    a view is slow. `surge` multiplies the arrivals.
+    """
 
+    slow_perceived_ms: float = 2500.0
     normal_ms: float = 8.0
     felt: float = 20.0
     timeout_ms: float = 3000.0

@@ -326,8 +326,10 @@ class Serving(Component[ServingSettings]):
 
     async def _report(self) -> None:
         metrics = self.telemetry.metrics
+        due = self.runtime.day()
         while True:
-            await self.runtime.until(self.runtime.day() + self.settings.report_days)
+            due = max(due, self.runtime.day() - self.settings.report_days) + self.settings.report_days
+            await self.runtime.until(due)
             self._log.flush()
             champion = self._versions.ranking("champion")
             if champion is not None:
