@@ -1,0 +1,229 @@
+"""Brings arms up as processes on loopback, from a warm parent, with every link through a proxy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from chaos.clock import Clock
+from chaos.domain.event import Event
+from chaos.domain.plan import ArmPlan
+from chaos.domain.target import DataLink, NetworkLink, TargetSpec
+from chaos.drivers.local.http import HttpFailed, request
+from chaos.drivers.local.ports import HOST, free_addresses
+from chaos.drivers.local.program import Program
+from chaos.drivers.local.stack import StackParent, one_thread
+from chaos.drivers.local.target import LocalTarget, Wiring
+from chaos.drivers.toxiproxy import Toxiproxy
+from chaos.errors import ArmFailed
+
+HEALTHY_SECONDS = 15.0
+HEALTH_POLL_SECONDS = 0.01
+WARM_UP_SECONDS = 60.0
+LEAD_SECONDS = 0.05
+
+
+class _Ready(msgspec.Struct):
+    api: str
+
+
+class _Health(msgspec.Struct):
+    ready: bool = True
+
+
+class LocalDriver:
+    """One warm parent and one pair of proxies for all arms of a run."""
+
+    name: ClassVar[str] = "local"
+
+    def __init__(self, run_folder: Path, clock: Clock, on_process: Callable[[str, int], None]) -> None:
+        self._folder = run_folder
+        self._clock = clock
+        self._on_process = on_process
+        self._stack: StackParent | None = None
+        self._programs: list[Program] = []
+        self._network: Toxiproxy | None = None
+        self._data_api = ""
+        self._warmed: dict[tuple[str, int], Path] = {}
+
+    def start(
+        self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
+    ) -> LocalTarget:
+        """Bring up an arm in `folder`. Raises ArmFailed, with everything started taken down."""
+        warm = self._warm_up(plan, spec)
+        stack, network = self._shared(spec)
+        root = folder / "stack"
+        shutil.copytree(warm, root)
+        (root / "logs").mkdir(exist_ok=True)
+        addresses = free_addresses(list(spec.components))
+        links = self._open_links(spec, addresses, network)
+        sinks = self._open_data_links(plan, spec, root)
+        wiring = Wiring(
+            root=root,
+            sinks=sinks,
+            addresses=addresses,
+            links=links,
+            data_api=self._data_api,
+            model=str(spec.driver.settings.get("model", "")),
+        )
+        settings = root / "settings.json"
+        settings.write_bytes(msgspec.json.encode(self._settings(plan, spec, wiring)))
+        for component, pid in stack.up(settings).items():
+            self._on_process(component, pid)
+        try:
+            self._await_health(addresses)
+        except ArmFailed:
+            stack.down()
+            raise
+        origin = self._clock.monotonic() + LEAD_SECONDS
+        partial = root / "origin.part"
+        partial.write_text(repr(origin))
+        partial.rename(root / "origin")
+        return LocalTarget(plan, spec, wiring, stack, network, self._clock, origin, on_event)
+
+    def close(self) -> None:
+        """End the parent and the proxies, and remove the warm-up's folders."""
+        if self._stack is not None:
+            self._stack.close()
+            self._stack = None
+        for program in self._programs:
+            program.close()
+        self._programs.clear()
+        shutil.rmtree(self._folder / "warmup", ignore_errors=True)
+
+    # --- what all arms share -----------------------------------------------------------------------------
+
+    def _shared(self, spec: TargetSpec) -> tuple[StackParent, Toxiproxy]:
+        if self._stack is None or self._network is None:
+            logs = self._folder / "harness"
+            logs.mkdir(parents=True, exist_ok=True)
+            parent = Program("stack", [*_command(spec), "parent"], logs / "stack.err", one_thread())
+            self._programs_started(parent)
+            network = self._proxy("network", logs)
+            data = self._proxy("data", logs)
+            self._network = Toxiproxy(network.receive(_Ready, timeout_s=10).api)
+            self._data_api = data.receive(_Ready, timeout_s=10).api
+            self._stack = StackParent(parent)
+        return self._stack, self._network
+
+    def _proxy(self, kind: str, logs: Path) -> Program:
+        command = [sys.executable, "-m", f"chaos.proxies.{kind}", "--host", HOST, "--until-stdin-closes"]
+        program = Program(f"{kind} proxy", command, logs / f"{kind}-proxy.err", {})
+        self._programs.append(program)
+        self._programs_started(program)
+        return program
+
+    def _programs_started(self, program: Program) -> None:
+        self._on_process(program.name, program.pid)
+
+    def _warm_up(self, plan: ArmPlan, spec: TargetSpec) -> Path:
+        key = (plan.world, plan.seed)
+        if key not in self._warmed:
+            out = self._folder / "warmup" / f"{plan.world}-{plan.seed}"
+            out.parent.mkdir(parents=True, exist_ok=True)
+            command = [*_command(spec), "warmup", "--world", plan.world, "--seed", str(plan.seed)]
+            command += ["--out", str(out), "--registry", "mlflow"]
+            warm = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_env())
+            self._on_process("warm-up", warm.pid)
+            self._shared(spec)
+            try:
+                _, errors = warm.communicate(timeout=WARM_UP_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                warm.kill()
+                warm.communicate()
+                raise ArmFailed(f"the warm-up took more than {WARM_UP_SECONDS:g} s") from error
+            if warm.returncode != 0:
+                words = errors.decode(errors="replace").strip().splitlines()
+                raise ArmFailed(f"the warm-up failed: {words[-1] if words else warm.returncode}")
+            self._warmed[key] = out
+        return self._warmed[key]
+
+    # --- one arm -----------------------------------------------------------------------------------------
+
+    def _open_links(
+        self, spec: TargetSpec, addresses: Mapping[str, str], network: Toxiproxy
+    ) -> dict[str, str]:
+        network_links = {name: link for name, link in spec.links.items() if isinstance(link, NetworkLink)}
+        for proxy in network.proxies():
+            network.delete(proxy)
+        return {
+            name: network.create(name, upstream=addresses[link.to], listen=f"{HOST}:0").listen
+            for name, link in network_links.items()
+        }
+
+    def _open_data_links(self, plan: ArmPlan, spec: TargetSpec, root: Path) -> dict[str, Path]:
+        sinks: dict[str, Path] = {}
+        folders = spec.driver.settings.get("folders", {})
+        for name, link in spec.links.items():
+            if not isinstance(link, DataLink):
+                continue
+            source, sink = root / folders[name]["source"], root / folders[name]["sink"]
+            sink.mkdir(parents=True, exist_ok=True)
+            body = {
+                "name": name,
+                "source": str(source),
+                "sink": str(sink),
+                "day_seconds": plan.day_seconds,
+            }
+            request(self._data_api, "POST", "/links", body)
+            sinks[name] = sink
+        return sinks
+
+    def _settings(self, plan: ArmPlan, spec: TargetSpec, wiring: Wiring) -> dict[str, object]:
+        """The stack's own settings file, on top of its defaults."""
+        return {
+            "seed": plan.seed,
+            "world": plan.world,
+            "days": plan.days,
+            "day_seconds": plan.day_seconds,
+            "root": str(wiring.root),
+            "inbox": str(next(iter(wiring.sinks.values()), "")),
+            "addresses": dict(wiring.addresses),
+            "links": dict(wiring.links),
+            "layers": {
+                name: {"mode": layer.mode.value, "parameters": layer.parameters}
+                for name, layer in plan.layers.items()
+            },
+            "shop": {"normal_ms": spec.normal_ms},
+        }
+
+    def _await_health(self, addresses: Mapping[str, str]) -> None:
+        limit = self._clock.monotonic() + HEALTHY_SECONDS
+        waiting = dict(addresses)
+        why = ""
+        while waiting:
+            for component, address in list(waiting.items()):
+                try:
+                    answer = request(address, "GET", "/health", timeout_ms=1000)
+                except HttpFailed as error:
+                    why = str(error)
+                    continue
+                if _is_ready(answer):
+                    del waiting[component]
+            if waiting and self._clock.monotonic() > limit:
+                names = ", ".join(waiting)
+                raise ArmFailed(f"not healthy after {HEALTHY_SECONDS:g} s: {names} ({why})")
+            if waiting:
+                self._clock.sleep(HEALTH_POLL_SECONDS)
+
+
+def _is_ready(answer: bytes) -> bool:
+    try:
+        return msgspec.json.decode(answer, type=_Health).ready
+    except msgspec.DecodeError:
+        return True  # a server that answers with text, as MLflow does
+
+
+def _command(spec: TargetSpec) -> list[str]:
+    return [sys.executable if word == "python" else word for word in spec.driver.command]
+
+
+def _env() -> dict[str, str]:
+    return {**os.environ, **one_thread()}

@@ -1,0 +1,99 @@
+"""The target's own warm parent: forks the components of one arm after another, told so by JSON lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from chaos.drivers.local.program import Program
+from chaos.errors import ArmFailed
+
+UP_SECONDS = 30.0
+WORD_SECONDS = 15.0
+
+
+class _Said(msgspec.Struct):
+    ok: bool | None = None
+    ready: bool | None = None
+    pids: dict[str, int] = {}
+    error: str = ""
+    exit: str = ""
+    code: int = 0
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A component's process ended by itself, or was made to."""
+
+    component: str
+    code: int
+
+
+class StackParent:
+    """A handle on the warm parent."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._ended: list[Ended] = []
+        self._pids: dict[str, int] = {}
+        self._await_ready()
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Process ids of the components that are up."""
+        return dict(self._pids)
+
+    def up(self, settings: Path) -> Mapping[str, int]:
+        """Start all components. Raises ArmFailed."""
+        self._pids = dict(self._ask({"do": "up", "settings": str(settings)}, UP_SECONDS).pids)
+        return self.pids
+
+    def down(self) -> None:
+        """End all components. Raises ArmFailed."""
+        self._ask({"do": "down"}, UP_SECONDS)
+        self._pids = {}
+
+    def tell(self, verb: str, component: str) -> None:
+        """`start`, `stop`, `kill`, `pause` or `resume` a component. Raises ArmFailed."""
+        said = self._ask({"do": verb, "component": component}, WORD_SECONDS)
+        self._pids.update(said.pids)
+
+    def ended(self) -> list[Ended]:
+        """Components whose processes have ended since the last call."""
+        while self._program.waiting():
+            self._hear(self._program.receive(_Said, timeout_s=1.0))
+        ended, self._ended = self._ended, []
+        return ended
+
+    def close(self) -> None:
+        """End the parent and whatever it still has."""
+        self._program.close()
+
+    def _await_ready(self) -> None:
+        said = self._program.receive(_Said, timeout_s=UP_SECONDS)
+        if said.ready is not True:
+            raise ArmFailed(f"the stack's parent is not ready: {said.error}")
+
+    def _ask(self, message: object, timeout_s: float) -> _Said:
+        self._program.send(message)
+        while True:
+            said = self._program.receive(_Said, timeout_s=timeout_s)
+            if said.ok is None:
+                self._hear(said)
+            elif said.ok:
+                return said
+            else:
+                raise ArmFailed(f"the stack: {said.error}")
+
+    def _hear(self, said: _Said) -> None:
+        if said.exit:
+            self._ended.append(Ended(said.exit, said.code))
+            self._pids.pop(said.exit, None)
+
+
+def one_thread() -> Mapping[str, str]:
+    """Environment of numeric programs: one BLAS thread, which is faster on small fits and repeatable."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    return {name: os.environ.get(name, "1") for name in names}

@@ -1,0 +1,325 @@
+"""The live handle of one arm on real processes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import msgspec
+
+from chaos.capabilities import Capability, Described
+from chaos.clock import Clock
+from chaos.domain.change import (
+    AddDataToxic,
+    AddToxic,
+    Change,
+    Configure,
+    Kill,
+    Pause,
+    RemoveDataToxic,
+    RemoveToxic,
+    Resume,
+    Scalar,
+    SetAlias,
+    SetLayer,
+    SetLinkUp,
+    Start,
+)
+from chaos.domain.event import Event, Exit
+from chaos.domain.plan import ArmPlan
+from chaos.domain.target import TargetSpec
+from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
+from chaos.drivers.local.logs import LogTail
+from chaos.drivers.local.observer import Latest
+from chaos.drivers.local.stack import StackParent
+from chaos.drivers.toxiproxy import Toxiproxy
+from chaos.errors import ChangeRefused
+
+C = TypeVar("C", bound=Capability)
+E = TypeVar("E", bound=Event)
+
+POLL_SECONDS = 0.02
+FRESH_DAYS = 0.25
+_PARTITION = re.compile(r"^day=(-?\d+)\.")
+
+
+class _Setting(msgspec.Struct):
+    value: msgspec.Raw
+
+
+class _Alias(msgspec.Struct):
+    class Version(msgspec.Struct):
+        version: str
+
+    model_version: Version
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Where everything of one arm is: addresses as `host:port`, links as callers see them."""
+
+    root: Path
+    sinks: Mapping[str, Path]
+    addresses: Mapping[str, str]
+    links: Mapping[str, str]
+    data_api: str
+    model: str
+
+
+class LocalTarget:
+    """One arm: lets time pass, makes changes, hands on what the components say."""
+
+    def __init__(
+        self,
+        plan: ArmPlan,
+        spec: TargetSpec,
+        wiring: Wiring,
+        stack: StackParent,
+        toxiproxy: Toxiproxy,
+        clock: Clock,
+        origin: float,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._spec = spec
+        self._plan = plan
+        self._wiring = wiring
+        self._stack = stack
+        self._toxiproxy = toxiproxy
+        self._clock = clock
+        self._origin = origin
+        self._on_event = on_event
+        self._tail = LogTail(wiring.root / "logs")
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="observe")
+        self._metrics: dict[str, Latest[dict[str, float]]] = {}
+        self._latencies: dict[str, Latest[float]] = {}
+        self._seen: dict[object, list[Event]] = {}
+        self._ending: set[str] = set()
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> TargetSpec:
+        """The target's description."""
+        return self._spec
+
+    def use(self, capability: type[C]) -> C:
+        """A capability's verbs."""
+        return Described(self._spec).use(capability)
+
+    def day(self) -> float:
+        """The calendar by this machine's monotonic clock, which all components count from."""
+        return (self._clock.monotonic() - self._origin) / self._plan.day_seconds
+
+    def metrics(self, component: str) -> Mapping[str, float] | None:
+        """Samples of /metrics, read in the background."""
+        if component not in self._metrics:
+            address = self._wiring.addresses[component]
+            self._metrics[component] = Latest(self._pool, lambda: read_metrics(address), self.day)
+        return self._metrics[component].get(FRESH_DAYS)
+
+    def link_ms(self, link: str) -> float | None:
+        """A health request through the link's proxy, timed in the background."""
+        if link not in self._latencies:
+            self._latencies[link] = Latest(self._pool, lambda: self._time_link(link), self.day)
+        return self._latencies[link].get(2 * FRESH_DAYS)
+
+    def seen(self, kind: type[E]) -> Sequence[E]:
+        """The events of one kind so far."""
+        return cast("list[E]", self._seen.get(kind, []))
+
+    def delivered(self, link: str) -> Mapping[int, int] | None:
+        """The partitions in the link's sink folder."""
+        sink = self._wiring.sinks.get(link)
+        if sink is None:
+            return None
+        found = {}
+        for path in sink.iterdir():
+            if match := _PARTITION.match(path.name):
+                found[int(match[1])] = path.stat().st_size
+        return found
+
+    def _time_link(self, link: str) -> float:
+        start = self._clock.monotonic()
+        request(self._wiring.links[link], "GET", "/health")
+        return (self._clock.monotonic() - start) * 1000
+
+    # --- time --------------------------------------------------------------------------------------------
+
+    def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
+        """Hand on what is said until the day has come."""
+        while True:
+            self._hand_on()
+            left = (until_day - self.day()) * self._plan.day_seconds
+            if left <= 0 or wake():
+                return
+            self._clock.sleep(min(POLL_SECONDS, left))
+
+    def drain(self) -> None:
+        """Stop the shop first, so that it writes its last tallies, and read every log to its end."""
+        self._ending.add("shop")
+        self._stack.tell("stop", "shop")
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        for event in self._tail.poll():
+            self._note(event)
+        for ended in self._stack.ended():
+            expected = ended.component in self._ending
+            self._note(Exit(self.day(), ended.component, ended.code, expected))
+
+    def _note(self, event: Event) -> None:
+        self._seen.setdefault(type(event), []).append(event)
+        self._on_event(event)
+
+    # --- changes -----------------------------------------------------------------------------------------
+
+    def prepare(self, change: Change) -> Change | None:
+        """The undo of a change, from what is there now."""
+        match change:
+            case AddToxic(link=link, name=name):
+                return RemoveToxic(link, name)
+            case AddDataToxic(link=link, name=name):
+                return RemoveDataToxic(link, name)
+            case SetLinkUp(link=link, up=up):
+                return SetLinkUp(link, self._toxiproxy.get(link).enabled, expect=up)
+            case Configure(component=component, key=key, value=value):
+                return Configure(component, key, self._setting(component, key), expect=_raw(value))
+            case SetLayer(layer=layer, key=key, value=value):
+                host = self._spec.layers[layer].asked_by[0]
+                return SetLayer(layer, key, self._setting(host, f"layers.{layer}.{key}"), expect=_raw(value))
+            case Kill(component=component):
+                return Start(component)
+            case Pause(component=component):
+                return Resume(component)
+            case SetAlias(alias=alias, version=version):
+                return SetAlias(alias, self._alias(alias), expect=version)
+            case _:
+                return None
+
+    def apply(self, change: Change) -> None:  # noqa: PLR0912 (one case a change)
+        """Make a change. Raises ChangeRefused where the component says 400, ArmFailed otherwise."""
+        match change:
+            case AddToxic():
+                self._toxiproxy.add_toxic(
+                    change.link,
+                    name=change.name,
+                    type=change.type,
+                    stream=change.stream,
+                    toxicity=change.toxicity,
+                    attributes=change.attributes,
+                )
+            case RemoveToxic(link=link, name=name):
+                self._toxiproxy.remove_toxic(link, name)
+            case SetLinkUp(link=link, up=up):
+                self._toxiproxy.set_enabled(link, up)
+            case AddDataToxic(link=link):
+                body = {"name": change.name, "type": change.type, "parameters": dict(change.parameters)}
+                request(self._wiring.data_api, "POST", f"/links/{link}/toxics", body)
+            case RemoveDataToxic(link=link, name=name):
+                request(self._wiring.data_api, "DELETE", f"/links/{link}/toxics/{name}")
+            case Configure(component=component, key=key, value=value):
+                self._configure(component, key, value)
+            case SetLayer(layer=layer, key=key, value=value):
+                for component in self._spec.layers[layer].asked_by:
+                    self._configure(component, f"layers.{layer}.{key}", value)
+            case Kill(component=component):
+                self._ending.add(component)
+                self._stack.tell("kill", component)
+            case Start(component=component):
+                self._ending.discard(component)
+                self._stack.tell("start", component)
+            case Pause(component=component):
+                self._stack.tell("pause", component)
+            case Resume(component=component):
+                self._stack.tell("resume", component)
+            case SetAlias(alias=alias, version=version):
+                self._set_alias(alias, version)
+
+    def revert(self, undo: Change) -> str:
+        """Play an undo; a value that is no longer the fault's is left alone."""
+        if self._changed_meanwhile(undo):
+            return "left"
+        try:
+            self.apply(undo)
+        except HttpFailed as error:
+            if error.status == 404 and isinstance(undo, RemoveDataToxic):
+                return "left"
+            raise
+        return "undone"
+
+    def close(self) -> None:
+        """End the components and read their last words."""
+        self._ending |= set(self._stack.pids)
+        try:
+            self._stack.down()
+            self._hand_on()
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            for link in self._wiring.sinks:
+                request(self._wiring.data_api, "DELETE", f"/links/{link}")
+
+    def _changed_meanwhile(self, undo: Change) -> bool:
+        match undo:
+            case SetLinkUp(link=link, expect=expect):
+                return bool(self._toxiproxy.get(link).enabled != expect)
+            case Configure(component=component, key=key, expect=expect):
+                return _raw(self._setting(component, key)) != expect
+            case SetLayer(layer=layer, key=key, expect=expect):
+                host = self._spec.layers[layer].asked_by[0]
+                return _raw(self._setting(host, f"layers.{layer}.{key}")) != expect
+            case SetAlias(alias=alias, expect=expect):
+                return self._alias(alias) != expect
+            case RemoveToxic(link=link, name=name):
+                return all(toxic.name != name for toxic in self._toxiproxy.get(link).toxics)
+            case Start(component=component):
+                return component in self._stack.pids
+            case _:
+                return False
+
+    def _setting(self, component: str, key: str) -> Scalar:
+        address = self._wiring.addresses[component]
+        answer = ask(address, "POST", "/setting", {"key": key}, _Setting)
+        value: Scalar = msgspec.json.decode(answer.value)
+        return value
+
+    def _configure(self, component: str, key: str, value: Scalar) -> None:
+        try:
+            request(self._wiring.addresses[component], "POST", "/configure", {"key": key, "value": value})
+        except HttpFailed as error:
+            if error.status == 400:
+                raise ChangeRefused(component, str(error)) from error
+            raise
+
+    def _alias(self, alias: str) -> int | None:
+        path = f"/api/2.0/mlflow/registered-models/alias?name={self._wiring.model}&alias={alias}"
+        try:
+            answer = ask(self._wiring.addresses["registry"], "GET", path, None, _Alias)
+        except HttpFailed as error:
+            if error.status in (400, 404):
+                return None
+            raise
+        return int(answer.model_version.version)
+
+    def _set_alias(self, alias: str, version: int | None) -> None:
+        body: dict[str, str] = {"name": self._wiring.model, "alias": alias}
+        method = "DELETE"
+        if version is not None:
+            method, body = "POST", {**body, "version": str(version)}
+        path = "/api/2.0/mlflow/registered-models/alias"
+        request(self._wiring.addresses["registry"], method, path, body)
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def remove_data(root: Path) -> None:
+    """Take away an arm's data; its logs and the registry's store stay."""
+    for path in root.iterdir():
+        if path.is_dir() and path.name not in ("logs", "registry"):
+            shutil.rmtree(path)
