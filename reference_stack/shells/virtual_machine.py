@@ -1,0 +1,237 @@
+"""One arm in virtual time: its processes, which lose their memory when they end, and the links in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from reference_stack.component import Component
+from reference_stack.ports import Folder, Rejected
+from reference_stack.settings import ShellSettings
+from reference_stack.shells.server import Outcome, Server, report, status_of
+from reference_stack.shells.virtual_link import LinkModel, VirtualLink
+from reference_stack.shells.virtual_loop import VirtualLoop, VirtualRuntime
+
+KILLED = -9
+"""The exit code of a killed process, as the operating system tells it."""
+
+
+class VirtualProcess:
+    """One life of a component, from its start to its end; the next life is another object.
+
+    Give the component `runtime`, folders through `folder`, and a log sink through `sink`: when the process is
+    killed they go dead at that instant, so that no `finally` of its code can clean up, as no code of a killed
+    process can.
+    """
+
+    def __init__(self, machine: VirtualMachine, name: str) -> None:
+        self.name = name
+        self.machine = machine
+        self.runtime = VirtualRuntime(machine.loop, machine.day_seconds, on_error=self._broke)
+        self.server: Server | None = None
+        self._paused: list[Callable[[], None]] | None = None
+
+    def folder(self, folder: Folder) -> Folder:
+        """A folder that the process loses hold of when it ends."""
+        return _HeldFolder(folder, self.runtime)
+
+    def sink(self, sink: Callable[[str], None]) -> Callable[[str], None]:
+        """A log sink that hears nothing after the process's end."""
+
+        def write(line: str) -> None:
+            if not self.runtime.closed:
+                sink(line)
+
+        return write
+
+    def run(self, component: Component[Any], shell: ShellSettings) -> None:
+        """Begin to serve, and start the component's own work."""
+        self.server = Server(component, self.runtime, shell, self.machine.seed)
+        self.runtime.start_task(component.run(), self._ran)
+
+    def submit(
+        self,
+        operation: str,
+        request: msgspec.Struct,
+        done: Callable[[Outcome], object],
+        slow: float = 1.0,
+    ) -> None:
+        """A request arrives; while the process is paused it waits at the door."""
+        if self._paused is not None:
+            self._paused.append(partial(self.submit, operation, request, done, slow))
+        else:
+            self._serving().submit(operation, request, done, slow)
+
+    def pause(self) -> None:
+        """Stop it where it stands."""
+        if self._paused is None:
+            self._paused = []
+            self.runtime.pause()
+
+    def resume(self) -> None:
+        """Let it go on: first what it was doing, then what came meanwhile."""
+        held, self._paused = self._paused, None
+        self.runtime.resume()
+        for arrival in held or ():
+            arrival()
+
+    def end(self) -> None:
+        """End it at once; callers see their connections break."""
+        held, self._paused = self._paused, None
+        for arrival in held or ():
+            arrival()
+        self.runtime.close()
+        if self.server is not None:
+            self.server.stop()
+
+    def _serving(self) -> Server:
+        if self.server is None:
+            raise RuntimeError(f"{self.name} was not given a component")
+        return self.server
+
+    def _broke(self, error: BaseException) -> None:
+        report(self._serving().component.telemetry, "task", error)
+
+    def _ran(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            report(self._serving().component.telemetry, "run", error)
+            self.machine.end(self.name, 1)
+
+
+class VirtualMachine:
+    """One arm in virtual time: a loop, the processes by name and the links between them.
+
+    The clock starts on `start_day` (negative for a warm-up); `on_exit` hears of each process that ended, with
+    its exit code.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        day_seconds: float,
+        *,
+        start_day: float = 0.0,
+        on_exit: Callable[[str, int], object] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.day_seconds = day_seconds
+        self.loop = VirtualLoop(start_day * day_seconds)
+        self.network = contextvars.Context()
+        self.links: dict[str, VirtualLink] = {}
+        self._processes: dict[str, VirtualProcess] = {}
+        self._on_exit = on_exit
+
+    def day(self) -> float:
+        """The calendar."""
+        return self.loop.time() / self.day_seconds
+
+    def advance(self, until_day: float, wake: Callable[[], bool] | None = None) -> None:
+        """Let time pass until a day, or until `wake`, asked at each instant, says so."""
+        self.loop.run_until(until_day * self.day_seconds, wake)
+
+    def link(self, name: str, callee: str, model: LinkModel | None = None) -> VirtualLink:
+        """The link of that name, made when it is first asked for; it outlives the processes at its ends."""
+        if name not in self.links:
+            self.links[name] = VirtualLink(self, name, callee, model or LinkModel())
+        return self.links[name]
+
+    def process(self, name: str) -> VirtualProcess | None:
+        """The process of that name that lives now."""
+        return self._processes.get(name)
+
+    def start(
+        self, name: str, build: Callable[[VirtualProcess], Component[Any]], shell: ShellSettings
+    ) -> VirtualProcess:
+        """Start a component in a new process. Raises RuntimeError where one of that name lives."""
+        if name in self._processes:
+            raise RuntimeError(f"{name} runs already")
+        process = VirtualProcess(self, name)
+        component = build(process)
+        self._processes[name] = process
+        process.run(component, shell)
+        return process
+
+    def end(self, name: str, code: int = KILLED) -> None:
+        """End a process at once. Raises KeyError where there is none of that name."""
+        self._processes.pop(name).end()
+        if self._on_exit is not None:
+            self._on_exit(name, code)
+
+    def request(
+        self, name: str, operation: str, body: bytes, on_reply: Callable[[int, bytes], object]
+    ) -> None:
+        """Ask a component past every link: `on_reply` is given an HTTP status and a JSON body.
+
+        Status 503 where there is no such process.
+        """
+        process = self.process(name)
+        if process is None or process.server is None:
+            on_reply(503, error_body(f"{name} is not there"))
+            return
+
+        def done(outcome: Outcome) -> None:
+            on_reply(status_of(outcome), body_of(outcome))
+
+        found = process.server.operations.get(operation)
+        try:
+            request = msgspec.json.decode(body or b"{}", type=found[0].request if found else msgspec.Struct)
+        except msgspec.DecodeError as error:
+            done(Rejected(str(error)))
+            return
+        process.submit(operation, request, done)
+
+    def close(self) -> None:
+        """End everything and close the loop."""
+        for process in reversed(list(self._processes.values())):
+            process.end()
+        self._processes.clear()
+        self.loop.run_until(self.loop.time())
+        self.loop.close()
+
+
+def body_of(outcome: Outcome) -> bytes:
+    """An outcome as JSON: the reply, or `{"error": …}`."""
+    if isinstance(outcome, msgspec.Struct):
+        return msgspec.json.encode(outcome)
+    return error_body(str(outcome))
+
+
+def error_body(says: str) -> bytes:
+    """The JSON body of an error."""
+    return msgspec.json.encode({"error": says})
+
+
+class _HeldFolder:
+    """A folder as one process holds it."""
+
+    def __init__(self, folder: Folder, runtime: VirtualRuntime) -> None:
+        self._folder = folder
+        self._runtime = runtime
+
+    def _held(self) -> Folder:
+        if self._runtime.closed:
+            raise asyncio.CancelledError
+        return self._folder
+
+    def write(self, name: str, data: bytes) -> None:
+        self._held().write(name, data)
+
+    def append(self, name: str, data: bytes) -> None:
+        self._held().append(name, data)
+
+    def read(self, name: str) -> bytes:
+        return self._held().read(name)
+
+    def exists(self, name: str) -> bool:
+        return self._held().exists(name)
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        return self._held().list(prefix)
+
+    def delete(self, name: str) -> None:
+        self._held().delete(name)
