@@ -1,0 +1,283 @@
+"""The journal of one arm: append-only JSON lines, from which every score and report is computed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+from pydantic import ValidationError
+
+from chaos.domain.event import SCHEMA, Applied, Event, Header, Phase, Planned, Prepared, Undone
+from chaos.domain.plan import ArmPlan
+from chaos.domain.scenario import Arm
+from chaos.errors import ArmFailed, InvalidInput, Problem
+
+E = TypeVar("E", bound=Event)
+
+BROKEN_PHASES = ("void", "aborted", "interrupted")
+"""Phases that say that an arm did not live through its days."""
+
+EARLIEST_DAY = -200.0
+BACKWARD_DAYS = 0.05
+"""How far a source's days may go back between two lines: threads of one component may write out of turn."""
+
+
+def journal_name(arm: Arm) -> str:
+    """The file of an arm's journal."""
+    return f"journal-{arm.value}.jsonl"
+
+
+class JournalWriter:
+    """Writes events, each in one write of its own, so that a killed writer leaves whole lines behind.
+
+    Raises ArmFailed where the disk does not take a line, FileExistsError where the journal is there already.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._open(path, os.O_CREAT | os.O_EXCL)
+        self.write(header)
+
+    @classmethod
+    def reopen(cls, path: Path) -> JournalWriter:
+        """Go on with the journal of a writer that died, as the guardian does; a line it began is cut off."""
+        writer = cls.__new__(cls)
+        writer._open(path, 0)
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        return writer
+
+    def _open(self, path: Path, flags: int) -> None:
+        self._path = path
+        self._encoder = msgspec.json.Encoder()
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+
+    def write(self, event: Event) -> None:
+        """Append one event. Raises ArmFailed."""
+        line = self._encoder.encode(event)
+        if b"\n" in line:  # only raw JSON that was handed in, such as the plan, can hold one
+            line = msgspec.json.format(line, indent=-1)
+        rest = memoryview(line + b"\n")
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            raise ArmFailed(f"cannot write the journal {self._path}: {error.strerror}") from error
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk. Raises ArmFailed."""
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise ArmFailed(f"cannot write the journal {self._path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Let go of the file; doing it twice does no harm."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> JournalWriter:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What one arm left behind. `torn` says that its last line was cut off."""
+
+    path: Path
+    header: Header
+    events: tuple[Event, ...]
+    torn: bool = False
+    _by_kind: dict[type, list[Event]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _plan: list[ArmPlan] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        for event in self.events:
+            self._by_kind.setdefault(type(event), []).append(event)
+
+    def of(self, kind: type[E]) -> Sequence[E]:
+        """The events of one kind, in the order in which they were written."""
+        return self._by_kind.get(kind, [])  # type: ignore[return-value]
+
+    @property
+    def arm(self) -> Arm:
+        """Which arm it is of."""
+        return Arm(self.header.arm)
+
+    @property
+    def plan(self) -> ArmPlan:
+        """The arm's plan, from the header. Raises InvalidInput."""
+        if not self._plan:
+            try:
+                self._plan.append(ArmPlan.model_validate_json(bytes(self.header.plan)))
+            except ValidationError as error:
+                says = f"is not a plan of this version: {error.errors()[0]['msg']}"
+                raise InvalidInput([Problem(str(self.path), 1, "plan", says)]) from error
+        return self._plan[0]
+
+    @property
+    def ended(self) -> Phase | None:
+        """The phase that says why the arm did not live through its days; None where nothing says so."""
+        return next((phase for phase in self.of(Phase) if phase.phase in BROKEN_PHASES), None)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the arm lacks its end: the writer was killed, or the run was stopped."""
+        done = any(phase.phase == "done" for phase in self.of(Phase))
+        ended = self.ended
+        return self.torn or not done or (ended is not None and ended.phase == "interrupted")
+
+    @property
+    def last_day(self) -> float:
+        """The newest day that anything was written for."""
+        return max((event.day for event in self.events), default=0.0)
+
+
+def read(path: Path) -> Journal:
+    """Read a journal; a last line that was cut off is left out and marks it. Raises InvalidInput."""
+    lines, torn = _lines(path)
+    if not lines:
+        says = "is empty" if not torn else "holds no whole line"
+        raise InvalidInput([Problem(str(path), None, "", says)])
+    decoder = msgspec.json.Decoder(Event)
+    events: list[Event] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            events.append(decoder.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problem = _schema_problem(path, line) if number == 1 else None
+            raise InvalidInput([problem or Problem(str(path), number, "", _plain(error))]) from error
+    header = events[0]
+    if not isinstance(header, Header):
+        raise InvalidInput([Problem(str(path), 1, "event", "a journal begins with its header")])
+    if header.schema != SCHEMA:
+        raise InvalidInput([Problem(str(path), 1, "schema", _other_schema(header.schema))])
+    if header.arm not in list(Arm):
+        raise InvalidInput([Problem(str(path), 1, "arm", f"{header.arm!r} is not an arm")])
+    for number, event in enumerate(events[1:], start=2):
+        if isinstance(event, Header):
+            raise InvalidInput([Problem(str(path), number, "event", "a second header")])
+    return Journal(path, header, tuple(events[1:]), torn)
+
+
+def read_folder(folder: Path) -> dict[Arm, Journal]:
+    """The journals of a trial's folder, by arm; one killed before its header was whole counts as not run.
+
+    Raises InvalidInput where a journal is broken otherwise.
+    """
+    found: dict[Arm, Journal] = {}
+    for arm in Arm:
+        path = folder / journal_name(arm)
+        if path.exists() and _lines(path)[0]:
+            found[arm] = read(path)
+    return found
+
+
+def _lines(path: Path) -> tuple[list[bytes], bool]:
+    """The whole lines of a file, and whether another one was begun after them."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput([Problem(str(path), None, "", f"cannot be read: {error.strerror}")]) from error
+    *lines, rest = data.split(b"\n")
+    return lines, bool(rest)
+
+
+def _plain(error: Exception) -> str:
+    return f"is not an event: {error}"
+
+
+def _other_schema(schema: object) -> str:
+    return f"is of schema {schema}; this version reads {SCHEMA}"
+
+
+def _schema_problem(path: Path, line: bytes) -> Problem | None:
+    """A header of a later version may hold what this one cannot decode: then its schema is what to name."""
+    try:
+        raw = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    schema = raw.get("schema") if isinstance(raw, dict) else None
+    if schema is None or schema == SCHEMA:
+        return None
+    return Problem(str(path), 1, "schema", _other_schema(schema))
+
+
+def verify(path: Path) -> list[Problem]:
+    """Everything that a journal should hold to and does not; empty for a sound one of a finished arm."""
+    try:
+        journal = read(path)
+        fingerprint = journal.plan.fingerprint()
+    except InvalidInput as error:
+        return list(error.problems)
+    problems: list[Problem] = []
+    if fingerprint != journal.header.plan_hash:
+        problems.append(Problem(str(path), 1, "plan_hash", "is not the hash of the plan"))
+    problems += [Problem(str(path), line, name, says) for line, name, says in _days(journal)]
+    problems += [Problem(str(path), line, "id", says) for line, says in _changes(journal)]
+    if journal.torn:
+        problems.append(Problem(str(path), len(journal.events) + 2, "", "is cut off"))
+    elif not any(phase.phase == "done" for phase in journal.of(Phase)):
+        problems.append(Problem(str(path), len(journal.events) + 1, "", "ends before the arm was done"))
+    return problems
+
+
+def _days(journal: Journal) -> Iterator[tuple[int, str, str]]:
+    newest: dict[str, float] = {}
+    for line, event in enumerate(journal.events, start=2):
+        if not (math.isfinite(event.day) and event.day >= EARLIEST_DAY):
+            yield line, "day", f"{event.day} is not a day"
+            continue
+        source = str(getattr(event, "component", "harness"))
+        before = newest.get(source, event.day)
+        if event.day < before - BACKWARD_DAYS:
+            yield line, "day", f"{source} goes back from day {before:g} to {event.day:g}"
+        newest[source] = max(before, event.day)
+
+
+def _changes(journal: Journal) -> Iterator[tuple[int, str]]:
+    """What is wrong with the order of changes: planned, undo prepared, applied, undone."""
+    planned: set[str] = set()
+    prepared: dict[str, bool] = {}
+    applied: dict[str, int] = {}
+    undone: set[str] = set()
+    for line, event in enumerate(journal.events, start=2):
+        if isinstance(event, Planned):
+            if event.id in planned:
+                yield line, f"{event.id} stands here twice"
+            planned.add(event.id)
+        elif isinstance(event, Prepared):
+            if event.id not in planned:
+                yield line, f"{event.id} was prepared and never planned"
+            prepared[event.id] = event.undo is not None
+        elif isinstance(event, Applied):
+            if event.id not in prepared:
+                yield line, f"{event.id} was applied and its undo was not on disk"
+            applied[event.id] = line
+        elif isinstance(event, Undone):
+            undone.add(event.id)
+            yield from ((line, says) for says in _undo_problems(event, prepared))
+    for id, line in applied.items():
+        if prepared.get(id) and id not in undone:
+            yield line, f"{id} was applied and never undone"
+
+
+def _undo_problems(event: Undone, prepared: dict[str, bool]) -> Iterator[str]:
+    if event.id not in prepared:
+        yield f"{event.id} was undone and never prepared"
+    if event.outcome == "failed":
+        yield f"the undo of {event.id} failed: {event.says}"
