@@ -99,7 +99,7 @@ class ArmRun:
         self._plan = plan
         self._context = context
         self._lag = LagMeter()
-        self._moments: list[tuple[float, int, Callable[[], None]]] = []
+        self._moments: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._ids = itertools.count(1)
         self._day = 0.0
@@ -169,10 +169,10 @@ class ArmRun:
             self._write(Lag(day=self._day, component="harness", lag_days=worst, over_days=over))
         self._lagging = spell is not None
 
-    def _at(self, day: float, act: Callable[[], None]) -> None:
+    def _at(self, day: float, act: Callable[[], object]) -> None:
         heapq.heappush(self._moments, (day, next(self._order), act))
 
-    def _every(self, first: float, step: float, until: float, act: Callable[[], None]) -> None:
+    def _every(self, first: float, step: float, until: float, act: Callable[[], object]) -> None:
         count = int((until - first) / step + 1e-9) + 1
         for index in range(count):
             self._at(first + index * step, act)

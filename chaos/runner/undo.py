@@ -40,15 +40,15 @@ class OpenUndo:
 
 
 class UndoLedger:
-    """A file of undos. What `record` returned from is on the disk."""
+    """A file of undos. What `record` returned from is on the disk; `resume` takes up those left open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
         self._path = path
+        self._open = list(reversed(open_undos(path))) if resume else []
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise ArmFailed(f"the undo ledger {path} cannot be written: {error.strerror}") from error
-        self._open: list[OpenUndo] = []
 
     def __enter__(self) -> UndoLedger:
         return self

@@ -1,0 +1,55 @@
+"""`python -m chaos.runner.guardian RUN`: waits for its runner's end, and cleans up if that came too soon.
+
+It runs in a session of its own, holds the same record as the runner, and learns of the runner's death from
+the end of its standard input, which no signal can prevent.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from chaos.errors import ArmFailed
+from chaos.runner.remains import is_closed, recover
+
+
+class Guardian:
+    """The runner's handle on its guardian."""
+
+    def __init__(self, run_folder: Path) -> None:
+        with (run_folder / "guardian.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "chaos.runner.guardian", str(run_folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != b"watching\n":
+            self._process.wait()
+            raise ArmFailed(f"the guardian did not start; see {run_folder / 'guardian.log'}")
+
+    def close(self) -> None:
+        """Let it go, after the record says that nothing is left."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def main() -> int:
+    """Watch over one run."""
+    run_folder = Path(sys.argv[1])
+    sys.stdout.write("watching\n")
+    sys.stdout.flush()
+    sys.stdin.buffer.read()
+    if is_closed(run_folder):
+        return 0
+    done = recover(run_folder)
+    sys.stderr.write(f"ended {done.ended}; undone {done.undone}; interrupted {done.interrupted}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""What a run has left on the machine: its processes, its unplayed undos, its half-written journals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from chaos.domain.event import Phase
+from chaos.runner.undo import UndoLedger, open_undos
+
+RECORD = "processes.jsonl"
+TEMPORARY = ("warmup",)
+
+
+class _Process(msgspec.Struct, frozen=True, tag_field="what", tag="process"):
+    name: str
+    pid: int
+    started: float
+
+
+class _Closed(msgspec.Struct, frozen=True, tag_field="what", tag="closed"):
+    pass
+
+
+_decoder = msgspec.json.Decoder(_Process | _Closed)
+_phases = msgspec.json.Decoder(Phase)
+
+
+class ProcessRecord:
+    """Every process of a run, on disk as it starts: none is missed and no other is taken for it."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self._path = run_folder / RECORD
+
+    def note(self, name: str, pid: int) -> None:
+        """Write down a process, with the time it started, which tells it from a later one of its number."""
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+            self._append(_Process(name, pid, psutil.Process(pid).create_time()))
+
+    def close(self) -> None:
+        """Say that nothing is left."""
+        self._append(_Closed())
+
+    def _append(self, entry: _Process | _Closed) -> None:
+        with self._path.open("ab") as file:
+            file.write(msgspec.json.encode(entry) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass
+class Recovered:
+    """What a recovery found and did."""
+
+    ended: list[str] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
+    interrupted: list[str] = field(default_factory=list)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to do."""
+        return not (self.ended or self.undone or self.interrupted)
+
+
+def is_closed(run_folder: Path) -> bool:
+    """Whether the run took everything down itself; True for a folder that is no run."""
+    record = run_folder / RECORD
+    return not record.exists() or any(isinstance(entry, _Closed) for entry in _entries(record))
+
+
+def runner_alive(run_folder: Path) -> bool:
+    """Whether the run's own runner is still at work."""
+    return any(
+        isinstance(entry, _Process) and entry.name == "runner" and _alive(entry) is not None
+        for entry in _entries(run_folder / RECORD)
+    )
+
+
+def recover(run_folder: Path) -> Recovered:
+    """End what a dead run has left, settle its undos and journals, and say so. Safe to do twice."""
+    done = Recovered()
+    if is_closed(run_folder):
+        return done
+    for entry in _entries(run_folder / RECORD):
+        if isinstance(entry, _Process) and entry.name != "runner" and _kill(entry):
+            done.ended.append(f"{entry.name} ({entry.pid})")
+    for ledger in sorted(run_folder.rglob("undo.jsonl")):
+        for undo in open_undos(ledger):
+            done.undone.append(undo.id)
+        _settle(ledger)
+    for journal in sorted(run_folder.rglob("journal-*.jsonl")):
+        if _mark_interrupted(journal):
+            done.interrupted.append(journal.name)
+    for name in TEMPORARY:
+        shutil.rmtree(run_folder / name, ignore_errors=True)
+    ProcessRecord(run_folder).close()
+    return done
+
+
+def _settle(path: Path) -> None:
+    """The changes went with the processes that held them; write that down."""
+    with UndoLedger(path, resume=True) as ledger:
+        ledger.play(lambda _undo: "undone")
+
+
+def _mark_interrupted(path: Path) -> bool:
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    day = 0.0
+    for line in whole.splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            phase = _phases.decode(line)
+            day = phase.day
+            if phase.phase in ("done", "interrupted"):
+                return False
+    line = msgspec.json.encode(Phase(day, "interrupted", "the runner ended before the arm did"))
+    path.write_bytes(whole + line + b"\n")
+    return True
+
+
+def _alive(entry: _Process) -> psutil.Process | None:
+    try:
+        process = psutil.Process(entry.pid)
+        same = abs(process.create_time() - entry.started) < 0.01
+        running = process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if same and running else None
+
+
+def _kill(entry: _Process) -> bool:
+    process = _alive(entry)
+    if process is None:
+        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = [*process.children(recursive=True), process]
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(signal.SIGKILL)
+        psutil.wait_procs(family, timeout=2)
+    return True
+
+
+def _entries(path: Path) -> Iterator[_Process | _Closed]:
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        with contextlib.suppress(msgspec.DecodeError):  # a torn last line
+            yield _decoder.decode(line)
