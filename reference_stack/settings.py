@@ -93,11 +93,11 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
 
 class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Scrapes every component each `scrape_days`; `slow_ms` is the perceived latency of a bad view."""
+    """Scrapes every component each `scrape_days`; shares above which the rules of that name alert."""
 
     scrape_days: float = 1 / 24
-    slow_perceived_ms: float = 2500.0
     fallback_share: float = 0.01
+    quarantine_share: float = 0.05
 
 
 class OnCallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

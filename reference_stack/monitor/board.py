@@ -1,0 +1,47 @@
+"""What the monitor knows: the newest samples of each component and the growth of the counters it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from reference_stack.monitor.slo import Trail
+
+Counter = tuple[str, str]
+"""Component and metric; a counter without labels."""
+
+
+class Board:
+    """The newest scrape of each component; `counters` are those whose growth is kept."""
+
+    def __init__(self, counters: Iterable[Counter], started_day: float) -> None:
+        self.samples: dict[str, Mapping[str, float]] = {}
+        self._trails: dict[Counter, Trail] = {counter: Trail() for counter in counters}
+        self._grew_day: dict[Counter, float] = dict.fromkeys(self._trails, started_day)
+
+    def take(self, component: str, samples: Mapping[str, float], day: float) -> None:
+        """Note a scrape."""
+        self.samples[component] = samples
+        for (of, metric), trail in self._trails.items():
+            # A counter that is not there has not counted anything yet.
+            if of == component and trail.take(day, samples.get(metric, 0.0)):
+                self._grew_day[of, metric] = day
+
+    def value(self, component: str, metric: str) -> float | None:
+        """A gauge without labels, or None where it is absent."""
+        return self.samples.get(component, {}).get(metric)
+
+    def trail(self, component: str, metric: str) -> Trail:
+        """The growth of one of `counters`."""
+        return self._trails[component, metric]
+
+    def grew_day(self, component: str, metric: str) -> float:
+        """When a counter was last seen to grow, or when the watch began."""
+        return self._grew_day[component, metric]
+
+    def labelled(self, metric: str, label: str) -> Iterator[tuple[str, str, float]]:
+        """(component, label's value, value) of a gauge with that one label, on all components."""
+        prefix = f'{metric}{{{label}="'
+        for component, samples in self.samples.items():
+            for key, value in samples.items():
+                if key.startswith(prefix):
+                    yield component, key[len(prefix) : -2], value

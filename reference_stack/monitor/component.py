@@ -1,0 +1,187 @@
+"""The monitor: scrapes the components, judges service levels and rules, and tells on-call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reference_stack.component import Component
+from reference_stack.layers.contract import Hook
+from reference_stack.layers.evidence import Heartbeat, ServiceLevel
+from reference_stack.messages import HEARTBEAT, PAGE, SCRAPE, Empty, HeartbeatRequest
+from reference_stack.monitor.alerts import Alerts
+from reference_stack.monitor.board import Board
+from reference_stack.monitor.routing import Routing
+from reference_stack.monitor.rules import (
+    COUNTERS,
+    GOOD_VIEWS,
+    RULES,
+    SIGNS,
+    VIEWS,
+    Finding,
+    Limits,
+    Rule,
+    Sign,
+)
+from reference_stack.monitor.slo import Windows
+from reference_stack.ports import Folder, Port, PortError, RegistryReader, Runtime, Task
+from reference_stack.settings import LayerSettings, MonitorSettings
+from reference_stack.telemetry import Telemetry
+
+REGISTRY = "registry"
+_TIMEOUT_DAYS = 0.15
+_JUDGE_AFTER = 0.3
+"""Rules are judged this share of an interval after the scrapes have begun, when they are in."""
+
+
+class Monitor(Component[MonitorSettings]):
+    """Watches the components behind `scraped`, by name, and whether the registry answers.
+
+    Metrics of its own: `scrape_errors_total`, `notification_errors_total`, `alerts_firing`.
+    """
+
+    hooks = (Hook.SERVICE_LEVEL, Hook.HEARTBEAT)
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        telemetry: Telemetry,
+        settings: MonitorSettings,
+        layers: dict[str, LayerSettings],
+        build: str,
+        *,
+        scraped: Mapping[str, Port],
+        oncall: Port,
+        registry: RegistryReader,
+        folder: Folder,
+        routing: Routing,
+        rules: tuple[Rule, ...] = RULES,
+        signs: tuple[Sign, ...] = SIGNS,
+    ) -> None:
+        super().__init__("monitor", runtime, telemetry, settings, layers, build)
+        self._scraped = scraped
+        self._oncall = oncall
+        self._registry = registry
+        self._rules = rules
+        self._signs = tuple(sign for sign in signs if sign.component in scraped)
+        self._alerts = Alerts(folder, routing)
+        self._board = Board(COUNTERS, runtime.day())
+        self._seen: dict[str, float] = {}
+        self._signs_seen: dict[str, float] = {}
+        self._telling: Task | None = None
+
+    async def run(self) -> None:
+        """Scrape and judge at each interval; nothing that hangs holds up anything else."""
+        started_day = self.runtime.day()
+        self._board = Board(COUNTERS, started_day)
+        self._seen = dict.fromkeys((*self._scraped, REGISTRY), started_day)
+        self._signs_seen = {sign.about: started_day for sign in self._signs}
+        for name, port in self._scraped.items():
+            self.runtime.spawn(self._scrape(name, port))
+        self.runtime.spawn(self._ask_registry())
+        due = started_day + _JUDGE_AFTER * self.settings.scrape_days
+        while True:
+            await self.runtime.until(due)
+            self._judge(self.runtime.day())
+            if self._telling is None or self._telling.done():
+                self._telling = self.runtime.spawn(self._tell())
+            due = self._next(due)
+
+    def _next(self, due: float) -> float:
+        """The next moment of a rhythm; moments that were missed are left out."""
+        every = self.settings.scrape_days
+        return max(due, self.runtime.day() - every) + every
+
+    async def _scrape(self, name: str, port: Port) -> None:
+        timeout_ms = _TIMEOUT_DAYS * self.runtime.day_seconds * 1000.0
+        due = self.runtime.day()
+        while True:
+            try:
+                reply = await port.call(SCRAPE, Empty(), timeout_ms=timeout_ms)
+            except PortError:
+                self.telemetry.metrics.add("scrape_errors_total", about=name)
+            else:
+                self._seen[name] = self.runtime.day()
+                self._board.take(name, reply.samples, self.runtime.day())
+            due = self._next(due)
+            await self.runtime.until(due)
+
+    async def _ask_registry(self) -> None:
+        due = self.runtime.day()
+        while True:
+            try:
+                await self._registry.resolve("champion")
+            except PortError:
+                self.telemetry.metrics.add("scrape_errors_total", about=REGISTRY)
+            else:
+                self._seen[REGISTRY] = self.runtime.day()
+            due = self._next(due)
+            await self.runtime.until(due)
+
+    # --- judging -------------------------------------------------------------------------------------
+
+    def _judge(self, day: float) -> None:
+        self._watch_signs_of_life(day)
+        self._watch_service_level(day)
+        self._board.samples["monitor"] = self.telemetry.metrics.samples()
+        limits = Limits(self.settings.fallback_share, self.settings.quarantine_share)
+        for alert in self._alerts.found(self._findings(limits, day), day):
+            self.telemetry.log(
+                "rule",
+                name=alert.labels["alertname"],
+                about=alert.labels["about"],
+                state=alert.state,
+                says=alert.says,
+            )
+        for severity in ("page", "ticket"):
+            self.telemetry.metrics.set("alerts_firing", self._alerts.firing(severity), severity=severity)
+
+    def _findings(self, limits: Limits, day: float) -> Iterator[tuple[Rule, Finding]]:
+        for rule in self._rules:
+            for finding in rule.find(self._board, limits, day):
+                yield rule, finding
+
+    def _watch_service_level(self, day: float) -> None:
+        evidence = ServiceLevel(
+            day=day,
+            views=Windows(self._board.trail(*VIEWS), day),
+            good=Windows(self._board.trail(*GOOD_VIEWS), day),
+        )
+        for host in self.layers.at(Hook.SERVICE_LEVEL):
+            host.ask(evidence, day=day, about="views")
+
+    def _watch_signs_of_life(self, day: float) -> None:
+        every = self.settings.scrape_days
+        silent = {
+            name for name, seen in self._seen.items() if self._silent(Heartbeat(day, name, seen, every))
+        }
+        for sign in self._signs:
+            # Who is silent shows nothing: one alert for that is enough.
+            if sign.component not in silent:
+                self._silent(Heartbeat(day, sign.about, self._sign_day(sign), sign.every_days))
+
+    def _silent(self, beat: Heartbeat) -> bool:
+        hosts = self.layers.at(Hook.HEARTBEAT)
+        return any([host.ask(beat, day=beat.day, about=beat.about).fired for host in hosts])  # noqa: C419
+
+    def _sign_day(self, sign: Sign) -> float:
+        """When a sign was last given; before the first one, and after a restart, what was known stands."""
+        if sign.counter:
+            return self._board.grew_day(sign.component, sign.metric)
+        value = self._board.value(sign.component, sign.metric)
+        if value is not None:
+            self._signs_seen[sign.about] = value
+        return self._signs_seen[sign.about]
+
+    # --- telling -------------------------------------------------------------------------------------
+
+    async def _tell(self) -> None:
+        """Say that we are alive, and hand on what on-call has not been told; what fails is tried again."""
+        timeout_ms = _TIMEOUT_DAYS * self.runtime.day_seconds * 1000.0
+        beat = HeartbeatRequest(component=self.name, day=self.runtime.day())
+        try:
+            await self._oncall.call(HEARTBEAT, beat, timeout_ms=timeout_ms)
+            for alert in self._alerts.undelivered():
+                await self._oncall.call(PAGE, alert.webhook(), timeout_ms=timeout_ms)
+                self._alerts.delivered(alert)
+        except PortError:
+            self.telemetry.metrics.add("notification_errors_total")

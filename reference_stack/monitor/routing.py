@@ -1,0 +1,42 @@
+"""Who is told of an alert, by its category and severity, read from a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from reference_stack.settings import SettingsError
+
+DEFAULT = Path(__file__).with_name("routing.yaml")
+
+
+class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Alerts of a category and a severity go `to` a receiver; None fits any."""
+
+    to: str
+    category: str | None = None
+    severity: str | None = None
+
+
+class Routing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Routes in the order in which they are tried."""
+
+    default: str
+    routes: tuple[Route, ...] = ()
+
+    def receiver(self, category: str, severity: str) -> str:
+        """The receiver of the first route that fits, else the default."""
+        for route in self.routes:
+            if route.category in (None, category) and route.severity in (None, severity):
+                return route.to
+        return self.default
+
+
+def read_routing(path: str = "") -> Routing:
+    """The routing in a file, or the stack's own. Raises SettingsError, naming the file."""
+    file = Path(path) if path else DEFAULT
+    try:
+        return msgspec.yaml.decode(file.read_bytes(), type=Routing)
+    except (msgspec.DecodeError, OSError) as error:
+        raise SettingsError(f"{file}: {error}") from error

@@ -1,0 +1,149 @@
+"""The alert rules: what is looked for, what it is called, and who is to care.
+
+A rule reads the board only. It alerts once it has found the same thing for `for_days` without a break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reference_stack.monitor.board import Board, Counter
+from reference_stack.settings import REPLICAS
+
+SOFTWARE, INFRASTRUCTURE, ML_SYSTEM, MODEL = "software", "infrastructure", "ML system", "model"
+PAGE, TICKET = "page", "ticket"
+
+VIEWS: Counter = ("shop", "views_total")
+GOOD_VIEWS: Counter = ("shop", "views_good_total")
+ACCEPTED: Counter = ("collector", "rows_accepted_total")
+QUARANTINED: Counter = ("collector", "rows_quarantined_total")
+ANSWERS = "recommend_total"
+FALLBACKS = "fallback_total"
+
+COUNTERS: tuple[Counter, ...] = (
+    VIEWS,
+    GOOD_VIEWS,
+    ACCEPTED,
+    QUARANTINED,
+    *((replica, metric) for replica in REPLICAS for metric in (ANSWERS, FALLBACKS)),
+)
+
+_SHARE_WINDOW_DAYS = 0.25
+_MIN_COUNT = 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers that rules compare with, from the settings."""
+
+    fallback_share: float
+    quarantine_share: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a rule has found: at which component, and by which layer if one said so."""
+
+    about: str
+    says: str
+    layer: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`name` is the alert's name; `for_days` how long a finding must last before it alerts."""
+
+    name: str
+    category: str
+    severity: str
+    for_days: float
+    find: Callable[[Board, Limits, float], Iterator[Finding]]
+
+
+def layer_fired(layer: str) -> Callable[[Board, Limits, float], Iterator[Finding]]:
+    """Finds the components at which a layer objects now."""
+
+    def find(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
+        for component, name, value in board.labelled("layer_fired", "layer"):
+            if name == layer and value > 0.0:
+                yield Finding(component, f"layer {layer} objects at {component}", layer)
+
+    return find
+
+
+def other_layer_fired(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
+    """A layer without a rule of its own, such as a team's own gate, objects."""
+    for component, name, value in board.labelled("layer_fired", "layer"):
+        if value > 0.0 and name not in _WITH_A_RULE and name not in _SILENT:
+            yield Finding(component, f"layer {name} objects at {component}", name)
+
+
+def hold_overdue(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
+    """Retraining has been held for more cycles than it should."""
+    if board.value("orchestrator", "hold_overdue"):
+        held = board.value("orchestrator", "held_cycles") or 0.0
+        yield Finding("orchestrator", f"retraining held for {held:.0f} cycles", "hold")
+
+
+def cycle_failed(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
+    """A step of the daily cycle was given up for now."""
+    if board.value("orchestrator", "cycle_failed"):
+        yield Finding("orchestrator", "a step of the daily cycle fails")
+
+
+def fallback_share(board: Board, limits: Limits, day: float) -> Iterator[Finding]:
+    """A replica answers too often without its features or its model."""
+    for replica in REPLICAS:
+        answers = board.trail(replica, ANSWERS).grown(_SHARE_WINDOW_DAYS, day)
+        fallbacks = board.trail(replica, FALLBACKS).grown(_SHARE_WINDOW_DAYS, day)
+        if answers >= _MIN_COUNT and fallbacks > limits.fallback_share * answers:
+            yield Finding(replica, f"{fallbacks / answers:.1%} of the answers are fallbacks", "fallback")
+
+
+def quarantine_share(board: Board, limits: Limits, day: float) -> Iterator[Finding]:
+    """Too many rows go to quarantine."""
+    bad = board.trail(*QUARANTINED).grown(_SHARE_WINDOW_DAYS, day)
+    rows = bad + board.trail(*ACCEPTED).grown(_SHARE_WINDOW_DAYS, day)
+    if rows >= _MIN_COUNT and bad > limits.quarantine_share * rows:
+        yield Finding("collector", f"{bad / rows:.1%} of the rows go to quarantine", "schema")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("schema", ML_SYSTEM, TICKET, 0.0, layer_fired("schema")),
+    Rule("volume", ML_SYSTEM, PAGE, 0.0, layer_fired("volume")),
+    Rule("freshness", ML_SYSTEM, PAGE, 0.0, layer_fired("freshness")),
+    Rule("hold", ML_SYSTEM, TICKET, 0.0, layer_fired("hold")),
+    Rule("hold_overdue", ML_SYSTEM, PAGE, 0.0, hold_overdue),
+    Rule("evaluation", MODEL, PAGE, 0.0, layer_fired("evaluation")),
+    Rule("fallback", SOFTWARE, PAGE, 0.0, layer_fired("fallback")),
+    Rule("fallback_share", SOFTWARE, PAGE, 0.05, fallback_share),
+    Rule("quarantine_share", ML_SYSTEM, PAGE, 0.05, quarantine_share),
+    Rule("burn", SOFTWARE, PAGE, 0.0, layer_fired("burn")),
+    Rule("meta", INFRASTRUCTURE, PAGE, 0.0, layer_fired("meta")),
+    Rule("cycle_failed", INFRASTRUCTURE, TICKET, 0.0, cycle_failed),
+    Rule("layer", ML_SYSTEM, TICKET, 0.0, other_layer_fired),
+)
+
+_WITH_A_RULE = frozenset(rule.name for rule in RULES)
+_SILENT = frozenset({"people"})
+"""Its firing is the answer to an alert, and no reason for another."""
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A sign of life besides being scraped, due each `every_days`: a gauge that holds the day of the last
+    one, or a counter that grows.
+    """
+
+    about: str
+    component: str
+    metric: str
+    every_days: float
+    counter: bool
+
+
+SIGNS: tuple[Sign, ...] = (
+    Sign("daily cycle", "orchestrator", "cycle_alive_day", 1.0, counter=False),
+    Sign("views", *VIEWS, 1 / 24, counter=True),
+)

@@ -1,0 +1,211 @@
+"""On-call: who answers an alert, how soon, and what they do first."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from reference_stack.component import Component, serves
+from reference_stack.layers.contract import Hook
+from reference_stack.layers.evidence import Heartbeat, Page
+from reference_stack.messages import HEARTBEAT, PAGE, AlertItem, Empty, HeartbeatRequest, Webhook
+from reference_stack.ports import Folder, Runtime
+from reference_stack.seeds import uniform
+from reference_stack.settings import LayerSettings, OnCallSettings
+from reference_stack.telemetry import Telemetry
+
+SIMULATED, NOBODY = "simulated", "none"
+_FILE = "open.json"
+_CHECK_DAYS = 0.05
+_DEAD_MAN = "dead-man-"
+
+
+class OpenAlert(msgspec.Struct, frozen=True):
+    """An alert that has reached on-call and is not resolved, or waits for its answer.
+
+    `id` is its fingerprint and how often it has come; `answer_day` is when somebody will have read it.
+    """
+
+    id: str
+    item: AlertItem
+    receiver: str
+    sent_day: float
+    step: str = ""
+    answer_day: float | None = None
+    acknowledged_day: float | None = None
+    resolved: bool = False
+
+
+class _State(msgspec.Struct, frozen=True):
+    open: dict[str, OpenAlert] = {}
+    came: dict[str, int] = {}
+
+
+class OnCall(Component[OnCallSettings]):
+    """Simulated people, or nobody (`kind`). They know what has reached them also after a restart.
+
+    Listens for the monitor too: when its heartbeat is missing, that is an alert of on-call's own.
+    """
+
+    hooks = (Hook.PAGE, Hook.HEARTBEAT)
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        telemetry: Telemetry,
+        settings: OnCallSettings,
+        layers: dict[str, LayerSettings],
+        build: str,
+        *,
+        folder: Folder,
+        seed: int,
+    ) -> None:
+        super().__init__("oncall", runtime, telemetry, settings, layers, build)
+        self._folder = folder
+        self._seed = seed
+        state = _State()
+        if folder.exists(_FILE):
+            state = msgspec.json.decode(folder.read(_FILE), type=_State)
+        self._open = dict(state.open)
+        self._came = dict(state.came)
+        self._heard: dict[str, float] = {}
+        self._silent = {
+            alert.item.labels["about"]
+            for key, alert in self._open.items()
+            if key.startswith(_DEAD_MAN) and not alert.resolved
+        }
+
+    async def run(self) -> None:
+        """Answer what was open already, and listen for heartbeats."""
+        for key, alert in self._open.items():
+            if alert.answer_day is not None:
+                self.runtime.spawn(self._answer(key, alert.id, alert.answer_day))
+        self._heard = {"monitor": self.runtime.day()}
+        while True:
+            await self.runtime.until(self.runtime.day() + _CHECK_DAYS)
+            self._listen(self.runtime.day())
+
+    @serves(HEARTBEAT)
+    async def heartbeat(self, request: HeartbeatRequest) -> Empty:
+        """Somebody is alive."""
+        self._heard[request.component] = self.runtime.day()
+        return Empty()
+
+    @serves(PAGE)
+    async def page(self, request: Webhook) -> Empty:
+        """Alerts in Alertmanager's format. Told twice, an alert is still one."""
+        for item in request.alerts:
+            if item.status == "firing":
+                self._fire(item, request.receiver)
+            else:
+                self._resolve(item.fingerprint)
+        self._save()
+        return Empty()
+
+    def _fire(self, item: AlertItem, receiver: str) -> None:
+        known = self._open.get(item.fingerprint)
+        if known is not None and not known.resolved:
+            return
+        day = self.runtime.day()
+        nth = self._came.get(item.fingerprint, 0) + 1
+        self._came[item.fingerprint] = nth
+        alert = OpenAlert(id=f"{item.fingerprint}-{nth}", item=item, receiver=receiver, sent_day=day)
+        step = self._step(alert, day)
+        if step is not None and self.settings.kind == SIMULATED:
+            alert = replace(alert, step=step, answer_day=day + self._delay_days(alert.id))
+        self._open[item.fingerprint] = alert
+        self._log(alert, "firing")
+        if alert.answer_day is not None:
+            self.runtime.spawn(self._answer(item.fingerprint, alert.id, alert.answer_day))
+
+    def _step(self, alert: OpenAlert, day: float) -> str | None:
+        """The runbook's step that the people layers answer with, or None where nobody reads the alert."""
+        labels = alert.item.labels
+        page = Page(
+            day=day,
+            name=labels.get("alertname", ""),
+            category=labels.get("category", ""),
+            severity=labels.get("severity", ""),
+            layer=labels.get("layer", ""),
+            about=labels.get("about", ""),
+        )
+        decisions = [host.ask(page, day=day, about=alert.id) for host in self.layers.at(Hook.PAGE)]
+        return next((decision.says for decision in decisions if decision.acts), None)
+
+    def _delay_days(self, alert_id: str) -> float:
+        shortest, longest = self.settings.acknowledge_from_days, self.settings.acknowledge_to_days
+        return shortest + (longest - shortest) * uniform(self._seed, "acknowledge", alert_id)
+
+    async def _answer(self, key: str, alert_id: str, answer_day: float) -> None:
+        await self.runtime.until(answer_day)
+        alert = self._open.get(key)
+        if alert is None or alert.id != alert_id:
+            return
+        alert = replace(alert, acknowledged_day=round(self.runtime.day(), 4), answer_day=None)
+        self._open[key] = alert
+        self._log(alert, "resolved" if alert.resolved else "firing")
+        self.telemetry.log("action", by=alert.receiver, action="acknowledge", says=alert.step)
+        self.telemetry.metrics.add("alerts_acknowledged_total")
+        if alert.resolved:
+            del self._open[key]
+        self._save()
+
+    def _resolve(self, key: str) -> None:
+        alert = self._open.get(key)
+        if alert is None or alert.resolved:
+            return
+        for host in self.layers.at(Hook.PAGE):
+            host.release(alert.id, "resolved")
+        alert = replace(alert, resolved=True)
+        self._log(alert, "resolved")
+        if alert.answer_day is None:
+            del self._open[key]
+        else:
+            # Somebody will still read that it came and went.
+            self._open[key] = alert
+
+    def _listen(self, day: float) -> None:
+        for about, heard_day in self._heard.items():
+            beat = Heartbeat(day, about, heard_day, _CHECK_DAYS)
+            # A list, so that every layer is asked.
+            acting = [host.ask(beat, day=day, about=about).acts for host in self.layers.at(Hook.HEARTBEAT)]
+            if any(acting) != (about in self._silent):
+                self._dead_man(about, any(acting))
+
+    def _dead_man(self, about: str, silent: bool) -> None:
+        labels = {
+            "alertname": "dead_man",
+            "severity": "page",
+            "category": "infrastructure",
+            "about": about,
+            "layer": "meta",
+        }
+        status = "firing" if silent else "resolved"
+        item = AlertItem(status, labels, {"summary": f"{about} is silent"}, "", _DEAD_MAN + about)
+        if silent:
+            self._silent.add(about)
+            self._fire(item, "platform")
+        else:
+            self._silent.discard(about)
+            self._resolve(item.fingerprint)
+        self._save()
+
+    def _log(self, alert: OpenAlert, state: str) -> None:
+        labels = alert.item.labels
+        self.telemetry.metrics.set("alerts_open", sum(not each.resolved for each in self._open.values()))
+        self.telemetry.log(
+            "alert",
+            id=alert.id,
+            name=labels.get("alertname", ""),
+            category=labels.get("category", ""),
+            severity=labels.get("severity", ""),
+            routed_to=alert.receiver,
+            about=labels.get("about", ""),
+            layer=labels.get("layer", ""),
+            state=state,
+            sent_day=round(alert.sent_day, 4),
+            acknowledged_day=alert.acknowledged_day,
+        )
+
+    def _save(self) -> None:
+        self._folder.write(_FILE, msgspec.json.encode(_State(open=self._open, came=self._came)))
