@@ -35,7 +35,7 @@ from reference_stack.ports import (
 )
 from reference_stack.seeds import uniform
 from reference_stack.serving.episodes import Episodes
-from reference_stack.serving.ranking import Ranking, Served, as_reasons, exploration, reasons
+from reference_stack.serving.ranking import Ranking, as_reasons, exploration, reasons
 from reference_stack.serving.recommendations import RecommendationLog, Recommended, recommendation_id
 from reference_stack.serving.versions import Versions
 from reference_stack.settings import LayerSettings, ServingSettings
@@ -51,22 +51,21 @@ _REMEMBERED = 10_000
 class Answer(msgspec.Struct, frozen=True):
     """What will be shown, exploration apart, and where it comes from."""
 
-    served: Served
+    slate: IntArray
     version: int
     live: IntArray
     fallback: str = ""
-    snapshot: str = ""
-    defaulted: bool = False
+    features: LookupReply | None = None
 
 
 class Serving(Component[ServingSettings]):
     """A replica: it holds the champion (in a canary the challenger too) and looks features up for each view.
 
-    Counters: `recommend_total`, `recommend_failed_total`, `recommend_ms_total`, `lookup_total`,
-    `lookup_failed_total`, `lookup_ms_total`, `fallback_total`, `defaulted_total`, `explored_slots_total`,
-    `canary_total`, `registry_errors_total`, `model_unusable_total`. Gauges: `feature_age_days` (of the newest
-    answer), `model_version`, `model_age_days`, `fallback_share`, `defaulted_share` (of the last reporting
-    tick), `registry_up`.
+    Counters: `answers_total` (failed ones included), `answers_failed_total`, `answers_fallback_total`,
+    `answers_defaulted_total`, `answers_ms_total`, `lookup_total`, `lookup_failed_total`, `lookup_ms_total`,
+    `explored_slots_total`, `canary_total`, `registry_errors_total`, `model_unusable_total`. Gauges:
+    `feature_age_days` (of the newest answer), `model_version`, `model_age_days`, `registry_up`, and
+    `fallback_share` and `defaulted_share` of the last reporting tick.
     """
 
     hooks = (Hook.REQUEST,)
@@ -111,22 +110,22 @@ class Serving(Component[ServingSettings]):
     async def recommend(self, request: RecommendRequest) -> RecommendReply:
         """A slate. Raises Failed where features or model are lacking and no layer answers all the same."""
         metrics = self.telemetry.metrics
-        metrics.add("recommend_total")
+        metrics.add("answers_total")
         started = self.runtime.now()
         self._lacking.answers += 1
         try:
             answer = await self._answer(request)
         except PortError:
-            metrics.add("recommend_failed_total")
+            metrics.add("answers_failed_total")
             raise
         finally:
-            metrics.add("recommend_ms_total", 1000.0 * (self.runtime.now() - started))
+            metrics.add("answers_ms_total", 1000.0 * (self.runtime.now() - started))
         if answer.fallback:
             self._lacking.fallbacks += 1
-            metrics.add("fallback_total")
-        if answer.defaulted:
+            metrics.add("answers_fallback_total")
+        if answer.features is not None and answer.features.defaulted:
             self._lacking.defaulted += 1
-            metrics.add("defaulted_total")
+            metrics.add("answers_defaulted_total")
         return self._explored(request, answer)
 
     @serves(EXPLAIN)
@@ -145,9 +144,7 @@ class Serving(Component[ServingSettings]):
             lineage = await self._versions.lineage(entry.version)
             run, snapshot, partitions = lineage.run, lineage.snapshot, partitions_of(lineage.tags)
             model = await self._versions.model(entry.version)
-            personal = np.frombuffer(entry.personal, dtype="<f8")
-            day = int(entry.day // 1)
-            terms = reasons(model, self._catalogue, day, entry.segment, personal, entry.slate)
+            terms = reasons(model, self._catalogue, entry, self._log.features_of(entry))
         configuration = f"configurations/{entry.configuration}.json"
         return ExplainReply(
             recommendation=entry.recommendation,
@@ -172,23 +169,17 @@ class Serving(Component[ServingSettings]):
         if ranking is None:
             # Nothing was learnt yet, and all is to be explored: how a shop begins.
             live = self._catalogue.live(self.runtime.day())
-            return Answer(Served(live[:slots], np.zeros(0)), 0, live)
+            return Answer(live[:slots], 0, live)
         try:
             features = await self._look_up(request.customer)
-            served = ranking.slate(features, request.segment, slots)
+            slate = ranking.slate(features, request.segment, slots)
         except PortError as error:
             return self._without_features(request, ranking, error)
         if not features.defaulted:
             self._remember(request.customer, features)
         self._note_age(features)
-        return Answer(
-            served,
-            ranking.version.version,
-            ranking.live,
-            fallback=LAST_GOOD if self._restored else "",
-            snapshot=features.snapshot,
-            defaulted=features.defaulted,
-        )
+        fallback = LAST_GOOD if self._restored else ""
+        return Answer(slate, ranking.version.version, ranking.live, fallback, features)
 
     def _without_features(self, request: RecommendRequest, ranking: Ranking, error: PortError) -> Answer:
         """What the customer's last good features say, else popularity. Raises Failed if no layer acts."""
@@ -201,13 +192,13 @@ class Serving(Component[ServingSettings]):
         slots, version = self.settings.slots, ranking.version.version
         if known is not None:
             try:
-                served = ranking.slate(known, request.segment, slots)
+                slate = ranking.slate(known, request.segment, slots)
             except Failed:
                 # They fit an older version of the model only.
                 self._remembered.pop(request.customer)
             else:
                 self._note_age(known)
-                return Answer(served, version, ranking.live, LAST_GOOD, known.snapshot)
+                return Answer(slate, version, ranking.live, LAST_GOOD, known)
         return Answer(ranking.popular(slots), version, ranking.live, POPULARITY)
 
     async def _ranking(self, customer: int) -> Ranking | None:
@@ -284,7 +275,7 @@ class Serving(Component[ServingSettings]):
     def _explored(self, request: RecommendRequest, answer: Answer) -> RecommendReply:
         """The reply, with some slots explored; it is in the log when this returns."""
         share = self.settings.explore_share
-        slate = answer.served.slate
+        slate, features = answer.slate, answer.features
         explored: list[int] = []
         uniforms = exploration(self._seed, request.view, share, len(slate))
         if uniforms is not None:
@@ -299,7 +290,7 @@ class Serving(Component[ServingSettings]):
             build=self.build,
             replica=self.name,
             fallback=answer.fallback,
-            defaulted=answer.defaulted,
+            defaulted=features is not None and features.defaulted,
             explored=explored,
             explore_share=share,
         )
@@ -310,17 +301,17 @@ class Serving(Component[ServingSettings]):
                 customer=request.customer,
                 segment=request.segment,
                 version=reply.version,
-                feature_snapshot=answer.snapshot,
+                feature_snapshot="" if features is None else features.snapshot,
                 configuration=self._configuration,
                 build=self.build,
                 replica=self.name,
                 slate=reply.slate,
                 live=len(answer.live),
                 explore_share=share,
-                personal=answer.served.personal.tobytes(),
                 fallback=reply.fallback,
                 explored=explored,
-            )
+            ),
+            features,
         )
         return reply
 

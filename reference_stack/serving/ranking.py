@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from reference_stack.features.impressions import FloatArray, IntArray
+from reference_stack.features.impressions import FloatArray, Impressions, IntArray
+from reference_stack.features.snapshot import Snapshot
 from reference_stack.messages import LookupReply, Reason
 from reference_stack.ports import Failed, ModelVersion
 from reference_stack.seeds import stream, uniform
-from reference_stack.trainer.model import FEATURES, Model
+from reference_stack.serving.recommendations import Recommended
+from reference_stack.trainer.model import FEATURES, Model, describe
 from reference_stack.trainer.scorer import Scorer
 from reference_stack.world import Catalogue
-
-
-@dataclass(frozen=True)
-class Served:
-    """A slate before exploration; `personal` is what the ranker knew of the customer (empty: nothing)."""
-
-    slate: IntArray
-    personal: FloatArray
 
 
 class Ranking:
@@ -36,11 +29,11 @@ class Ranking:
         # One place more than there are products: ids that nobody knows end there.
         self._column = np.full(len(catalogue) + 1, -1, dtype=np.int64)
         self._column[model.products] = np.arange(len(model.products))
-        self._affinities = len(self._scorer.item) - model.factors.shape[1]
+        self._affinities = model.segment_category.shape[1] + catalogue.embedding.shape[1]
         known = np.searchsorted(model.products, self._scorer.products)
         self._popular = self._scorer.products[np.argsort(-model.popularity[known], kind="stable")]
 
-    def slate(self, features: LookupReply, segment: int, slots: int) -> Served:
+    def slate(self, features: LookupReply, segment: int, slots: int) -> IntArray:
         """The best `slots` products for a customer with these features.
 
         Raises Failed for features of another shape than the model's.
@@ -53,14 +46,11 @@ class Ranking:
         values = np.asarray(features.values, dtype=np.float64)
         row[columns[columns >= 0]] = values[columns >= 0]
         row[len(self.model.products) :] = features.affinities
-        best = self._scorer.slate(row, self._known(segment), slots)
-        folded = row[: len(self.model.products)] @ self._scorer.fold
-        personal = np.concatenate([folded, row[len(self.model.products) :]])
-        return Served(filled(best, self.live, slots), personal)
+        return filled(self._scorer.slate(row, self._known(segment), slots), self.live, slots)
 
-    def popular(self, slots: int) -> Served:
+    def popular(self, slots: int) -> IntArray:
         """The live products of the highest smoothed click rate: the same for everybody."""
-        return Served(filled(self._popular[:slots], self.live, slots), np.zeros(0))
+        return filled(self._popular[:slots], self.live, slots)
 
     def _known(self, segment: int) -> int:
         return segment if 0 <= segment < len(self.model.segment) else -1
@@ -93,41 +83,63 @@ def exploration(seed: int, view: str, share: float, slots: int) -> FloatArray | 
 
 
 def reasons(
-    model: Model, catalogue: Catalogue, day: int, segment: int, personal: FloatArray, slate: list[int]
+    model: Model, catalogue: Catalogue, shown: Recommended, features: LookupReply | None
 ) -> list[dict[str, float]]:
-    """The ranker's terms of every product of a slate as served on `day`; they sum to its score.
+    """The ranker's terms of every product of a slate as it was served; they sum to its score.
 
-    `personal` is that of `Served`: where it is empty the slate came from popularity, its only term. Terms of
-    a product that the model does not know (it was explored) hold only what its attributes say.
+    Without `features` the slate came from popularity, its only term.
     """
-    products = np.asarray(slate, dtype=np.int64)
+    slate = np.asarray(shown.slate, dtype=np.int64)
+    places = np.searchsorted(model.products, slate).clip(max=max(0, len(model.products) - 1))
+    known = model.products[places] == slate if len(model.products) else np.zeros(len(slate), dtype=bool)
+    if features is None:
+        popularity = model.popularity[places] if len(model.products) else np.zeros(len(slate))
+        return [{"popularity": float(value)} for value in np.where(known, popularity, 0.0)]
+    ones = np.ones(len(slate), dtype=np.int64)
+    rows = Impressions(
+        customer=ones * shown.customer,
+        segment=ones * (shown.segment if 0 <= shown.segment < len(model.segment) else 0),
+        product=slate,
+        category=catalogue.category[slate],
+        price=catalogue.price[slate],
+        age=catalogue.age(shown.day, slate),
+        position=np.arange(1, len(slate) + 1),
+        clicked=ones * 0,
+        dwell=np.full(len(slate), np.nan),
+        day=np.full(len(slate), shown.day),
+        view=ones,
+    )
+    described = describe(model, _snapshot_of_one(model, shown.customer, features), catalogue, rows)
+    terms = described * model.weights[1:]
+    return [
+        {"intercept": float(model.weights[0]), **dict(zip(FEATURES, term, strict=True))}
+        for term in terms.tolist()
+    ]
+
+
+def _snapshot_of_one(model: Model, customer: int, features: LookupReply) -> Snapshot:
+    """A snapshot with one customer, in the columns of the model: what `describe` needs of it."""
+    products = np.asarray(features.products, dtype=np.int64)
     known = np.isin(products, model.products)
-    places = np.searchsorted(model.products, products).clip(max=max(0, len(model.products) - 1))
-    weights = dict(zip(("intercept", *FEATURES), model.weights.tolist(), strict=True))
-
-    def of_products(values: FloatArray) -> FloatArray:
-        return np.where(known, values[..., places], 0.0) if len(model.products) else np.zeros(len(products))
-
-    if not len(personal):
-        return [{"popularity": float(value)} for value in of_products(model.popularity)]
-    rank, categories = model.factors.shape[1], model.segment_category.shape[1]
-    category = catalogue.category[products]
-    in_segment = 0 <= segment < len(model.segment)
-    segments = model.segment[segment] if in_segment else model.segment.mean(axis=0)
-    by_category = model.segment_category[segment] if in_segment else model.segment_category.mean(axis=0)
-    features = {
-        "intercept": np.ones(len(products)),
-        "collaborative": personal[:rank] @ of_products(model.factors.T),
-        "category": personal[rank : rank + categories][category],
-        "content": catalogue.embedding[products] @ personal[rank + categories :],
-        "segment": of_products(segments),
-        "popularity": of_products(model.popularity),
-        "novelty": np.exp(-catalogue.age(day, products) / model.novelty_days),
-        "price": catalogue.price[products],
-        "segment_category": by_category[category],
-    }
-    terms = {name: weights[name] * values for name, values in features.items()}
-    return [{name: float(values[i]) for name, values in terms.items()} for i in range(len(products))]
+    order = np.argsort(products[known], kind="stable")
+    none = np.zeros(len(model.products))
+    categories = model.segment_category.shape[1]
+    affinities = np.asarray(features.affinities, dtype=np.float64)
+    return Snapshot(
+        day=int(features.built_day // 1),
+        customers=np.array([customer]),
+        products=model.products,
+        indptr=np.array([0, int(known.sum())]),
+        indices=np.searchsorted(model.products, products[known][order]),
+        values=np.asarray(features.values, dtype=np.float64)[known][order],
+        category=affinities[None, :categories],
+        content=affinities[None, categories:],
+        segment=model.segment,
+        segment_category=model.segment_category,
+        exposures=none,
+        clicks=none,
+        ctr=none,
+    )
 
 
 def as_reasons(terms: list[dict[str, float]], slate: list[int], explored: list[int]) -> list[Reason]:

@@ -1,13 +1,19 @@
 """The durable log of recommendations: what was shown to whom, and all that is needed to say why.
 
-One file per day and replica, one JSON object a line. Entries are written in batches, because a write per
-view would cost more than the view; a killed replica loses at most the batch it had not written.
+Two files per day and replica, one JSON object a line: the recommendations, and the features that they were
+made from, each only once. Entries are written in batches, because a write per view would cost more than the
+view; a killed replica loses at most the batch it had not written.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
 import msgspec
 
+from reference_stack.messages import LookupReply
 from reference_stack.ports import Folder
 
 _BATCH = 64
@@ -16,9 +22,9 @@ _BATCH = 64
 class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     """One recommendation as it left the replica.
 
-    `personal` holds little-endian float64: the customer's side of the ranker, from which its terms can be
-    computed again with the version's artifact. `live` is the number of products on sale: an explored slot
-    was filled with chance `explore_share` ÷ (`live` − slots).
+    `features` names the features it was made from (empty: none), so that the ranker's terms can be computed
+    again with the version's artifact. `live` is the number of products on sale: an explored slot was filled
+    with chance `explore_share` ÷ (`live` − slots).
     """
 
     recommendation: str
@@ -33,13 +39,21 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     slate: list[int]
     live: int
     explore_share: float
-    personal: bytes = b""
+    features: str = ""
     fallback: str = ""
     explored: list[int] = []
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """Features as they were looked up, under a name made from their content."""
+
+    features: str
+    reply: LookupReply
+
+
+_Line = TypeVar("_Line", Recommended, Looked)
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Recommended).decode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def recommendation_id(replica: str, day: float, view: str, attempt: int) -> str:
@@ -52,48 +66,69 @@ class RecommendationLog:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._pending: list[Recommended] = []
         self._file = ""
+        self._pending: list[Recommended] = []
+        self._features: dict[str, LookupReply | None] = {}
+        """By name; None once they are written."""
 
-    def add(self, entry: Recommended) -> None:
-        """Take an entry; it is durable after the next `flush`, at the latest after 64 more."""
+    def add(self, entry: Recommended, features: LookupReply | None) -> None:
+        """Take an entry and its features; durable after the next `flush`, at the latest after 64 more."""
         file = _file(entry.replica, int(entry.day // 1))
         if file != self._file:
             self.flush()
             self._file = file
+            self._features.clear()
+        if features is not None:
+            name = hashlib.blake2b(_pack(features), digest_size=8).hexdigest()
+            self._features.setdefault(name, features)
+            entry = msgspec.structs.replace(entry, features=name)
         self._pending.append(entry)
         if len(self._pending) >= _BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
-        if self._pending:
-            # The newline comes first, so that a batch torn by a kill spoils no line but its own last one.
-            self._folder.append(self._file, b"".join(b"\n" + _encode(entry) for entry in self._pending))
-            self._pending.clear()
+        """Write what is pending, features first."""
+        looked = [Looked(name, reply) for name, reply in self._features.items() if reply is not None]
+        self._append(f"features/{self._file}", looked)
+        self._features.update(dict.fromkeys((each.features for each in looked), None))
+        self._append(f"recommendations/{self._file}", self._pending)
+        self._pending.clear()
 
     def find(self, recommendation: str) -> Recommended | None:
         """The entry of that name, however old; None if there is none."""
-        for entry in self._pending:
-            if entry.recommendation == recommendation:
-                return entry
+        self.flush()
         replica, _, rest = recommendation.partition(".")
         day = rest.partition(".")[0]
         if not replica.replace("-", "").isalnum() or not day.removeprefix("-").isdecimal():
             return None
-        file = _file(replica, int(day))
-        if not self._folder.exists(file):
-            return None
         wanted = b'"recommendation":' + _encode(recommendation)
-        for line in self._folder.read(file).split(b"\n"):
+        return self._search(f"recommendations/{_file(replica, int(day))}", wanted, Recommended)
+
+    def features_of(self, entry: Recommended) -> LookupReply | None:
+        """The features that an entry was made from; None if it was made without."""
+        if not entry.features:
+            return None
+        file = f"features/{_file(entry.replica, int(entry.day // 1))}"
+        looked = self._search(file, b'"features":' + _encode(entry.features), Looked)
+        return None if looked is None else looked.reply
+
+    def _append(self, name: str, lines: Sequence[Recommended] | Sequence[Looked]) -> None:
+        if lines:
+            # The newline comes first, so that a batch torn by a kill spoils no line but its own last one.
+            self._folder.append(name, b"".join(b"\n" + _encode(line) for line in lines))
+
+    def _search(self, name: str, wanted: bytes, kind: type[_Line]) -> _Line | None:
+        if not self._folder.exists(name):
+            return None
+        for line in self._folder.read(name).split(b"\n"):
             if wanted not in line:
                 continue
             try:
-                return _decode(line)
+                return msgspec.json.decode(line, type=kind)
             except msgspec.DecodeError:
                 continue
         return None
 
 
 def _file(replica: str, day: int) -> str:
-    return f"recommendations/{day}/{replica}.jsonl"
+    return f"{day}/{replica}.jsonl"

@@ -34,7 +34,7 @@ class Tally(msgspec.Struct):
 class Ledger:
     """Tallies since the last report, and counters that only grow.
 
-    Counters: `views_total`, `views_good_total` (neither error nor slow), `views_error_total`,
+    Counters: `views_total`, `views_bad_total` (error or slow), `views_error_total`,
     `views_slow_total`, `views_abandoned_total`, `views_fallback_total`, `views_defaulted_total`,
     `event_rows_sent_total` (acknowledged by the collector, quarantined ones included),
     `event_rows_lost_total` (not acknowledged).
@@ -65,8 +65,7 @@ class Ledger:
         if slow:
             tally.slow += 1
             add("views_slow_total")
-        else:
-            add("views_good_total")
+            add("views_bad_total")
         if abandoned:
             tally.abandoned += 1
             add("views_abandoned_total")
@@ -84,6 +83,7 @@ class Ledger:
         tally.errors += 1
         self._telemetry.metrics.add("views_total")
         self._telemetry.metrics.add("views_error_total")
+        self._telemetry.metrics.add("views_bad_total")
 
     def collected(self, rows: int, *, acknowledged: bool) -> None:
         """Rows sent to the collector."""
