@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -316,10 +315,3 @@ class LocalTarget:
 
 def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
-
-
-def remove_data(root: Path) -> None:
-    """Take away an arm's data; its logs and the registry's store stay."""
-    for path in root.iterdir():
-        if path.is_dir() and path.name not in ("logs", "registry"):
-            shutil.rmtree(path)

@@ -1,0 +1,98 @@
+"""Runs planned trials, arm by arm, and leaves their journals on disk. Judges nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.catalogue import Catalogue
+from chaos.contracts import Driver
+from chaos.domain.event import Event
+from chaos.domain.plan import ArmPlan, TrialPlan
+from chaos.domain.scenario import Arm
+from chaos.domain.target import TargetSpec
+from chaos.errors import ArmFailed, Interrupted
+from chaos.runner.execute import ArmContext, ArmRun, StopSignal
+
+Show = Callable[[TrialPlan, Arm, Event], None]
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all trials of a run share."""
+
+    run: str
+    mlchaos: str
+    started_at: str
+    folder: Path
+    spec: TargetSpec
+    catalogue: Catalogue
+    driver: Driver
+    stop: StopSignal
+    show: Show
+    versions: dict[str, str]
+
+
+def trial_folder(run_folder: Path, plan: TrialPlan) -> Path:
+    """Where a trial's plan, journals, logs and stores are."""
+    return run_folder / f"{plan.scenario.scenario}-{plan.seed}"
+
+
+def journal_path(folder: Path, arm: Arm) -> Path:
+    """Where an arm's journal is, within its trial's folder."""
+    return folder / f"journal-{arm.value}.jsonl"
+
+
+def run_trial(plan: TrialPlan, context: RunContext) -> None:
+    """Run a trial's arms in order. An arm that cannot be driven ends the trial; its journal says why.
+
+    Raises Interrupted or KeyboardInterrupt when the user asked to stop.
+    """
+    folder = trial_folder(context.folder, plan)
+    folder.mkdir(parents=True)
+    (folder / "trial.json").write_text(plan.model_dump_json(by_alias=True, indent=1))
+    for arm in plan.arms:
+        if context.stop.asked:
+            raise Interrupted("stopped by the user")
+        try:
+            _run_arm(plan, arm, folder, context)
+        except ArmFailed:
+            return
+
+
+def _run_arm(trial: TrialPlan, plan: ArmPlan, folder: Path, context: RunContext) -> None:
+    arm_folder = folder / plan.arm.value
+    arm_folder.mkdir()
+    ArmRun(
+        plan,
+        ArmContext(
+            run=context.run,
+            mlchaos=context.mlchaos,
+            started_at=context.started_at,
+            folder=arm_folder,
+            journal=journal_path(folder, plan.arm),
+            spec=context.spec,
+            catalogue=context.catalogue,
+            driver=context.driver,
+            stop=context.stop,
+            show=lambda event: context.show(trial, plan.arm, event),
+            versions=context.versions,
+        ),
+    ).run()
+
+
+def read_trial(folder: Path) -> TrialPlan:
+    """The plan that a trial's folder was run by."""
+    return TrialPlan.model_validate_json((folder / "trial.json").read_text())
+
+
+def thin_out(folder: Path, plan: TrialPlan, kept: Sequence[str]) -> None:
+    """Remove the arms' data but for the named folders, such as logs and the registry's store."""
+    for arm in plan.arms:
+        root = folder / arm.arm.value / "stack"
+        if root.is_dir():
+            for path in root.iterdir():
+                if path.is_dir() and path.name not in kept:
+                    shutil.rmtree(path)
