@@ -15,8 +15,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """What a snapshot is made of. Written after the snapshot's bytes: one without a manifest does not count.
 
     `day` is the calendar day of its cycle (its window ends with `day` − 1), `built_day` the moment it was
-    built; `watermark_day` the last day up to which every due partition is in it; `rows` Σ over `window`, which
-    lists what was there, oldest first; `due` the days that should have been there.
+    built; `watermark_day` is the last day up to which every due partition is in it; `window` lists what was
+    there, oldest first, `rows` is their sum; `due` are the days that should have been there.
     """
 
     snapshot: str

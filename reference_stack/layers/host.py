@@ -9,7 +9,7 @@ import msgspec
 
 from reference_stack.layers.contract import GREEN, Decision, Hook, Layer, Mode
 from reference_stack.settings import LayerSettings, SettingsError
-from reference_stack.telemetry import Telemetry
+from reference_stack.telemetry import Telemetry, sample_key
 
 
 class LayerHost:
@@ -29,7 +29,9 @@ class LayerHost:
         self._telemetry = telemetry
         self._layer = self._build(self._parameters)
         self._state: dict[str, tuple[bool, bool]] = {}
+        self._objected_day: dict[str, float] = {}
         self._reached_on: int | None = None
+        self._reached_key = sample_key("layer_reached_total", {"layer": self.name})
 
     def _build(self, parameters: Mapping[str, object]) -> Layer:
         try:
@@ -65,16 +67,23 @@ class LayerHost:
             raise SettingsError(f"layer {self.name} has no parameter {key!r}")
         return in_force[key]
 
-    def ask(self, evidence: object, *, day: float, about: str = "") -> Decision:
-        """The layer's decision as it counts: GREEN when off, never acting when it only observes."""
+    def ask(self, evidence: object, *, day: float, about: str = "", linger_days: float = 0.0) -> Decision:
+        """The layer's decision as it counts: GREEN when off, never acting when it only observes.
+
+        Where it is asked very often, a layer is called clear only `linger_days` after it last objected.
+        """
         if self.mode is Mode.OFF:
             return GREEN
-        self._telemetry.metrics.add("layer_reached_total", layer=self.name)
+        self._telemetry.metrics.add(self._reached_key)
         if self._reached_on != int(day // 1):
             self._reached_on = int(day // 1)
             self._signal("reached", "", about)
         decision = self._layer.decide(evidence)
-        self._note(decision, about)
+        objects = decision.fired or decision.acts
+        if objects and linger_days:
+            self._objected_day[about] = day
+        if objects or day >= self._objected_day.get(about, day) + linger_days:
+            self._note(decision, about)
         if self.mode is Mode.OBSERVE and decision.acts:
             return msgspec.structs.replace(decision, acts=False, rows={})
         return decision

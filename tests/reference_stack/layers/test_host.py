@@ -111,3 +111,22 @@ def test_a_set_takes_the_layers_of_its_hooks_only():
     layers = LayerSet(settings, told.telemetry, (Hook.RETRAIN,))
     assert [host.name for host in layers.at(Hook.RETRAIN)] == ["hold"]
     assert layers.named("burn") is None
+
+
+def test_what_left_the_window_is_cleared_once():
+    told = Told()
+    told.ask("volume")
+    told.host.release("d", "left the window")
+    told.host.release("d", "left the window")
+    told.host.release("never seen", "left the window")
+    assert told.signals() == ["reached", "fired", "acted", "cleared"]
+    assert told.fired() == 0.0
+
+
+def test_with_a_linger_it_clears_only_after_a_quiet_spell():
+    told = Told()
+    for day, gates in ((2.0, ("volume",)), (2.01, ()), (2.02, ("volume",)), (2.05, ()), (2.07, ())):
+        evidence = Retrain(day=day, red=dict.fromkeys(gates, "x"), held_cycles=0)
+        told.host.ask(evidence, day=day, linger_days=0.04)
+        assert told.fired() == (0.0 if day > 2.06 else 1.0)
+    assert told.signals() == ["reached", "fired", "acted", "cleared"]
