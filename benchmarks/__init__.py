@@ -1,0 +1,1 @@
+"""Benchmarks: each a module of its own, run with `python -m`."""
