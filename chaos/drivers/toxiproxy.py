@@ -297,6 +297,7 @@ def _consumer(api: str, timeout_s: float) -> type[Any]:
     name, number = where.hostname, where.port
     if name is None or number is None:
         raise RefusedInput(f"{api!r} is not host:port")
+    server = f"[{name}]" if ":" in name else name
     # An HTTP proxy named by the environment must not come between us and a local server.
     options: Mapping[str, Any] = {"timeout": timeout_s, "proxies": {"http": None, "all": None}}
 
@@ -316,7 +317,7 @@ def _consumer(api: str, timeout_s: float) -> type[Any]:
         return response
 
     class Consumer(APIConsumer):  # type: ignore[misc]
-        host = f"[{name}]" if ":" in name else name
+        host = server
         port = number
 
         @classmethod

@@ -1,0 +1,1 @@
+"""Drivers: what brings a target up and makes changes to it."""
