@@ -124,7 +124,6 @@ class Versions:
             raise NotFound(f"version {version} cannot be read: {error}") from error
 
     async def _follow_all(self, *, challenger: bool) -> bool:
-        self.attempted = True
         try:
             champion = await self._registry.resolve("champion")
             if champion is None:
@@ -141,8 +140,11 @@ class Versions:
             self._telemetry.metrics.set("registry_up", 0.0)
             self._telemetry.metrics.add("registry_errors_total")
             return False
-        self._telemetry.metrics.set("registry_up", 1.0)
-        return True
+        else:
+            self._telemetry.metrics.set("registry_up", 1.0)
+            return True
+        finally:
+            self.attempted = True
 
     async def _follow(self, alias: str, version: int) -> None:
         current = self._serving.get(alias)
