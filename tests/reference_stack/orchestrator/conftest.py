@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+
+from reference_stack.component import Component, serves
+from reference_stack.messages import (
+    BUILD,
+    CHECK,
+    DELIVER,
+    TRAIN,
+    BuildReply,
+    CheckReply,
+    DeliverReply,
+    DeliverRequest,
+    TrainReply,
+    TrainRequest,
+)
+from reference_stack.orchestrator.component import Orchestrator
+from reference_stack.ports import Failed, Rejected
+from reference_stack.registry.memory import MemoryRegistry
+from reference_stack.settings import LayerSettings, OrchestratorSettings, ServingSettings, ShellSettings
+from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
+from reference_stack.telemetry import Telemetry
+
+HOLD = {"hold": LayerSettings(use="reference_stack.layers.hold:Hold")}
+
+
+class DictFolder:
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def write(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+
+    def append(self, name: str, data: bytes) -> None:
+        self.files[name] = self.files.get(name, b"") + data
+
+    def read(self, name: str) -> bytes:
+        if name not in self.files:
+            raise FileNotFoundError(name)
+        return self.files[name]
+
+    def exists(self, name: str) -> bool:
+        return name in self.files
+
+    def list(self, prefix: str = "") -> list[str]:
+        return sorted(name for name in self.files if name.startswith(prefix))
+
+    def delete(self, name: str) -> None:
+        self.files.pop(name, None)
+
+
+@dataclass
+class Upstream:
+    """What the scripted features job and trainer answer, and what they were asked."""
+
+    asked: list[tuple[str, int, float]] = field(default_factory=list)
+    arrives_day: dict[int, float] = field(default_factory=dict)
+    red: Callable[[int, float], dict[str, str]] = lambda _cycle, _day: {}
+    breaks: Callable[[str, float], Exception | None] = lambda _step, _day: None
+    blocked: dict[str, str] = field(default_factory=dict)
+    train_s: float = 0.0
+
+    def ask(self, step: str, cycle: int, day: float) -> None:
+        self.asked.append((step, cycle, round(day, 3)))
+        error = self.breaks(step, day)
+        if error is not None:
+            raise error
+
+    def steps(self, cycle: int) -> list[str]:
+        return [step for step, of, _ in self.asked if of == cycle]
+
+
+class ScriptedFeatures(Component[ServingSettings]):
+    upstream: Upstream
+
+    @serves(DELIVER)
+    async def deliver(self, request: DeliverRequest) -> DeliverReply:
+        day = self.runtime.day()
+        self.upstream.ask("deliver", request.day, day)
+        return DeliverReply(present=day >= self.upstream.arrives_day.get(request.day, 0.0), window=[])
+
+    @serves(CHECK)
+    async def check(self, request: DeliverRequest) -> CheckReply:
+        self.upstream.ask("check", request.day, self.runtime.day())
+        return CheckReply(red=self.upstream.red(request.day, self.runtime.day()))
+
+    @serves(BUILD)
+    async def make_snapshot(self, request: DeliverRequest) -> BuildReply:
+        self.upstream.ask("build", request.day, self.runtime.day())
+        return BuildReply(snapshot=f"s{request.day}", watermark_day=request.day - 1, window=[])
+
+
+class ScriptedTrainer(Component[ServingSettings]):
+    upstream: Upstream
+    registry: MemoryRegistry
+    done: dict[int, int]
+
+    @serves(TRAIN)
+    async def train(self, request: TrainRequest) -> TrainReply:
+        self.upstream.ask("train", request.day, self.runtime.day())
+        await self.runtime.sleep(self.upstream.train_s)
+        if self.upstream.blocked:
+            return TrainReply(version=None, metrics={}, red=self.upstream.blocked)
+        if request.day not in self.done:
+            tags = {"snapshot": request.snapshot, "trained_day": str(request.day)}
+            made = await self.registry.register(artifact=b"model", parameters={}, metrics={}, tags=tags)
+            self.done[request.day] = made.version
+        return TrainReply(version=self.done[request.day], metrics={}, red={})
+
+
+class Office:
+    """An orchestrator in virtual time with scripted colleagues."""
+
+    def __init__(self) -> None:
+        self.machine = VirtualMachine(1, 1.0, start_day=-0.5)
+        self.upstream = Upstream()
+        self.folder = DictFolder()
+        self.shelf = DictFolder()
+        self.registry = MemoryRegistry(self.shelf, self.machine.day)
+        self.lines: list[str] = []
+        self.orchestrators: dict[str, Orchestrator] = {}
+        self.settings = OrchestratorSettings()
+        self.layers = HOLD
+        self._done: dict[int, int] = {}
+        self.machine.start("features", self._features, ShellSettings())
+        self.machine.start("trainer", self._trainer, ShellSettings())
+
+    def start(self, name: str = "orchestrator", instance: str | None = None) -> Orchestrator:
+        def build(process: VirtualProcess) -> Orchestrator:
+            def port(callee: str):
+                return self.machine.link(f"{name}-{callee}", callee).port(process)
+
+            made = Orchestrator(
+                process.runtime,
+                self._voice(process, name),
+                self.settings,
+                self.layers,
+                "b1",
+                features=port("features"),
+                trainer=port("trainer"),
+                registry=self.registry,
+                pushes={"features": port("features"), "trainer": port("trainer")},
+                folder=process.folder(self.folder),
+                due_days=0.15,
+                poll_days=0.01,
+                instance=instance or name,
+            )
+            self.orchestrators[name] = made
+            return made
+
+        self.machine.start(name, build, ShellSettings())
+        return self.orchestrators[name]
+
+    def until(self, day: float) -> None:
+        self.machine.advance(day)
+
+    def champion(self) -> int | None:
+        return self.alias("champion")
+
+    def alias(self, name: str) -> int | None:
+        aliases = json.loads(self.shelf.files.get("aliases.json", b"{}"))
+        return aliases.get(name)
+
+    def logged(self, event: str) -> list[dict]:
+        return [line for line in map(json.loads, self.lines) if line["event"] == event]
+
+    def outcomes(self) -> list[tuple[int, str, str]]:
+        return [(line["cycle"], line["step"], line["state"]) for line in self.logged("cycle")]
+
+    def ask(self, operation: str, name: str = "orchestrator", **body) -> tuple[int, dict]:
+        replies: list[tuple[int, bytes]] = []
+        self.machine.request(name, operation, msgspec.json.encode(body), lambda *reply: replies.append(reply))
+        self.machine.advance(self.machine.day() + 0.02)
+        status, reply = replies[0]
+        return status, json.loads(reply)
+
+    def gauge(self, name: str) -> float | None:
+        return self.orchestrators["orchestrator"].telemetry.metrics.samples().get(name)
+
+    def _voice(self, process: VirtualProcess, name: str) -> Telemetry:
+        return Telemetry(name, process.runtime, process.sink(self.lines.append))
+
+    def _features(self, process: VirtualProcess) -> ScriptedFeatures:
+        made = ScriptedFeatures(
+            "features", process.runtime, self._voice(process, "features"), ServingSettings(), {}, "b1"
+        )
+        made.upstream = self.upstream
+        return made
+
+    def _trainer(self, process: VirtualProcess) -> ScriptedTrainer:
+        made = ScriptedTrainer(
+            "trainer", process.runtime, self._voice(process, "trainer"), ServingSettings(), {}, "b1"
+        )
+        made.upstream, made.registry, made.done = self.upstream, self.registry, self._done
+        return made
+
+
+@pytest.fixture
+def office():
+    made = Office()
+    yield made
+    made.machine.close()
+
+
+@pytest.fixture
+def broken():
+    """Makes a `breaks` that fails one step between two days."""
+
+    def make(step: str, from_day: float, to_day: float, error: type[Exception] = Failed):
+        def breaks(asked: str, day: float) -> Exception | None:
+            return error("on purpose") if asked == step and from_day <= day < to_day else None
+
+        return breaks
+
+    return make
+
+
+@pytest.fixture
+def refusal() -> type[Exception]:
+    return Rejected

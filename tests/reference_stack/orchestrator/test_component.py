@@ -1,0 +1,249 @@
+def red_between(from_day, to_day):
+    return lambda _cycle, day: {"volume": "0 of 4500 rows"} if from_day <= day < to_day else {}
+
+
+def test_a_day_goes_through_every_step_once_and_replaces_the_champion(office):
+    office.start()
+    office.until(0.9)
+    assert office.upstream.steps(0) == ["deliver", "check", "build", "train"]
+    assert office.upstream.asked[0][2] >= 0.02
+    assert office.champion() == 1
+    office.until(1.9)
+    assert office.upstream.steps(1) == ["deliver", "check", "build", "train"]
+    assert office.champion() == 2
+    assert office.alias("previous") == 1
+
+
+def test_a_stack_that_starts_at_noon_waits_for_the_next_morning(office):
+    office.until(3.5)
+    office.start()
+    office.until(3.99)
+    assert office.upstream.asked == []
+    office.until(4.5)
+    assert office.upstream.steps(4) == ["deliver", "check", "build", "train"]
+
+
+def test_delivery_waits_until_the_partition_is_due(office):
+    office.upstream.arrives_day = {0: 0.1, 1: 9.0}
+    office.start()
+    office.until(0.9)
+    check = next(day for step, _, day in office.upstream.asked if step == "check")
+    assert 0.1 <= check < 0.12
+    office.until(1.9)
+    check = next(day for step, cycle, day in office.upstream.asked if (step, cycle) == ("check", 1))
+    assert 1.15 <= check < 1.17
+
+
+def test_a_red_gate_holds_the_champion_and_a_green_one_lets_go_on_the_same_day(office):
+    office.start()
+    office.until(0.9)
+    office.upstream.red = red_between(1.0, 1.5)
+    office.until(1.4)
+    assert office.champion() == 1
+    assert office.gauge("held_cycles") == 1
+    assert office.ask("status")[1]["held_cycles"] == 1
+    assert "build" not in office.upstream.steps(1)
+    office.until(1.8)
+    assert office.champion() == 2
+    assert office.gauge("held_cycles") == 0
+    assert office.outcomes()[-5:] == [
+        (1, "check", "held"),
+        (1, "check", "done"),
+        (1, "build", "done"),
+        (1, "train", "done"),
+        (1, "promote", "done"),
+    ]
+
+
+def test_holds_on_for_as_long_as_a_gate_is_red_and_is_overdue_from_the_third_cycle(office):
+    office.start()
+    office.until(0.9)
+    office.upstream.red = red_between(1.0, 8.3)
+    office.until(2.95)
+    assert office.gauge("held_cycles") == 2
+    assert office.gauge("hold_overdue") == 0
+    office.until(3.3)
+    assert office.gauge("held_cycles") == 3
+    assert office.gauge("hold_overdue") == 1
+    office.until(8.2)
+    assert office.champion() == 1
+    assert office.gauge("held_cycles") == 8
+    office.until(8.9)
+    assert office.champion() == 2
+    assert office.gauge("hold_overdue") == 0
+
+
+def test_with_hold_off_it_trains_on_what_is_there(office):
+    office.layers = {}
+    office.upstream.red = red_between(0.0, 9.0)
+    office.start()
+    office.until(0.9)
+    assert office.champion() == 1
+
+
+def test_a_blocked_challenger_leaves_the_champion(office):
+    office.start()
+    office.until(0.9)
+    office.upstream.blocked = {"evaluation": "below popularity"}
+    office.until(1.9)
+    assert office.champion() == 1
+    assert "evaluation" in office.logged("cycle")[-1]["says"]
+
+
+def test_a_step_that_breaks_is_tried_again(office, broken):
+    office.upstream.breaks = broken("build", 0.0, 0.05)
+    office.start()
+    office.until(0.9)
+    assert office.champion() == 1
+    assert (0, "build", "error") in office.outcomes()
+    assert (0, "build", "failed") not in office.outcomes()
+
+
+def test_a_step_given_up_goes_on_later_from_where_it_stood(office, broken):
+    office.upstream.breaks = broken("train", 0.0, 0.4)
+    office.start()
+    office.until(0.3)
+    assert office.gauge("cycle_failed") == 1
+    office.until(0.9)
+    assert office.champion() == 1
+    assert office.gauge("cycle_failed") == 0
+    assert office.upstream.steps(0).count("build") == 1
+
+
+def test_a_cycle_that_never_succeeds_ends_when_the_next_is_due(office, broken):
+    office.upstream.breaks = broken("train", 0.0, 1.1)
+    office.start()
+    office.until(1.9)
+    assert (0, "train", "abandoned") in office.outcomes()
+    assert (1, "promote", "done") in office.outcomes()
+    assert office.champion() == 1
+
+
+def test_what_is_refused_is_not_asked_again(office, broken, refusal):
+    office.upstream.breaks = broken("build", 0.0, 0.9, refusal)
+    office.start()
+    office.until(0.9)
+    assert office.upstream.steps(0) == ["deliver", "check", "build"]
+    office.until(1.9)
+    assert office.champion() == 1
+
+
+def test_a_restart_in_the_middle_of_a_cycle_goes_on_and_makes_one_version(office):
+    office.upstream.train_s = 0.2
+    office.start()
+    office.until(0.1)
+    assert office.upstream.steps(0) == ["deliver", "check", "build", "train"]
+    office.machine.end("orchestrator")
+    office.start()
+    office.until(0.9)
+    assert office.upstream.steps(0) == ["deliver", "check", "build", "train", "train"]
+    assert office.champion() == 1
+
+
+def test_held_cycles_survive_a_restart(office):
+    office.upstream.red = red_between(0.0, 9.0)
+    office.start()
+    office.until(1.5)
+    office.machine.end("orchestrator")
+    office.start()
+    office.until(2.5)
+    assert office.gauge("held_cycles") == 3
+
+
+def test_days_missed_are_not_made_up_for(office):
+    office.start()
+    office.until(0.5)
+    office.machine.end("orchestrator")
+    office.until(3.5)
+    office.start()
+    office.until(3.9)
+    assert [cycle for cycle, step, state in office.outcomes() if state == "started"] == [0, 3]
+    assert office.champion() == 2
+
+
+def test_a_second_orchestrator_without_the_lease_does_nothing(office):
+    office.start()
+    office.until(0.01)
+    office.start("second")
+    office.until(2.9)
+    assert office.upstream.steps(0) == ["deliver", "check", "build", "train"]
+    assert [line["held"] for line in office.logged("lease") if line["component"] == "second"] == [False]
+
+
+def test_the_second_takes_over_when_the_lease_has_run_out(office):
+    office.start()
+    office.until(0.01)
+    office.start("second")
+    office.until(0.3)
+    office.machine.end("orchestrator")
+    office.until(1.9)
+    assert office.champion() == 2
+    assert {line["component"] for line in office.logged("cycle") if line["cycle"] == 1} == {"second"}
+
+
+def test_a_zombie_stands_down_once_another_has_its_name(office):
+    office.start("zombie", instance="orchestrator")
+    office.until(0.5)
+    office.machine.process("zombie").pause()
+    office.start("orchestrator")
+    office.until(1.01)
+    office.machine.process("zombie").resume()
+    office.until(2.9)
+    assert {line["component"] for line in office.logged("cycle") if line["cycle"] >= 1} == {"orchestrator"}
+    assert office.logged("lease")[-1] | {"day": 0} == {
+        "event": "lease",
+        "component": "zombie",
+        "held": False,
+        "superseded": True,
+        "day": 0,
+    }
+
+
+def test_people_promote_and_roll_back_by_the_same_door(office):
+    office.start()
+    office.until(1.5)
+    assert office.ask("promote", version=1, by="ann") == (
+        200,
+        {"refused_by": "", "says": "version 1 is champion", "previous": 2},
+    )
+    assert office.champion() == 1
+    assert office.alias("previous") == 2
+    assert office.logged("alias")[-1]["by"] == "ann"
+
+
+def test_the_door_refuses_a_version_that_is_not_there(office):
+    office.start()
+    office.until(0.5)
+    status, reply = office.ask("promote", version=7, by="ann")
+    assert (status, reply["refused_by"]) == (200, "registry")
+    assert office.champion() == 1
+
+
+def test_promoting_the_champion_again_changes_nothing(office):
+    office.start()
+    office.until(1.5)
+    office.ask("promote", version=2, by="ann")
+    assert (office.champion(), office.alias("previous")) == (2, 1)
+    assert len(office.logged("alias")) == 2
+
+
+def test_pushes_a_setting_to_those_that_have_it(office):
+    office.start()
+    office.until(0.5)
+    status, reply = office.ask("push", key="slots", value=5, by="ann")
+    assert (status, reply) == (200, {"refused_by": "", "says": "set on features, trainer"})
+    process = office.machine.process("features")
+    assert process.server.component.settings.slots == 5
+    assert office.logged("push")[-1]["took"] == ["features", "trainer"]
+
+
+def test_a_push_names_who_refused(office):
+    office.start()
+    office.until(0.5)
+    assert office.ask("push", key="slots", value="many", by="ann")[1]["refused_by"] == "features"
+    assert office.ask("push", key="nothing", value=1, by="ann")[1]["refused_by"] == "orchestrator"
+    reply = office.ask("push", key="slots", value=1, by="ann", components=["shop"])[1]
+    assert reply["refused_by"] == "orchestrator"
+    office.machine.end("trainer")
+    reply = office.ask("push", key="slots", value=6, by="ann", components=["trainer"])[1]
+    assert reply["refused_by"] == "trainer"
