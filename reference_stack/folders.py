@@ -1,0 +1,231 @@
+"""Durable storage of components: a directory, a place in any fsspec filesystem, or one dictionary per arm."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import os
+from collections.abc import Sequence
+from typing import IO, Protocol, cast
+
+from reference_stack.ports import Folder
+
+_PARTIAL = ".part-"
+
+
+class FileSystem(Protocol):
+    """What is used of an fsspec filesystem."""
+
+    def pipe_file(self, path: str, value: bytes) -> object:
+        """Write a whole file."""
+        ...
+
+    def mv(self, path1: str, path2: str) -> object:
+        """Rename, over what is there."""
+        ...
+
+    def open(self, path: str, mode: str) -> IO[bytes]:
+        """Open a file."""
+        ...
+
+    def cat_file(self, path: str) -> bytes:
+        """Read a whole file."""
+        ...
+
+    def isfile(self, path: str) -> bool:
+        """Whether it is a file."""
+        ...
+
+    def find(self, path: str) -> list[str]:
+        """All files below."""
+        ...
+
+    def rm_file(self, path: str) -> None:
+        """Remove a file."""
+        ...
+
+    def makedirs(self, path: str, exist_ok: bool) -> None:
+        """Make directories."""
+        ...
+
+
+class DirectoryFolder:
+    """A folder that is a directory of this machine.
+
+    What `write` and `append` have taken survives the death of the process, not of the machine.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self._root = os.path.abspath(root)
+        self._serial = itertools.count()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a whole file in place at once, by way of a temporary name beside it."""
+        path = self._path(name)
+        parent, _, last = path.rpartition("/")
+        partial = f"{parent}/{_PARTIAL}{os.getpid()}-{next(self._serial)}-{last}"
+        with self._open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC) as file:
+            _write_all(file, data)
+        os.replace(partial, path)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to the end of a file; it has left this process on return."""
+        # Opened anew each time: a file that somebody replaced or removed meanwhile must not be written to.
+        with self._open(self._path(name), os.O_CREAT | os.O_WRONLY | os.O_APPEND) as file:
+            _write_all(file, data)
+
+    def read(self, name: str) -> bytes:
+        """The whole file. Raises FileNotFoundError."""
+        with open(self._path(name), "rb") as file:
+            return file.read()
+
+    def exists(self, name: str) -> bool:
+        """Whether the file is there."""
+        return os.path.isfile(self._path(name))
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        """Sorted names that start with `prefix`; files under way are not shown."""
+        below = prefix.rpartition("/")[0]
+        names: list[str] = []
+        for directory, _, files in os.walk(f"{self._root}/{checked(below)}" if below else self._root):
+            inside = directory[len(self._root) + 1 :]
+            names.extend(f"{inside}/{file}" if inside else file for file in files)
+        return sorted(name for name in names if name.startswith(prefix) and not _under_way(name))
+
+    def delete(self, name: str) -> None:
+        """Remove a file; no error if it is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{checked(name)}"
+
+    def _open(self, path: str, flags: int) -> io.FileIO:
+        try:
+            return io.FileIO(os.open(path, flags, 0o644), "wb")
+        except FileNotFoundError:  # its directory is not there yet, or no more
+            os.makedirs(path.rpartition("/")[0], exist_ok=True)
+            return io.FileIO(os.open(path, flags, 0o644), "wb")
+
+
+class FsspecFolder:
+    """A folder below `root` of any fsspec filesystem that can rename (and append, where `append` is used).
+
+    How durable it is depends on the filesystem.
+    """
+
+    def __init__(self, filesystem: FileSystem, root: str) -> None:
+        self._files = filesystem
+        self._root = root.rstrip("/")
+        self._serial = itertools.count()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a whole file in place at once, by way of a temporary name beside it."""
+        path = self._path(name)
+        parent, _, last = path.rpartition("/")
+        self._files.makedirs(parent, exist_ok=True)
+        partial = f"{parent}/{_PARTIAL}{os.getpid()}-{next(self._serial)}-{last}"
+        self._files.pipe_file(partial, data)
+        self._files.mv(partial, path)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to the end of a file."""
+        path = self._path(name)
+        self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        with self._files.open(path, "ab") as file:
+            file.write(data)
+
+    def read(self, name: str) -> bytes:
+        """The whole file. Raises FileNotFoundError."""
+        return self._files.cat_file(self._path(name))
+
+    def exists(self, name: str) -> bool:
+        """Whether the file is there."""
+        return self._files.isfile(self._path(name))
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        """Sorted names that start with `prefix`; files under way are not shown."""
+        below = prefix.rpartition("/")[0]
+        inside = len(self._root.strip("/")) + 1
+        found = self._files.find(self._path(below) if below else self._root)
+        names = (path.strip("/")[inside:] for path in found)
+        return sorted(name for name in names if name.startswith(prefix) and not _under_way(name))
+
+    def delete(self, name: str) -> None:
+        """Remove a file; no error if it is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{checked(name)}"
+
+
+class MemoryFolder:
+    """A folder in memory. Folders of one arm share `store`; each sees what lies below its own `root`."""
+
+    def __init__(self, store: dict[str, bytearray] | None = None, root: str = "") -> None:
+        self._store = {} if store is None else store
+        self._root = f"{root}/" if root else ""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a whole file in place at once."""
+        self._store[self._root + checked(name)] = bytearray(data)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to the end of a file."""
+        self._store.setdefault(self._root + checked(name), bytearray()).extend(data)
+
+    def read(self, name: str) -> bytes:
+        """The whole file. Raises FileNotFoundError."""
+        data = self._store.get(self._root + checked(name))
+        if data is None:
+            raise FileNotFoundError(name)
+        return bytes(data)
+
+    def exists(self, name: str) -> bool:
+        """Whether the file is there."""
+        return self._root + checked(name) in self._store
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        """Sorted names that start with `prefix`."""
+        wanted = self._root + prefix
+        return sorted(path[len(self._root) :] for path in self._store if path.startswith(wanted))
+
+    def delete(self, name: str) -> None:
+        """Remove a file; no error if it is not there."""
+        self._store.pop(self._root + checked(name), None)
+
+
+def open_folder(where: str) -> Folder:
+    """The folder at a path, or at an address that fsspec understands, such as `s3://bucket/path`."""
+    if "://" not in where:
+        return DirectoryFolder(where)
+    from fsspec.core import url_to_fs
+
+    filesystem, root = url_to_fs(where)
+    return FsspecFolder(cast(FileSystem, filesystem), root)
+
+
+def copy_files(source: Folder, target: Folder, prefix: str = "") -> None:
+    """Copy the files whose names start with `prefix`, under the same names."""
+    for name in source.list(prefix):
+        target.write(name, source.read(name))
+
+
+def checked(name: str) -> str:
+    """The name itself. Raises ValueError unless it is relative, with `/`, and stays inside."""
+    if not name or any(part in ("", ".", "..") or part.startswith(_PARTIAL) for part in name.split("/")):
+        raise ValueError(f"{name!r} is no name of a file in a folder")
+    return name
+
+
+def _under_way(name: str) -> bool:
+    return name.rpartition("/")[2].startswith(_PARTIAL)
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    """In one system call, unless the system takes less: then what is left follows."""
+    written = file.write(data)
+    while written < len(data):
+        written += file.write(data[written:])
