@@ -26,10 +26,11 @@ class Ranking:
         self.day = day
         self.live = catalogue.live(day)
         self._scorer = Scorer.of(model, catalogue, day, self.live, model.products)
-        # One place more than there are products: ids that nobody knows end there.
-        self._column = np.full(len(catalogue) + 1, -1, dtype=np.int64)
-        self._column[model.products] = np.arange(len(model.products))
         self._affinities = model.segment_category.shape[1] + catalogue.embedding.shape[1]
+        self._width = len(model.products) + self._affinities
+        # By product id + 1; products that nobody knows, and the places before and after, lead past the row.
+        self._column = np.full(len(catalogue) + 2, self._width, dtype=np.int64)
+        self._column[model.products + 1] = np.arange(len(model.products))
         known = np.searchsorted(model.products, self._scorer.products)
         self._popular = self._scorer.products[np.argsort(-model.popularity[known], kind="stable")]
 
@@ -40,13 +41,12 @@ class Ranking:
         """
         if len(features.affinities) != self._affinities or len(features.products) != len(features.values):
             raise Failed(f"{len(features.affinities)} affinities looked up, {self._affinities} expected")
-        row = np.zeros(len(self.model.products) + self._affinities)
-        products = np.asarray(features.products, dtype=np.int64)
-        columns = self._column[products.clip(-1, len(self._column) - 1)]
-        values = np.asarray(features.values, dtype=np.float64)
-        row[columns[columns >= 0]] = values[columns >= 0]
-        row[len(self.model.products) :] = features.affinities
-        return filled(self._scorer.slate(row, self._known(segment), slots), self.live, slots)
+        row = np.zeros(self._width + 1)
+        row[self._column.take(np.asarray(features.products, dtype=np.int64) + 1, mode="clip")] = (
+            features.values
+        )
+        row[self._width - self._affinities : self._width] = features.affinities
+        return filled(self._scorer.slate(row[:-1], self._known(segment), slots), self.live, slots)
 
     def popular(self, slots: int) -> IntArray:
         """The live products of the highest smoothed click rate: the same for everybody."""
