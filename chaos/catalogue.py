@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from chaos.capabilities import MeaninglessChange, nearest
 from chaos.contracts import Fault, Probe
@@ -63,7 +63,7 @@ class Shelf(Generic[Entry]):
         for key in parameters:
             if key not in known:
                 raise MeaninglessChange(key, f"{name} has no parameter {key!r}", nearest(key, known))
-        adapter = TypeAdapter(entry, config=ConfigDict(extra="forbid"))
+        adapter = TypeAdapter(entry)
         try:
             return adapter.validate_python(dict(parameters))
         except ValidationError as error:

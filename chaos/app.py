@@ -1,0 +1,323 @@
+"""The composition root: what the commands do, put together from all floors below."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from chaos.catalogue import Catalogue, Shelf
+from chaos.clock import Clock, WallClock
+from chaos.contracts import Driver
+from chaos.domain.event import Event
+from chaos.domain.files import Files
+from chaos.domain.plan import TrialPlan
+from chaos.domain.scenario import Arm, Scenario
+from chaos.domain.source import Source
+from chaos.domain.target import TargetSpec
+from chaos.domain.verdict import NotRun, Verdict
+from chaos.errors import InvalidInput, UndoFailed, UsageError
+from chaos.faults import BUILT_IN as FAULTS
+from chaos.probes import BUILT_IN as PROBES
+from chaos.runner.overrides import Overrides
+from chaos.runner.plan import Planner, Request
+from chaos.seeds import fresh_id
+
+if TYPE_CHECKING:
+    from chaos.domain.verdict import Results
+    from chaos.runner.execute import StopSignal
+
+KEPT = ("logs", "registry")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def version() -> str:
+    """mlchaos's own version."""
+    return metadata.version("mlchaos")
+
+
+def built_in(kind: str) -> Path:
+    """The folder of the scenarios or targets that came with mlchaos."""
+    package = Path(__file__).parent
+    inside = package / "builtin" / kind
+    return inside if inside.is_dir() else package.parent / kind
+
+
+def make_files() -> Files:
+    """The files that can be named: built in, and in ./scenarios and ./targets of the working directory."""
+    here = Path.cwd()
+    return Files(_folders("scenarios", here), _folders("targets", here))
+
+
+def _folders(kind: str, here: Path) -> list[Path]:
+    found = [built_in(kind)]
+    local = here / kind
+    if local.is_dir() and local.resolve() != found[0].resolve():
+        found.append(local)
+    return found
+
+
+def make_catalogue() -> Catalogue:
+    """Built-in faults and probes, and those that installed packages add by entry points."""
+    return Catalogue(
+        faults=Shelf("fault", [*FAULTS, *_entry_points("mlchaos.faults")]),
+        probes=Shelf("probe", [*PROBES, *_entry_points("mlchaos.probes")]),
+    )
+
+
+def _entry_points(group: str) -> Iterator[type]:
+    for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
+        loaded: type = point.load()
+        yield loaded
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks to be run."""
+
+    scenarios: tuple[str, ...]
+    target: str
+    seeds: tuple[int, ...] | None = None
+    arms: tuple[Arm, ...] = tuple(Arm)
+    overrides: Overrides = field(default_factory=Overrides)
+    day_seconds: float | None = None
+    allow: tuple[str, ...] = ()
+    out: Path | None = None
+    keep: str = "failed"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run as it will be, all of it checked."""
+
+    spec: TargetSpec
+    trials: list[TrialPlan]
+    not_run: list[NotRun]
+
+
+def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
+    """Read and check everything before anything is started. Raises InvalidInput or UsageError."""
+    spec, target_source = files.target(wanted.target)
+    _check_hosts(spec, target_source, wanted.allow)
+    trials: list[TrialPlan] = []
+    not_run: list[NotRun] = []
+    problems: list[InvalidInput] = []
+    request = Request(wanted.overrides, wanted.arms, wanted.day_seconds)
+    for named in wanted.scenarios:
+        try:
+            scenario, source = files.scenario(named)
+            planner = Planner(scenario, source, spec, catalogue, request)
+            needs = planner.needs_lacking()
+            if needs:
+                planner.plan(1)
+                not_run.append(NotRun(scenario=scenario.scenario, needs=needs))
+                continue
+            trials += [planner.plan(seed) for seed in _seeds(wanted, scenario)]
+        except InvalidInput as error:
+            problems.append(error)
+    if problems:
+        raise InvalidInput([problem for error in problems for problem in error.problems])
+    names = [(trial.scenario.scenario, trial.seed) for trial in trials]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"scenario {name[0]!r} with seed {name[1]} is asked for twice")
+    return Planned(spec, trials, not_run)
+
+
+def _seeds(wanted: Wanted, scenario: Scenario) -> Sequence[int]:
+    if scenario.seeds is not None:
+        return scenario.seeds
+    return wanted.seeds or (1,)
+
+
+def _check_hosts(spec: TargetSpec, source: Source, allow: Sequence[str]) -> None:
+    for name, component in spec.components.items():
+        host = component.host
+        if host is None or host in LOOPBACK:
+            continue
+        path = ("components", name, "host")
+        if host not in spec.hosts:
+            says = f"{host!r} is not on loopback and not listed under `hosts`"
+            raise InvalidInput([source.problem(path, says)])
+        if host not in allow:
+            says = f"{host!r} is not on loopback; name it with --allow too"
+            raise InvalidInput([source.problem(path, says)])
+
+
+class Watcher(Protocol):
+    """Who is shown what happens."""
+
+    def show(self, plan: TrialPlan, arm: Arm, event: Event) -> None:
+        """An event of an arm, as it is journalled."""
+        ...
+
+    def stopping(self) -> None:
+        """The user asked to stop."""
+        ...
+
+
+def new_run_folder(out: Path | None, clock: Clock) -> tuple[str, Path]:
+    """A run's name and its own, empty folder. Raises UsageError."""
+    run = f"{clock.utc():%Y%m%d-%H%M%S}-{fresh_id('run')}"
+    folder = out or Path("runs") / run
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(f"--out {folder}: is not empty; a run wants a folder of its own")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}") from error
+    return run, folder.resolve()
+
+
+def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Watcher) -> tuple[Results, Path]:
+    """Run all trials and write results and reports. Raises ChaosError; what was started is taken down."""
+    from chaos.results import RunInfo, write_reports
+    from chaos.runner.execute import StopSignal
+    from chaos.runner.guardian import Guardian
+    from chaos.runner.remains import ProcessRecord
+    from chaos.runner.trials import RunContext, run_trial
+
+    clock = WallClock()
+    run, folder = new_run_folder(wanted.out, clock)
+    started_at = clock.utc().isoformat(timespec="seconds")
+    stop = StopSignal()
+    info = RunInfo(
+        run=run,
+        mlchaos=version(),
+        target=planned.spec.target,
+        day_seconds=planned.trials[0].arms[0].day_seconds if planned.trials else planned.spec.day_seconds,
+        started_at=started_at,
+        not_run=planned.not_run,
+    )
+    info.save(folder)
+    record = ProcessRecord(folder)
+    record.note("runner", os.getpid())
+    with ExitStack() as stack:
+        stack.enter_context(_signals(stop, watcher))
+        guardian = Guardian(folder)
+        stack.callback(guardian.close)
+        stack.callback(record.close)
+        driver = make_driver(planned.spec, folder, clock, record.note)
+        stack.callback(driver.close)
+        context = RunContext(
+            run=run,
+            mlchaos=info.mlchaos,
+            started_at=started_at,
+            folder=folder,
+            spec=planned.spec,
+            catalogue=catalogue,
+            driver=driver,
+            stop=stop,
+            show=watcher.show,
+            versions=versions(),
+        )
+        for trial in planned.trials:
+            run_trial(trial, context)
+            _keep(wanted.keep, folder, trial)
+    return write_reports(folder), folder
+
+
+def _keep(keep: str, folder: Path, trial: TrialPlan) -> None:
+    from chaos.results import score_folder
+    from chaos.runner.trials import thin_out, trial_folder
+
+    of_trial = trial_folder(folder, trial)
+    passed = keep == "failed" and score_folder(of_trial).verdict is Verdict.PASSED
+    if keep == "never" or passed:
+        thin_out(of_trial, trial, KEPT)
+
+
+def make_driver(
+    spec: TargetSpec, folder: Path, clock: Clock, on_process: Callable[[str, int], None]
+) -> Driver:
+    """The driver that a target names. Raises UsageError for one that is not there."""
+    if spec.driver.kind == "local":
+        from chaos.drivers.local.driver import LocalDriver
+
+        return LocalDriver(folder, clock, on_process)
+    raise UsageError(f"target {spec.target!r}: there is no driver for {spec.driver.kind!r} yet")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a run's figures, for the journal's header."""
+    names = ("numpy", "scikit-learn", "mlflow", "locust", "pyarrow")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def _signals(stop: StopSignal, watcher: Watcher) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) stops, undoes and takes down; the second does so at once."""
+
+    def ask(_number: int, _frame: object) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.asked = True
+        watcher.stopping()
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def recover_all(folder: Path) -> dict[Path, str]:
+    """Clean up after every interrupted run in `folder` (one run, or many); what was done for each."""
+    from chaos.runner.remains import RECORD, is_closed, recover, runner_alive
+
+    done: dict[Path, str] = {}
+    for record in sorted(folder.rglob(RECORD)):
+        run = record.parent
+        if is_closed(run):
+            continue
+        if runner_alive(run):
+            done[run] = "still running; left alone"
+            continue
+        found = recover(run)
+        done[run] = f"ended {len(found.ended)} processes, settled {len(found.undone)} undos"
+    return done
+
+
+def choose(names: Sequence[str], files: Files) -> list[str]:
+    """The scenarios of folders or tags; all of them where none is named. Raises UsageError for no match."""
+    found = files.scenarios()
+    if not names:
+        return [one.name for one in found]
+    chosen: list[str] = []
+    for name in names:
+        folder = Path(name)
+        matches = [
+            one.name
+            for one in found
+            if one.path.parent.name == name
+            or (folder.is_dir() and folder.resolve() in one.path.resolve().parents)
+            or name in files.scenario(str(one.path))[0].tags
+        ]
+        if folder.is_dir() and not matches:
+            matches = [str(path) for path in sorted(folder.rglob("*.yaml"))]
+        if not matches:
+            raise UsageError(f"no scenario is in a folder {name!r} or has that tag")
+        chosen += [match for match in matches if match not in chosen]
+    return chosen
+
+
+def exit_code(results: Results, folder: Path) -> int:
+    """0 passed, 1 failed, 2 void; 4 where an undo failed, whatever the verdict."""
+    from chaos.results import undo_failures
+
+    if undo_failures(folder):
+        return UndoFailed.exit_code
+    return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.VOID: 2}[results.verdict]

@@ -1,0 +1,298 @@
+"""The command line: thin. Every command says what it does in one line of help."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from chaos import app as application
+from chaos import inspection
+from chaos.domain.scenario import Arm
+from chaos.errors import ChaosError, Interrupted, UsageError
+
+cli = typer.Typer(
+    name="mlchaos",
+    help="Chaos testing for machine-learning systems, with a verdict about defensive layers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+stack = typer.Typer(help="The reference stack by itself, to look around.", no_args_is_help=True)
+cli.add_typer(stack, name="stack")
+
+
+class Keep(StrEnum):
+    """When an arm's data stays after the run; logs, journals and the registry's store always stay."""
+
+    NEVER = "never"
+    FAILED = "failed"
+    ALWAYS = "always"
+
+
+Target = Annotated[str, typer.Option("--target", help="A target's name or file.")]
+Holes = Annotated[
+    list[str] | None, typer.Option("--hole", help="Switch a layer off: freshness, or freshness@5d..8d.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="layer.freshness.warn_days=1, layer.*.mode=observe, fault.NAME.KEY=VALUE."),
+]
+Arms = Annotated[str | None, typer.Option("--arms", help="Only these arms: defended,control,…")]
+Pace = Annotated[float | None, typer.Option("--day-seconds", help="Seconds in a simulated day.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The run's own folder (default runs/…).")]
+Allow = Annotated[list[str] | None, typer.Option("--allow", help="A host beyond loopback to be touched.")]
+
+
+def wanted(
+    scenarios: list[str],
+    target: str,
+    seed: int | None,
+    seeds: str | None,
+    arms: str | None,
+    holes: list[str] | None,
+    sets: list[str] | None,
+    day_seconds: float | None,
+    out: Path | None,
+    allow: list[str] | None,
+    keep: Keep = Keep.FAILED,
+) -> application.Wanted:
+    """What the options ask for. Raises UsageError."""
+    from chaos.runner.overrides import parse_overrides
+
+    if day_seconds is not None and day_seconds <= 0:
+        raise UsageError("--day-seconds must be above 0")
+    return application.Wanted(
+        scenarios=tuple(scenarios),
+        target=target,
+        seeds=_seeds(seed, seeds),
+        arms=_arms(arms),
+        overrides=parse_overrides(holes or [], sets or []),
+        day_seconds=day_seconds,
+        allow=tuple(allow or []),
+        out=out,
+        keep=keep.value,
+    )
+
+
+def _seeds(seed: int | None, seeds: str | None) -> tuple[int, ...] | None:
+    if seed is not None and seeds is not None:
+        raise UsageError("--seed and --seeds exclude each other")
+    if seed is not None:
+        return (seed,)
+    if seeds is None:
+        return None
+    match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds)
+    if match is None or int(match[1]) > int(match[2]):
+        raise UsageError(f"--seeds {seeds}: write a range, as in 1..20")
+    return tuple(range(int(match[1]), int(match[2]) + 1))
+
+
+def _arms(arms: str | None) -> tuple[Arm, ...]:
+    if arms is None:
+        return tuple(Arm)
+    try:
+        return tuple(Arm(name) for name in arms.split(","))
+    except ValueError as error:
+        raise UsageError(f"--arms {arms}: arms are {', '.join(Arm)}") from error
+
+
+@cli.command()
+def run(
+    scenarios: Annotated[list[str], typer.Argument(help="Scenarios, by name or file.")],
+    target: Target = "reference-local",
+    seed: Annotated[int | None, typer.Option("--seed", help="One seed.")] = None,
+    seeds: Annotated[str | None, typer.Option("--seeds", help="A range of seeds: 1..20.")] = None,
+    arms: Arms = None,
+    hole: Holes = None,
+    set_: Sets = None,
+    day_seconds: Pace = None,
+    out: Out = None,
+    keep: Annotated[Keep, typer.Option("--keep", help="Whose data stays in the run's folder.")] = Keep.FAILED,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML here.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print results.json and nothing else.")] = False,
+    allow: Allow = None,
+) -> None:
+    """Run scenarios against a target and give the verdict."""
+    asked = wanted(scenarios, target, seed, seeds, arms, hole, set_, day_seconds, out, allow, keep)
+    _run(asked, junit, json_)
+
+
+@cli.command()
+def suite(
+    names: Annotated[list[str] | None, typer.Argument(help="Folders or tags; all scenarios if none.")] = None,
+    target: Target = "reference-local",
+    seed: Annotated[int | None, typer.Option("--seed")] = None,
+    seeds: Annotated[str | None, typer.Option("--seeds")] = None,
+    day_seconds: Pace = None,
+    out: Out = None,
+    keep: Annotated[Keep, typer.Option("--keep")] = Keep.FAILED,
+    junit: Annotated[Path | None, typer.Option("--junit")] = None,
+    json_: Annotated[bool, typer.Option("--json")] = False,
+    allow: Allow = None,
+) -> None:
+    """Run every scenario, or those of a folder or tag, into one report."""
+    chosen = application.choose(names or [], application.make_files())
+    asked = wanted(chosen, target, seed, seeds, None, None, None, day_seconds, out, allow, keep)
+    _run(asked, junit, json_)
+
+
+def _run(asked: application.Wanted, junit: Path | None, as_json: bool) -> NoReturn:
+    from chaos.reports.screen import Screen
+
+    files, catalogue = application.make_files(), application.make_catalogue()
+    planned = application.plan_run(asked, files, catalogue)
+    screen = Screen(quiet=as_json, fault_names=True)
+    results, folder = application.execute(asked, planned, catalogue, screen)
+    if junit is not None:
+        from chaos.reports.junit import write_junit
+
+        write_junit(results, junit)
+    if as_json:
+        sys.stdout.write(results.model_dump_json(by_alias=True, indent=1) + "\n")
+    else:
+        screen.results(results, folder)
+    raise typer.Exit(application.exit_code(results, folder))
+
+
+@cli.command(name="list")
+def list_(
+    what: Annotated[
+        str, typer.Argument(help="scenarios, faults, layers, probes or targets; all if none.")
+    ] = "",
+    target: Target = "reference-local",
+) -> None:
+    """List what can be named."""
+    for line in inspection.listing(what, target):
+        sys.stdout.write(line + "\n")
+
+
+@cli.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A scenario, fault, layer, probe or target.")],
+    target: Target = "reference-local",
+) -> None:
+    """Explain one thing by name."""
+    sys.stdout.write(inspection.explain(name, target) + "\n")
+
+
+@cli.command()
+def validate(files: Annotated[list[Path], typer.Argument(help="Scenario or target files.")]) -> None:
+    """Check files; reads them only, and starts and imports nothing that they name."""
+    for line in inspection.validate(files):
+        sys.stdout.write(line + "\n")
+
+
+@cli.command()
+def plan(
+    scenario: Annotated[str, typer.Argument(help="A scenario, by name or file.")],
+    target: Target = "reference-local",
+    seed: Annotated[int, typer.Option("--seed")] = 1,
+    arms: Arms = None,
+    hole: Holes = None,
+    set_: Sets = None,
+    day_seconds: Pace = None,
+    allow: Allow = None,
+) -> None:
+    """A dry run: what would be done in each arm, and when."""
+    asked = wanted([scenario], target, seed, None, arms, hole, set_, day_seconds, None, allow)
+    for line in inspection.dry_run(asked):
+        sys.stdout.write(line + "\n")
+
+
+@cli.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="scenario, target or results.")] = "scenario",
+) -> None:
+    """Print a JSON Schema."""
+    sys.stdout.write(json.dumps(inspection.schema(what), indent=1) + "\n")
+
+
+@cli.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run's folder.")],
+    junit: Annotated[Path | None, typer.Option("--junit")] = None,
+    json_: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Score and render a run again from its journals; nothing is run."""
+    from chaos.reports.screen import Screen
+    from chaos.results import write_reports
+
+    results = write_reports(folder.resolve())
+    if junit is not None:
+        from chaos.reports.junit import write_junit
+
+        write_junit(results, junit)
+    if json_:
+        sys.stdout.write(results.model_dump_json(by_alias=True, indent=1) + "\n")
+    else:
+        Screen(quiet=False).results(results, folder)
+
+
+@cli.command()
+def recover(
+    folder: Annotated[Path, typer.Argument(help="A run's folder, or a folder of runs.")] = Path("runs"),
+) -> None:
+    """Undo and clean up what an interrupted run left."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    done = application.recover_all(folder)
+    for run_folder, says in done.items():
+        sys.stdout.write(f"{run_folder}: {says}\n")
+    if not done:
+        sys.stdout.write("nothing to recover\n")
+
+
+@stack.command(name="up")
+def stack_up(
+    target: Target = "reference-local",
+    seed: Annotated[int, typer.Option("--seed")] = 1,
+    world: Annotated[str, typer.Option("--world")] = "default",
+    days: Annotated[float, typer.Option("--days", help="Stop after so many simulated days.")] = 60.0,
+    day_seconds: Annotated[float, typer.Option("--day-seconds")] = 1.0,
+    out: Annotated[Path, typer.Option("--out")] = Path("runs/stack"),
+) -> None:
+    """Bring the stack up, say where everything is, and keep it until Ctrl-C or `stack down`."""
+    from chaos import standing
+
+    standing.up(application.make_files().target(target)[0], seed, world, days, day_seconds, out, sys.stdout)
+
+
+@stack.command(name="status")
+def stack_status(out: Annotated[Path, typer.Option("--out")] = Path("runs/stack")) -> None:
+    """Which components answer, and where."""
+    from chaos import standing
+
+    for line in standing.status(out):
+        sys.stdout.write(line + "\n")
+
+
+@stack.command(name="down")
+def stack_down(out: Annotated[Path, typer.Option("--out")] = Path("runs/stack")) -> None:
+    """Take a standing stack down."""
+    from chaos import standing
+
+    sys.stdout.write(standing.down(out) + "\n")
+
+
+def main() -> NoReturn:
+    """The command `mlchaos`: errors become one message and an exit code, never a traceback."""
+    try:
+        code = cli(standalone_mode=False)
+    except ChaosError as error:
+        sys.stderr.write(f"mlchaos: {error}\n")
+        code = error.exit_code
+    except TyperException as error:
+        sys.stderr.write(f"mlchaos: {error}\n")
+        code = UsageError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("mlchaos: interrupted\n")
+        code = Interrupted.exit_code
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,184 @@
+"""Commands that only look: list, show, validate, plan, schema."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from chaos.app import Wanted, make_catalogue, make_files, plan_run
+from chaos.capabilities import Described, nearest
+from chaos.catalogue import Catalogue
+from chaos.domain.change import describe
+from chaos.domain.durations import format_days
+from chaos.domain.files import Files
+from chaos.domain.plan import ArmPlan
+from chaos.domain.scenario import Scenario
+from chaos.domain.source import build, read_source
+from chaos.domain.target import TargetSpec
+from chaos.domain.verdict import Results
+from chaos.errors import InvalidInput, Problem, UsageError
+from chaos.runner.plan import Planner, Request
+
+KINDS = ("scenarios", "faults", "layers", "probes", "targets")
+MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "target": TargetSpec, "results": Results}
+
+
+def listing(what: str, target: str) -> Iterator[str]:
+    """Names with one line each. Raises UsageError for a kind that is not there."""
+    if what and what not in KINDS:
+        raise UsageError(_unknown(f"there is no list of {what!r}", what, KINDS))
+    files, catalogue = make_files(), make_catalogue()
+    for kind in [what] if what else KINDS:
+        if not what:
+            yield f"{kind}:"
+        indent = "" if what else "  "
+        for name, says in _entries(kind, files, catalogue, target):
+            yield f"{indent}{name:<22} {says}"
+
+
+def _entries(kind: str, files: Files, catalogue: Catalogue, target: str) -> Iterator[tuple[str, str]]:
+    if kind == "scenarios":
+        for found in files.scenarios():
+            scenario, _ = files.scenario(str(found.path))
+            yield found.name, f"{scenario.kind.value}: {_sentence(scenario.teaches)}"
+    elif kind == "targets":
+        for found in files.targets():
+            yield found.name, files.target(found.name)[0].says
+    elif kind == "layers":
+        for name, layer in sorted(files.target(target)[0].layers.items()):
+            yield name, f"{', '.join(layer.stages)}: {layer.says}"
+    else:
+        shelf = catalogue.faults if kind == "faults" else catalogue.probes
+        for name in shelf.names():
+            yield name, _sentence(inspect.getdoc(shelf.get(name)) or "")
+
+
+def explain(name: str, target: str) -> str:
+    """Everything about one name, whatever it is. Raises UsageError."""
+    files, catalogue = make_files(), make_catalogue()
+    spec = files.target(target)[0]
+    scenarios = {found.name: found.path for found in files.scenarios()}
+    targets = {found.name: found.path for found in files.targets()}
+    parts: list[str] = []
+    if name in scenarios:
+        parts.append(f"scenario {name}\n\n{scenarios[name].read_text().strip()}")
+    if name in catalogue.faults.names():
+        parts.append(_explain_entry("fault", name, catalogue))
+    if name in catalogue.probes.names():
+        parts.append(_explain_entry("probe", name, catalogue))
+    if name in spec.layers:
+        parts.append(_explain_layer(name, spec))
+    if name in targets:
+        parts.append(f"target {name}\n\n{targets[name].read_text().strip()}")
+    if parts:
+        return "\n\n".join(parts)
+    known = [*scenarios, *targets, *catalogue.faults.names(), *catalogue.probes.names(), *spec.layers]
+    raise UsageError(_unknown(f"nothing is called {name!r}", name, known))
+
+
+def _explain_entry(kind: str, name: str, catalogue: Catalogue) -> str:
+    shelf = catalogue.faults if kind == "fault" else catalogue.probes
+    entry = shelf.get(name)
+    lines = [f"{kind} {name}", "", inspect.getdoc(entry) or ""]
+    if kind == "fault":
+        needs = ", ".join(need.name.value for need in catalogue.faults.get(name).needs) or "nothing"
+        lines += ["", f"needs of the target: {needs}"]
+    parameters = shelf.parameters(name)
+    if parameters:
+        lines += ["", "parameters:"]
+        lines += [
+            f"  {key:<16} {(default and f'default {default}') or 'required'}"
+            for key, default in parameters.items()
+        ]
+    return "\n".join(lines)
+
+
+def _explain_layer(name: str, spec: TargetSpec) -> str:
+    layer = spec.layers[name]
+    lines = [f"layer {name} of target {spec.target}", "", layer.says, ""]
+    lines += [f"for: {', '.join(layer.stages)}", f"asked by: {', '.join(layer.asked_by)}"]
+    lines += [f"switch: off, observe, enforce (default {layer.default.value})"]
+    for key, parameter in layer.parameters.items():
+        lines.append(f"  {key:<20} {parameter.type}, default {parameter.default}  {parameter.says}".rstrip())
+    return "\n".join(lines)
+
+
+def validate(paths: Sequence[Path]) -> list[str]:
+    """Check files. Raises InvalidInput with every problem of every file."""
+    files, catalogue = make_files(), make_catalogue()
+    problems: list[Problem] = []
+    lines: list[str] = []
+    for path in paths:
+        try:
+            lines.append(_validate(path, files, catalogue))
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInput(problems)
+    return lines
+
+
+def _validate(path: Path, files: Files, catalogue: Catalogue) -> str:
+    source = read_source(path)
+    if "target" in source.value and "scenario" not in source.value:
+        spec, _ = files.target(str(path))
+        return f"{path}: target {spec.target!r} is valid"
+    scenario = build(Scenario, source)
+    spec, _ = files.target("k9s")
+    Planner(scenario, source, spec, catalogue, Request()).plan(1)
+    return f"{path}: scenario {scenario.scenario!r} is valid"
+
+
+def dry_run(wanted: Wanted) -> Iterator[str]:
+    """What would be done in each arm, and when."""
+    catalogue = make_catalogue()
+    planned = plan_run(wanted, make_files(), catalogue)
+    for missing in planned.not_run:
+        yield f"{missing.scenario}: not run; the target lacks {', '.join(missing.needs)}"
+    for trial in planned.trials:
+        yield f"{trial.scenario.scenario}, seed {trial.seed}, on {trial.target}: {trial.scenario.teaches}"
+        for arm in trial.arms:
+            yield from _dry_arm(arm, planned.spec, catalogue)
+    for name, link in planned.spec.links.items():
+        if link.kind == "data" and link.integrity is None:
+            yield f"note: data link {name!r} states no integrity requirement"
+
+
+def _dry_arm(arm: ArmPlan, spec: TargetSpec, catalogue: Catalogue) -> Iterator[str]:
+    modes = sorted({layer.mode.value for layer in arm.layers.values()})
+    yield f"  {arm.arm.value}: {format_days(arm.days)}, layers {' and '.join(modes) or 'none'}"
+    steps: list[tuple[float, str]] = []
+    for hole in arm.holes:
+        steps.append((hole.from_day, f"hole: {hole.layer} {hole.key}={hole.value}"))
+        if hole.until_day is not None:
+            steps.append((hole.until_day, f"hole closes: {hole.layer} {hole.key}"))
+    for planned in arm.faults:
+        fault = catalogue.faults.make(planned.fault, planned.parameters)
+        steps += [
+            (planned.inject_day, f"{planned.key}: {describe(change)}")
+            for change in fault.changes(Described(spec))
+        ]
+        steps.append((planned.undo_day, f"{planned.key}: undone"))
+    for day, says in sorted(steps, key=lambda step: step[0]):
+        yield f"    day {day:<6g} {says}"
+
+
+def schema(what: str) -> dict[str, object]:
+    """The JSON Schema of a file. Raises UsageError."""
+    if what not in MODELS:
+        raise UsageError(_unknown(f"there is no schema of {what!r}", what, list(MODELS)))
+    found: dict[str, object] = MODELS[what].model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def _sentence(text: str) -> str:
+    first = " ".join(text.split()).split(". ")[0].rstrip(".")
+    return first + "."
+
+
+def _unknown(says: str, name: str, known: Sequence[str]) -> str:
+    near = nearest(name, known)
+    return f"{says} (did you mean {near!r}?)" if near else f"{says}; there are {', '.join(known)}"

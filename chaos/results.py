@@ -1,0 +1,91 @@
+"""From a run's folder to its results and reports: scores from the journals, nothing re-run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chaos.domain.scenario import Strict
+from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, Verdict, combine
+from chaos.errors import UsageError
+from chaos.journal import read_folder
+from chaos.reports.html import write_html
+from chaos.reports.json_report import write_json
+from chaos.runner.trials import read_trial
+from chaos.scoring.trial import score_trial, share_verdict
+
+RUN = "run.json"
+TRIAL = "trial.json"
+
+
+class RunInfo(Strict):
+    """What a run's folder says of the run as a whole."""
+
+    run: str
+    mlchaos: str
+    target: str
+    day_seconds: float
+    started_at: str
+    not_run: list[NotRun] = []
+
+    def save(self, folder: Path) -> None:
+        """Write it into the run's folder."""
+        (folder / RUN).write_text(self.model_dump_json(indent=1))
+
+
+def read_run(folder: Path) -> RunInfo:
+    """What the run's folder says. Raises UsageError for a folder that is no run."""
+    path = folder / RUN
+    if not path.is_file():
+        raise UsageError(f"{folder} is not the folder of a run: it has no {RUN}")
+    try:
+        return RunInfo.model_validate_json(path.read_text())
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def score_folder(folder: Path) -> TrialResult:
+    """The result of a trial from the journals in its folder."""
+    return score_trial(read_trial(folder), read_folder(folder))
+
+
+def score_run(folder: Path) -> Results:
+    """The results of a run from the journals in its folder. Raises UsageError or InvalidInput."""
+    info = read_run(folder)
+    trials = [score_folder(path.parent) for path in sorted(folder.glob(f"*/{TRIAL}"))]
+    plans = [read_trial(path.parent) for path in sorted(folder.glob(f"*/{TRIAL}"))]
+    by_scenario: dict[str, list[Verdict]] = {}
+    share: dict[str, float] = {}
+    for plan, trial in zip(plans, trials, strict=True):
+        by_scenario.setdefault(trial.scenario, []).append(trial.verdict)
+        share[trial.scenario] = plan.scenario.pass_share
+    verdict = combine(share_verdict(verdicts, share[name]) for name, verdicts in by_scenario.items())
+    return Results(
+        schema=RESULTS_SCHEMA,
+        run=info.run,
+        mlchaos=info.mlchaos,
+        target=info.target,
+        day_seconds=info.day_seconds,
+        started_at=info.started_at,
+        verdict=verdict,
+        trials=trials,
+        not_run=info.not_run,
+    )
+
+
+def write_reports(folder: Path) -> Results:
+    """Score a run and write results.json and report.html into its folder."""
+    results = score_run(folder)
+    write_json(results, folder / "results.json")
+    write_html(results, folder, folder / "report.html")
+    return results
+
+
+def undo_failures(folder: Path) -> list[str]:
+    """The ids of undos that failed, from the journals."""
+    from chaos.domain.event import Undone
+
+    failed: list[str] = []
+    for path in sorted(folder.glob(f"*/{TRIAL}")):
+        for journal in read_folder(path.parent).values():
+            failed += [undone.id for undone in journal.of(Undone) if undone.outcome == "failed"]
+    return failed
