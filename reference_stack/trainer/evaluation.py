@@ -59,11 +59,16 @@ def evaluate(
 
 
 def ndcg_by_view(scores: FloatArray, rows: Impressions) -> FloatArray:
-    """NDCG of every view with a click, in order of view; ties by product id. Gains are clicks."""
+    """NDCG of every view with a click, in order of view; ties by product id.
+
+    The gain of a click at slot j is j^½, one over the chance that the slot was looked at: plain clicks pay
+    a model for putting things where the champion put them, and cost an innocent challenger about 1 in z.
+    """
+    gains = rows.clicked * np.sqrt(rows.position)
     order = np.lexsort((rows.product, -scores, rows.view))
-    gained = _discounted(rows.view[order], rows.clicked[order])
-    order = np.lexsort((-rows.clicked, rows.view))
-    ideal = _discounted(rows.view[order], rows.clicked[order])
+    gained = _discounted(rows.view[order], gains[order])
+    order = np.lexsort((-gains, rows.view))
+    ideal = _discounted(rows.view[order], gains[order])
     clicked = ideal > 0
     return np.asarray(gained[clicked] / ideal[clicked])
 
@@ -79,7 +84,7 @@ def paired_z(differences: FloatArray) -> float:
     return float(mean / error)
 
 
-def _discounted(view: IntArray, gains: IntArray) -> FloatArray:
+def _discounted(view: IntArray, gains: FloatArray) -> FloatArray:
     """Σ gain ÷ log2(rank + 1) per view, for rows sorted by view and, within it, by rank."""
     if len(view) == 0:
         return np.zeros(0)

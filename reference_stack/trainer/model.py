@@ -228,9 +228,10 @@ def _point_in_time(
     if (clock[1:] < clock[:-1]).any():
         order = np.argsort(clock, kind="stable")
         dated, clock = dated.where(order), clock[order]
-    starts = np.flatnonzero(np.diff(clock)) + 1
+    starts = (np.flatnonzero(np.diff(clock)) + 1).tolist()
+    blocks = list(zip(starts, [*starts[1:], len(clock)], strict=True)) if starts else []
     described, ranked = [np.zeros((0, len(FEATURES)))], []
-    for start, end in list(zip(starts, [*starts[1:], len(clock)], strict=True))[-parameters.ranked_days :]:
+    for start, end in blocks[-parameters.ranked_days :]:
         rows = dated.where(slice(start, end))
         past = build(dated.where(slice(0, start)), catalogue, day, parameters.snapshot)
         known = np.isin(rows.product, past.products)

@@ -104,7 +104,7 @@ def explore(slate: IntArray, live: IntArray, uniforms: FloatArray, share: float 
     changed = slate.copy()
     outside = max(1, len(live) - size)
     for slot in np.flatnonzero(explored):
-        pool = live[~np.isin(live, changed)]
+        pool = live[(live[:, None] != changed).all(axis=1)]
         if len(pool):
             changed[slot] = pool[int(uniforms[1, slot] * len(pool))]
     return Explored(changed, explored, np.where(explored, share / outside, kept))

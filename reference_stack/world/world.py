@@ -86,15 +86,16 @@ class World:
 
     def slate_probabilities(self, day: float, customer: int, slate: IntArray) -> FloatArray:
         """True P(click) of the products of one slate (m,); 0 for products not on sale that day."""
-        live = self.catalogue.live(day)
         products = np.asarray(slate, dtype=np.int64)
-        on_sale = (products >= live[0]) & (products <= live[-1])
         table = self._table(day)
+        first, count = (table.first_product, table.probability.shape[1]) if table else self._on_sale(day)
+        on_sale = (products >= first) & (products < first + count)
+        columns = np.where(on_sale, products - first, 0)
         if table is not None:
-            columns = np.where(on_sale, products - table.first_product, 0)
-            return np.where(on_sale, table.probability[customer, columns], 0.0)
-        known = np.where(on_sale, products, live[0])
-        return np.where(on_sale, _sigmoid(self.logits(day, np.array([customer]), known)[0]), 0.0)
+            probability = table.probability[customer, columns]
+        else:
+            probability = _sigmoid(self.logits(day, np.array([customer]), first + columns)[0])
+        return np.asarray(probability if on_sale.all() else np.where(on_sale, probability, 0.0))
 
     def slate_value(self, day: float, customer: int, slate: IntArray) -> float:
         """True expected clicks of a slate, Σ_j j^−½ · P_j: never sampled, so that harm has no click noise."""
@@ -167,10 +168,13 @@ class World:
         probability = self.slate_probabilities(arrivals.day, int(arrivals.customers[index]), slate)
         chance = probability * exposure(np.arange(1, size + 1))
         clicked = arrivals.click_uniforms[index, :size] < chance
-        dwell = dwell_seconds(self.parameters, probability, arrivals.dwell_noise[index, :size])
+        dwell = np.full(size, np.nan)
+        if clicked.any():
+            noise = arrivals.dwell_noise[index, :size][clicked]
+            dwell[clicked] = dwell_seconds(self.parameters, probability[clicked], noise)
         return Looks(
             clicked=clicked,
-            dwell_seconds=np.where(clicked, dwell, np.nan),
+            dwell_seconds=dwell,
             null=arrivals.null_uniforms[index, :size] < self.parameters.null_share,
             value=float(chance.sum()),
         )
@@ -180,6 +184,10 @@ class World:
         if not 0 <= today < HORIZON_DAYS:
             raise ValueError(f"scenario day {day} is outside the {HORIZON_DAYS} days of the world")
         return today
+
+    def _on_sale(self, day: float) -> tuple[int, int]:
+        live = self.catalogue.live(day)
+        return int(live[0]), len(live)
 
     def _table(self, day: float) -> _Table | None:
         today = self._world_day(day)
