@@ -65,8 +65,8 @@ def layer_fired(layer: str) -> Callable[[Board, Limits, float], Iterator[Finding
     """Finds the components at which a layer objects now."""
 
     def find(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
-        for component, name, value in board.labelled("layer_fired", "layer"):
-            if name == layer and value > 0.0:
+        for component, name in _objecting(board):
+            if name == layer:
                 yield Finding(component, f"layer {layer} objects at {component}", layer)
 
     return find
@@ -74,9 +74,16 @@ def layer_fired(layer: str) -> Callable[[Board, Limits, float], Iterator[Finding
 
 def other_layer_fired(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
     """A layer without a rule of its own, such as a team's own gate, objects."""
-    for component, name, value in board.labelled("layer_fired", "layer"):
-        if value > 0.0 and name not in _WITH_A_RULE and name not in _SILENT:
+    for component, name in _objecting(board):
+        if name not in _WITH_A_RULE:
             yield Finding(component, f"layer {name} objects at {component}", name)
+
+
+def _objecting(board: Board) -> Iterator[tuple[str, str]]:
+    # The layers of on-call itself answer alerts, or page by themselves: they are no reason for another alert.
+    for component, layer, value in board.labelled("layer_fired", "layer"):
+        if value > 0.0 and component != "oncall":
+            yield component, layer
 
 
 def hold_overdue(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
@@ -126,8 +133,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 _WITH_A_RULE = frozenset(rule.name for rule in RULES)
-_SILENT = frozenset({"people"})
-"""Its firing is the answer to an alert, and no reason for another."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,178 @@
+import pytest
+
+from reference_stack.layers.contract import Mode
+from reference_stack.monitor.routing import Routing, read_routing
+from reference_stack.monitor.rules import RULES
+from reference_stack.settings import SettingsError
+
+
+def test_a_healthy_week_is_a_silent_week(tower):
+    tower.live(7.0)
+    assert tower.alerts() == []
+
+
+def test_a_layer_that_objects_is_an_alert_until_it_is_clear(tower):
+    tower.live(1.0)
+    tower.set("features", "layer_fired", 1.0, layer="volume")
+    tower.live(2.0)
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    tower.live(3.0)
+    assert tower.alerts() == [("volume", "features", "firing"), ("volume", "features", "resolved")]
+    told = tower.logged("alert")[0]
+    assert (told["category"], told["severity"], told["routed_to"]) == ("ML system", "page", "ml")
+    assert told["layer"] == "volume"
+    assert 1.0 < told["sent_day"] < 1.1
+
+
+def test_a_teams_own_gate_is_a_ticket_and_an_answer_is_no_alert(tower):
+    tower.set("features", "layer_fired", 1.0, layer="our_gate")
+    tower.set("oncall", "layer_fired", 1.0, layer="people")
+    tower.live(0.5)
+    assert tower.alerts() == [("layer", "features", "firing")]
+    told = tower.logged("alert")[0]
+    assert (told["layer"], told["severity"]) == ("our_gate", "ticket")
+
+
+def test_an_alert_that_cannot_be_delivered_is_sent_again(tower):
+    tower.live(1.0)
+    tower.machine.links["monitor-oncall"].down()
+    tower.set("orchestrator", "hold_overdue", 1.0)
+    tower.live(1.5)
+    assert ("hold_overdue", "orchestrator", "firing") not in tower.alerts()
+    tower.machine.links["monitor-oncall"].up()
+    tower.live(2.0)
+    assert tower.alerts().count(("hold_overdue", "orchestrator", "firing")) == 1
+
+
+def test_a_silent_component_is_an_alert_after_a_fifth_of_a_day(tower):
+    tower.live(1.0)
+    tower.kill("features")
+    tower.live(1.15)
+    assert tower.alerts() == []
+    tower.live(1.35)
+    assert tower.alerts() == [("meta", "monitor", "firing")]
+    says = [
+        line["about"]
+        for line in tower.logged("signal")
+        if line["signal"] == "acted" and line["layer"] == "meta"
+    ]
+    assert says == ["features"]
+    tower.start("features")
+    tower.live(1.6)
+    assert tower.alerts()[-1] == ("meta", "monitor", "resolved")
+
+
+def test_a_link_that_loses_scrapes_is_silence_too(tower):
+    tower.live(1.0)
+    link = tower.machine.links["monitor-shop/scrape"]
+    link.shape(lambda plan: plan.replace(lost_up=True))
+    tower.live(1.5)
+    assert tower.alerts() == [("meta", "monitor", "firing")]
+
+
+def test_views_that_stop_and_a_cycle_that_stops_are_silence(tower):
+    tower.live(1.0)
+    tower.machine.advance(1.5)
+    tower.machine.advance(2.5)
+    acted = [
+        line["about"]
+        for line in tower.logged("signal")
+        if line["signal"] == "acted" and line["layer"] == "meta"
+    ]
+    assert acted == ["views", "daily cycle"]
+
+
+def test_a_registry_that_does_not_answer_is_silence(tower):
+    tower.live(1.0)
+    tower.registry.away = True
+    tower.live(1.5)
+    assert tower.alerts() == [("meta", "monitor", "firing")]
+    tower.registry.away = False
+    tower.live(2.0)
+    assert tower.alerts()[-1] == ("meta", "monitor", "resolved")
+
+
+def test_bad_views_burn_the_budget(tower):
+    tower.live(3.0)
+    tower.live(3.2, bad_share=0.5)
+    assert tower.alerts() == []
+    tower.live(3.6, bad_share=0.5)
+    assert tower.alerts() == [("burn", "monitor", "firing")]
+    tower.live(4.5)
+    assert tower.alerts()[-1] == ("burn", "monitor", "resolved")
+
+
+def test_a_few_bad_views_are_within_budget(tower):
+    tower.live(7.0, bad_share=0.02)
+    assert tower.alerts() == []
+
+
+def test_layers_that_only_observe_page_nobody(new_tower):
+    tower = new_tower(burn=Mode.OBSERVE, meta=Mode.OFF)
+    tower.live(1.0)
+    tower.kill("features")
+    tower.live(3.0, bad_share=0.9)
+    assert tower.alerts() == []
+    assert {(line["layer"], line["signal"]) for line in tower.logged("signal")} >= {
+        ("burn", "would_have_acted")
+    }
+
+
+def test_fallback_share_counts_a_replicas_answers(tower):
+    for day in range(1, 49):
+        tower.set("serving-a", "recommend_total", 12.0 * day)
+        tower.set("serving-a", "fallback_total", 0.0 if day < 24 else 3.0 * (day - 24))
+        tower.live(day / 24)
+    assert tower.alerts() == [("fallback_share", "serving-a", "firing")]
+
+
+def test_quarantine_share_counts_the_collectors_rows(tower):
+    for day in range(1, 49):
+        tower.set("collector", "rows_accepted_total", 100.0 * day)
+        tower.set("collector", "rows_quarantined_total", 4.0 * day if day < 24 else 96 + 30.0 * (day - 24))
+        tower.live(day / 24)
+    assert tower.alerts() == [("quarantine_share", "collector", "firing")]
+
+
+def test_a_restarted_monitor_neither_repeats_nor_forgets(tower):
+    tower.set("orchestrator", "cycle_failed", 1.0)
+    tower.live(1.0)
+    tower.kill("monitor")
+    tower.start("monitor")
+    tower.live(2.0)
+    tower.set("orchestrator", "cycle_failed", 0.0)
+    tower.live(3.0)
+    assert tower.alerts() == [
+        ("cycle_failed", "orchestrator", "firing"),
+        ("cycle_failed", "orchestrator", "resolved"),
+    ]
+
+
+def test_every_rule_has_a_receiver_and_a_name_of_its_own():
+    routing = read_routing()
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert {routing.receiver(rule.category, rule.severity) for rule in RULES} <= {
+        "ml",
+        "data",
+        "platform",
+        "shop",
+    }
+
+
+def test_the_first_route_that_fits_counts(tmp_path):
+    file = tmp_path / "routing.yaml"
+    file.write_text(
+        "default: everyone\nroutes:\n  - {category: model, severity: page, to: ann}\n  - {category: model, to: bob}\n"
+    )
+    routing = read_routing(str(file))
+    assert isinstance(routing, Routing)
+    assert [routing.receiver("model", "page"), routing.receiver("model", "ticket")] == ["ann", "bob"]
+    assert routing.receiver("software", "page") == "everyone"
+
+
+@pytest.mark.parametrize("text", ["default: [", "routes: []", "default: a\nrouts: []"])
+def test_a_routing_file_that_cannot_be_used_is_named(tmp_path, text):
+    file = tmp_path / "routing.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=r"routing\.yaml"):
+        read_routing(str(file))

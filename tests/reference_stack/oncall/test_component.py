@@ -1,0 +1,116 @@
+import json
+
+import pytest
+
+from reference_stack.layers.contract import Mode
+from reference_stack.settings import OnCallSettings
+
+
+def fire(tower, at_day: float = 1.0) -> None:
+    tower.live(at_day)
+    tower.set("features", "layer_fired", 1.0, layer="volume")
+
+
+def acknowledged(tower) -> list[dict]:
+    """The first line of each alert that says when it was acknowledged."""
+    answered = [line for line in tower.logged("alert") if line["acknowledged_day"] is not None]
+    return list({line["id"]: line for line in reversed(answered)}.values())[::-1]
+
+
+def test_an_alert_is_sent_acknowledged_in_time_and_acted_upon(tower):
+    fire(tower)
+    tower.live(2.0)
+    sent, answered = tower.logged("alert")
+    assert sent["acknowledged_day"] is None
+    assert answered["id"] == sent["id"]
+    assert 0.1 <= answered["acknowledged_day"] - answered["sent_day"] <= 0.51
+    assert answered["day"] == pytest.approx(answered["acknowledged_day"])
+    (action,) = tower.logged("action")
+    assert action | {"day": 0} == {
+        "event": "action",
+        "component": "oncall",
+        "day": 0,
+        "by": "ml",
+        "action": "acknowledge",
+        "says": "tells the upstream owner that the data at features needs them",
+    }
+
+
+def test_the_delay_is_drawn_by_seed(new_tower):
+    def delay(seed: int) -> float:
+        tower = new_tower(seed)
+        fire(tower)
+        tower.live(2.0)
+        return acknowledged(tower)[0]["acknowledged_day"]
+
+    assert delay(1) == delay(1)
+    assert len({delay(seed) for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize("how", ["nobody", "people off", "muted"])
+def test_where_nobody_reads_it_it_is_sent_and_that_is_all(new_tower, how):
+    tower = new_tower(
+        oncall=OnCallSettings(kind="none" if how == "nobody" else "simulated"),
+        people=Mode.OFF if how == "people off" else Mode.ENFORCE,
+    )
+    if how == "muted":
+        body = json.dumps({"key": "layers.people.muted", "value": ["volume"]}).encode()
+        tower.machine.request("oncall", "configure", body, lambda status, _: None)
+    fire(tower)
+    tower.live(4.0)
+    assert tower.alerts() == [("volume", "features", "firing")]
+    assert acknowledged(tower) == []
+    assert tower.logged("action") == []
+
+
+def test_a_restart_forgets_neither_alert_nor_answer(tower):
+    fire(tower)
+    tower.live(1.06)
+    tower.kill("oncall")
+    tower.start("oncall")
+    tower.live(2.0)
+    assert tower.alerts() == [("volume", "features", "firing")]
+    assert len(acknowledged(tower)) == 1
+
+
+def test_an_alert_that_comes_again_is_another_alert(tower):
+    fire(tower)
+    tower.live(2.0)
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    fire(tower, 3.0)
+    tower.live(4.0)
+    assert [line["id"][-2:] for line in acknowledged(tower)] == ["-1", "-2"]
+
+
+def test_one_that_is_over_before_anyone_looked_is_still_read(new_tower):
+    tower = new_tower(oncall=OnCallSettings(acknowledge_from_days=0.5))
+    fire(tower)
+    tower.live(1.2)
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    tower.live(2.0)
+    assert [(line["state"], line["acknowledged_day"] is None) for line in tower.logged("alert")] == [
+        ("firing", True),
+        ("resolved", True),
+        ("resolved", False),
+    ]
+
+
+def test_a_monitor_that_dies_is_noticed(tower):
+    tower.live(1.0)
+    tower.kill("monitor")
+    tower.live(1.15)
+    assert tower.alerts() == []
+    tower.live(1.5)
+    assert tower.alerts() == [("dead_man", "monitor", "firing")]
+    tower.start("monitor")
+    tower.live(2.0)
+    assert tower.alerts()[-1] == ("dead_man", "monitor", "resolved")
+
+
+def test_people_are_asked_once_for_each_alert(tower):
+    fire(tower)
+    tower.live(2.0)
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    tower.live(3.0)
+    signals = [line["signal"] for line in tower.logged("signal") if line["layer"] == "people"]
+    assert signals == ["reached", "fired", "acted", "cleared"]
