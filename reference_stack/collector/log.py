@@ -1,0 +1,159 @@
+"""The collector's write-ahead log: a line of JSON for each view, a file for each partition.
+
+A line is on disk before its view is acknowledged. Only lines that end count: a process killed in the middle
+of one never acknowledged it, so a torn end is cut off before anything is written behind it. A partition is
+a function of its log and of nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from reference_stack.collector.partition import COLUMNS
+from reference_stack.messages import Scalar, ViewEvents
+from reference_stack.ports import Folder
+
+PER_ROW = {
+    "product": "products",
+    "position": "positions",
+    "clicked": "clicked",
+    "dwell": "dwell_s",
+    "price": "prices",
+    "category": "categories",
+    "source": "sources",
+    "age": "ages_days",
+}
+"""Columns of the partition that differ from row to row, and the fields of ViewEvents that bring them."""
+_PER_VIEW = ("view", "recommendation", "customer", "segment", "shard", "day", "version", "fallback")
+_NAME = re.compile(r"log/day=(-?\d+)\.jsonl")
+_LARGEST = 2**63
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """ViewEvents as they came, with no opinion about values."""
+
+    view: Any
+    recommendation: Any
+    customer: Any
+    segment: Any
+    shard: Any
+    day: Any
+    version: Any
+    fallback: Any
+    products: list[Any]
+    positions: list[Any]
+    clicked: list[Any]
+    dwell_s: list[Any]
+    prices: list[Any]
+    categories: list[Any]
+    sources: list[Any]
+    ages_days: list[Any]
+
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def row_count(events: ViewEvents) -> int:
+    """Rows of a view: the length of its longest column."""
+    return max(len(getattr(events, field)) for field in PER_ROW.values())
+
+
+def pick(events: ViewEvents, rows: Sequence[int]) -> ViewEvents:
+    """Only some rows of a view; columns that are too short stay short."""
+    fields = {}
+    for field in PER_ROW.values():
+        values: Sequence[Scalar] = getattr(events, field)
+        fields[field] = [values[row] for row in rows if row < len(values)]
+    return replace(events, **fields)
+
+
+def event_ids(view: object, positions: Sequence[object]) -> list[str]:
+    """The identifier of each impression: `view:position`."""
+    return [f"{view}:{position}" for position in positions]
+
+
+def encode_line(events: msgspec.Struct) -> bytes:
+    """One line. NaN and infinities become null; what JSON cannot hold becomes text."""
+    try:
+        return _encoder.encode(events) + b"\n"
+    except ValueError:
+        return _encoder.encode(_plain(msgspec.structs.asdict(events))) + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, msgspec.Struct):
+        return _plain(msgspec.structs.asdict(value))
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    fits = not isinstance(value, int) or -_LARGEST <= value < _LARGEST
+    return value if fits else float(value) if abs(value) < 1e300 else math.inf
+
+
+class EventLog:
+    """The log files of one collector, in its own folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self.damaged_lines = 0
+
+    def days(self) -> list[int]:
+        """Partition days that have a log, ascending."""
+        found = (_NAME.fullmatch(name) for name in self._folder.list("log/"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def append(self, day: int, events: ViewEvents) -> None:
+        """Make a view durable. After an OSError it may be there, or be torn: repair and read."""
+        self._folder.append(_name(day), encode_line(events))
+
+    def repair(self, day: int) -> bool:
+        """Cut off a torn end; whether there was one."""
+        name = _name(day)
+        data = self._folder.read(name) if self._folder.exists(name) else b""
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) < len(data):
+            self._folder.write(name, whole)
+        return len(whole) < len(data)
+
+    def read(self, day: int) -> dict[str, list[Any]]:
+        """All rows of a partition, as columns; empty ones where there is no log.
+
+        A line that cannot be read, which no crash of the process leaves behind, is counted and left out.
+        """
+        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        name = _name(day)
+        data = self._folder.read(name) if self._folder.exists(name) else b""
+        for line in data[: data.rfind(b"\n") + 1].split(b"\n")[:-1]:
+            try:
+                _extend(columns, _decoder.decode(line))
+            except msgspec.DecodeError:
+                self.damaged_lines += 1
+        return columns
+
+    def forget(self, day: int) -> None:
+        """Remove a log whose partition has been written."""
+        self._folder.delete(_name(day))
+
+
+def _name(day: int) -> str:
+    return f"log/day={day}.jsonl"
+
+
+def _extend(columns: dict[str, list[Any]], line: _Line) -> None:
+    rows = max(len(getattr(line, field)) for field in PER_ROW.values())
+    for name, field in PER_ROW.items():
+        values: list[Any] = getattr(line, field)
+        columns[name].extend(values if len(values) == rows else values + [None] * (rows - len(values)))
+    for name in _PER_VIEW:
+        columns[name].extend([getattr(line, name)] * rows)
+    columns["event_id"].extend(event_ids(line.view, columns["position"][len(columns["event_id"]) :]))
