@@ -6,8 +6,11 @@ imports it before they are set, and every module imports mlflow through a functi
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -21,7 +24,7 @@ def quiet_mlflow() -> None:
 
 
 def configure_client(timeout_s: int) -> None:
-    """A dead server is an error at once and a stuck one after `timeout_s`: retrying is the caller's choice."""
+    """A dead server is an error at once, a stuck one after `timeout_s`: retrying is the caller's choice."""
     quiet_mlflow()
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(timeout_s)
@@ -45,6 +48,14 @@ def configure_server(database: Path, artifacts: Path, hosts: list[str]) -> None:
     )
 
 
+@contextmanager
+def deprecations_of_mlflow() -> Iterator[None]:
+    """MLflow calls what SQLAlchemy and Starlette have deprecated; not for this stack's users to see."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def preload() -> None:
     """Import MLflow's server and client (2 to 3 s), for a parent that forks the registry and its callers.
 
@@ -56,10 +67,9 @@ def preload() -> None:
     before = os.environ.get(guard)
     os.environ[guard] = "true"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import mlflow.server.fastapi_app  # noqa: F401
-            import mlflow.tracking
+        with deprecations_of_mlflow():
+            importlib.import_module("mlflow.server.fastapi_app")
+            importlib.import_module("mlflow.tracking")
     finally:
         if before is None:
             del os.environ[guard]

@@ -1,8 +1,8 @@
 """A registry without a server. Its state is the files of a folder, so it outlives a killed component.
 
-    versions/000001.json    a LoggedVersion
-    artifacts/000001.bin    the model's bytes
-    aliases.json            {alias: version}
+versions/000001.json    a LoggedVersion
+artifacts/000001.bin    the model's bytes
+aliases.json            {alias: version}
 """
 
 from __future__ import annotations

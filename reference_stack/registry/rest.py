@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -122,7 +121,7 @@ class RestRegistry:
                 if response.status != 200:
                     raise _error(response.status, body)
                 return body
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise TimedOut(f"no answer from the registry at {self._base}") from error
         except aiohttp.ClientError as error:
             raise Unreachable(f"the registry at {self._base}: {error}") from error

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reference_stack.registry.environment import ARTIFACT_ROOT, database_uri, quiet_mlflow
+from reference_stack.registry.environment import (
+    ARTIFACT_ROOT,
+    database_uri,
+    deprecations_of_mlflow,
+    quiet_mlflow,
+)
 from reference_stack.registry.memory import Export
 from reference_stack.registry.naming import (
     ARTIFACT_FILE,
@@ -31,7 +36,8 @@ def seed_store(root: Path, export: Export, cache: Path | None = None) -> None:
     if database.exists():
         raise FileExistsError(database)
     place_database(database, cache)
-    _fill(database_uri(database), folder / ARTIFACTS, export)
+    with deprecations_of_mlflow():
+        _fill(database_uri(database), folder / ARTIFACTS, export)
 
 
 def _fill(uri: str, artifacts: Path, export: Export) -> None:
@@ -59,9 +65,9 @@ def _fill(uri: str, artifacts: Path, export: Export) -> None:
                 tags=[],
             )
             tracking.update_run_info(run_id, RunStatus.FINISHED, 0, None)
-            file = artifacts / location.removeprefix(ARTIFACT_ROOT).lstrip("/") / ARTIFACT_FOLDER / ARTIFACT_FILE
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(artifact)
+            folder = artifacts / location.removeprefix(ARTIFACT_ROOT).lstrip("/") / ARTIFACT_FOLDER
+            folder.mkdir(parents=True)
+            (folder / ARTIFACT_FILE).write_bytes(artifact)
             every = {**tags, SHA256_TAG: logged.registered.sha256}
             registry.create_model_version(
                 MODEL,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from pathlib import Path
 
 from reference_stack.registry.environment import (
     ARTIFACT_ROOT,
     configure_server,
     database_uri,
+    deprecations_of_mlflow,
     preload,
 )
 from reference_stack.registry.template import place_database
@@ -49,8 +49,7 @@ def serve(settings: StackSettings, cache: Path | None = None) -> None:
 
     uri = database_uri(database)
     initialize_backend_stores(uri, uri, ARTIFACT_ROOT)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with deprecations_of_mlflow():
         app = create_fastapi_app()
     # Its start-up hook only looks for the leftovers of a coding assistant's containers.
     config = uvicorn.Config(

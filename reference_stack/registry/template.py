@@ -14,7 +14,12 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from reference_stack.registry.environment import ARTIFACT_ROOT, database_uri, quiet_mlflow
+from reference_stack.registry.environment import (
+    ARTIFACT_ROOT,
+    database_uri,
+    deprecations_of_mlflow,
+    quiet_mlflow,
+)
 
 _LAYOUT = 1
 """Counts up when what this module makes of MLflow's database changes."""
@@ -61,11 +66,11 @@ def template(cache: Path) -> Path:
 
 def _migrate(database: Path) -> None:
     quiet_mlflow()
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    with deprecations_of_mlflow():
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    database.unlink(missing_ok=True)
-    store = SqlAlchemyStore(database_uri(database), ARTIFACT_ROOT)
-    store.engine.dispose()
+        store = SqlAlchemyStore(database_uri(database), ARTIFACT_ROOT)
+        store.engine.dispose()
     # A write-ahead log takes one sync a commit in place of three; the mode stays with the file.
     connection = sqlite3.connect(database)
     try:
