@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from reference_stack.monitor.slo import Trail
 
 Counter = tuple[str, str]
-"""Component and metric; a counter without labels."""
+"""Component and metric; where it has labels their sum counts."""
 
 
 class Board:
@@ -23,7 +23,7 @@ class Board:
         self.samples[component] = samples
         for (of, metric), trail in self._trails.items():
             # A counter that is not there has not counted anything yet.
-            if of == component and trail.take(day, samples.get(metric, 0.0)):
+            if of == component and trail.take(day, total_of(samples, metric)):
                 self._grew_day[of, metric] = day
 
     def value(self, component: str, metric: str) -> float | None:
@@ -45,3 +45,12 @@ class Board:
             for key, value in samples.items():
                 if key.startswith(prefix):
                     yield component, key[len(prefix) : -2], value
+
+
+def total_of(samples: Mapping[str, float], metric: str) -> float:
+    """A metric's value, or the sum over its labels, or 0 where it is absent."""
+    plain = samples.get(metric)
+    if plain is not None:
+        return plain
+    prefix = metric + "{"
+    return sum(value for key, value in samples.items() if key.startswith(prefix))

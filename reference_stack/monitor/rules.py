@@ -16,8 +16,8 @@ PAGE, TICKET = "page", "ticket"
 
 VIEWS: Counter = ("shop", "views_total")
 GOOD_VIEWS: Counter = ("shop", "views_good_total")
-ACCEPTED: Counter = ("collector", "rows_accepted_total")
-QUARANTINED: Counter = ("collector", "rows_quarantined_total")
+ACCEPTED: Counter = ("collector", "collector_accepted_rows_total")
+QUARANTINED: Counter = ("collector", "collector_quarantined_rows_total")
 ANSWERS = "recommend_total"
 FALLBACKS = "fallback_total"
 

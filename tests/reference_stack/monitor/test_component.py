@@ -128,8 +128,10 @@ def test_fallback_share_counts_a_replicas_answers(tower):
 
 def test_quarantine_share_counts_the_collectors_rows(tower):
     for day in range(1, 49):
-        tower.set("collector", "rows_accepted_total", 100.0 * day)
-        tower.set("collector", "rows_quarantined_total", 4.0 * day if day < 24 else 96 + 30.0 * (day - 24))
+        tower.set("collector", "collector_accepted_rows_total", 100.0 * day)
+        nulls = 4.0 * day if day < 24 else 96 + 30.0 * (day - 24)
+        tower.set("collector", "collector_quarantined_rows_total", nulls, reason="nulls")
+        tower.set("collector", "collector_quarantined_rows_total", 1.0 * day, reason="types")
         tower.live(day / 24)
     assert tower.alerts() == [("quarantine_share", "collector", "firing")]
 
