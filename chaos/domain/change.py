@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-Scalar = str | int | float | bool | None
+Scalar = str | int | float | bool | list[str] | None
 
 
 class _Change(msgspec.Struct, frozen=True, tag_field="do", forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import AbortIf, Arm, Expect, Kind, Scenario, SteadyState, Strict
+from chaos.domain.target import ParameterValue
 
 
 class PlannedFault(Strict):
@@ -26,7 +27,7 @@ class PlannedHole(Strict):
 
     layer: str
     key: str
-    value: str | int | float | bool
+    value: ParameterValue
     from_day: float
     until_day: float | None
 
@@ -36,7 +37,7 @@ class PlannedLayer(Strict):
 
     mode: Mode
     stages: list[Stage]
-    parameters: dict[str, str | int | float | bool] = {}
+    parameters: dict[str, ParameterValue] = {}
     weakened: bool = False
 
 

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from chaos.domain.durations import Days, Milliseconds, parse_days
+from chaos.domain.durations import Days, Milliseconds, parse_days, parse_ms
 from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import KEBAB, Arm, Strict
+
+ParameterValue = str | int | float | bool | list[str]
 
 
 class CapabilityName(enum.StrEnum):
@@ -68,34 +70,46 @@ Link = Annotated[NetworkLink | DataLink, Field(discriminator="kind")]
 class Parameter(Strict):
     """A layer's parameter: its type, range and default."""
 
-    type: Literal["days", "ms", "number", "integer", "share", "boolean", "text"]
-    default: float | int | bool | str
+    type: Literal["days", "ms", "number", "integer", "share", "boolean", "text", "names"]
+    default: ParameterValue
     at_least: float | None = None
     at_most: float | None = None
     says: str = ""
 
-    def misfit(self, value: object) -> str | None:
-        """Why a value does not fit, or None where it does."""
-        if self.type == "boolean":
-            return None if isinstance(value, bool) else f"{value!r} is not true or false"
-        if self.type == "text":
-            return None if isinstance(value, str) else f"{value!r} is not text"
-        if isinstance(value, str) and self.type == "days":
-            try:
+    def read(self, value: object) -> ParameterValue:
+        """A value as the layer takes it: lengths as bare numbers of their clock. Raises ValueError."""
+        match self.type:
+            case "boolean":
+                if not isinstance(value, bool):
+                    raise ValueError(f"{value!r} is not true or false")
+                return value
+            case "text":
+                if not isinstance(value, str):
+                    raise ValueError(f"{value!r} is not text")
+                return value
+            case "names":
+                names = value.split(",") if isinstance(value, str) else value
+                if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                    raise ValueError(f"{value!r} is not a list of names")
+                return names
+            case "days" if isinstance(value, str):
                 value = parse_days(value)
-            except ValueError as error:
-                return str(error)
+            case "ms" if isinstance(value, str):
+                value = parse_ms(value)
+        return self._in_range(value)
+
+    def _in_range(self, value: object) -> float | int:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{value!r} is not a number"
+            raise ValueError(f"{value!r} is not a number")
         if self.type == "integer" and not isinstance(value, int):
-            return f"{value!r} is not a whole number"
+            raise ValueError(f"{value!r} is not a whole number")
         if self.type == "share" and not 0 <= value <= 1:
-            return f"{value!r} is not a share between 0 and 1"
+            raise ValueError(f"{value!r} is not a share between 0 and 1")
         if self.at_least is not None and value < self.at_least:
-            return f"{value!r} is below {self.at_least:g}"
+            raise ValueError(f"{value!r} is below {self.at_least:g}")
         if self.at_most is not None and value > self.at_most:
-            return f"{value!r} is above {self.at_most:g}"
-        return None
+            raise ValueError(f"{value!r} is above {self.at_most:g}")
+        return value
 
 
 class LayerSpec(Strict):

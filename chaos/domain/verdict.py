@@ -82,7 +82,9 @@ class LayerResult(Strict):
     mode: Mode
     stages: list[Stage]
     expected: list[str] = Field(description="detect, contain: what the scenario counts on it for")
-    outcome: Outcome
+    outcome: Outcome | None = Field(
+        description="None where it was not measured, or nothing was to be stopped"
+    )
     first_fired_day: float | None
     first_acted_day: float | None
     would_have_acted_day: float | None

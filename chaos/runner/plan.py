@@ -13,7 +13,7 @@ from chaos.domain.layer import Mode
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
-from chaos.domain.target import CapabilityName, LayerSpec, TargetSpec
+from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, TargetSpec
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.overrides import Overrides
 
@@ -97,7 +97,7 @@ class Planner:
             days=self._scenario.days,
             day_seconds=self.day_seconds,
             layers=layers,
-            holes=[planned for hole in timed for planned in _timed(hole)],
+            holes=[planned for hole in timed for planned in _timed(hole, self._spec.layers[hole.layer])],
             faults=list(faults) if arm.has_fault else [],
             effect_watch=[] if arm.has_fault else list(faults),
             steady_state=self._scenario.steady_state,
@@ -108,21 +108,21 @@ class Planner:
         if not arm.has_layers:
             return PlannedLayer(mode=Mode.OFF, stages=layer.stages)
         mode = layer.default
-        parameters: dict[str, Scalar] = {}
+        parameters: dict[str, ParameterValue] = {}
         weakened = False
         for setting in self._request.overrides.settings:
             if setting.what == "layer" and setting.name in (name, "*"):
                 if setting.key == "mode":
                     mode = Mode(setting.value)
                 else:
-                    parameters[setting.key] = setting.scalar
+                    parameters[setting.key] = layer.parameters[setting.key].read(setting.scalar)
         for hole in holes:
             if hole.layer != name:
                 continue
             weakened = True
             if hole.from_ is None:
                 mode = hole.mode or mode
-                parameters |= hole.set_
+                parameters |= {key: layer.parameters[key].read(value) for key, value in hole.set_.items()}
         return PlannedLayer(mode=mode, stages=layer.stages, parameters=parameters, weakened=weakened)
 
     def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
@@ -221,8 +221,11 @@ class Planner:
         if key not in known.parameters:
             near = nearest(key, known.parameters)
             self._report(path, f"layer {layer!r} has no parameter {key!r}", near)
-        elif complaint := known.parameters[key].misfit(value):
-            self._report(path, complaint)
+        else:
+            try:
+                known.parameters[key].read(value)
+            except ValueError as error:
+                self._report(path, str(error))
 
     def _check_settings(self) -> None:
         for hole in self._request.overrides.holes:
@@ -255,8 +258,11 @@ class Planner:
         elif key not in layer.parameters:
             near = nearest(key, layer.parameters)
             raise UsageError(_usage(f"{text}: layer {name!r} has no parameter {key!r}", near))
-        elif complaint := layer.parameters[key].misfit(value):
-            raise UsageError(f"{text}: {complaint}")
+        else:
+            try:
+                layer.parameters[key].read(value)
+            except ValueError as error:
+                raise UsageError(f"{text}: {error}") from error
 
     def _report(self, path: tuple[str | int, ...], says: str, near: str | None = None) -> None:
         self._problems.append(self._source.problem([part for part in path if part != ""], says, near))
@@ -270,9 +276,9 @@ def _lasts(fault: Fault) -> float | None:
     return fault.lasts_days if isinstance(fault, SelfTimed) else None
 
 
-def _timed(hole: Hole) -> list[PlannedHole]:
+def _timed(hole: Hole, layer: LayerSpec) -> list[PlannedHole]:
     opens, closes = hole.from_ or 0.0, hole.until
-    changes: dict[str, Scalar] = dict(hole.set_)
+    changes = {key: layer.parameters[key].read(value) for key, value in hole.set_.items()}
     if hole.mode is not None:
         changes["mode"] = hole.mode.value
     return [

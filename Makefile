@@ -1,0 +1,42 @@
+# make demo: installs, runs the main job, prints the verdict.  make test: installs, runs every check and test.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test install lint unit processes bench soak clean
+
+demo: install
+	$(BIN)/mlchaos run late-partition
+
+test: lint unit processes
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint constraints.txt --editable . --group dev
+	$(BIN)/python -m compileall -q chaos reference_stack
+	touch $@
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: install
+	$(BIN)/pytest -m "not processes and not containers and not soak" -n 2 -q
+
+# On real processes: one at a time, so that they have the machine to themselves.
+processes: install
+	$(BIN)/pytest -m "processes and not soak" -q
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+soak: install
+	$(BIN)/pytest -m soak -q
+
+clean:
+	rm -rf .venv runs dist build
