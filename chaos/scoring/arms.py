@@ -1,0 +1,130 @@
+"""One arm as scoring sees it: its plan, the span of each fault, and whether its word counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaos.domain.event import Applied, Exit, Phase, Planned, Refused, Undone
+from chaos.domain.plan import ArmPlan, PlannedFault
+from chaos.domain.scenario import Arm
+from chaos.journal import Journal
+from chaos.scoring.episodes import Episode, Firing, episodes_of, firings_of
+
+QUIET_SPLIT_DAY = 2.0
+"""Without a fault, the steady state before is judged up to this day, and the one after from it on."""
+
+
+@dataclass(frozen=True)
+class FaultSpan:
+    """From a fault's injection to its undo, in one arm; an arm without faults has the planned days only."""
+
+    key: str
+    planned: PlannedFault
+    injected_day: float | None = None
+    undone_day: float | None = None
+    refused: tuple[Refused, ...] = ()
+    undo_failed: str = ""
+    components: tuple[str, ...] = ()
+
+    @property
+    def start(self) -> float:
+        """The injection; where there was none, the day it is planned for."""
+        return self.planned.inject_day if self.injected_day is None else self.injected_day
+
+    @property
+    def end(self) -> float:
+        """The undo; where there was none, the day it is planned for."""
+        return self.planned.undo_day if self.undone_day is None else self.undone_day
+
+
+@dataclass(frozen=True)
+class ArmView:
+    """An arm's journal, read once. `trouble` is why its word does not count, empty where it does."""
+
+    arm: Arm
+    journal: Journal
+    plan: ArmPlan
+    spans: tuple[FaultSpan, ...]
+    episodes: tuple[Episode, ...]
+    firings: tuple[Firing, ...]
+    trouble: str
+
+    @property
+    def first_injection(self) -> float:
+        """When the first fault begins, or would; without any, the day that splits a quiet arm."""
+        quiet = min(QUIET_SPLIT_DAY, self.plan.days / 2)
+        return min((span.start for span in self.spans), default=quiet)
+
+    @property
+    def last_undo(self) -> float:
+        """When the last fault ends, or would; without any, the day that splits a quiet arm."""
+        return max((span.end for span in self.spans), default=self.first_injection)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the arm did not live through its days, so that its sums mean nothing."""
+        return self.journal.interrupted or self.journal.ended is not None
+
+    def span(self, key: str) -> FaultSpan | None:
+        """The span of one fault."""
+        return next((span for span in self.spans if span.key == key), None)
+
+
+def view_of(journal: Journal) -> ArmView:
+    """Read an arm's journal. Raises InvalidInput where its plan cannot be read."""
+    plan = journal.plan
+    episodes = episodes_of(journal)
+    return ArmView(
+        arm=journal.arm,
+        journal=journal,
+        plan=plan,
+        spans=tuple(_span(journal, planned) for planned in plan.faults or plan.effect_watch),
+        episodes=episodes,
+        firings=firings_of(journal, episodes),
+        trouble=_trouble(journal),
+    )
+
+
+def views_of(journals: Mapping[Arm, Journal]) -> dict[Arm, ArmView]:
+    """The arms that were run, in the order of `Arm`."""
+    return {arm: view_of(journals[arm]) for arm in Arm if arm in journals}
+
+
+def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:
+    mine = [change for change in journal.of(Planned) if change.about == planned.key]
+    ids = {change.id for change in mine}
+    applied = [event.day for event in journal.of(Applied) if event.id in ids]
+    refused = tuple(event for event in journal.of(Refused) if event.id in ids)
+    undone = [event for event in journal.of(Undone) if event.id in ids]
+    injected = applied or [event.day for event in refused] or _phase_days(journal, "inject", planned.key)
+    ended = [event.day for event in undone] or _phase_days(journal, "undo", planned.key)
+    components = [getattr(change.change, "component", None) for change in mine]
+    return FaultSpan(
+        key=planned.key,
+        planned=planned,
+        injected_day=min(injected, default=None),
+        undone_day=max(ended, default=None),
+        refused=() if applied else refused,
+        undo_failed=next((event.says or event.id for event in undone if event.outcome == "failed"), ""),
+        components=tuple(name for name in components if isinstance(name, str)),
+    )
+
+
+def _phase_days(journal: Journal, phase: str, says: str) -> list[float]:
+    return [event.day for event in journal.of(Phase) if event.phase == phase and event.says == says]
+
+
+def _trouble(journal: Journal) -> str:
+    ended = journal.ended
+    if ended is not None:
+        because = f": {ended.says}" if ended.says else ""
+        word = {"void": "could not go on", "aborted": "was aborted", "interrupted": "was interrupted"}
+        return f"{word[ended.phase]} on day {ended.day:.2f}{because}"
+    exits = [event for event in journal.of(Exit) if not event.expected]
+    if exits:
+        first = exits[0]
+        return f"lost {first.component} on day {first.day:.2f} (it ended by itself with code {first.code})"
+    if journal.interrupted:
+        return f"was interrupted: its journal ends on day {journal.last_day:.2f}"
+    return ""

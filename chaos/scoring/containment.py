@@ -1,0 +1,87 @@
+"""How much of a harm was kept away, and whether the harm was large enough to tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaos.domain.scenario import Arm, Harm
+
+QUALITY_NOISE_SD = 11.0
+"""%-days: standard deviation of the seven-day sum between paired arms without a fault (world calibration)."""
+QUALITY_EVIDENCE = 35.0
+"""%-days over a week: a difference in quality below this is no evidence on one seed."""
+STALE_FLOOR = 0.25
+COUNT_SIGMAS = 3.0
+NOISY_COUNTS = (Harm.ERROR_VIEWS, Harm.SLOW_VIEWS, Harm.ABANDONED_VIEWS)
+
+HarmTable = Mapping[Arm, Mapping[Harm, float | None]]
+
+
+@dataclass(frozen=True)
+class Contained:
+    """The ratio with its interval (two standard deviations; a point for exact harms), or why there is none."""
+
+    ratio: float | None
+    low: float
+    high: float
+    says: str
+    no_harm: bool = False
+
+
+def contain(harm: HarmTable, of: Harm) -> Contained:
+    """1 − (defended − control) ÷ (undefended − bare), of one kind."""
+    values = {arm: harm.get(arm, {}).get(of) for arm in Arm}
+    missing = [arm.value for arm in Arm if values[arm] is None]
+    if missing:
+        arms = " and ".join(missing)
+        says = f"{of.value} was not measured in the {arms} arm{'s' if len(missing) > 1 else ''}"
+        return Contained(None, math.nan, math.nan, says)
+    defended, control, undefended, bare = (values[arm] or 0.0 for arm in Arm)
+    suffered = undefended - bare
+    if suffered <= floor_of(of, undefended, bare):
+        says = (
+            f"without any layer there was no {of.value} worth the name: {number(undefended)} with the fault, "
+            f"{number(bare)} without it"
+        )
+        return Contained(None, math.nan, math.nan, says, no_harm=True)
+    ratio = 1 - (defended - control) / suffered
+    spread = 0.0
+    if of is Harm.QUALITY_PCT_DAYS:
+        spread = 2 * QUALITY_NOISE_SD * math.hypot(1.0, 1 - ratio) / suffered
+    says = (
+        f"{of.value}: {number(defended)} defended, {number(control)} control, {number(undefended)} "
+        f"undefended, {number(bare)} bare"
+    )
+    return Contained(ratio, ratio - spread, ratio + spread, says)
+
+
+def floor_of(of: Harm, undefended: float, bare: float) -> float:
+    """A difference up to this is none: noise of counting, of clocks, or of one seed's quality."""
+    if of is Harm.QUALITY_PCT_DAYS:
+        return QUALITY_EVIDENCE
+    if of is Harm.STALE_DAYS:
+        return STALE_FLOOR
+    if of in NOISY_COUNTS:
+        return COUNT_SIGMAS * math.sqrt(max(0.0, undefended) + max(0.0, bare))
+    return 0.0
+
+
+def excess(harm: HarmTable, of: Harm) -> float | None:
+    """What the defended arm suffered beyond its twin without the fault; None where either is missing.
+
+    Kinds that mean nothing without a fault, or are measured against the twin already, count as they are.
+    """
+    defended = harm.get(Arm.DEFENDED, {}).get(of)
+    if of in (Harm.QUALITY_PCT_DAYS, Harm.UNDETECTED_DAYS, Harm.FALSE_BLOCK_DAYS):
+        return defended
+    control = harm.get(Arm.CONTROL, {}).get(of)
+    if defended is None or control is None:
+        return None
+    return max(0.0, defended - control)
+
+
+def number(value: float) -> str:
+    """A number for people: whole where it is, else with one decimal."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"

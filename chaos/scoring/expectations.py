@@ -1,0 +1,232 @@
+"""Each expectation to a verdict of its own, with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from chaos.domain.layer import Mode, Outcome
+from chaos.domain.scenario import Arm, Harm, Kind
+from chaos.domain.verdict import LayerResult, Reason, Verdict
+from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
+from chaos.scoring.detection import first_of
+from chaos.scoring.episodes import Episode
+from chaos.scoring.facts import Facts, FaultFacts
+
+
+def passed(about: str, says: str) -> Reason:
+    """It was measured and it holds."""
+    return Reason(about=about, verdict=Verdict.PASSED, says=says)
+
+
+def failed(about: str, says: str) -> Reason:
+    """It was measured and it does not hold."""
+    return Reason(about=about, verdict=Verdict.FAILED, says=says)
+
+
+def void(about: str, says: str) -> Reason:
+    """It could not be measured."""
+    return Reason(about=about, verdict=Verdict.VOID, says=says)
+
+
+def _judge(ok: bool, about: str, says: str) -> Reason:
+    return passed(about, says) if ok else failed(about, says)
+
+
+def either(names: Sequence[str]) -> str:
+    """`volume`, `volume or freshness`, `volume, freshness or skew`."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) -> Iterator[Reason]:
+    """A reason for each thing that the scenario claims, in the order of its file."""
+    expect = facts.plan.expect
+    if expect.detected is not None:
+        for fault in facts.faults:
+            yield _detected(facts, fault)
+    for name in expect.missed_by:
+        yield _missed(facts, name, rows)
+    if expect.contained is not None:
+        yield _contained(facts, rows, acted)
+    for kind, limit in expect.budgets.items():
+        yield _budget(facts, kind, limit)
+    if expect.recovered is not None:
+        for fault in facts.faults:
+            yield _recovered(facts, fault, expect.recovered.within)
+    if facts.kind is not Kind.DEMONSTRATION or expect.recovered is not None:
+        yield _steady_after(facts)
+    if expect.false_alarms is not None or facts.kind is Kind.QUIET:
+        yield _false_alarms(facts, expect.false_alarms or 0)
+    if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets:
+        yield _budget(facts, Harm.FALSE_BLOCK_DAYS, 0.0)
+
+
+def _about(facts: Facts, what: str, fault: FaultFacts) -> str:
+    return what if len(facts.faults) == 1 else f"{what} {fault.key}"
+
+
+# --- detected --------------------------------------------------------------------------------------------
+
+
+def _detected(facts: Facts, fault: FaultFacts) -> Reason:
+    about = _about(facts, "detected", fault)
+    wanted = facts.plan.expect.detected
+    if wanted is None:
+        raise ValueError("the scenario expects no detection")
+    if trouble := facts.trouble(Arm.DEFENDED, Arm.CONTROL):
+        return void(about, f"who saw it was not measured: {trouble}")
+    if fault.span is None or fault.span.injected_day is None:
+        return void(about, f"{fault.key} was not injected in the defended arm")
+    if fault.since_day is None or fault.firings is None:
+        return void(about, f"delays count from the verified effect, and {fault.effect.says}")
+    mine = [firing for firing in fault.firings if firing.layer in wanted.by]
+    found = first_of(mine, fault.span, fault.since_day, wanted.by)
+    whose = "injection" if fault.prevented else "verified effect"
+    if found is not None:
+        says = (
+            f"{found.layer} saw it on day {found.day:.2f}, {found.delay_days:.2f} d after the {whose} "
+            f"(allowed {wanted.within:g} d)"
+        )
+        if mine[0].observes:
+            says += "; it only observes, so nobody was told"
+        if fault.first is not None and not fault.first.expected:
+            says += f"; {fault.first.layer}, which nobody expected, was first on day {fault.first.day:.2f}"
+        return _judge(found.delay_days <= wanted.within + 1e-9, about, says)
+    says = f"neither {' nor '.join(wanted.by)} saw it" if len(wanted.by) > 1 else f"{wanted.by[0]} missed it"
+    off = [name for name in wanted.by if name in facts.not_armed]
+    if off:
+        says += f"; not armed: {', '.join(off)}"
+    if fault.first is None:
+        return failed(about, f"{says}; nobody else saw it either")
+    return failed(
+        about,
+        f"{says}; instead {fault.first.layer}, which nobody expected, saw it on day {fault.first.day:.2f}, "
+        f"{fault.first.delay_days:.2f} d after the {whose}",
+    )
+
+
+def _missed(facts: Facts, name: str, rows: Sequence[LayerResult]) -> Reason:
+    about = f"missed by {name}"
+    if trouble := facts.trouble(Arm.DEFENDED, Arm.CONTROL):
+        return void(about, f"what {name} did was not measured: {trouble}")
+    row = next((row for row in rows if row.layer == name), None)
+    if row is None or row.outcome is None:
+        return void(about, f"what {name} did was not measured")
+    if row.outcome is Outcome.MISSED:
+        return passed(about, f"{name} was asked and saw nothing, as this demonstration says")
+    if row.outcome in (Outcome.NOT_ARMED, Outcome.NOT_REACHED):
+        return void(about, f"{name} was {row.outcome.value}, so it cannot have missed anything")
+    return failed(about, f"{name} was expected to miss it, and did not: {row.outcome.value}")
+
+
+# --- harm ------------------------------------------------------------------------------------------------
+
+
+def _contained(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) -> Reason:
+    about = "contained"
+    wanted, found = facts.plan.expect.contained, facts.contained
+    if wanted is None or found is None:
+        raise ValueError("the scenario expects no containment")
+    if trouble := facts.trouble(*Arm):
+        return void(about, f"containment of {wanted.of.value} needs all four arms: {trouble}")
+    if found.ratio is None:
+        return void(about, found.says)
+    if wanted.at_least is not None:
+        limit, ok, sure = wanted.at_least, found.ratio >= wanted.at_least - 1e-9, "at least"
+    else:
+        limit = wanted.at_most if wanted.at_most is not None else 0.0
+        ok, sure = found.ratio <= limit + 1e-9, "at most"
+    says = f"{found.ratio:.2f} contained, {sure} {limit:g} expected ({found.says})"
+    if found.low < limit < found.high:
+        return void(about, f"{says}; one seed says {found.low:.2f} to {found.high:.2f}: within its noise")
+    by = sorted({one.layer for one in acted}, key=[row.layer for row in rows].index)
+    says += f"; {', '.join(by)} acted" if by else "; no layer acted"
+    if facts.not_armed:
+        says += f"; not armed: {', '.join(facts.not_armed)}"
+    if would := would_have_acted(rows):
+        says += f"; {would}"
+    return _judge(ok, about, says)
+
+
+def would_have_acted(rows: Sequence[LayerResult]) -> str:
+    """Which layers that only observe would have acted, and when; empty where none would have."""
+    observers = [
+        (row.would_have_acted_day, row.layer)
+        for row in rows
+        if row.mode is Mode.OBSERVE and row.would_have_acted_day is not None
+    ]
+    return ", ".join(f"{layer} would have acted on day {day:.2f}" for day, layer in sorted(observers))
+
+
+def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
+    about = f"budget {kind.value}"
+    if trouble := facts.trouble(Arm.DEFENDED):
+        return void(about, f"{kind.value} was not measured: {trouble}")
+    spent, raw = excess(facts.harm, kind), facts.harm[Arm.DEFENDED].get(kind)
+    if raw is None:
+        return void(about, f"{kind.value} was not measured in the defended arm")
+    control = facts.trouble(Arm.CONTROL)
+    needs_control = spent is None or kind is not Harm.FALSE_BLOCK_DAYS
+    if needs_control and control and facts.kind is not Kind.QUIET:
+        return void(about, f"{number(raw)} {kind.value}, and {control}, so what is the fault's is not known")
+    value = raw if spent is None or facts.kind is Kind.QUIET else spent
+    says = f"{number(value)} {kind.value}, at most {number(limit)} allowed"
+    if value != raw:
+        says += f" (beyond the {number(raw - value)} of the control arm)"
+    if kind is Harm.QUALITY_PCT_DAYS:
+        return _quality_budget(about, value, limit, says)
+    return _judge(value <= limit + 1e-9, about, says)
+
+
+def _quality_budget(about: str, value: float, limit: float, says: str) -> Reason:
+    """One seed is evidence on quality only above 35 %-days over a week."""
+    if limit >= QUALITY_EVIDENCE:
+        return _judge(value <= limit, about, says)
+    if value >= limit + QUALITY_EVIDENCE:
+        return failed(about, says)
+    return void(about, f"{says}; one seed tells nothing below {QUALITY_EVIDENCE:g}: shown, not judged")
+
+
+# --- after -----------------------------------------------------------------------------------------------
+
+
+def _recovered(facts: Facts, fault: FaultFacts, within: float) -> Reason:
+    about = _about(facts, "recovered", fault)
+    if trouble := facts.trouble(Arm.DEFENDED):
+        return void(about, f"recovery was not measured: {trouble}")
+    if fault.recovery is not None:
+        says = (
+            f"steady again on day {fault.recovery.day:.2f}, {fault.recovery.delay_days:.2f} d after the undo "
+            f"(allowed {within:g} d)"
+        )
+        return _judge(fault.recovery.delay_days <= within + 1e-9, about, says)
+    if fault.held.ok is None or fault.span is None or fault.span.undone_day is None:
+        return void(about, f"recovery was not measured: {fault.held.says}")
+    left = facts.views[Arm.DEFENDED].plan.days - fault.span.undone_day
+    if left < within:
+        return void(about, f"not steady again within the {left:.2f} d that were left: {fault.held.says}")
+    return failed(about, f"not steady again within {within:g} d of the undo: {fault.held.says}")
+
+
+def _steady_after(facts: Facts) -> Reason:
+    about = "steady state after"
+    if trouble := facts.trouble(Arm.DEFENDED):
+        return void(about, f"not measured: {trouble}")
+    held = facts.after[Arm.DEFENDED]
+    if held.ok is None:
+        return void(about, held.says)
+    return _judge(held.ok, about, f"the defended arm ends steady, {held.says}" if held.ok else held.says)
+
+
+def _false_alarms(facts: Facts, limit: int) -> Reason:
+    about = "false alarms"
+    arms = (Arm.DEFENDED,) if facts.kind is Kind.QUIET else (Arm.DEFENDED, Arm.CONTROL)
+    if trouble := facts.trouble(*arms):
+        return void(about, f"false alarms were not counted: {trouble}")
+    count = len(facts.alarms.firings)
+    says = f"{count or 'no'} false alarm{'' if count == 1 else 's'} {facts.alarms.where}"
+    if count:
+        named = [f"{firing.layer} on day {firing.day:.2f}" for firing in facts.alarms.firings[:3]]
+        more = "" if count <= 3 else f" and {count - 3} more"
+        says = f"{says}, at most {limit} allowed: {', '.join(named)}{more}"
+    return _judge(count <= limit, about, says)

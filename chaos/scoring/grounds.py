@@ -1,0 +1,56 @@
+"""What must be true before anything is judged: the arms were sound, the fault bit, there was harm to contain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chaos.domain.scenario import Arm, Kind
+from chaos.domain.verdict import Reason, Verdict
+from chaos.scoring.expectations import passed, void
+from chaos.scoring.facts import Facts
+
+
+def arm_reasons(facts: Facts) -> Iterator[Reason]:
+    """An arm that was run and whose word does not count is a reason of its own, and so is a failed undo."""
+    for arm, view in facts.views.items():
+        if view.trouble:
+            yield void(f"arm {arm.value}", f"the {arm.value} arm {view.trouble}")
+        for span in view.spans:
+            if span.undo_failed:
+                yield void(
+                    "undo", f"the undo of {span.key} failed in the {arm.value} arm: {span.undo_failed}"
+                )
+
+
+def grounds(facts: Facts) -> Iterator[Reason]:
+    """Where one of these is void, nothing that was measured says anything about the platform."""
+    if facts.busy:
+        yield void("lag", facts.busy)
+    yield _steady_before(facts)
+    if facts.kind is not Kind.QUIET:
+        for fault in facts.faults:
+            about = "effect" if len(facts.faults) == 1 else f"effect {fault.key}"
+            says = fault.effect.says
+            yield passed(about, says) if fault.effect.seen else void(about, says)
+    if facts.kind is Kind.DEFENDED and facts.contained is not None:
+        if facts.contained.no_harm and not facts.trouble(Arm.UNDEFENDED, Arm.BARE):
+            yield void("harm", facts.contained.says)
+
+
+def _steady_before(facts: Facts) -> Reason:
+    about = "steady state before"
+    if not facts.views:
+        return void(about, "no arm was run")
+    for arm, held in facts.before.items():
+        if not held.ok:
+            what = "was not met" if held.ok is False else "was not measured"
+            return void(about, f"{what} in the {arm.value} arm: {held.says}")
+    return passed(about, f"held before the fault in every arm ({', '.join(facts.before)})")
+
+
+def judged_on(reasons: list[Reason], reason: Reason) -> Reason:
+    """An expectation's reason where the grounds may be void: then it is void too, and says what was measured."""
+    lacking = [ground.about for ground in reasons if ground.verdict is Verdict.VOID]
+    if not lacking or reason.verdict is Verdict.VOID:
+        return reason
+    return void(reason.about, f"not judged ({', '.join(lacking)}); measured: {reason.says}")

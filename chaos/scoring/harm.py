@@ -1,0 +1,252 @@
+"""What users suffered in one arm: every kind of harm, from the journal. None is what was not measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from chaos.domain.event import Partition, Snapshot, Version, ViewRow, Views
+from chaos.domain.layer import Stage
+from chaos.domain.scenario import Arm, Harm, Kind
+from chaos.domain.verdict import WorstSegment
+from chaos.scoring.arms import ArmView
+from chaos.scoring.lineage import defective_from
+
+NORMAL_AGE_DAYS = 1.5
+"""A model or snapshot is replaced daily, after training and a canary; older than this it is stale."""
+QUALITY_WINDOW_DAYS = 7
+DUE_BY_END_DAYS = 0.5
+"""A partition written this long before the end of an arm was due at the sink within it."""
+
+PER_SEGMENT = (Harm.DEFECTIVE_VIEWS, Harm.ERROR_VIEWS, Harm.SLOW_VIEWS, Harm.ABANDONED_VIEWS)
+
+
+def harm_of(view: ArmView, control: ArmView | None) -> dict[Harm, float | None]:
+    """All kinds but `undetected_days`, which rests on the detection. An arm cut short has no numbers."""
+    if view.cut_short:
+        return dict.fromkeys(Harm)
+    views = view.journal.of(Views)
+    counts = _counts(view, None)
+    measured = bool(views)
+    return {
+        **{kind: counts[kind] if measured else None for kind in PER_SEGMENT},
+        Harm.STALE_DAYS: stale_days(view),
+        Harm.LOST_EVENTS: lost_events(view),
+        Harm.UNDETECTED_DAYS: None,
+        Harm.FALSE_BLOCK_DAYS: false_block_days(view),
+        Harm.QUALITY_PCT_DAYS: quality_pct_days(view, control),
+    }
+
+
+def worst_segments(view: ArmView, control: ArmView | None) -> dict[Harm, WorstSegment | None]:
+    """For each kind that is known by segment, the one with the most harm for its number of views."""
+    found: dict[Harm, WorstSegment | None] = dict.fromkeys(Harm)
+    if view.cut_short:
+        return found
+    segments = sorted({row.segment for views in view.journal.of(Views) for row in views.rows})
+    for kind in PER_SEGMENT:
+        rates: list[tuple[float, int, float]] = []
+        for segment in segments:
+            counts = _counts(view, segment)
+            if counts[kind] > 0:
+                rates.append((counts[kind] / counts["views"], segment, counts[kind]))
+        if rates:
+            _, segment, value = max(rates, key=lambda item: (item[0], -item[1]))
+            found[kind] = WorstSegment(segment=segment, value=value)
+    quality = [(quality_pct_days(view, control, segment), segment) for segment in segments]
+    known = [(value, segment) for value, segment in quality if value is not None]
+    if known:
+        value, segment = max(known, key=lambda item: (item[0], -item[1]))
+        found[Harm.QUALITY_PCT_DAYS] = WorstSegment(segment=segment, value=value) if value > 0 else None
+    return found
+
+
+# --- views -----------------------------------------------------------------------------------------------
+
+
+def _counts(view: ArmView, segment: int | None) -> dict[Harm | str, float]:
+    defective = defective_from(view)
+    totals: dict[Harm | str, float] = {**dict.fromkeys(PER_SEGMENT, 0.0), "views": 0.0}
+    for views in view.journal.of(Views):
+        for row in views.rows:
+            if segment is not None and row.segment != segment:
+                continue
+            totals["views"] += row.n
+            totals[Harm.ERROR_VIEWS] += row.errors
+            totals[Harm.SLOW_VIEWS] += row.slow
+            totals[Harm.ABANDONED_VIEWS] += row.abandoned
+            totals[Harm.DEFECTIVE_VIEWS] += defective_views(view, views, row, defective)
+    return totals
+
+
+def defective_views(view: ArmView, views: Views, row: ViewRow, defective: Mapping[int, float]) -> int:
+    """Views of a row answered by a defective version or, while a fault lasts, with replaced feature values.
+
+    The second is counted in the arms without the fault too, in the same days, where it is the price of normal
+    operation.
+    """
+    if views.end_day > defective.get(row.version, math.inf):
+        return row.n - row.errors
+    middle = (views.start_day + views.end_day) / 2
+    replaced = any(span.start <= middle <= span.end for span in view.spans)
+    return row.defaulted if replaced else 0
+
+
+# --- age -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Age:
+    """How old the serving model and the newest snapshot were in the middle of an interval, in days."""
+
+    start_day: float
+    end_day: float
+    version: int | None
+    model_days: float
+    features_days: float | None
+
+
+def ages_of(view: ArmView) -> list[Age]:
+    """Ages through the arm. Of what was there before the scenario began, age counts from day 0."""
+    trained = {version.version: version.trained_day for version in view.journal.of(Version)}
+    built = sorted(snapshot.day for snapshot in view.journal.of(Snapshot))
+    served: dict[tuple[float, float], dict[int, int]] = {}
+    for views in view.journal.of(Views):
+        tally = served.setdefault((round(views.start_day, 3), views.end_day), {})
+        for row in views.rows:
+            if row.version > 0:
+                tally[row.version] = tally.get(row.version, 0) + row.n
+    ages: list[Age] = []
+    version: int | None = None
+    for (start, end), tally in sorted(served.items()):
+        if tally:
+            version = max(sorted(tally), key=lambda number: tally[number])
+        middle = (start + end) / 2
+        newest = max((day for day in built if day <= middle), default=0.0)
+        model_days = middle - (trained.get(version, 0.0) if version is not None else 0.0)
+        ages.append(Age(start, end, version, model_days, middle - newest if built else None))
+    return ages
+
+
+def stale_days(view: ArmView) -> float | None:
+    """Σ over time of the days by which the older of model and features is beyond `NORMAL_AGE_DAYS`."""
+    ages = ages_of(view)
+    if not ages:
+        return None
+    return math.fsum(
+        max(0.0, max(age.model_days, age.features_days or 0.0) - NORMAL_AGE_DAYS)
+        * (age.end_day - age.start_day)
+        for age in ages
+    )
+
+
+# --- events ----------------------------------------------------------------------------------------------
+
+
+def lost_events(view: ArmView) -> float | None:
+    """Rows acknowledged and written at the source that were due at the sink and never arrived there."""
+    partitions = view.journal.of(Partition)
+    written: dict[int, tuple[float, int]] = {}
+    arrived: dict[int, int] = {}
+    for partition in partitions:
+        day = partition.partition_day
+        if partition.state == "written":
+            at, rows = written.get(day, (partition.day, 0))
+            written[day] = (at, max(rows, partition.rows))
+        elif partition.state == "delivered":
+            arrived[day] = max(arrived.get(day, 0), partition.rows)
+    if not written:
+        return None
+    due = {day: rows for day, (at, rows) in written.items() if at + DUE_BY_END_DAYS <= view.plan.days}
+    return float(sum(max(0, rows - arrived.get(day, 0)) for day, rows in due.items()))
+
+
+# --- blocks ----------------------------------------------------------------------------------------------
+
+
+def false_block_days(view: ArmView) -> float:
+    """Days on which a layer kept something back with no fault to blame.
+
+    All of them in the arms without a fault and in a quiet scenario; else those before the first injection.
+    """
+    whole = not view.arm.has_fault or view.plan.kind is Kind.QUIET
+    until = view.plan.days if whole else view.first_injection
+    spans = sorted(
+        (one.acted_day, min(one.end, until))
+        for one in view.episodes
+        if one.acted_day is not None and one.acted_day < until and blocks(view, one.layer)
+    )
+    total, reach = 0.0, -math.inf
+    for start, end in spans:
+        total += max(0.0, end - max(start, reach))
+        reach = max(reach, end)
+    return total
+
+
+def blocks(view: ArmView, layer: str) -> bool:
+    """Whether a layer is there to keep something back: to prevent or to contain."""
+    planned = view.plan.layers.get(layer)
+    return planned is not None and bool({Stage.PREVENT, Stage.CONTAIN} & set(planned.stages))
+
+
+# --- quality ---------------------------------------------------------------------------------------------
+
+
+def quality_days(view: ArmView) -> int:
+    """Whole days over which quality is summed: at most a week from the first injection."""
+    start = view.first_injection if view.spans else 0.0
+    return max(0, min(QUALITY_WINDOW_DAYS, math.floor(view.plan.days - start + 1e-6)))
+
+
+def quality_pct_days(view: ArmView, control: ArmView | None, segment: int | None = None) -> float | None:
+    """Σ over days of 100 · (1 − r ÷ r_control), r = Σ served value ÷ Σ best slate over the same views."""
+    if control is None or control.cut_short:
+        return None
+    if view.arm is Arm.CONTROL:
+        return 0.0 if view.journal.of(Views) else None
+    start = view.first_injection if view.spans else 0.0
+    days = quality_days(view)
+    mine, theirs = (served_share(one, start, days, segment) for one in (view, control))
+    if not days or any(value is None for value in [*mine, *theirs]):
+        return None
+    return math.fsum(
+        100 * (1 - a / b) for a, b in zip(mine, theirs, strict=True) if a is not None and b is not None and b
+    )
+
+
+def served_share(view: ArmView, start: float, days: int, segment: int | None = None) -> list[float | None]:
+    """r for each of `days` days from `start` on; None for a day without a view."""
+    served, best = [0.0] * days, [0.0] * days
+    for views in view.journal.of(Views):
+        index = math.floor((views.start_day + views.end_day) / 2 - start)
+        if not 0 <= index < days:
+            continue
+        for row in _rows(views.rows, segment):
+            served[index] += row.served_value
+            best[index] += row.best_value
+    return [a / b if b > 0 else None for a, b in zip(served, best, strict=True)]
+
+
+def _rows(rows: Iterable[ViewRow], segment: int | None) -> Iterable[ViewRow]:
+    return rows if segment is None else (row for row in rows if row.segment == segment)
+
+
+def undetected_days(
+    view: ArmView, effective: Mapping[str, float | None], detected: Mapping[str, float]
+) -> float | None:
+    """Days in which a fault had its effect and nothing had said so, summed over faults.
+
+    Both maps are by fault; one without a detection is undetected until its undo. None where an effect was
+    not measured.
+    """
+    if not view.arm.has_fault or not view.spans:
+        return 0.0
+    total = 0.0
+    for span in view.spans:
+        since = effective.get(span.key)
+        if since is None:
+            return None
+        until = detected.get(span.key, span.end)
+        total += max(0.0, min(until, span.end) - since)
+    return total

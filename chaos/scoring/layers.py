@@ -1,0 +1,167 @@
+"""What became of each layer: one outcome against the faults, and its false alarms beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chaos.domain.event import Signal
+from chaos.domain.layer import Mode, Outcome, Stage
+from chaos.domain.plan import PlannedLayer, TrialPlan
+from chaos.domain.scenario import Arm, Kind
+from chaos.domain.verdict import LayerResult
+from chaos.scoring.arms import ArmView, FaultSpan
+from chaos.scoring.detection import TAIL_DAYS, acted, attributable, prevented
+from chaos.scoring.episodes import Firing
+from chaos.scoring.harm import blocks
+
+BEST_FIRST = (
+    Outcome.PREVENTED,
+    Outcome.CONTAINED,
+    Outcome.DETECTED,
+    Outcome.MISSED,
+    Outcome.NOT_REACHED,
+    Outcome.NOT_ARMED,
+)
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """Firings with no fault to blame; `counted` is False where an arm that they are counted in is missing."""
+
+    firings: tuple[Firing, ...]
+    counted: bool
+    where: str
+
+    def of(self, layer: str) -> int | None:
+        """How many of one layer."""
+        return sum(1 for firing in self.firings if firing.layer == layer) if self.counted else None
+
+
+def false_alarms(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> FalseAlarms:
+    """All firings of the control arm and those of the defended arm before the first injection.
+
+    In a quiet scenario, all firings of the defended arm.
+    """
+    defended, control = views.get(Arm.DEFENDED), views.get(Arm.CONTROL)
+    if plan.scenario.kind is Kind.QUIET:
+        counted = defended is not None and not defended.trouble
+        return FalseAlarms(defended.firings if defended else (), counted, "in the defended arm")
+    firings = list(control.firings) if control else []
+    if defended is not None:
+        firings += [firing for firing in defended.firings if firing.day < defended.first_injection]
+    counted = all(view is not None and not view.trouble for view in (defended, control))
+    where = "in the control arm, or in the defended one before the fault"
+    return FalseAlarms(tuple(firings), counted, where)
+
+
+def not_armed(plan: TrialPlan, defended: ArmView | None) -> list[str]:
+    """Layers that the scenario or the command line took away, and expected ones that are off."""
+    layers = _planned(plan)
+    expected = plan.expect.detected.by if plan.expect.detected else []
+    wanted = sorted({*plan.not_armed, *expected, *plan.expect.missed_by})
+    spans = defended.spans if defended is not None else ()
+    return [name for name in wanted if name not in layers or _off(plan, name, layers[name], spans)]
+
+
+def _planned(plan: TrialPlan) -> Mapping[str, PlannedLayer]:
+    arm = next((arm for arm in plan.arms if arm.arm is Arm.DEFENDED), None)
+    return arm.layers if arm is not None else {}
+
+
+def _off(plan: TrialPlan, name: str, layer: PlannedLayer, spans: Sequence[FaultSpan]) -> bool:
+    """Off for the whole run, or by a hole that is open for as long as every fault lasts."""
+    if layer.mode is Mode.OFF:
+        return True
+    holes = [
+        hole
+        for arm in plan.arms
+        if arm.arm is Arm.DEFENDED
+        for hole in arm.holes
+        if hole.layer == name and hole.key == "mode" and hole.value == Mode.OFF.value
+    ]
+    return bool(spans) and all(
+        any(
+            hole.from_day <= span.start and (hole.until_day is None or hole.until_day >= span.end)
+            for hole in holes
+        )
+        for span in spans
+    )
+
+
+def layer_results(
+    plan: TrialPlan, views: Mapping[Arm, ArmView], ratio: float | None, alarms: FalseAlarms
+) -> list[LayerResult]:
+    """A row for each layer of the target, in the order of its file."""
+    defended = views.get(Arm.DEFENDED)
+    expected = plan.expect.detected.by if plan.expect.detected else []
+    rows: list[LayerResult] = []
+    for name, layer in _planned(plan).items():
+        since = 0.0 if defended is None or plan.scenario.kind is Kind.QUIET else defended.first_injection
+        mine = [one for one in defended.episodes if one.layer == name] if defended else []
+        rows.append(
+            LayerResult(
+                layer=name,
+                mode=layer.mode,
+                stages=layer.stages,
+                expected=["detect"] if name in expected else [],
+                outcome=_outcome(plan, views, name, layer, ratio),
+                first_fired_day=_first((one.fired_day for one in mine), since),
+                first_acted_day=_first((one.acted_day for one in mine), since),
+                would_have_acted_day=_first((one.would_have_acted_day for one in mine), since),
+                false_alarms=alarms.of(name),
+            )
+        )
+    return rows
+
+
+def _first(days: object, since: float) -> float | None:
+    return min((day for day in days if day is not None and day >= since), default=None)  # type: ignore[attr-defined]
+
+
+def _outcome(
+    plan: TrialPlan, views: Mapping[Arm, ArmView], name: str, layer: PlannedLayer, ratio: float | None
+) -> Outcome | None:
+    defended = views.get(Arm.DEFENDED)
+    if defended is None:
+        return Outcome.NOT_ARMED if layer.mode is Mode.OFF else None
+    if _off(plan, name, layer, defended.spans):
+        return Outcome.NOT_ARMED
+    if plan.scenario.kind is Kind.QUIET or not defended.spans or defended.trouble:
+        return None
+    each = [_against(views, defended, span, name, layer, ratio) for span in defended.spans]
+    known = [outcome for outcome in each if outcome is not None]
+    return next((outcome for outcome in BEST_FIRST if outcome in known), None)
+
+
+def _against(
+    views: Mapping[Arm, ArmView],
+    defended: ArmView,
+    span: FaultSpan,
+    name: str,
+    layer: PlannedLayer,
+    ratio: float | None,
+) -> Outcome | None:
+    if any(refused.by == name for refused in span.refused):
+        return Outcome.PREVENTED
+    spoke = [
+        signal
+        for signal in defended.journal.of(Signal)
+        if signal.layer == name and span.start <= signal.day <= span.end + TAIL_DAYS
+    ]
+    alerted = any(f.layer == name and f.day >= span.start for f in defended.firings if f.alert)
+    running = any(one.layer == name and one.start <= span.start <= one.end for one in defended.episodes)
+    if not spoke and not alerted and not running:
+        return Outcome.NOT_REACHED
+    found = attributable(views, span)
+    if found is None:
+        return None
+    acts = any(one.layer == name for one in acted(views, span))
+    if acts and blocks(defended, name):
+        if prevented(defended, span):
+            return Outcome.PREVENTED
+        if Stage.CONTAIN in layer.stages and (ratio is None or ratio > 0):
+            return Outcome.CONTAINED
+    if acts or any(firing.layer == name for firing in found):
+        return Outcome.DETECTED
+    return Outcome.MISSED

@@ -1,0 +1,24 @@
+"""When the platform was well again after a fault."""
+
+from __future__ import annotations
+
+from chaos.domain.verdict import Recovery
+from chaos.scoring.arms import ArmView, FaultSpan
+from chaos.scoring.steady import Held, steady_after
+
+
+def recovery_of(view: ArmView, span: FaultSpan) -> tuple[Held, Recovery | None]:
+    """Whether the steady state held again after a fault's undo, and since when.
+
+    Where another fault follows, the time until its injection counts. Nothing is measured where the fault was
+    not undone, or its undo failed.
+    """
+    if span.undone_day is None:
+        return Held(None, f"{span.key} was not undone"), None
+    if span.undo_failed:
+        return Held(None, f"the undo of {span.key} failed: {span.undo_failed}"), None
+    later = [other.start for other in view.spans if other.start > span.undone_day]
+    held = steady_after(view, span.undone_day, min(later, default=None))
+    if not held.ok or held.since_day is None:
+        return held, None
+    return held, Recovery(day=held.since_day, delay_days=max(0.0, held.since_day - span.undone_day))

@@ -1,0 +1,147 @@
+"""From a trial's journals to its result, and from trials to a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from chaos.domain.plan import TrialPlan
+from chaos.domain.scenario import Arm
+from chaos.domain.verdict import (
+    AlertResult,
+    ArmResult,
+    Containment,
+    FaultResult,
+    TrialResult,
+    Verdict,
+    combine,
+)
+from chaos.journal import Journal
+from chaos.scoring.arms import ArmView
+from chaos.scoring.detection import acted
+from chaos.scoring.episodes import Episode, alerts_of
+from chaos.scoring.expectations import expectations
+from chaos.scoring.facts import Facts, FaultFacts, gather
+from chaos.scoring.grounds import arm_reasons, grounds, judged_on
+from chaos.scoring.harm import blocks, worst_segments
+from chaos.scoring.lag import worst_lag
+from chaos.scoring.layers import layer_results
+
+
+def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal], root: Path | None = None) -> TrialResult:
+    """Judge one trial. Paths of journals are given relative to `root`, where they lie within it.
+
+    Arms that are missing were not measured. Raises InvalidInput where a journal's plan cannot be read.
+    """
+    facts = gather(plan, journals)
+    scenario = plan.scenario
+    ratio = facts.contained.ratio if facts.contained is not None else None
+    rows = layer_results(plan, facts.views, ratio, facts.alarms)
+    containing = _containing(facts)
+    solid = list(grounds(facts))
+    reasons = [
+        *arm_reasons(facts),
+        *solid,
+        *(judged_on(solid, reason) for reason in expectations(facts, rows, containing)),
+    ]
+    defended, control = facts.views.get(Arm.DEFENDED), facts.views.get(Arm.CONTROL)
+    return TrialResult(
+        scenario=scenario.scenario,
+        kind=scenario.kind,
+        teaches=scenario.teaches,
+        source=scenario.source,
+        seed=plan.seed,
+        days=scenario.days,
+        verdict=combine(reason.verdict for reason in reasons),
+        reasons=reasons,
+        faults=[_fault(facts, fault, containing) for fault in facts.faults],
+        layers=rows,
+        alerts=_alerts(facts.views),
+        harm={arm: dict(kinds) for arm, kinds in facts.harm.items()},
+        worst_segment=worst_segments(defended, control) if defended is not None else {},
+        arms=[_arm(facts, view, root) for view in facts.views.values()],
+        not_armed=facts.not_armed,
+    )
+
+
+def _containing(facts: Facts) -> list[Episode]:
+    """Episodes in which a layer that is there to contain acted on a fault, by day."""
+    defended = facts.views.get(Arm.DEFENDED)
+    if defended is None:
+        return []
+    return [
+        one
+        for fault in facts.faults
+        if fault.span is not None
+        for one in acted(facts.views, fault.span)
+        if blocks(defended, one.layer)
+    ]
+
+
+def _fault(facts: Facts, fault: FaultFacts, containing: Sequence[Episode]) -> FaultResult:
+    wanted, found = facts.plan.expect.contained, facts.contained
+    containment = None
+    if wanted is not None and found is not None and found.ratio is not None and not facts.trouble(*Arm):
+        by = list(dict.fromkeys(one.layer for one in containing)) if found.ratio > 0 else []
+        containment = Containment(of=wanted.of, ratio=found.ratio, by=by)
+    span = fault.span
+    return FaultResult(
+        fault=fault.key,
+        injected_day=span.injected_day if span is not None else None,
+        effective_day=fault.effect.day,
+        undone_day=span.undone_day if span is not None else None,
+        prevented=fault.prevented,
+        detection=fault.first,
+        containment=containment,
+        recovery=fault.recovery,
+    )
+
+
+def _alerts(views: Mapping[Arm, ArmView]) -> list[AlertResult]:
+    return [
+        AlertResult(
+            name=story.first.name,
+            category=story.first.category,
+            severity=story.first.severity,
+            routed_to=story.first.routed_to,
+            arm=arm,
+            sent_day=story.first.sent_day,
+            acknowledged_day=story.acknowledged_day,
+        )
+        for arm, view in views.items()
+        for story in alerts_of(view.journal)
+    ]
+
+
+def _arm(facts: Facts, view: ArmView, root: Path | None) -> ArmResult:
+    path = view.journal.path
+    inside = root is not None and path.is_relative_to(root)
+    return ArmResult(
+        arm=view.arm,
+        journal=path.relative_to(root).as_posix() if inside and root is not None else path.name,
+        steady_before=facts.before[view.arm].ok,
+        steady_after=facts.after[view.arm].ok,
+        lag_days=worst_lag(view),
+        interrupted=view.journal.interrupted,
+    )
+
+
+def scenario_verdict(trials: Iterable[TrialResult], pass_share: float = 1.0) -> Verdict:
+    """Over seeds: passed when at least `pass_share` of the trials that are not void passed; else failed.
+
+    Void where no trial was anything but void.
+    """
+    told = [trial.verdict for trial in trials if trial.verdict is not Verdict.VOID]
+    if not told:
+        return Verdict.VOID
+    share = told.count(Verdict.PASSED) / len(told)
+    return Verdict.PASSED if share >= pass_share - 1e-9 else Verdict.FAILED
+
+
+def verdict_of(trials: Sequence[TrialResult], pass_shares: Mapping[str, float]) -> Verdict:
+    """The verdict of a run: of each scenario over its seeds, combined as failed before void before passed."""
+    names = list(dict.fromkeys(trial.scenario for trial in trials))
+    return combine(
+        scenario_verdict((trial for trial in trials if trial.scenario == name), pass_shares.get(name, 1.0))
+        for name in names
+    )
