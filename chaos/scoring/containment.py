@@ -21,7 +21,7 @@ HarmTable = Mapping[Arm, Mapping[Harm, float | None]]
 
 @dataclass(frozen=True)
 class Contained:
-    """The ratio with its interval (two standard deviations; a point for exact harms), or why there is none."""
+    """The ratio with its interval (two standard deviations; a point if exact), or why there is none."""
 
     ratio: float | None
     low: float

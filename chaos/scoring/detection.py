@@ -36,7 +36,7 @@ def attributable(views: Mapping[Arm, ArmView], span: FaultSpan) -> list[Firing] 
 
 
 def acted(views: Mapping[Arm, ArmView], span: FaultSpan) -> list[Episode]:
-    """Episodes in which a layer acted on a fault: in the defended arm, not at that time in the control arm."""
+    """Episodes in which a layer acted in the defended arm on a fault, and not then in the control arm."""
     defended, control = views.get(Arm.DEFENDED), views.get(Arm.CONTROL)
     if defended is None or control is None or defended.trouble or control.trouble:
         return []

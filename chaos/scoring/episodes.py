@@ -67,11 +67,6 @@ def episodes_of(journal: Journal) -> tuple[Episode, ...]:
 
 
 def _episodes(signals: Iterable[Signal]) -> Iterator[Episode]:
-    field = {
-        SignalKind.FIRED: "fired_day",
-        SignalKind.ACTED: "acted_day",
-        SignalKind.WOULD_HAVE_ACTED: "would_have_acted_day",
-    }
     current: dict[tuple[str, str, str], Episode] = {}
     for signal in signals:
         key = (signal.component, signal.layer, signal.about)
@@ -80,18 +75,35 @@ def _episodes(signals: Iterable[Signal]) -> Iterator[Episode]:
             if running is not None:
                 yield replace(current.pop(key), cleared_day=signal.day)
             continue
-        name = field.get(signal.signal)
-        if name is None:
+        if signal.signal is SignalKind.REACHED:
             continue
-        if running is not None and (getattr(running, name) is not None or running.mode is not signal.mode):
+        if running is not None and (_said(running, signal.signal) or running.mode is not signal.mode):
             # It says again what it had said: what it said before ended without a word, as when it was
             # switched or its component started anew.
             yield replace(current.pop(key), cleared_day=signal.day)
             running = None
         if running is None:
             running = Episode(signal.component, signal.layer, signal.about, signal.mode, says=signal.says)
-        current[key] = replace(running, **{name: signal.day}, says=running.says or signal.says)
+        current[key] = _add(running, signal)
     yield from current.values()
+
+
+def _said(episode: Episode, kind: SignalKind) -> bool:
+    day = {
+        SignalKind.FIRED: episode.fired_day,
+        SignalKind.ACTED: episode.acted_day,
+        SignalKind.WOULD_HAVE_ACTED: episode.would_have_acted_day,
+    }[kind]
+    return day is not None
+
+
+def _add(episode: Episode, signal: Signal) -> Episode:
+    says = episode.says or signal.says
+    if signal.signal is SignalKind.FIRED:
+        return replace(episode, fired_day=signal.day, says=says)
+    if signal.signal is SignalKind.ACTED:
+        return replace(episode, acted_day=signal.day, says=says)
+    return replace(episode, would_have_acted_day=signal.day, says=says)
 
 
 def firings_of(journal: Journal, episodes: Iterable[Episode]) -> tuple[Firing, ...]:

@@ -1,4 +1,4 @@
-"""What must be true before anything is judged: the arms were sound, the fault bit, there was harm to contain."""
+"""What must be true before anything is judged: sound arms, a fault that bit, and harm to contain."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def grounds(facts: Facts) -> Iterator[Reason]:
             about = "effect" if len(facts.faults) == 1 else f"effect {fault.key}"
             says = fault.effect.says
             yield passed(about, says) if fault.effect.seen else void(about, says)
-    if facts.kind is Kind.DEFENDED and facts.contained is not None:
-        if facts.contained.no_harm and not facts.trouble(Arm.UNDEFENDED, Arm.BARE):
-            yield void("harm", facts.contained.says)
+    harmless = facts.contained is not None and facts.contained.no_harm
+    if facts.kind is Kind.DEFENDED and harmless and not facts.trouble(Arm.UNDEFENDED, Arm.BARE):
+        yield void("harm", facts.contained.says if facts.contained is not None else "")
 
 
 def _steady_before(facts: Facts) -> Reason:
@@ -49,7 +49,7 @@ def _steady_before(facts: Facts) -> Reason:
 
 
 def judged_on(reasons: list[Reason], reason: Reason) -> Reason:
-    """An expectation's reason where the grounds may be void: then it is void too, and says what was measured."""
+    """An expectation's reason; void, with what was measured, where one of the grounds is."""
     lacking = [ground.about for ground in reasons if ground.verdict is Verdict.VOID]
     if not lacking or reason.verdict is Verdict.VOID:
         return reason
