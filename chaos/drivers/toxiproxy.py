@@ -64,7 +64,7 @@ class Toxic:
     """
 
     type: str
-    attributes: Mapping[str, int] = field(default=_NO_ATTRIBUTES)
+    attributes: Mapping[str, int] = field(default_factory=lambda: _NO_ATTRIBUTES)
     stream: str = "downstream"
     toxicity: float = 1.0
     name: str = ""

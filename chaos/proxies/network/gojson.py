@@ -107,8 +107,8 @@ def single(value: Value, default: float, field: str) -> float:
     if not isinstance(value, Number):
         raise _mismatch(value, field, "float32")
     try:
-        rounded: float = struct.unpack("f", struct.pack("f", float(value)))[0]
-    except OverflowError:
+        rounded: float = struct.unpack("<f", struct.pack("<f", float(value)))[0]
+    except OverflowError:  # only a stated byte order checks the range
         raise _mismatch(value, field, "float32") from None
     return rounded
 
@@ -130,9 +130,9 @@ def shortest(value: float) -> float | int:
     """A single-precision number as its shortest decimal, whole where it is whole."""
     if value == int(value) and abs(value) < 1e21:
         return int(value)
-    packed = struct.pack("f", value)
+    packed = struct.pack("<f", value)
     for digits in range(1, 10):
         short = float(f"{value:.{digits}g}")
-        if struct.pack("f", short) == packed:
+        if struct.pack("<f", short) == packed:
             return short
     return value

@@ -107,7 +107,12 @@ class HttpProtocol(asyncio.Protocol):
     async def _work(self) -> None:
         while self._waiting:
             request = self._waiting.popleft()
-            response = await self._answer(request)
+            try:
+                response = await self._answer(request)
+            except BaseException:
+                # Nobody should wait for an answer that will not come; the loop reports the error.
+                self._transport.abort()
+                raise
             self._write(response, request.keep_alive)
             if not request.keep_alive:
                 self._transport.close()
