@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def serve(settings: StackSettings, cache: Path | None = None) -> None:
     config = uvicorn.Config(
         app, host=host, port=port, lifespan="off", access_log=False, log_level="warning", workers=1
     )
+    # MLflow's half a million objects are here to stay; collections need not walk them.
+    gc.freeze()
     uvicorn.Server(config).run()
 
 
