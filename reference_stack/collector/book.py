@@ -18,13 +18,16 @@ class ClosedDay(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, frozen=True):
     through: int
     days: dict[int, ClosedDay] = {}
 
 
 class Book:
-    """The days of one collector, durable after each change. Before `begin` it knows only closed days."""
+    """The days of one collector, durable after each change; nothing changes where storage fails.
+
+    Before `begin` it knows only closed days. All that writes may raise OSError.
+    """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -35,8 +38,7 @@ class Book:
     def begin(self, first_day: int) -> None:
         """On a folder without a past, note that partitions start with `first_day`."""
         if self._page is None:
-            self._page = _Page(through=first_day - 1)
-            self._save()
+            self._save(_Page(through=first_day - 1))
 
     @property
     def through(self) -> float:
@@ -50,9 +52,8 @@ class Book:
     def close(self, day: int, rows: int, sha256: str) -> None:
         """Note that the partition of a day lies in the outbox."""
         assert self._page is not None, "a day can be closed only after begin()"
-        self._page.days[day] = ClosedDay(rows, sha256)
-        self._page.through = day
-        self._save()
+        self._save(_Page(through=day, days={**self._page.days, day: ClosedDay(rows, sha256)}))
 
-    def _save(self) -> None:
-        self._folder.write(_FILE, msgspec.json.encode(self._page))
+    def _save(self, page: _Page) -> None:
+        self._folder.write(_FILE, msgspec.json.encode(page))
+        self._page = page

@@ -79,7 +79,10 @@ class Collector(Component[CollectorSettings]):
         self._rows: dict[int, int] = {}
         self._ids: dict[int, set[str]] = {}
         self._unsure: set[int] = set(self._log.days())
-        self._recover()
+        try:
+            self._recover()
+        except OSError as error:  # tried again with each view, none of which is acknowledged until then
+            self._storage_failed("recover", error)
 
     def _recover(self) -> None:
         """Learn from the log what is in it: after a start, and after storage failed."""
@@ -108,7 +111,7 @@ class Collector(Component[CollectorSettings]):
             if bad:
                 self._quarantine(events, bad, now_day)
         except OSError as error:
-            self.telemetry.metrics.add("collector_storage_errors_total")
+            self._storage_failed("collect", error)
             raise Failed(f"cannot store events: {error}") from error
         return CollectReply(accepted=len(good), quarantined=rows - len(good))
 
@@ -170,24 +173,31 @@ class Collector(Component[CollectorSettings]):
 
     async def run(self) -> None:
         """Close each day, `close_days` after its midnight; those missed while it was down at once."""
+        while True:
+            try:
+                await self._close_next()
+            except OSError as error:
+                self._storage_failed("close", error)
+                await self.runtime.until(self.runtime.day() + _RETRY_DAYS)
+
+    async def _close_next(self) -> None:
+        if self._unsure:
+            self._recover()
         self._book.begin(min([math.floor(self.runtime.day()), *self._rows]))
         self._closing = self._book.through
-        while True:
-            day = int(self._book.through) + 1
-            due_day = day + 1 + self.settings.close_days
-            while self.runtime.day() < due_day:
-                await self.runtime.until(due_day)
-            self._closing = day
-            try:
-                if self._unsure:
-                    self._recover()
-                rows, digest = await self.runtime.blocking(partial(self._write, day), _CLOSE_COST_MS)
-            except OSError as error:
-                self.telemetry.metrics.add("collector_storage_errors_total")
-                self.telemetry.log("close_failed", partition_day=day, says=str(error))
-                await self.runtime.until(self.runtime.day() + _RETRY_DAYS)
-                continue
-            self._closed(day, rows, digest)
+        day = int(self._book.through) + 1
+        due_day = day + 1 + self.settings.close_days
+        while self.runtime.day() < due_day:
+            await self.runtime.until(due_day)
+        self._closing = day
+        if self._unsure:
+            self._recover()
+        rows, digest = await self.runtime.blocking(partial(self._write, day), _CLOSE_COST_MS)
+        # Said before it is noted: a process killed in between writes the same bytes again and says so again.
+        self.telemetry.log("partition", partition_day=day, rows=rows, sha256=digest, state="written")
+        self._book.close(day, self._rows.get(day, 0), digest)
+        self.telemetry.metrics.set("collector_closed_day", day)
+        self._tidy(day)
 
     def _write(self, day: int) -> tuple[int, str]:
         columns = self._log.read(day)
@@ -197,16 +207,15 @@ class Collector(Component[CollectorSettings]):
             self._outbox.write(name, data)
         return len(columns["event_id"]), sha256(data)
 
-    def _closed(self, day: int, rows: int, digest: str) -> None:
-        # Said before it is noted: a process killed in between writes the same bytes again and says so again.
-        self.telemetry.log("partition", partition_day=day, rows=rows, sha256=digest, state="written")
-        self._book.close(day, self._rows.get(day, 0), digest)
-        self.telemetry.metrics.set("collector_closed_day", day)
-        self.telemetry.metrics.set("collector_log_damaged_lines", self._log.damaged_lines)
+    def _tidy(self, day: int) -> None:
         # The last day's log stays for one more: a view sent again after midnight is still known.
         for old in [known for known in self._rows if known < day]:
             self._log.forget(old)
             del self._rows[old], self._ids[old]
+
+    def _storage_failed(self, what: str, error: OSError) -> None:
+        self.telemetry.metrics.add("collector_storage_errors_total")
+        self.telemetry.log("storage_failed", what=what, says=str(error))
 
 
 def _cut(value: object) -> object:
