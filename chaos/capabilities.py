@@ -32,7 +32,7 @@ class MeaninglessChange(ValueError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, if one is close."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     return found[0] if found else None
 
 

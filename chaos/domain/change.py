@@ -65,7 +65,7 @@ class Configure(_Change, frozen=True, tag="configure"):
     component: str
     key: str
     value: Scalar
-    expect: msgspec.Raw | None = None
+    expect: str | None = None
 
 
 class SetLayer(_Change, frozen=True, tag="set_layer"):
@@ -74,7 +74,7 @@ class SetLayer(_Change, frozen=True, tag="set_layer"):
     layer: str
     key: str
     value: Scalar
-    expect: msgspec.Raw | None = None
+    expect: str | None = None
 
 
 class Kill(_Change, frozen=True, tag="kill"):

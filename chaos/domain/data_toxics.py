@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Protocol
 
 from chaos.domain.change import Scalar
@@ -94,9 +94,9 @@ def make_data_toxic(type_name: str, parameters: Mapping[str, Scalar]) -> DataTox
     """A toxic by its type. Raises ValueError naming what is wrong."""
     for known in DATA_TOXICS:
         if known.type == type_name:
-            try:
-                return known(**parameters)  # type: ignore[arg-type]
-            except TypeError as error:
-                raise ValueError(f"{type_name}: {error}") from error
-    names = ", ".join(known.type for known in DATA_TOXICS)
-    raise ValueError(f"there is no data toxic {type_name!r}; there are {names}")
+            names = [field.name for field in fields(known)]
+            if sorted(parameters) != sorted(names):
+                raise ValueError(f"{type_name} takes {', '.join(names) or 'no parameters'}")
+            return known(**parameters)  # type: ignore[arg-type]
+    names = [known.type for known in DATA_TOXICS]
+    raise ValueError(f"there is no data toxic {type_name!r}; there are {', '.join(names)}")

@@ -82,8 +82,8 @@ class FakeTarget:
                 return RemoveDataToxic(link, name)
             case SetLayer(layer=layer, key=key, value=value):
                 previous = self.values.get((layer, key), "enforce")
-                raw = msgspec.Raw(msgspec.json.encode(value))
-                return SetLayer(layer, key, cast("str", previous), expect=raw)
+                expect = msgspec.json.encode(value).decode()
+                return SetLayer(layer, key, cast("str", previous), expect=expect)
             case _:
                 return None
 

@@ -187,10 +187,10 @@ class LocalTarget:
             case SetLinkUp(link=link, up=up):
                 return SetLinkUp(link, self._toxiproxy.get(link).enabled, expect=up)
             case Configure(component=component, key=key, value=value):
-                return Configure(component, key, self._setting(component, key), expect=_raw(value))
+                return Configure(component, key, self._setting(component, key), expect=_text(value))
             case SetLayer(layer=layer, key=key, value=value):
                 host = self._spec.layers[layer].asked_by[0]
-                return SetLayer(layer, key, self._setting(host, f"layers.{layer}.{key}"), expect=_raw(value))
+                return SetLayer(layer, key, self._setting(host, f"layers.{layer}.{key}"), expect=_text(value))
             case Kill(component=component):
                 return Start(component)
             case Pause(component=component):
@@ -267,10 +267,10 @@ class LocalTarget:
             case SetLinkUp(link=link, expect=expect):
                 return bool(self._toxiproxy.get(link).enabled != expect)
             case Configure(component=component, key=key, expect=expect):
-                return _raw(self._setting(component, key)) != expect
+                return _text(self._setting(component, key)) != expect
             case SetLayer(layer=layer, key=key, expect=expect):
                 host = self._spec.layers[layer].asked_by[0]
-                return _raw(self._setting(host, f"layers.{layer}.{key}")) != expect
+                return _text(self._setting(host, f"layers.{layer}.{key}")) != expect
             case SetAlias(alias=alias, expect=expect):
                 return self._alias(alias) != expect
             case RemoveToxic(link=link, name=name):
@@ -313,5 +313,5 @@ class LocalTarget:
         request(self._wiring.addresses["registry"], method, path, body)
 
 
-def _raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.files import Files
+from chaos.errors import InvalidInput, UsageError
+from tests.harness import SCENARIO, TARGET
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    (tmp_path / "scenarios" / "data").mkdir(parents=True)
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "scenarios" / "data" / "small.yaml").write_text(SCENARIO)
+    (tmp_path / "targets" / "fake.yaml").write_text(TARGET)
+    return Files([tmp_path / "scenarios"], [tmp_path / "targets"])
+
+
+def test_a_scenario_is_found_by_name_and_by_file(files: Files, tmp_path: Path) -> None:
+    by_name, _ = files.scenario("small")
+    by_file, _ = files.scenario(str(tmp_path / "scenarios" / "data" / "small.yaml"))
+    assert by_name == by_file
+
+
+def test_an_unknown_name_offers_the_nearest(files: Files) -> None:
+    with pytest.raises(UsageError, match="did you mean 'small'"):
+        files.scenario("smal")
+
+
+def test_two_scenarios_of_one_name_are_refused(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "scenarios" / "other.yaml").write_text(SCENARIO)
+    with pytest.raises(InvalidInput, match="the scenario 'small' is also in"):
+        files.scenarios()
+
+
+def test_a_target_stands_on_the_one_it_extends(files: Files, tmp_path: Path) -> None:
+    child = tmp_path / "mine.yaml"
+    child.write_text("target: mine\nextends: fake\nday_seconds: 2.0\nlayers:\n  hold: {says: holds}\n")
+    spec, _ = files.target(str(child))
+    assert spec.target == "mine"
+    assert spec.day_seconds == 2.0
+    assert spec.layers["hold"].says == "holds"
+    assert spec.layers["hold"].asked_by == ["reader"]
+    assert "freshness" in spec.layers
+
+
+def test_a_problem_is_told_of_the_file_it_stands_in(files: Files, tmp_path: Path) -> None:
+    child = tmp_path / "mine.yaml"
+    child.write_text("target: mine\nextends: fake\n\nday_seconds: none\n")
+    with pytest.raises(InvalidInput, match=r"mine\.yaml:4: day_seconds"):
+        files.target(str(child))
+    fake = tmp_path / "targets" / "fake.yaml"
+    fake.write_text(TARGET.replace("stages: [contain]", "stages: [contian]"))
+    with pytest.raises(InvalidInput, match=r"fake\.yaml:\d+: layers\.hold\.stages"):
+        files.target("fake")
+
+
+def test_targets_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("target: a\nextends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("target: b\nextends: a.yaml\n")
+    with pytest.raises(InvalidInput, match="in a circle"):
+        Files([], [tmp_path]).target("a")
+
+
+def test_a_link_to_nowhere_is_refused(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "targets" / "fake.yaml").write_text(TARGET.replace("to: writer", "to: nobody"))
+    with pytest.raises(InvalidInput, match="'nobody' that is not there"):
+        files.target("fake")

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from chaos.proxies.data.link import DataLink, DuplicateToxic
+
+
+class Calendar:
+    def __init__(self) -> None:
+        self.day = 0.0
+
+    def __call__(self) -> float:
+        return self.day
+
+
+@pytest.fixture
+def calendar() -> Calendar:
+    return Calendar()
+
+
+@pytest.fixture
+def link(tmp_path: Path, calendar: Calendar) -> DataLink:
+    return DataLink(
+        "events", str(tmp_path / "out"), str(tmp_path / "in"), fsspec.filesystem("file"), calendar
+    )
+
+
+def put(tmp_path: Path, *days: int) -> None:
+    for day in days:
+        (tmp_path / "out" / f"day={day}.parquet").write_bytes(b"%d" % day)
+
+
+def arrived(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "in").iterdir())
+
+
+def test_without_a_toxic_it_hands_on_unchanged_and_once(tmp_path: Path, link: DataLink) -> None:
+    put(tmp_path, 1)
+    link.poll()
+    sink = tmp_path / "in" / "day=1.parquet"
+    assert sink.read_bytes() == b"1"
+    sink.write_bytes(b"taken")
+    link.poll()
+    assert sink.read_bytes() == b"taken"
+    assert link.state().handed_on == 1
+
+
+def test_late_holds_until_its_day_and_keeps_the_order(
+    tmp_path: Path, link: DataLink, calendar: Calendar
+) -> None:
+    link.add("late", "late", {"held_days": 2.0})
+    put(tmp_path, 9)
+    link.poll()
+    calendar.day = 1.0
+    put(tmp_path, 10)
+    link.poll()
+    assert link.state().held == ["day=9.parquet", "day=10.parquet"]
+    calendar.day = 2.0
+    link.poll()
+    assert arrived(tmp_path) == ["day=9.parquet"]
+    calendar.day = 3.0
+    link.poll()
+    assert link.state().held == []
+
+
+def test_removing_late_hands_on_what_was_held(tmp_path: Path, link: DataLink) -> None:
+    link.add("late", "late", {"held_days": 5.0})
+    put(tmp_path, -1, 2, 11)
+    link.poll()
+    assert arrived(tmp_path) == []
+    assert link.state().held == ["day=-1.parquet", "day=2.parquet", "day=11.parquet"]
+    assert link.remove("late")
+    assert len(arrived(tmp_path)) == 3
+    assert not link.remove("late")
+
+
+def test_drop_loses_for_good(tmp_path: Path, link: DataLink) -> None:
+    link.add("drop", "drop", {})
+    put(tmp_path, 1)
+    link.poll()
+    link.clear()
+    assert arrived(tmp_path) == []
+
+
+def test_a_restarted_proxy_does_not_deliver_twice(tmp_path: Path, link: DataLink, calendar: Calendar) -> None:
+    put(tmp_path, 1)
+    link.poll()
+    (tmp_path / "in" / "day=1.parquet").write_bytes(b"taken")
+    again = DataLink("events", link.source, link.sink, fsspec.filesystem("file"), calendar)
+    again.poll()
+    assert (tmp_path / "in" / "day=1.parquet").read_bytes() == b"taken"
+
+
+def test_files_under_way_are_not_handed_on(tmp_path: Path, link: DataLink) -> None:
+    (tmp_path / "out" / ".day=1.parquet.part").write_bytes(b"half")
+    link.poll()
+    assert arrived(tmp_path) == []
+
+
+def test_bad_toxics_are_refused(link: DataLink) -> None:
+    link.add("a", "noop", {})
+    with pytest.raises(DuplicateToxic):
+        link.add("a", "noop", {})
+    with pytest.raises(ValueError, match="there is no data toxic 'lat'"):
+        link.add("b", "lat", {})
+    with pytest.raises(ValueError, match="held_days"):
+        link.add("b", "late", {"days": 1})
+    with pytest.raises(ValueError, match="must be above 0"):
+        link.add("b", "late", {"held_days": 0.0})
+
+
+def test_it_works_between_any_two_folders_of_fsspec(calendar: Calendar) -> None:
+    memory = fsspec.filesystem("memory")
+    link = DataLink("events", "/proxy-test/out", "/proxy-test/in", memory, calendar)
+    memory.pipe_file("/proxy-test/out/day=1.parquet", b"1")
+    link.poll()
+    assert memory.cat_file("/proxy-test/in/day=1.parquet") == b"1"
+    memory.rm("/proxy-test", recursive=True)

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.event import (
+    Applied,
+    Effect,
+    Event,
+    Phase,
+    Planned,
+    Prepared,
+    Reading,
+    Refused,
+    Undone,
+)
+from chaos.drivers.fake import FakeDriver, FakeTarget
+from chaos.errors import ArmFailed, Interrupted
+from chaos.journal import read
+from chaos.runner.execute import StopSignal
+from chaos.runner.overrides import parse_overrides
+from chaos.runner.plan import Request
+from chaos.runner.undo import open_undos
+from tests.harness import edited, planned, run_arm, shoppers
+
+
+def life(target: FakeTarget) -> Iterator[Event]:
+    """Shoppers, and a partition each morning unless a toxic holds it; what was held comes afterwards."""
+    if not target.on:
+        newest = int(target.day() - 0.1) - 1
+        target.partitions |= dict.fromkeys(range(newest + 1), 1)
+    yield from shoppers(target)
+
+
+def phases(journal: Path) -> list[str]:
+    return [phase.phase for phase in read(journal).of(Phase)]
+
+
+def test_an_arm_from_provisioning_to_teardown(tmp_path: Path) -> None:
+    driver = FakeDriver(life)
+    journal = run_arm(tmp_path, planned(), driver)
+    assert phases(journal) == [
+        "provision",
+        "steady_before",
+        "inject",
+        "observe",
+        "undo",
+        "steady_after",
+        "drain",
+        "teardown",
+        "done",
+    ]
+    (target,) = driver.targets
+    assert target.done == ["AddDataToxic", "RemoveDataToxic"]
+    assert target.closed
+    assert target.day() == 6.0
+
+
+def test_the_undo_is_on_disk_before_the_change_is_applied(tmp_path: Path) -> None:
+    found: list[int] = []
+
+    class Looking(FakeDriver):
+        def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
+            target = super().start(*arguments)  # type: ignore[arg-type]
+            apply = target.apply
+
+            def look(change: object) -> None:
+                found.append(len(open_undos(tmp_path / "undo.jsonl")))
+                apply(change)  # type: ignore[arg-type]
+
+            target.apply = look  # type: ignore[method-assign, assignment]
+            return target
+
+    run_arm(tmp_path, planned(), Looking(life))
+    assert found[0] == 1
+    assert open_undos(tmp_path / "undo.jsonl") == []
+
+
+def test_the_journal_holds_change_undo_and_what_came_of_them(tmp_path: Path) -> None:
+    journal = read(run_arm(tmp_path, planned(), FakeDriver(life)))
+    order = [
+        type(event) for event in journal.events if isinstance(event, Planned | Prepared | Applied | Undone)
+    ]
+    assert order == [Planned, Prepared, Applied, Undone]
+    (undone,) = journal.of(Undone)
+    assert undone.outcome == "undone"
+    assert undone.day == pytest.approx(4.0)
+
+
+def test_the_effect_is_read_in_every_arm_at_the_same_moments(tmp_path: Path) -> None:
+    moments = []
+    for arm in range(4):
+        folder = tmp_path / str(arm)
+        folder.mkdir()
+        effects = read(run_arm(folder, planned(), FakeDriver(life), arm=arm)).of(Effect)
+        moments.append([round(effect.day, 3) for effect in effects])
+        assert any(effect.seen for effect in effects) is (arm in (0, 2))
+    assert moments[0] == moments[1] == moments[2] == moments[3]
+
+
+def test_no_fault_without_a_steady_state(tmp_path: Path) -> None:
+    text = edited(steady_state=[{"probe": "good_views", "at_least": 2.0}])
+    driver = FakeDriver(life)
+    journal = run_arm(tmp_path, planned(text), driver)
+    assert "inject" not in phases(journal)
+    (void,) = [phase for phase in read(journal).of(Phase) if phase.phase == "void"]
+    assert "steady state did not hold" in void.says
+    assert driver.targets[0].done == []
+    assert driver.targets[0].closed
+
+
+def test_a_probe_without_data_is_not_a_steady_state(tmp_path: Path) -> None:
+    journal = run_arm(tmp_path, planned(), FakeDriver())
+    assert "void" in phases(journal)
+    assert all(reading.ok is None for reading in read(journal).of(Reading))
+
+
+def test_a_refusal_at_the_targets_door_is_journalled(tmp_path: Path) -> None:
+    journal = read(run_arm(tmp_path, planned(), FakeDriver(life, refuses="two people must agree")))
+    (refused,) = journal.of(Refused)
+    assert (refused.by, refused.says) == ("review", "two people must agree")
+    assert not journal.of(Applied)
+
+
+def test_an_undo_that_fails_is_said_and_tried_again_at_the_end(tmp_path: Path) -> None:
+    driver = FakeDriver(life, fails_to_undo=True)
+    journal = read(run_arm(tmp_path, planned(), driver))
+    assert [undone.outcome for undone in journal.of(Undone)] == ["failed"]
+    assert driver.targets[0].closed
+
+
+def test_an_undo_leaves_what_somebody_else_has_changed(tmp_path: Path) -> None:
+    def meddled(target: FakeTarget) -> Iterator[Event]:
+        if target.day() > 3:
+            target.on.clear()
+        yield from life(target)
+
+    journal = read(run_arm(tmp_path, planned(), FakeDriver(meddled)))
+    assert [undone.outcome for undone in journal.of(Undone)] == ["left"]
+
+
+def test_a_hole_opens_and_closes(tmp_path: Path) -> None:
+    plan = planned(request=Request(parse_overrides(["hold@1d..3d"], [])))
+    driver = FakeDriver(life)
+    journal = read(run_arm(tmp_path, plan, driver))
+    layer = [event for event in journal.of(Planned) if event.about.startswith("hole_")]
+    assert [round(event.day, 2) for event in layer] == [1.0]
+    assert driver.targets[0].values["hold", "mode"] == "enforce"
+
+
+def test_ctrl_c_stops_undoes_and_takes_down(tmp_path: Path) -> None:
+    stop = StopSignal()
+
+    def pressed(target: FakeTarget) -> Iterator[Event]:
+        stop.asked = target.day() > 3
+        yield from life(target)
+
+    driver = FakeDriver(pressed)
+    with pytest.raises(Interrupted):
+        run_arm(tmp_path, planned(), driver, stop=stop)
+    assert driver.targets[0].done == ["AddDataToxic", "RemoveDataToxic"]
+    assert driver.targets[0].closed
+    assert "interrupted" in phases(tmp_path / "journal.jsonl")
+
+
+def test_abort_if_stops_and_undoes(tmp_path: Path) -> None:
+    text = edited(abort_if=[{"probe": "partitions_overdue", "with": {"link": "events"}, "above": 0.5}])
+    driver = FakeDriver(life)
+    journal = run_arm(tmp_path, planned(text), driver)
+    (aborted,) = [phase for phase in read(journal).of(Phase) if phase.phase == "aborted"]
+    assert "partitions_overdue is 1, above 0.5" in aborted.says
+    assert driver.targets[0].done == ["AddDataToxic", "RemoveDataToxic"]
+
+
+def test_a_target_that_does_not_come_up_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ArmFailed, match="port 1 is taken"):
+        run_arm(tmp_path, planned(), FakeDriver(life, fails_to_start="port 1 is taken"))
+    assert phases(tmp_path / "journal.jsonl") == ["provision", "void"]

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from chaos.domain.layer import Mode
+from chaos.errors import UsageError
+from chaos.runner.overrides import parse_overrides
+
+
+def test_a_hole_for_the_whole_run_and_for_a_span() -> None:
+    whole, span = parse_overrides(["freshness", "hold@5d..8d"], []).holes
+    assert (whole.layer, whole.mode, whole.from_) == ("freshness", Mode.OFF, None)
+    assert (span.layer, span.from_, span.until) == ("hold", 5.0, 8.0)
+
+
+@pytest.mark.parametrize("text", ["", "hold@", "hold@5d", "hold@5..8", "hold@8d..5d", "Hold"])
+def test_a_hole_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_overrides([text], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("0.5", 0.5), ("true", True), ("observe", "observe"), ("1d", "1d")],
+)
+def test_settings_are_read_as_scalars(text: str, value: object) -> None:
+    (setting,) = parse_overrides([], [f"layer.freshness.warn_days={text}"]).settings
+    assert setting.scalar == value
+
+
+def test_a_faults_bare_number_is_on_the_clock_in_its_name() -> None:
+    days, ms = parse_overrides([], ["fault.a.held_days=7", "fault.b.delay_ms=50"]).settings
+    assert (days.timed, ms.timed) == ("7d", "50ms")
+
+
+@pytest.mark.parametrize("text", ["", "x", "layer.a=1", "link.a.b=1", "layer.a.b"])
+def test_a_setting_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_overrides([], [text])

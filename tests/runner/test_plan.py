@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from chaos.app import make_catalogue
+from chaos.domain.layer import Mode
+from chaos.domain.scenario import Arm
+from chaos.errors import InvalidInput, UsageError
+from chaos.runner.overrides import parse_overrides
+from chaos.runner.plan import Planner, Request
+from tests.harness import SCENARIO, TARGET, edited, planned, scenario_of, target_of
+
+
+def overridden(holes: list[str] | None = None, sets: list[str] | None = None) -> Request:
+    return Request(parse_overrides(holes or [], sets or []))
+
+
+def fault(**changes: object) -> str:
+    base = yaml.safe_load(SCENARIO)["faults"][0]
+    return edited(faults=[{**base, **changes}])
+
+
+def problems(text: str = SCENARIO, request: Request | None = None) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        planned(text, request)
+    return str(caught.value)
+
+
+def test_the_four_arms() -> None:
+    arms = {plan.arm: plan for plan in planned().arms}
+    assert list(arms) == [Arm.DEFENDED, Arm.CONTROL, Arm.UNDEFENDED, Arm.BARE]
+    assert [bool(plan.faults) for plan in arms.values()] == [True, False, True, False]
+    assert arms[Arm.CONTROL].layers["freshness"].mode is Mode.ENFORCE
+    assert arms[Arm.BARE].layers["freshness"].mode is Mode.OFF
+    assert [watched.key for watched in arms[Arm.BARE].effect_watch] == ["late_partition"]
+
+
+def test_the_fault_says_how_long_it_lasts() -> None:
+    (late,) = planned().arms[0].faults
+    assert (late.inject_day, late.undo_day) == (2.0, 4.0)
+
+
+def test_control_and_bare_do_not_depend_on_the_fault() -> None:
+    longer = fault(**{"with": {"link": "events", "held_days": "3d"}})
+    one, other = planned().arms, planned(longer).arms
+    assert one[0].fingerprint() != other[0].fingerprint()
+    assert one[1].faults == other[1].faults == []
+
+
+def test_a_hole_opens_in_defended_and_control_only() -> None:
+    plan = planned(request=overridden(["hold"]))
+    modes = {arm.arm: arm.layers["hold"].mode for arm in plan.arms}
+    assert modes == {
+        Arm.DEFENDED: Mode.OFF,
+        Arm.CONTROL: Mode.OFF,
+        Arm.UNDEFENDED: Mode.OFF,
+        Arm.BARE: Mode.OFF,
+    }
+    assert plan.not_armed == ["hold"]
+    assert plan.arms[0].layers["freshness"].mode is Mode.ENFORCE
+
+
+def test_a_hole_for_a_span_is_a_change_in_time() -> None:
+    arm = planned(request=overridden(["hold@1d..3d"])).arms[0]
+    (hole,) = arm.holes
+    assert (hole.layer, hole.key, hole.value, hole.from_day, hole.until_day) == ("hold", "mode", "off", 1, 3)
+    assert arm.layers["hold"].mode is Mode.ENFORCE
+    assert arm.layers["hold"].weakened
+
+
+def test_settings_reach_layers_and_faults() -> None:
+    sets = ["layer.freshness.warn_days=1", "layer.*.mode=observe", "fault.late_partition.held_days=3"]
+    arm = planned(request=overridden(sets=sets)).arms[0]
+    assert arm.layers["freshness"].parameters == {"warn_days": 1}
+    assert arm.layers["hold"].mode is Mode.OBSERVE
+    assert arm.faults[0].undo_day == 5.0
+
+
+@pytest.mark.parametrize(
+    ("holes", "sets", "says"),
+    [
+        (["freshnes"], [], "did you mean 'freshness'"),
+        ([], ["layer.freshnes.warn_days=1"], "did you mean 'freshness'"),
+        ([], ["layer.freshness.warn_day=1"], "did you mean 'warn_days'"),
+        ([], ["layer.freshness.warn_days=-1"], "is below 0"),
+        ([], ["layer.freshness.warn_days=soon"], "not a calendar length"),
+        ([], ["layer.freshness.mode=on"], "a mode is off, observe or enforce"),
+        ([], ["fault.late.held_days=1"], "did you mean 'late_partition'"),
+    ],
+)
+def test_overrides_that_match_nothing(holes: list[str], sets: list[str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        planned(request=overridden(holes, sets))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            fault(fault="late_partitions"),
+            "there is no fault 'late_partitions' (did you mean 'late_partition'?)",
+        ),
+        (
+            fault(**{"with": {"link": "event", "held_days": "2d"}}),
+            "no data link 'event' (did you mean 'events'?)",
+        ),
+        (
+            fault(**{"with": {"link": "wire", "held_days": "2d"}}),
+            "is a network link; this fault needs a data link",
+        ),
+        (fault(**{"with": {"link": "events"}}), "faults.0.with.held_days: is missing"),
+        (fault(**{"with": {"link": "events", "held_day": "2d"}}), "did you mean 'held_days'?"),
+        (fault(**{"with": {"link": "events", "held_days": 2}}), "not a calendar length"),
+        (fault(**{"with": {"link": "events", "held_days": "6h"}}), "is not late"),
+        (fault(**{"with": {"link": "events", "held_days": "4d"}}), "not inside the run's 6 days"),
+        (fault(at="7d"), "not inside the run's 6 days"),
+        (edited(steady_state=[{"probe": "good_view", "at_least": 1}]), "did you mean 'good_views'?"),
+        (
+            edited(
+                steady_state=[{"probe": "metric", "with": {"component": "x", "sample": "y"}, "at_least": 1}]
+            ),
+            "the target has no component 'x'",
+        ),
+        (edited(latent=[{"layer": "holt", "mode": "off"}]), "did you mean 'hold'?"),
+        (edited(latent=[{"layer": "freshness", "set": {"warn_days": "x"}}]), "latent.0.set.warn_days"),
+        (edited(expect={"detected": {"by": ["freshnes"], "within": "1d"}}), "did you mean 'freshness'?"),
+    ],
+)
+def test_what_the_target_does_not_have(text: str, says: str) -> None:
+    assert says in problems(text)
+
+
+def test_an_operational_length_above_a_quarter_of_a_day_is_refused() -> None:
+    latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "300ms"}, "at": "2d", "for": "1d"}
+    text = edited(faults=[latency])
+    assert "more than a quarter of a day" in problems(text)
+    assert planned(text, Request(day_seconds=2.0)).arms[0].day_seconds == 2.0
+
+
+def test_a_fault_without_a_length_is_refused() -> None:
+    latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "100ms"}, "at": "2d"}
+    assert "needs `for`" in problems(edited(faults=[latency]))
+
+
+def test_a_scenario_about_load_fixes_its_pace() -> None:
+    text = edited(day_seconds=2.0)
+    assert planned(text).arms[0].day_seconds == 2.0
+    assert "fixes 2 s a day, not 1" in problems(text, Request(day_seconds=1.0))
+
+
+def test_what_the_target_lacks_is_listed_not_run() -> None:
+    scenario, source = scenario_of()
+    spec = target_of(TARGET.replace("network, data, layers", "network, layers"))
+    planner = Planner(scenario, source, spec, make_catalogue(), Request())
+    assert planner.needs_lacking() == ["data"]

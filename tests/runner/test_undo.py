@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.change import Change, RemoveToxic
+from chaos.errors import ArmFailed
+from chaos.runner.undo import UndoLedger, open_undos
+
+
+def undo(name: str) -> Change:
+    return RemoveToxic("wire", name)
+
+
+def test_an_undo_is_on_disk_when_record_returns(tmp_path: Path) -> None:
+    ledger = UndoLedger(tmp_path / "undo.jsonl")
+    ledger.record("a-1", undo("a"))
+    assert [entry.id for entry in open_undos(tmp_path / "undo.jsonl")] == ["a-1"]
+    ledger.close()
+
+
+def test_last_in_first_out_and_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
+    played: list[str] = []
+
+    def revert(change: Change) -> str:
+        assert isinstance(change, RemoveToxic)
+        played.append(change.name)
+        if change.name == "b":
+            raise ArmFailed("no answer")
+        return "left" if change.name == "a" else "undone"
+
+    path = tmp_path / "undo.jsonl"
+    with UndoLedger(path) as ledger:
+        for name in "abc":
+            ledger.record(name, undo(name))
+        results = ledger.play(revert)
+    assert played == ["c", "b", "a"]
+    assert [(id, outcome) for id, outcome, _ in results] == [("c", "undone"), ("b", "failed"), ("a", "left")]
+    assert [entry.id for entry in open_undos(path)] == ["b"]
+
+
+def test_only_the_wanted_are_played_and_none_twice(tmp_path: Path) -> None:
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        ledger.record("a-1", undo("a"))
+        ledger.record("b-2", undo("b"))
+        first = ledger.play(lambda _undo: "undone", lambda id: id.startswith("a"))
+        rest = ledger.play(lambda _undo: "undone")
+    assert [entry[0] for entry in first] == ["a-1"]
+    assert [entry[0] for entry in rest] == ["b-2"]
+
+
+def test_a_ledger_that_cannot_be_written_stops_the_injection(tmp_path: Path) -> None:
+    with pytest.raises(ArmFailed, match="cannot be written"):
+        UndoLedger(tmp_path / "no" / "undo.jsonl")
+    if os.path.exists("/dev/full"):
+        ledger = UndoLedger(Path("/dev/full"))
+        with pytest.raises(ArmFailed, match="cannot be written"):
+            ledger.record("a-1", undo("a"))
+        ledger.close()
+
+
+def test_a_torn_last_line_is_passed_over_and_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "undo.jsonl"
+    with UndoLedger(path) as ledger:
+        ledger.record("a-1", undo("a"))
+    path.write_bytes(path.read_bytes() + b'{"state":"prep')
+    with UndoLedger(path, resume=True) as ledger:
+        assert [id for id, _, _ in ledger.play(lambda _undo: "undone")] == ["a-1"]
