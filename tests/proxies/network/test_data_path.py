@@ -143,7 +143,7 @@ def test_toxics_that_come_and_go_under_load_lose_nothing(server: Any, pair: Pair
     threads = [threading.Thread(target=send), threading.Thread(target=receive)]
     for thread in threads:
         thread.start()
-    for turn in range(12):
+    for turn in range(server.either(embedded=12, real=1)):
         for toxic in (
             Toxic("latency", {"latency": 5, "jitter": 3}, "upstream"),
             Toxic("bandwidth", {"rate": 50_000}, "upstream"),
