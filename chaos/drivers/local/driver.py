@@ -21,7 +21,7 @@ from chaos.drivers.local.ports import HOST, free_addresses
 from chaos.drivers.local.program import Program
 from chaos.drivers.local.stack import StackParent, one_thread
 from chaos.drivers.local.target import LocalTarget, Wiring
-from chaos.drivers.toxiproxy import Toxiproxy
+from chaos.drivers.toxiproxy import ProxySpec, Toxiproxy
 from chaos.errors import ArmFailed
 
 HEALTHY_SECONDS = 15.0
@@ -153,10 +153,8 @@ class LocalDriver:
         network_links = {name: link for name, link in spec.links.items() if isinstance(link, NetworkLink)}
         for proxy in network.proxies():
             network.delete(proxy)
-        return {
-            name: network.create(name, upstream=addresses[link.to], listen=f"{HOST}:0").listen
-            for name, link in network_links.items()
-        }
+        specs = [ProxySpec(name, addresses[link.to], f"{HOST}:0") for name, link in network_links.items()]
+        return {proxy.name: proxy.listen for proxy in network.populate(specs)}
 
     def _open_data_links(self, plan: ArmPlan, spec: TargetSpec, root: Path) -> dict[str, Path]:
         sinks: dict[str, Path] = {}

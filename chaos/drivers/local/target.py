@@ -36,7 +36,7 @@ from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import StackParent
-from chaos.drivers.toxiproxy import Toxiproxy
+from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.errors import ChangeRefused
 
 C = TypeVar("C", bound=Capability)
@@ -185,7 +185,7 @@ class LocalTarget:
             case AddDataToxic(link=link, name=name):
                 return RemoveDataToxic(link, name)
             case SetLinkUp(link=link, up=up):
-                return SetLinkUp(link, self._toxiproxy.get(link).enabled, expect=up)
+                return SetLinkUp(link, self._toxiproxy.proxy(link).enabled, expect=up)
             case Configure(component=component, key=key, value=value):
                 return Configure(component, key, self._setting(component, key), expect=_text(value))
             case SetLayer(layer=layer, key=key, value=value):
@@ -204,18 +204,12 @@ class LocalTarget:
         """Make a change. Raises ChangeRefused where the component says 400, ArmFailed otherwise."""
         match change:
             case AddToxic():
-                self._toxiproxy.add_toxic(
-                    change.link,
-                    name=change.name,
-                    type=change.type,
-                    stream=change.stream,
-                    toxicity=change.toxicity,
-                    attributes=change.attributes,
-                )
+                toxic = Toxic(change.type, change.attributes, change.stream, change.toxicity, change.name)
+                self._toxiproxy.add_toxic(change.link, toxic)
             case RemoveToxic(link=link, name=name):
                 self._toxiproxy.remove_toxic(link, name)
             case SetLinkUp(link=link, up=up):
-                self._toxiproxy.set_enabled(link, up)
+                (self._toxiproxy.enable if up else self._toxiproxy.disable)(link)
             case AddDataToxic(link=link):
                 body = {"name": change.name, "type": change.type, "parameters": dict(change.parameters)}
                 request(self._wiring.data_api, "POST", f"/links/{link}/toxics", body)
@@ -265,7 +259,7 @@ class LocalTarget:
     def _changed_meanwhile(self, undo: Change) -> bool:
         match undo:
             case SetLinkUp(link=link, expect=expect):
-                return bool(self._toxiproxy.get(link).enabled != expect)
+                return self._toxiproxy.proxy(link).enabled != expect
             case Configure(component=component, key=key, expect=expect):
                 return _text(self._setting(component, key)) != expect
             case SetLayer(layer=layer, key=key, expect=expect):
@@ -274,7 +268,7 @@ class LocalTarget:
             case SetAlias(alias=alias, expect=expect):
                 return self._alias(alias) != expect
             case RemoveToxic(link=link, name=name):
-                return all(toxic.name != name for toxic in self._toxiproxy.get(link).toxics)
+                return all(toxic.name != name for toxic in self._toxiproxy.proxy(link).toxics)
             case Start(component=component):
                 return component in self._stack.pids
             case _:
