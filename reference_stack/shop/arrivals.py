@@ -40,17 +40,19 @@ def visits(world: World, day: int, level: float) -> Visits:
 async def live_through(
     runtime: Runtime,
     world: World,
-    day: int,
+    start_day: float,
     end_day: float,
     level: Callable[[], float],
     arrive: Callable[[Visits, int], object],
 ) -> None:
-    """Call `arrive` at the time of each view of `day`, from now on and until `end_day`.
+    """Call `arrive` at the time of each view from `start_day` to the end of that day, or to `end_day`.
 
-    A `level` that changes on the way (a surge) counts from the next view or 1/24 day on.
+    A view whose time is past is made at once. A `level` that changes on the way (a surge) counts from the
+    next view or 1/24 day on.
     """
+    day = int(start_day // 1)
     end = min(float(day + 1), end_day)
-    now = max(float(day), runtime.day())
+    now = start_day
     planned = level()
     plan, times, index = _plan(world, day, planned, now)
     while now < end:

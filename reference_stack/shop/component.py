@@ -42,6 +42,8 @@ class Shop(Component[ShopSettings]):
         super().__init__(name, runtime, telemetry, settings, layers, build)
         self.in_flight = 0
         """Views under way, their events included."""
+        self.start_day: float | None = None
+        """When the first shoppers come; None is the moment at which the shop begins to run."""
         self._world = world
         self._end_day = min(end_day, LAST_DAY)
         self._ledger = Ledger(telemetry, runtime.day())
@@ -53,13 +55,14 @@ class Shop(Component[ShopSettings]):
     async def run(self) -> None:
         """Let time pass, day by day; returns when no more shoppers come."""
         self.runtime.spawn(self._report())
-        day = int(self.runtime.day() // 1)
-        while day < self._end_day:
+        start = self.runtime.day() if self.start_day is None else self.start_day
+        while start < self._end_day:
             self.telemetry.metrics.set("returning_level", self._returning.level)
-            await live_through(self.runtime, self._world, day, self._end_day, self._level, self._arrive)
-            if day + 1 <= self._end_day:
+            await live_through(self.runtime, self._world, start, self._end_day, self._level, self._arrive)
+            day = int(start // 1)
+            start = float(day + 1)
+            if start <= self._end_day:
                 self._returning.midnight(day)
-            day += 1
 
     def report(self) -> None:
         """Write what is tallied now: at each tick, and at the end."""

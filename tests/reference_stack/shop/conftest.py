@@ -59,7 +59,7 @@ class FakeServing(Component[ShopSettings]):
     asked: list[RecommendRequest]
     slate: Callable[[int], list[int]]
     delay_ms: float = 0.0
-    broken: Callable[[RecommendRequest], bool] = staticmethod(lambda _request: False)  # type: ignore[assignment]
+    broken: Callable[[RecommendRequest], bool] = staticmethod(lambda _request: False)
     fallback: str = ""
 
     @serves(RECOMMEND)
@@ -90,6 +90,10 @@ class FakeCollector(Component[ShopSettings]):
         return CollectReply(accepted=len(events.products), quarantined=0)
 
 
+def usual_slate(_customer: int) -> list[int]:
+    return list(range(40, 50))
+
+
 @dataclass
 class Stage:
     """What the tests play with."""
@@ -100,7 +104,7 @@ class Stage:
     settings: ShopSettings = field(default_factory=ShopSettings)
     end_day: float = 100.0
     logs: list[dict[str, Any]] = field(default_factory=list)
-    slate: Callable[[int], list[int]] = lambda _customer: list(range(40, 50))
+    slate: Callable[[int], list[int]] = field(default_factory=lambda: usual_slate)
 
     def start(self) -> None:
         for name in REPLICAS:
@@ -137,7 +141,7 @@ class Stage:
         return [row for line in self.logs if line["event"] == "views" for row in line["rows"]]
 
     def total(self, name: str) -> float:
-        return sum(row[name] for row in self.rows())
+        return float(sum(row[name] for row in self.rows()))
 
     def configure(self, key: str, value: object) -> None:
         got: list[int] = []

@@ -1,0 +1,150 @@
+"""The shop in its own process, under Locust: the same component, with greenlets under it."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import gevent
+import msgspec
+from gevent.pywsgi import WSGIServer
+
+from reference_stack.component import operations_of
+from reference_stack.folders import DirectoryFolder
+from reference_stack.ports import NotFound, PortError, Rejected
+from reference_stack.settings import REPLICAS, StackSettings
+from reference_stack.shells.server import report, status_of
+from reference_stack.shop.component import Shop
+from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end
+from reference_stack.shop.shopper import Replica
+from reference_stack.telemetry import Telemetry
+from reference_stack.world import World, preset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from locust.env import Environment
+
+_POLL_S = 0.002
+_DRAIN_S = 10.0
+
+
+class LiveShop:
+    """A shop with its log, its server and its ports; `live` is its whole life."""
+
+    def __init__(self, settings: StackSettings, environment: Environment) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._root = Path(settings.root)
+        self._log = _open_log(self._root / "logs" / "shop.jsonl")
+        self._runtime = GreenletRuntime(settings.day_seconds, on_lag=self._lagged, on_error=self._broke)
+        self._telemetry = Telemetry("shop", self._runtime, self._write)
+        self.shop = Shop(
+            "shop",
+            self._runtime,
+            self._telemetry,
+            settings.shop,
+            settings.layers,
+            settings.build,
+            world=World.draw(preset(settings.world), settings.seed),
+            replicas=[Replica(name, self._port(name)) for name in REPLICAS],
+            collector=self._port("collector"),
+            folder=DirectoryFolder(self._root / "shop"),
+            end_day=settings.days,
+        )
+        host, _, port = settings.addresses["shop"].rpartition(":")
+        self._server = WSGIServer((host, int(port)), management(self.shop), log=None, error_log=None)
+
+    def live(self) -> None:
+        """Answer, wait for the common origin, let the shoppers come, and wait for the last of them."""
+        self._server.start()
+        gc.collect()
+        gc.freeze()
+        origin = self._root / "origin"
+        if not origin.exists():
+            # Whoever was there before the beginning has the whole first day.
+            self.shop.start_day = 0.0
+        self._runtime.start(read_origin(origin))
+        run_to_end(self.shop.run())
+        with gevent.Timeout(_DRAIN_S, False):
+            while self.shop.in_flight:
+                gevent.sleep(_POLL_S)
+
+    def close(self) -> None:
+        """Write what is tallied and not yet written; the port is free afterwards."""
+        self.shop.report()
+        self._server.close()
+        self._log.close()
+
+    def _port(self, callee: str) -> GreenletPort:
+        address = self._settings.links.get(f"shop-{callee}", self._settings.addresses[callee])
+        return GreenletPort(address, self._measured)
+
+    def _measured(self, operation: str, took_ms: float, length: int, error: Exception | None) -> None:
+        self._environment.events.request.fire(  # type: ignore[no-untyped-call]
+            request_type="POST",
+            name=operation,
+            response_time=took_ms,
+            response_length=length,
+            exception=error,
+            context={},
+        )
+
+    def _lagged(self, lag_days: float, over_days: float) -> None:
+        self._telemetry.log("lag", lag_days=lag_days, over_days=over_days)
+
+    def _broke(self, error: BaseException) -> None:
+        report(self._telemetry, "task", error)
+
+    def _write(self, line: str) -> None:
+        # Greenlets may outlive the log for a moment while Locust shuts down.
+        if not self._log.closed:
+            self._log.write(line + "\n")
+            self._log.flush()
+
+
+def read_origin(file: Path) -> float:
+    """Block until the common origin is there: a value of the monotonic clock, in seconds."""
+    while not file.exists() or not (text := file.read_text().strip()):
+        gevent.sleep(_POLL_S)
+    return float(text)
+
+
+def management(shop: Shop) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """A WSGI application that answers the shop's operations, as JSON at their names; `/metrics` as text."""
+    operations = operations_of(shop)
+
+    def outcome(name: str, body: bytes) -> msgspec.Struct | PortError:
+        if name not in operations:
+            return NotFound(f"{shop.name} has no operation {name!r}")
+        operation, handler = operations[name]
+        try:
+            request = msgspec.json.decode(body or b"{}", type=operation.request)
+            work = cast("Coroutine[Any, Any, msgspec.Struct]", handler(request))
+            return run_to_end(work)
+        except msgspec.DecodeError as error:
+            return Rejected(str(error))
+        except PortError as error:
+            return error
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        name = environ["PATH_INFO"].strip("/")
+        if name == "metrics":
+            start_response("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
+            return [shop.telemetry.metrics.render().encode()]
+        what = outcome(name, environ["wsgi.input"].read())
+        body = (
+            msgspec.json.encode({"error": str(what)})
+            if isinstance(what, PortError)
+            else msgspec.json.encode(what)
+        )
+        start_response(f"{status_of(what)} -", [("Content-Type", "application/json")])
+        return [body]
+
+    return answer
+
+
+def _open_log(path: Path) -> TextIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a", encoding="utf-8")

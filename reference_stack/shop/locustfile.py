@@ -1,0 +1,41 @@
+"""Loaded by Locust only: one user, who is all shoppers. See `reference_stack.shop.process.command`."""
+
+from __future__ import annotations
+
+import logging
+from argparse import ArgumentParser
+from pathlib import Path
+
+from locust import User, constant, events, task
+
+from reference_stack.settings import read_settings
+from reference_stack.shop.live import LiveShop
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def add_arguments(parser: ArgumentParser) -> None:
+    """Take the stack's settings file."""
+    parser.add_argument("--settings", type=Path, required=True, help="the stack's settings file")
+
+
+class Shoppers(User):
+    """Starts a greenlet for each view, at the time that the seed says, however slow the site is."""
+
+    wait_time = constant(0)
+
+    @task
+    def live(self) -> None:
+        """The whole run; it ends the process, with exit code 1 if it breaks."""
+        environment = self.environment
+        try:
+            shop = LiveShop(read_settings(environment.parsed_options.settings), environment)
+            # Locust fires this on SIGTERM too; what is not written by then would be lost.
+            environment.events.quitting.add_listener(lambda **_: shop.close())
+            shop.live()
+        except Exception:
+            # Said here, since quitting ends this greenlet before Locust can say it.
+            logging.getLogger(__name__).exception("the shop broke")
+            environment.process_exit_code = 1
+            raise
+        finally:
+            environment.runner.quit()
