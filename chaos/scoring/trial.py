@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
@@ -28,8 +28,8 @@ from chaos.scoring.lag import worst_lag
 from chaos.scoring.layers import layer_results
 
 
-def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal], root: Path | None = None) -> TrialResult:
-    """Judge one trial. Paths of journals are given relative to `root`, where they lie within it.
+def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult:
+    """Judge one trial. Paths of journals are relative to the run's folder, in which trials have their own.
 
     Arms that are missing were not measured. Raises InvalidInput where a journal's plan cannot be read.
     """
@@ -59,7 +59,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal], root: Path | N
         alerts=_alerts(facts.views),
         harm={arm: dict(kinds) for arm, kinds in facts.harm.items()},
         worst_segment=worst_segments(defended, control) if defended is not None else {},
-        arms=[_arm(facts, view, root) for view in facts.views.values()],
+        arms=[_arm(facts, view) for view in facts.views.values()],
         not_armed=facts.not_armed,
     )
 
@@ -113,12 +113,11 @@ def _alerts(views: Mapping[Arm, ArmView]) -> list[AlertResult]:
     ]
 
 
-def _arm(facts: Facts, view: ArmView, root: Path | None) -> ArmResult:
+def _arm(facts: Facts, view: ArmView) -> ArmResult:
     path = view.journal.path
-    inside = root is not None and path.is_relative_to(root)
     return ArmResult(
         arm=view.arm,
-        journal=path.relative_to(root).as_posix() if inside and root is not None else path.name,
+        journal=PurePosixPath(path.parent.name, path.name).as_posix(),
         steady_before=facts.before[view.arm].ok,
         steady_after=facts.after[view.arm].ok,
         lag_days=worst_lag(view),
@@ -126,22 +125,13 @@ def _arm(facts: Facts, view: ArmView, root: Path | None) -> ArmResult:
     )
 
 
-def scenario_verdict(trials: Iterable[TrialResult], pass_share: float = 1.0) -> Verdict:
-    """Over seeds: passed when at least `pass_share` of the trials that are not void passed; else failed.
+def share_verdict(verdicts: Iterable[Verdict], pass_share: float = 1.0) -> Verdict:
+    """A scenario's verdict over its seeds: passed when `pass_share` of the trials that are not void passed.
 
-    Void where no trial was anything but void.
+    Void where every trial was void, or there was none.
     """
-    told = [trial.verdict for trial in trials if trial.verdict is not Verdict.VOID]
+    told = [verdict for verdict in verdicts if verdict is not Verdict.VOID]
     if not told:
         return Verdict.VOID
     share = told.count(Verdict.PASSED) / len(told)
     return Verdict.PASSED if share >= pass_share - 1e-9 else Verdict.FAILED
-
-
-def verdict_of(trials: Sequence[TrialResult], pass_shares: Mapping[str, float]) -> Verdict:
-    """The verdict of a run: of each scenario over its seeds, combined as failed before void before passed."""
-    names = list(dict.fromkeys(trial.scenario for trial in trials))
-    return combine(
-        scenario_verdict((trial for trial in trials if trial.scenario == name), pass_shares.get(name, 1.0))
-        for name in names
-    )

@@ -1,0 +1,22 @@
+"""results.json: stable, versioned and documented in docs/results.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chaos.domain.verdict import Results
+
+
+def dumps(results: Results) -> str:
+    """The text of results.json, `schema` first, ending in a line break."""
+    return results.model_dump_json(by_alias=True, indent=1) + "\n"
+
+
+def write_json(results: Results, path: Path) -> None:
+    """Write results.json."""
+    path.write_text(dumps(results), encoding="utf-8")
+
+
+def read_json(path: Path) -> Results:
+    """Read results.json back. Raises pydantic's ValidationError for one of another shape."""
+    return Results.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,73 @@
+"""JUnit XML for CI: a trial is a test case, failed is a failure, and void an error: never green."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from chaos.domain.verdict import Results, TrialResult, Verdict
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(results: Results) -> str:
+    """The XML document: a suite per scenario, a case per seed; what was not run is skipped."""
+    suites = ElementTree.Element("testsuites", name="mlchaos")
+    for name in dict.fromkeys(trial.scenario for trial in results.trials):
+        _suite(suites, name, [trial for trial in results.trials if trial.scenario == name])
+    if results.not_run:
+        suite = ElementTree.SubElement(suites, "testsuite", name="not run")
+        for lacking in results.not_run:
+            case = ElementTree.SubElement(suite, "testcase", name=lacking.scenario, classname="not_run")
+            says = f"the target lacks {', '.join(lacking.needs)}"
+            ElementTree.SubElement(case, "skipped", message=says)
+        _count(suite)
+    if not results.trials:
+        suite = ElementTree.SubElement(suites, "testsuite", name="mlchaos")
+        case = ElementTree.SubElement(suite, "testcase", name="run", classname="mlchaos")
+        ElementTree.SubElement(case, "error", message="void: no trial was run", type="void")
+        _count(suite)
+    ElementTree.indent(suites)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
+    )
+
+
+def write_junit(results: Results, path: Path) -> None:
+    """Write the XML document, making its folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(junit(results), encoding="utf-8")
+
+
+def _suite(suites: ElementTree.Element, name: str, trials: list[TrialResult]) -> None:
+    suite = ElementTree.SubElement(suites, "testsuite", name=name)
+    for trial in trials:
+        case = ElementTree.SubElement(suite, "testcase", name=f"seed {trial.seed}", classname=name)
+        seconds = [arm.seconds for arm in trial.arms if arm.seconds is not None]
+        if seconds:
+            case.set("time", f"{sum(seconds):.3f}")
+        lines = _clean("\n".join(f"{r.verdict.value}: {r.about}: {r.says}" for r in trial.reasons))
+        if trial.verdict is Verdict.PASSED:
+            ElementTree.SubElement(case, "system-out").text = lines
+            continue
+        kind = "failure" if trial.verdict is Verdict.FAILED else "error"
+        why = "; ".join(f"{r.about}: {r.says}" for r in trial.reasons if r.verdict is trial.verdict)
+        message = _clean(f"{trial.verdict.value}: {why or 'nothing was measured'}")
+        ElementTree.SubElement(case, kind, message=message, type=trial.verdict.value).text = lines
+    _count(suite)
+
+
+def _count(suite: ElementTree.Element) -> None:
+    for attribute, path in (
+        ("tests", "testcase"),
+        ("failures", "testcase/failure"),
+        ("errors", "testcase/error"),
+        ("skipped", "testcase/skipped"),
+    ):
+        suite.set(attribute, str(len(suite.findall(path))))
+
+
+def _clean(text: str) -> str:
+    """Without the control characters that no XML document may hold."""
+    return _NOT_XML.sub("�", text)

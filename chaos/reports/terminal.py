@@ -1,0 +1,308 @@
+"""The answer in one screen: at most 45 lines of at most 100 columns."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from chaos.domain.layer import Mode, Outcome
+from chaos.domain.scenario import Arm, Harm
+from chaos.domain.verdict import (
+    AlertResult,
+    FaultResult,
+    LayerResult,
+    Reason,
+    Results,
+    TrialResult,
+    Verdict,
+    combine,
+)
+
+LINES = 45
+STYLE = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Verdict.VOID: "bold yellow"}
+OUTCOME_STYLE = {
+    Outcome.PREVENTED: "green",
+    Outcome.CONTAINED: "green",
+    Outcome.DETECTED: "green",
+    Outcome.MISSED: "red",
+    Outcome.NOT_ARMED: "red",
+    Outcome.NOT_REACHED: "dim",
+}
+DULL = (Outcome.NOT_REACHED, None)
+
+
+def answer(results: Results, folder: Path, width: int = 100) -> list[Text]:
+    """The lines to print; `folder` is where report.html lies."""
+    # Less room for the tables, in steps, until everything fits.
+    found: list[Text] = []
+    for room in range(5):
+        found = list(_lines(results, folder, width, room))
+        if len(found) <= LINES:
+            break
+    return [_cut(line, width) for line in found[:LINES]]
+
+
+def _lines(results: Results, folder: Path, width: int, room: int) -> Iterator[Text]:
+    if len(results.trials) == 1:
+        return _one(results, results.trials[0], folder, width, room)
+    return _many(results, folder, width, room)
+
+
+def _cut(line: Text, width: int) -> Text:
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _title(verdict: Verdict, says: str) -> Text:
+    text = Text.assemble((f" {verdict.value.upper()} ", f"{STYLE[verdict]} reverse"), "  ", (says, "bold"))
+    return text
+
+
+# --- one trial -------------------------------------------------------------------------------------------
+
+
+def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: int) -> Iterator[Text]:
+    pace = f"{results.day_seconds:g} s"
+    says = f"{trial.scenario} · seed {trial.seed} · {results.target} · {trial.days:g} days of {pace}"
+    yield _title(trial.verdict, says)
+    if any(arm.interrupted for arm in trial.arms):
+        yield Text("interrupted: what follows is what the journals hold", style="yellow")
+    yield Text("")
+    yield from _reasons(trial.reasons, width, 3 if room < 2 else 2 if room < 4 else 1)
+    yield Text("")
+    for fault in trial.faults:
+        yield from _fault(fault, len(trial.faults) > 1)
+    if trial.not_armed:
+        yield _pair("not armed", ", ".join(trial.not_armed), "red")
+    yield Text("")
+    yield from _layers(trial.layers, dull=room < 1)
+    yield Text("")
+    yield from _harm(trial, (9, 6, 5, 4, 2)[room])
+    yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room])
+    yield from _paths(folder, trial)
+    yield from _not_run(results)
+
+
+def _pair(name: str, says: str, style: str = "") -> Text:
+    return Text.assemble((f"{name:<17}", "dim"), (says, style))
+
+
+def _reasons(reasons: Sequence[Reason], width: int, most: int) -> Iterator[Text]:
+    kept = [r for r in reasons if r.verdict is Verdict.PASSED and r.about.startswith("budget ")]
+    for reason in sorted(reasons, key=lambda r: r.verdict is Verdict.PASSED):
+        if len(kept) > 1 and reason in kept:
+            if reason is kept[0]:
+                names = ", ".join(one.about.removeprefix("budget ") for one in kept)
+                yield _reason(Verdict.PASSED, "budgets", f"kept: {names}")
+            continue
+        first, *rest = textwrap.wrap(reason.says, max(20, width - 29)) or [""]
+        lines = 1 if reason.verdict is Verdict.PASSED else most
+        if len(rest) >= lines:
+            rest = [*rest[: lines - 1]]
+            if rest:
+                rest[-1] += " …"
+            else:
+                first += " …"
+        yield _reason(reason.verdict, reason.about, first)
+        for line in rest:
+            yield Text(" " * 29 + line)
+
+
+def _reason(verdict: Verdict, about: str, says: str) -> Text:
+    return Text.assemble((f"{verdict.value:<7}", STYLE[verdict]), f" {about[:20]:<20} ", says)
+
+
+def _fault(fault: FaultResult, several: bool) -> Iterator[Text]:
+    name = f"{fault.fault}: " if several else ""
+    if fault.detection is None:
+        yield _pair("first detection", f"{name}none", "red")
+    else:
+        found = fault.detection
+        since = "injection (it was prevented)" if fault.prevented else "verified effect"
+        expected = "" if found.expected else ", which nobody expected"
+        says = (
+            f"{name}{found.layer}{expected}, day {found.day:.2f}: {found.delay_days:.2f} d after the {since}"
+        )
+        yield _pair("first detection", says, "green" if found.expected else "yellow")
+    if fault.containment is not None:
+        held = fault.containment
+        by = f", by {', '.join(held.by)}" if held.by else ", by no layer"
+        yield _pair("containment", f"{name}{held.ratio:.2f} of {held.of.value}{by}")
+    else:
+        yield _pair("containment", f"{name}not measured", "dim")
+    if fault.recovery is None:
+        yield _pair("recovery", f"{name}none measured", "dim")
+    else:
+        back = fault.recovery
+        yield _pair("recovery", f"{name}day {back.day:.2f}: {back.delay_days:.2f} d after the undo")
+
+
+def _layers(layers: Sequence[LayerResult], *, dull: bool) -> Iterator[Text]:
+    if not layers:
+        return
+    shown = [row for row in layers if _telling(row)]
+    if dull and len(layers) <= 10:
+        shown = list(layers)
+    head = f"{'layer':<14}{'mode':<9}{'outcome':<13}{'fired':>8}{'acted':>8}  {'false alarms':>12}"
+    yield Text(head, style="dim")
+    for row in shown:
+        outcome = row.outcome.value if row.outcome is not None else "-"
+        acted = row.first_acted_day
+        line = Text(f"{row.layer[:13]:<14}{row.mode.value:<9}")
+        line.append(f"{outcome:<13}", style=OUTCOME_STYLE[row.outcome] if row.outcome else "dim")
+        line.append(f"{_day(row.first_fired_day):>8}{_day(acted):>8}  ")
+        alarms = "-" if row.false_alarms is None else str(row.false_alarms)
+        line.append(f"{alarms:>12}", style="red" if row.false_alarms else "")
+        if row.would_have_acted_day is not None:
+            line.append(f"  would have acted on day {row.would_have_acted_day:.2f}", style="yellow")
+        elif "detect" in row.expected:
+            line.append("  expected", style="dim")
+        yield line
+    rest = [row for row in layers if row not in shown]
+    for each in dict.fromkeys(row.outcome for row in rest):
+        names = ", ".join(row.layer for row in rest if row.outcome is each)
+        yield Text(f"{each.value if each else 'nothing to do'}: {names}", style="dim")
+
+
+def _telling(row: LayerResult) -> bool:
+    off = row.mode is Mode.OFF and not row.expected
+    spoke = row.would_have_acted_day is not None or bool(row.false_alarms) or bool(row.expected)
+    return spoke or (row.outcome not in DULL and not off)
+
+
+def _day(day: float | None) -> str:
+    return "-" if day is None else f"{day:.2f}"
+
+
+def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
+    arms = [arm for arm in Arm if arm in trial.harm]
+    if not arms:
+        return
+    yield Text(
+        f"{'harm':<18}" + "".join(f"{arm.value:>12}" for arm in arms) + "   worst segment", style="dim"
+    )
+    kinds = [k for k in Harm if any(trial.harm[arm].get(k) for arm in arms)]
+    for kind in kinds[:most]:
+        line = Text(f"{kind.value:<18}")
+        for arm in arms:
+            line.append(f"{amount(trial.harm[arm].get(kind), kind):>12}")
+        worst = trial.worst_segment.get(kind)
+        if worst is not None:
+            line.append(f"   {worst.segment}: {amount(worst.value, kind)}", style="dim")
+        elif kind is Harm.QUALITY_PCT_DAYS:
+            line.append("   noise ± 22 on one seed", style="dim")
+        yield line
+    if more := kinds[most:]:
+        yield Text(f"also, in the report: {', '.join(kind.value for kind in more)}", style="dim")
+    unknown = [k.value for k in Harm if all(trial.harm[arm].get(k) is None for arm in arms)]
+    none = [k.value for k in Harm if k not in kinds and k.value not in unknown]
+    if none:
+        yield Text(f"none: {', '.join(none)}", style="dim")
+    if unknown:
+        yield Text(f"not measured: {', '.join(unknown)}", style="dim")
+
+
+def amount(value: float | None, kind: Harm) -> str:
+    """A harm for people: `-` where it was not measured, counts whole, days with one decimal."""
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if kind.value.endswith("_days") else f"{value:,.0f}"
+
+
+def _alerts(alerts: Sequence[AlertResult], most: int) -> Iterator[Text]:
+    mine = [alert for alert in alerts if alert.arm is Arm.DEFENDED]
+    for alert in mine[:most]:
+        answered = (
+            "nobody answered"
+            if alert.acknowledged_day is None
+            else f"acknowledged on day {alert.acknowledged_day:.2f}"
+        )
+        says = f"{alert.name} ({alert.severity}) to {alert.routed_to} on day {alert.sent_day:.2f}, {answered}"
+        yield _pair("alert", says, "" if alert.acknowledged_day is not None else "yellow")
+    if len(mine) > most:
+        yield _pair("", f"and {len(mine) - most} more", "dim")
+
+
+def _paths(folder: Path, trial: TrialResult | None) -> Iterator[Text]:
+    yield _pair("report", _short(folder / "report.html"), "bold")
+    if trial is not None and trial.arms:
+        yield _pair("journal", _short(folder / trial.arms[0].journal))
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user stands, where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)
+
+
+def _not_run(results: Results) -> Iterator[Text]:
+    for lacking in results.not_run:
+        yield _pair("not run", f"{lacking.scenario}: the target lacks {', '.join(lacking.needs)}", "dim")
+
+
+# --- several trials --------------------------------------------------------------------------------------
+
+
+def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Text]:
+    names = list(dict.fromkeys(trial.scenario for trial in results.trials))
+    says = f"{len(results.trials)} trials of {len(names)} scenario{'' if len(names) == 1 else 's'}"
+    yield _title(results.verdict, f"{says} · {results.target} · days of {results.day_seconds:g} s")
+    yield Text("")
+    for name in names:
+        yield from _summary(name, [trial for trial in results.trials if trial.scenario == name], width)
+    yield Text("")
+    most = (24, 16, 10, 6, 3)[room]
+    head = f"{'scenario':<28}{'seed':>5}  {'verdict':<9}{'first detection':<22}{'delay':>7}{'contained':>11}"
+    yield Text(head, style="dim")
+    ordered = sorted(results.trials, key=lambda trial: trial.verdict is Verdict.PASSED)
+    for trial in ordered[:most]:
+        yield _row(trial)
+    if len(ordered) > most:
+        left = combine(trial.verdict for trial in ordered[most:])
+        yield Text(f"and {len(ordered) - most} more in the report, {left.value} at worst", style="dim")
+    yield Text("")
+    bad = [trial for trial in results.trials if trial.verdict is not Verdict.PASSED]
+    for trial in bad[: (4, 3, 2, 2, 1)[room]]:
+        decisive = [reason for reason in trial.reasons if reason.verdict is trial.verdict]
+        yield Text(f"{trial.scenario}, seed {trial.seed}", style="bold")
+        yield from _reasons(decisive[:2], width, 2)
+    yield from _paths(folder, None)
+    yield from _not_run(results)
+
+
+def _summary(name: str, trials: Sequence[TrialResult], width: int) -> Iterator[Text]:
+    counts = ", ".join(
+        f"{sum(1 for trial in trials if trial.verdict is verdict)} {verdict.value}"
+        for verdict in Verdict
+        if any(trial.verdict is verdict for trial in trials)
+    )
+    delays = [f.detection.delay_days for t in trials for f in t.faults if f.detection is not None]
+    ratios = [f.containment.ratio for t in trials for f in t.faults if f.containment is not None]
+    missed = sum(1 for t in trials for f in t.faults if f.detection is None)
+    says = f"{counts} of {len(trials)}"
+    if delays:
+        says += f"; detected after {statistics.median(delays):.2f} d (at most {max(delays):.2f})"
+    if missed:
+        says += f", not detected {missed} times"
+    if ratios:
+        says += f"; contained {min(ratios):.2f} at least"
+    first, *rest = textwrap.wrap(says, max(20, width - 30))
+    yield Text.assemble((f"{name[:27]:<28}", "bold"), first)
+    for line in rest:
+        yield Text(" " * 28 + line)
+
+
+def _row(trial: TrialResult) -> Text:
+    found = next((fault.detection for fault in trial.faults if fault.detection is not None), None)
+    held = next((fault.containment for fault in trial.faults if fault.containment is not None), None)
+    seen = "-" if found is None else f"{found.layer}, day {found.day:.2f}"
+    line = Text(f"{trial.scenario[:27]:<28}{trial.seed:>5}  ")
+    line.append(f"{trial.verdict.value:<9}", style=STYLE[trial.verdict])
+    line.append(f"{seen:<22}{'-' if found is None else f'{found.delay_days:.2f}':>7}")
+    line.append(f"{'-' if held is None else f'{held.ratio:.2f}':>11}")
+    return line

@@ -1,0 +1,139 @@
+"""The live timeline: one line for each thing worth knowing while a run goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chaos.domain.event import (
+    Action,
+    Alert,
+    Alias,
+    Applied,
+    Effect,
+    Event,
+    Exit,
+    Lag,
+    Phase,
+    Planned,
+    Refused,
+    Signal,
+    Undone,
+    Version,
+)
+from chaos.domain.layer import Mode, SignalKind
+from chaos.domain.scenario import Arm
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STYLE = {"fault": "bold red", "well": "green", "layer": "yellow", "alert": "magenta", "": "", "dim": "dim"}
+STARTS = ("provision", "teardown", "void", "aborted", "interrupted")
+WORDS = {
+    SignalKind.FIRED: "fired",
+    SignalKind.ACTED: "acted",
+    SignalKind.WOULD_HAVE_ACTED: "would have acted",
+    SignalKind.CLEARED: "cleared",
+}
+
+
+class Timeline:
+    """Turns events into lines. What is said every day, and what only a machine reads, is left out."""
+
+    def __init__(self, console: Console, *, fault_names: bool = True) -> None:
+        self._console = console
+        self._fault_names = fault_names
+        self._changes: dict[tuple[str, str], str] = {}
+        self._bites: dict[tuple[str, str], bool] = {}
+        self._alerts: dict[tuple[str, str], str] = {}
+
+    def show(self, event: Event, arm: Arm, trial: str = "") -> None:
+        """Print a line about an event, if there is something to say about it."""
+        line = self._line(event, f"{trial}/{arm.value}")
+        if line is None:
+            return
+        kind, who, says = line
+        from rich.text import Text
+
+        head = f"{'day':>4} {event.day:6.2f}  {arm.value:<10}  "
+        text = Text(head, style="dim")
+        text.append(f"{who:<12} ", style=STYLE[kind])
+        text.append(says, style="" if kind != "dim" else "dim")
+        self._console.print(text, soft_wrap=True, highlight=False)
+
+    def _line(self, event: Event, key: str) -> tuple[str, str, str] | None:
+        """(kind, who, what), or None for silence."""
+        match event:
+            case Phase():
+                return _phase(event)
+            case Signal():
+                return _signal(event)
+            case Alert():
+                return self._alert(event, key)
+            case Effect():
+                return self._effect(event, key)
+            case Planned() | Applied() | Refused() | Undone():
+                return self._change(event, key)
+            case Alias(alias=alias, version=version, by=by):
+                to = "nothing" if version is None else f"version {version}"
+                return "", "registry", f"{alias} is {to} now, by {by}"
+            case Version(version=version):
+                return "dim", "trainer", f"version {version} registered"
+            case Action(by=by, says=says, action=action):
+                return "well", by, says or action
+            case Exit(component=component, code=code, expected=False):
+                return "fault", component, f"ended by itself with code {code}"
+            case Lag(component=component, lag_days=late, over_days=over):
+                return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
+            case _:
+                return None
+
+    def _alert(self, alert: Alert, key: str) -> tuple[str, str, str] | None:
+        # An alert is told again whenever something about it changes.
+        state = "acknowledged" if alert.acknowledged_day is not None else alert.state
+        state = "resolved" if alert.state == "resolved" else state
+        if self._alerts.get((key, alert.id)) == state:
+            return None
+        self._alerts[key, alert.id] = state
+        if state == "firing":
+            return "alert", "alert", f"{alert.name} ({alert.severity}, {alert.category}) to {alert.routed_to}"
+        return "dim", "alert", f"{alert.name} {state}"
+
+    def _effect(self, effect: Effect, key: str) -> tuple[str, str, str] | None:
+        seen = bool(effect.seen)
+        if self._bites.get((key, effect.fault), False) == seen:
+            return None
+        self._bites[key, effect.fault] = seen
+        name = effect.fault if self._fault_names else "fault"
+        return ("fault", name, "takes effect") if seen else ("well", name, "its effect is over")
+
+    def _change(self, event: Planned | Applied | Refused | Undone, key: str) -> tuple[str, str, str] | None:
+        if isinstance(event, Planned):
+            self._changes[key, event.id] = event.about
+            return None
+        about = self._changes.get((key, event.id), event.id)
+        name = about if self._fault_names else "fault"
+        if isinstance(event, Applied):
+            return "fault", name, "injected" if not about.startswith("hole_") else "opened"
+        if isinstance(event, Refused):
+            return "well", event.by, f"refuses {name}: {event.says}"
+        if event.outcome == "failed":
+            return "fault", name, f"UNDO FAILED: {event.says}"
+        return "well", name, "undone" if event.outcome == "undone" else f"left as it is: {event.says}"
+
+
+def _phase(phase: Phase) -> tuple[str, str, str] | None:
+    if phase.phase not in STARTS:
+        return None
+    says = {"provision": "comes up", "teardown": "is taken down"}.get(phase.phase, phase.phase)
+    text = f"{says}: {phase.says}" if phase.says else says
+    return ("fault" if phase.phase in ("void", "aborted", "interrupted") else "dim"), "arm", text
+
+
+def _signal(signal: Signal) -> tuple[str, str, str] | None:
+    if signal.signal is SignalKind.REACHED:
+        return None
+    word = WORDS[signal.signal]
+    if signal.mode is Mode.OBSERVE and signal.signal is SignalKind.FIRED:
+        word += " (observes)"
+    says = f"{word}: {signal.says}" if signal.says else word
+    return ("well" if signal.signal is SignalKind.CLEARED else "layer"), signal.layer, says
