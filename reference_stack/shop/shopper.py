@@ -49,6 +49,7 @@ class Shopper:
         self._ledger = ledger
         self._returning = returning
         self._settings = settings
+        self._products = np.arange(len(world.catalogue))
 
     async def visit(self, visits: Visits, index: int) -> None:
         """The view `index` of a day, from the request to the acknowledgement of its events."""
@@ -121,7 +122,7 @@ class Shopper:
         """What the shopper's device sends: the moment is that at which the page was seen."""
         catalogue, customers = self._world.catalogue, self._world.customers
         day = self._runtime.day()
-        listed = np.clip(slate, 0, len(catalogue) - 1)
+        listed = self._products.take(slate, mode="clip")
         clicked = looks.clicked.tolist()
         prices = catalogue.price[listed].tolist()
         return ViewEvents(

@@ -104,7 +104,7 @@ class Stage:
     settings: ShopSettings = field(default_factory=ShopSettings)
     end_day: float = 100.0
     logs: list[dict[str, Any]] = field(default_factory=list)
-    slate: Callable[[int], list[int]] = field(default_factory=lambda: usual_slate)
+    slate: Callable[[int], list[int]] = field(default=usual_slate)
 
     def start(self) -> None:
         for name in REPLICAS:
