@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -108,7 +109,7 @@ class Stage:
 
     def start(self) -> None:
         for name in REPLICAS:
-            self.machine.start(name, lambda process, name=name: self._serving(process, name), ShellSettings())
+            self.machine.start(name, partial(self._serving, name=name), ShellSettings())
         self.machine.start("collector", self._collector, ShellSettings())
         self.machine.start("shop", self._shop, ShellSettings())
 
