@@ -8,12 +8,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from reference_stack.component import operations_of
 from reference_stack.ports import ModelVersion, NotFound, Registry, RegistryReader, Rejected
 from reference_stack.registry.memory import MemoryRegistry
 from reference_stack.registry.mlflow_client import MlflowRegistry
 from reference_stack.registry.rest import RestRegistry
+from reference_stack.registry.served import PortRegistry, RegistryService
+from reference_stack.telemetry import Telemetry
 
 from .conftest import DictFolder, InlineRuntime, Server
 
@@ -32,6 +36,7 @@ def address(new_server: Callable[..., Server]) -> str:
 @pytest.fixture(
     params=[
         "memory",
+        "served",
         pytest.param("mlflow", marks=pytest.mark.processes),
         pytest.param("rest", marks=pytest.mark.processes),
     ]
@@ -43,6 +48,12 @@ def hold(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
         if request.param == "memory":
             folder = DictFolder()
             await scenario(MemoryRegistry(folder, lambda: 3.5), MemoryRegistry(folder, lambda: 9.0))
+            return
+        if request.param == "served":
+            folder = DictFolder()
+            await scenario(
+                served(MemoryRegistry(folder, lambda: 3.5)), served(MemoryRegistry(folder, lambda: 9.0))
+            )
             return
         address = request.getfixturevalue("address")
         writer = MlflowRegistry(f"http://{address}", InlineRuntime())
@@ -56,6 +67,20 @@ def hold(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
             await reader.close()
 
     return lambda scenario: asyncio.run(run(scenario))
+
+
+def served(registry: Registry) -> PortRegistry:
+    """The registry behind its operations; each message is encoded on the way."""
+    service = RegistryService(
+        InlineRuntime(), Telemetry("registry", InlineRuntime(), lambda _: None), {}, "b1", registry=registry
+    )
+
+    class Direct:
+        async def call(self, operation: Any, request: Any, *, timeout_ms: float) -> Any:
+            asked = msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=operation.request)
+            return await operations_of(service)[operation.name][1](asked)
+
+    return PortRegistry(Direct())
 
 
 async def register(registry: Registry, artifact: bytes = b"model", **tags: str) -> ModelVersion:
