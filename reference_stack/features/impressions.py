@@ -25,6 +25,7 @@ COLUMNS = (
     "dwell",
     "day",
 )
+_TOO_LARGE = 2.0**53
 _WHOLE = ("customer", "segment", "product", "category", "position", "clicked")
 
 
@@ -58,14 +59,16 @@ class Impressions:
     def of(cls, columns: Mapping[str, npt.NDArray[Any]], *, keep_fallback: bool = True) -> Impressions:
         """The usable rows of event `columns` (the COLUMNS and, where there are, `view` and `fallback`).
 
-        A row is unusable if a number in it is null (NaN), or if a click has no dwell. With
-        `keep_fallback` False, rows whose `fallback` is not "" are left out too. Order is kept.
+        A row is unusable if a number in it is null (NaN) or no number at all, if a click has no dwell, or
+        if `clicked` is neither 0 nor 1. With `keep_fallback` False, rows whose `fallback` is not "" are left
+        out too. Order is kept. Raises KeyError for a missing column, ValueError for one of text.
         """
         numbers = {name: np.asarray(columns[name], dtype=np.float64) for name in COLUMNS}
-        usable = ~((numbers["clicked"] > 0) & ~np.isfinite(numbers["dwell"]))
+        clicked = numbers["clicked"] == 1
+        usable = (numbers["clicked"] == 0) | (clicked & (numbers["dwell"] >= 0) & (numbers["dwell"] < np.inf))
         for name in COLUMNS:
             if name != "dwell":
-                usable &= np.isfinite(numbers[name])
+                usable &= np.abs(numbers[name]) < _TOO_LARGE
         usable &= numbers["position"] >= 1
         if not keep_fallback and "fallback" in columns:
             usable &= np.asarray(columns["fallback"]) == ""
@@ -75,6 +78,13 @@ class Impressions:
         return cls(
             **whole, price=rows["price"], age=rows["age"], dwell=rows["dwell"], day=rows["day"], view=view
         )
+
+    def within(self, products: int, categories: int, segments: int) -> Impressions:
+        """The rows whose product, category and segment exist; others could be described by nothing."""
+        sensible = (self.product >= 0) & (self.product < products)
+        sensible &= (self.category >= 0) & (self.category < categories)
+        sensible &= (self.segment >= 0) & (self.segment < segments)
+        return self if sensible.all() else self.where(sensible)
 
     def where(self, rows: BoolArray | IntArray | slice) -> Impressions:
         """The rows where a mask (n,) is true, those of a list of row numbers, or a slice (never a copy)."""

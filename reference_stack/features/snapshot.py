@@ -24,6 +24,8 @@ class SnapshotParameters:
     segment_prior: float = 10.0
     dwell_seconds: float = 20.0
     """A click that was read for this long counts 1."""
+    categories: int = 8
+    segments: int = 5
 
 
 @dataclass(frozen=True)
@@ -104,24 +106,14 @@ def build(
     catalogue: Catalogue,
     day: int,
     parameters: SnapshotParameters | None = None,
-    *,
-    categories: int = 8,
-    segments: int = 5,
 ) -> Snapshot:
     """The snapshot of midnight of `day` from `impressions`; the caller chooses the window. Rows from `day`
     on, products that the catalogue lacks and unknown segments or categories are left out.
     """
     parameters = parameters or SnapshotParameters()
-    fit = (
-        (impressions.day < day)
-        & (impressions.product >= 0)
-        & (impressions.product < len(catalogue))
-        & (impressions.segment >= 0)
-        & (impressions.segment < segments)
-        & (impressions.category >= 0)
-        & (impressions.category < categories)
-    )
-    rows = impressions if fit.all() else impressions.where(fit)
+    categories, segments = parameters.categories, parameters.segments
+    rows = impressions.within(len(catalogue), categories, segments)
+    rows = rows if (rows.day < day).all() else rows.where(rows.day < day)
     customers, who = _numbered(rows.customer)
     products, what = _numbered(rows.product)
     exposure = rows.position.astype(np.float64) ** -0.5

@@ -41,6 +41,7 @@ def evaluate(
     """Judge `challenger` on `rows`, events of a day that it was not trained on; `snapshot` ends before
     that day and gives the customers' features and the popularity.
     """
+    rows = rows.within(len(catalogue), challenger.segment_category.shape[1], len(challenger.segment))
     scores = _scores(challenger, rows, snapshot, catalogue)
     ndcg = ndcg_by_view(scores, rows)
     popularity = ndcg_by_view(_popularity(rows, snapshot), rows)
@@ -64,7 +65,7 @@ def ndcg_by_view(scores: FloatArray, rows: Impressions) -> FloatArray:
     The gain of a click at slot j is j^½, one over the chance that the slot was looked at: plain clicks pay
     a model for putting things where the champion put them, and cost an innocent challenger about 1 in z.
     """
-    gains = rows.clicked * np.sqrt(rows.position)
+    gains = rows.clicked * rows.position.astype(np.float64) ** 0.5
     order = np.lexsort((rows.product, -scores, rows.view))
     gained = _discounted(rows.view[order], gains[order])
     order = np.lexsort((-gains, rows.view))

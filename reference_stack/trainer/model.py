@@ -123,7 +123,7 @@ def fit(
     parameters = parameters or ModelParameters()
     snapshot = snapshot or build(impressions, catalogue, day, parameters.snapshot)
     model = item_side(snapshot, parameters)
-    described, ranked = _point_in_time(impressions, catalogue, day, parameters)
+    described, ranked = point_in_time(impressions, catalogue, day, parameters)
     if len(ranked) == 0 or not (ranked.clicked > 0).any():
         return replace(model, rows=len(impressions))
     spread = described.std(axis=0)
@@ -159,32 +159,28 @@ def item_side(snapshot: Snapshot, parameters: ModelParameters) -> Model:
 
 def describe(model: Model, snapshot: Snapshot, catalogue: Catalogue, rows: Impressions) -> FloatArray:
     """The FEATURES of `rows`, (n, 8), as a request would have had them: customers from `snapshot`, products
-    from `model`; price, age and category as the event says. Unknown customers and products give zeros.
+    from `model`; price, age and category as the event says. What is unknown gives zeros. The rows must be
+    `Impressions.within` the catalogue.
     """
-    what = np.minimum(np.searchsorted(model.products, rows.product), max(0, len(model.products) - 1))
-    known = model.products[what] == rows.product if len(model.products) else np.zeros(len(rows), dtype=bool)
-    who = np.minimum(np.searchsorted(snapshot.customers, rows.customer), max(0, len(snapshot.customers) - 1))
-    met = snapshot.customers[who] == rows.customer if len(snapshot.customers) else np.zeros_like(known)
-    if not len(model.products) or not len(snapshot.customers):
-        return np.zeros((len(rows), len(FEATURES)))
-    users = folded(model, snapshot)
-    personal = np.stack(
-        [
-            np.einsum("ij,ij->i", users[who], model.factors[what]) * known,
-            snapshot.category[who, rows.category],
-            np.einsum("ij,ij->i", snapshot.content[who], catalogue.embedding[rows.product]),
-        ]
-    )
-    shared = np.stack(
-        [
-            model.segment[rows.segment, what] * known,
-            model.popularity[what],
-            np.exp(-rows.age / model.novelty_days),
-            rows.price,
-            model.segment_category[rows.segment, rows.category],
-        ]
-    )
-    return np.concatenate([personal * met, shared]).T
+    described = np.zeros((len(rows), len(FEATURES)))
+    if len(model.products):
+        what = np.searchsorted(model.products, rows.product).clip(max=len(model.products) - 1)
+        known = model.products[what] == rows.product
+        described[:, FEATURES.index("segment")] = model.segment[rows.segment, what] * known
+        described[:, FEATURES.index("popularity")] = model.popularity[what] * known
+    if len(snapshot.customers):
+        who = np.searchsorted(snapshot.customers, rows.customer).clip(max=len(snapshot.customers) - 1)
+        met = snapshot.customers[who] == rows.customer
+        content = np.einsum("ij,ij->i", snapshot.content[who], catalogue.embedding[rows.product])
+        described[:, FEATURES.index("category")] = snapshot.category[who, rows.category] * met
+        described[:, FEATURES.index("content")] = content * met
+        if len(model.products):
+            scores = np.einsum("ij,ij->i", folded(model, snapshot)[who], model.factors[what])
+            described[:, FEATURES.index("collaborative")] = scores * met * known
+    described[:, FEATURES.index("novelty")] = np.exp(-rows.age.clip(min=0.0) / model.novelty_days)
+    described[:, FEATURES.index("price")] = rows.price
+    described[:, FEATURES.index("segment_category")] = model.segment_category[rows.segment, rows.category]
+    return described
 
 
 def folded(model: Model, snapshot: Snapshot) -> FloatArray:
@@ -214,14 +210,16 @@ def _factorise(snapshot: Snapshot, rank: int) -> FloatArray:
     return factors
 
 
-def _point_in_time(
+def point_in_time(
     impressions: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
 ) -> tuple[FloatArray, Impressions]:
     """Features (n, 8) and rows of the last days of the window, each day described from the days before it.
 
     A window of one day is cut in half by time, so that there is something to describe from.
     """
-    dated = impressions if (impressions.day < day).all() else impressions.where(impressions.day < day)
+    sizes = parameters.snapshot
+    dated = impressions.within(len(catalogue), sizes.categories, sizes.segments)
+    dated = dated if (dated.day < day).all() else dated.where(dated.day < day)
     clock = np.floor(dated.day)
     if len(clock) and clock.min() == clock.max():
         clock = np.where(dated.day < np.median(dated.day), clock - 1.0, clock)

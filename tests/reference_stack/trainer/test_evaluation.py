@@ -1,0 +1,94 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reference_stack.calibration import sample
+from reference_stack.features.impressions import Impressions
+from reference_stack.features.snapshot import build
+from reference_stack.trainer.evaluation import evaluate, ndcg_by_view, paired_z
+from reference_stack.trainer.model import fit
+from reference_stack.world import World, preset
+
+
+@pytest.fixture(scope="module")
+def made():
+    world = World.draw(preset("default"), seed=1)
+    anything = np.tile(world.live_products(0)[:10], (len(world.customers), 1))
+    days = [sample(world, day, anything, exploration=1.0) for day in range(8)]
+    rows = Impressions.join(days[:7])
+    return world, days[7], build(rows, world.catalogue, 7), fit(rows, world.catalogue, 7)
+
+
+def views(clicked, view, product):
+    zeros = np.zeros(len(view))
+    whole = zeros.astype(np.int64)
+    return Impressions(
+        customer=whole,
+        segment=whole,
+        product=np.array(product),
+        category=whole,
+        price=zeros,
+        age=zeros,
+        position=np.ones(len(view), dtype=np.int64),
+        clicked=np.array(clicked),
+        dwell=zeros,
+        day=zeros,
+        view=np.array(view),
+    )
+
+
+def test_ndcg_of_views_by_hand():
+    rows = views([1, 0, 0, 1, 0, 0], [1, 1, 1, 2, 2, 3], [0, 1, 2, 0, 1, 0])
+    scores = np.array([0.1, 0.9, 0.5, 0.7, 0.2, 0.3])
+
+    assert ndcg_by_view(scores, rows).tolist() == pytest.approx([1 / np.log2(4), 1.0])
+
+
+def test_rows_of_a_view_need_not_lie_together_and_ties_go_to_the_lower_id():
+    rows = views([0, 1, 1, 0], [2, 1, 2, 1], [0, 5, 1, 4])
+
+    assert ndcg_by_view(np.zeros(4), rows).tolist() == pytest.approx([1 / np.log2(3), 1 / np.log2(3)])
+
+
+def test_a_model_beats_popularity_and_draws_with_itself(made):
+    world, rows, snapshot, model = made
+    result = evaluate(model, rows, snapshot, world.catalogue, champion=model)
+
+    assert result.z_popularity > 2
+    assert result.ndcg > result.ndcg_popularity
+    assert (result.z_champion, result.ndcg_champion) == (0.0, result.ndcg)
+    assert 0.65 < result.auc < 0.9
+
+
+def test_a_model_turned_upside_down_is_found_out(made):
+    world, rows, snapshot, model = made
+    result = evaluate(replace(model, weights=-model.weights), rows, snapshot, world.catalogue, champion=model)
+
+    assert result.z_popularity < -6
+    assert result.z_champion < -6
+
+
+def test_a_day_without_rows_judges_nothing(made):
+    world, rows, snapshot, model = made
+    result = evaluate(model, rows.where(slice(0, 0)), snapshot, world.catalogue, champion=model)
+
+    assert result.views == 0
+    assert np.isnan([result.ndcg, result.z_popularity, result.z_champion, result.auc]).all()
+
+
+def test_models_and_snapshots_of_nothing_are_judged_too(made):
+    world, rows, snapshot, model = made
+    nothing = Impressions.join([])
+    empty = fit(nothing, world.catalogue, 7)
+
+    assert evaluate(empty, rows, snapshot, world.catalogue).z_popularity < 0
+    blind = evaluate(model, rows, build(nothing, world.catalogue, 7), world.catalogue)
+    assert np.isfinite(blind.ndcg)
+
+
+def test_z_of_paired_differences():
+    assert paired_z(np.array([1.0, 2.0, 3.0])) == pytest.approx(2 / (1 / np.sqrt(3)))
+    assert paired_z(np.zeros(5)) == 0.0
+    assert paired_z(np.full(5, -0.5)) == -np.inf
+    assert np.isnan(paired_z(np.array([1.0])))

@@ -1,0 +1,187 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reference_stack.arrays import DamagedBytes, pack
+from reference_stack.calibration import sample
+from reference_stack.features.impressions import Impressions
+from reference_stack.features.snapshot import build, customer_row
+from reference_stack.trainer.model import (
+    FEATURES,
+    Model,
+    ModelParameters,
+    describe,
+    fit,
+    folded,
+    point_in_time,
+)
+from reference_stack.world import World, preset
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World.draw(preset("default"), seed=1)
+
+
+@pytest.fixture(scope="module")
+def days(world):
+    """Seven days of random slates."""
+    live = world.live_products(0)
+    anything = np.tile(live[:10], (len(world.customers), 1))
+    return [sample(world, day, anything, exploration=1.0) for day in range(7)]
+
+
+@pytest.fixture(scope="module")
+def rows(days):
+    return Impressions.join(days)
+
+
+@pytest.fixture(scope="module")
+def model(world, rows):
+    return fit(rows, world.catalogue, day=7)
+
+
+def test_the_same_rows_make_the_same_bytes(world, rows, model):
+    assert fit(rows, world.catalogue, day=7).to_bytes() == model.to_bytes()
+
+
+def test_bytes_bring_the_model_back(model):
+    again = Model.from_bytes(model.to_bytes())
+
+    assert again.to_bytes() == model.to_bytes()
+    assert (again.day, again.rows, again.training_auc) == (model.day, model.rows, model.training_auc)
+    assert np.array_equal(again.factors, model.factors)
+
+
+def test_torn_and_foreign_bytes_are_refused(model):
+    data = model.to_bytes()
+
+    for torn in (b"", data[:100], data[:-1], data + b"x"):
+        with pytest.raises(DamagedBytes):
+            Model.from_bytes(torn)
+    with pytest.raises(DamagedBytes, match="schema"):
+        Model.from_bytes(pack({"kind": "snapshot"}, {}))
+
+
+def test_a_model_learns_that_cheap_popular_and_liked_products_are_clicked(model):
+    weight = dict(zip(FEATURES, model.weights[1:], strict=True))
+
+    assert weight["popularity"] > 0.1
+    assert weight["price"] < 0
+    assert weight["category"] > 0
+    assert 0.65 < model.training_auc < 0.9
+    assert model.is_finite()
+
+
+def test_features_of_a_day_hold_nothing_of_that_day(world, rows, days):
+    """Turning the last day's clicks around must not change what its rows are described by."""
+    last = days[-1]
+    turned = replace(last, clicked=1 - last.clicked, dwell=np.full(len(last), 20.0))
+    past = Impressions.join(days[:-1])
+    described, ranked = point_in_time(
+        Impressions.join([past, last]), world.catalogue, 7, ModelParameters(ranked_days=1)
+    )
+    again, others = point_in_time(
+        Impressions.join([past, turned]), world.catalogue, 7, ModelParameters(ranked_days=1)
+    )
+
+    assert np.array_equal(described, again)
+    assert np.array_equal(ranked.clicked, 1 - others.clicked)
+    assert set(np.floor(ranked.day)) == {6.0}
+
+
+def test_folding_in_is_the_residual_row_times_the_factors(world, rows, model):
+    snapshot = build(rows, world.catalogue, 7)
+    row = customer_row(snapshot, 7)
+
+    place = snapshot.customers.tolist().index(7)
+    assert folded(model, snapshot)[place] == pytest.approx(row[: len(snapshot.products)] @ model.factors)
+
+
+def test_strangers_and_unknown_products_are_described_without_a_person(world, rows, model):
+    snapshot = build(rows, world.catalogue, 7)
+    strangers = replace(rows, customer=np.full(len(rows), 10**6))
+    described = describe(model, snapshot, world.catalogue, strangers)
+
+    assert not described[:, :3].any()
+    assert described[:, FEATURES.index("popularity")].any()
+
+
+def test_the_space_id_names_products_and_factors(model):
+    assert model.true_space_id() == model.space_id
+    turned = replace(model, factors=model.factors[:, ::-1])
+    assert turned.true_space_id() != model.space_id
+
+
+def test_weights_that_are_not_finite_are_seen(model):
+    assert not replace(model, weights=model.weights * np.nan).is_finite()
+    assert not replace(model, factors=np.full_like(model.factors, np.inf)).is_finite()
+
+
+def test_one_day_is_enough_and_is_cut_in_half(world, days):
+    model = fit(days[0], world.catalogue, day=1)
+
+    assert model.is_finite()
+    assert model.weights[1:].any()
+    assert np.isfinite(model.training_auc)
+
+
+def test_without_any_row_the_model_knows_no_product(world):
+    model = fit(Impressions.join([]), world.catalogue, day=7)
+
+    assert (len(model.products), model.rows, model.factors.shape) == (0, 0, (0, 8))
+    assert np.isnan(model.training_auc)
+    assert Model.from_bytes(model.to_bytes()).to_bytes() == model.to_bytes()
+
+
+def test_without_any_click_the_model_ranks_by_popularity(world, days):
+    silent = replace(days[0], clicked=np.zeros_like(days[0].clicked), dwell=days[0].dwell * np.nan)
+    model = fit(silent, world.catalogue, day=1)
+
+    assert dict(zip(FEATURES, model.weights[1:], strict=True))["popularity"] == 1.0
+    assert model.is_finite()
+
+
+def test_three_customers_with_two_products_are_few_but_enough(world, rows):
+    few = rows.where((rows.customer < 3) & (rows.product < rows.product.min() + 2))
+    model = fit(few, world.catalogue, day=7)
+
+    assert model.is_finite()
+    assert model.factors.shape[1] == 8
+
+
+def test_rows_from_the_future_are_not_trained_on(world, rows, days):
+    early = fit(Impressions.join(days[:4]), world.catalogue, day=4)
+    leaky = fit(rows, world.catalogue, day=4)
+
+    assert np.array_equal(leaky.factors, early.factors)
+    assert np.array_equal(leaky.weights, early.weights)
+
+
+def test_the_order_of_partitions_does_not_matter_to_the_ranker(world, days, model):
+    shuffled = Impressions.join([days[i] for i in (3, 0, 6, 1, 5, 2, 4)])
+
+    assert fit(shuffled, world.catalogue, 7).weights == pytest.approx(model.weights, rel=1e-3, abs=1e-3)
+
+
+def test_rows_that_make_no_sense_break_nothing(world, rows, days):
+    last = days[-1]
+    for column, wild in (
+        ("product", 10**9),
+        ("product", -1),
+        ("category", 8),
+        ("segment", -1),
+        ("customer", -5),
+        ("customer", 2**52),
+        ("age", -1e9),
+        ("age", 1e15),
+        ("price", 1e15),
+        ("position", 10**9),
+        ("dwell", 1e15),
+        ("day", -1e9),
+    ):
+        values = getattr(last, column).copy()
+        values[::3] = wild
+        model = fit(Impressions.join([*days[:-1], replace(last, **{column: values})]), world.catalogue, 7)
+        assert model.is_finite(), column
