@@ -12,7 +12,7 @@ import msgspec
 from reference_stack.layers.contract import Mode
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """A setting that cannot be used; the message names it."""
 
 
@@ -51,11 +51,12 @@ class FeaturesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The model's hyperparameters; more of them in `reference_stack.trainer.model`."""
+    """The model's hyperparameters, as `reference_stack.trainer.model` explains them."""
 
     window_days: int = 7
     rank: int = 8
-    ridge: float = 10.0
+    ridge: float = 4.0
+    damping: float = 1.0
 
 
 class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
