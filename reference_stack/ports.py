@@ -42,7 +42,7 @@ class Overloaded(PortError):
     """The other end's queue is full (429)."""
 
 
-class Rejected(PortError):
+class Rejected(PortError, ValueError):
     """The other end says that the request itself is wrong (400)."""
 
 

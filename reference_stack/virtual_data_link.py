@@ -75,6 +75,10 @@ class VirtualDataLink:
         """Names of files that have not been handed on, oldest first."""
         return [name for name, _ in self._waiting]
 
+    def delivered(self) -> dict[str, int]:
+        """Names at the sink, with their sizes in bytes."""
+        return {name: len(self._sink.read(name)) for name in self._sink.list()}
+
     def _written(self, name: str) -> None:
         # A file that is written again is the same one: partitions are immutable.
         if name not in self._known:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from reference_stack.messages import HEALTH, Empty
 from reference_stack.ports import (
     Failed,
     Operation,
@@ -138,6 +139,29 @@ class VirtualLink:
     def up(self) -> None:
         """Mend the link."""
         self.is_down = False
+
+    def ping(self, on_reply: Callable[[float], object]) -> None:
+        """Send a health request that takes no draws from the others; `on_reply` is given its milliseconds.
+
+        It is never called where nothing comes back.
+        """
+        loop = self._machine.loop
+        sent = loop.time()
+        plan = Plan(-1, self._model.way_ms, self._model.way_ms, 0.5, 0.5)
+        for shape in self._shapes:
+            plan = shape(plan)
+        if self.is_down or plan.refused or plan.lost_up:
+            return
+        future: Future[Outcome] = loop.create_future()
+
+        def done(answered: Future[Outcome]) -> None:
+            if not answered.cancelled() and not isinstance(answered.result(), PortError):
+                on_reply((loop.time() - sent) * 1000)
+
+        future.add_done_callback(done, context=self._machine.network)
+        loop.call_later(
+            plan.up_ms / 1000, self._arrive, future, HEALTH.name, Empty(), plan, context=self._machine.network
+        )
 
     def port(self, caller: VirtualProcess) -> LinkPort:
         """The link as its caller holds it."""

@@ -1,0 +1,1 @@
+"""The virtual driver: targets that live in this process and in virtual time."""

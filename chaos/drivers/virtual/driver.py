@@ -1,0 +1,59 @@
+"""Brings arms up in this process, by the factory that the target file names."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, cast
+
+from chaos.domain.event import Event
+from chaos.domain.plan import ArmPlan
+from chaos.domain.target import TargetSpec
+from chaos.drivers.virtual.protocol import Factory
+from chaos.drivers.virtual.target import VirtualTarget
+from chaos.errors import ArmFailed
+
+
+class VirtualDriver:
+    """Every arm is a fresh target."""
+
+    name: ClassVar[str] = "virtual"
+
+    def start(
+        self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
+    ) -> VirtualTarget:
+        """Make a target and take it to day 0. Raises ArmFailed where the factory cannot be had or fails."""
+        factory = load_factory(spec)
+        try:
+            inner = factory(
+                seed=plan.seed,
+                day_seconds=plan.day_seconds,
+                days=plan.days,
+                settings={
+                    "world": plan.world,
+                    "layers": {
+                        name: {"mode": layer.mode.value, "parameters": layer.parameters}
+                        for name, layer in plan.layers.items()
+                    },
+                    "shop": {"normal_ms": spec.normal_ms},
+                },
+                root=folder,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ArmFailed(f"{spec.driver.factory}: {error}") from error
+        return VirtualTarget(plan, spec, inner, on_event)
+
+    def close(self) -> None:
+        """Nothing is shared between arms."""
+
+
+def load_factory(spec: TargetSpec) -> Factory:
+    """The factory that a target names. Raises ArmFailed."""
+    module, _, attribute = (spec.driver.factory or "").partition(":")
+    try:
+        return cast("Factory", getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ArmFailed(
+            f"target {spec.target!r}: cannot load factory {spec.driver.factory!r}: {error}"
+        ) from error
