@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
 from reference_stack.messages import LookupReply
 from reference_stack.ports import Folder
@@ -44,11 +45,45 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     explored: list[int] = []
 
 
-class Looked(msgspec.Struct, frozen=True):
-    """Features as they were looked up, under a name made from their content."""
+class Looked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Features as they were looked up, under a name made from their content.
+
+    Arrays are little endian, int64 products and float32 values and affinities: half as precise as they were,
+    since they are most of the log.
+    """
 
     features: str
-    reply: LookupReply
+    snapshot: str
+    built_day: float
+    products: bytes
+    values: bytes
+    affinities: bytes
+    defaulted: bool = False
+
+    @classmethod
+    def of(cls, name: str, reply: LookupReply) -> Looked:
+        """The entry for a reply."""
+        with np.errstate(over="ignore"):
+            return cls(
+                features=name,
+                snapshot=reply.snapshot,
+                built_day=reply.built_day,
+                products=np.asarray(reply.products, dtype="<i8").tobytes(),
+                values=np.asarray(reply.values, dtype="<f4").tobytes(),
+                affinities=np.asarray(reply.affinities, dtype="<f4").tobytes(),
+                defaulted=reply.defaulted,
+            )
+
+    def reply(self) -> LookupReply:
+        """The reply again."""
+        return LookupReply(
+            snapshot=self.snapshot,
+            built_day=self.built_day,
+            products=np.frombuffer(self.products, dtype="<i8").tolist(),
+            values=np.frombuffer(self.values, dtype="<f4").tolist(),
+            affinities=np.frombuffer(self.affinities, dtype="<f4").tolist(),
+            defaulted=self.defaulted,
+        )
 
 
 _Line = TypeVar("_Line", Recommended, Looked)
@@ -88,7 +123,7 @@ class RecommendationLog:
 
     def flush(self) -> None:
         """Write what is pending, features first."""
-        looked = [Looked(name, reply) for name, reply in self._features.items() if reply is not None]
+        looked = [Looked.of(name, reply) for name, reply in self._features.items() if reply is not None]
         self._append(f"features/{self._file}", looked)
         self._features.update(dict.fromkeys((each.features for each in looked), None))
         self._append(f"recommendations/{self._file}", self._pending)
@@ -110,7 +145,7 @@ class RecommendationLog:
             return None
         file = f"features/{_file(entry.replica, int(entry.day // 1))}"
         looked = self._search(file, b'"features":' + _encode(entry.features), Looked)
-        return None if looked is None else looked.reply
+        return None if looked is None else looked.reply()
 
     def _append(self, name: str, lines: Sequence[Recommended] | Sequence[Looked]) -> None:
         if lines:
