@@ -1,0 +1,392 @@
+"""The features component: a daily job from partitions to a snapshot, and its online lookup.
+
+    inbox day=D.parquet ─▶ partitions/ ─▶ DELIVERY layers ─▶ snapshots/day=D-…/ ─▶ lookup
+         │ (the sink of the data link)      due day by due day     features.bin, manifest.json
+         └─ unreadable ─▶ quarantine/, and the day counts as absent
+
+The orchestrator calls deliver, check and build; besides, the job looks at its inbox and asks the layers each
+1/24 day and at the moment a partition is due, so that their signals come and go when the data does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+from msgspec.structs import replace
+
+from reference_stack.collector.partition import sha256
+from reference_stack.component import Component, serves
+from reference_stack.features.diary import read_diary, write_diary
+from reference_stack.features.figures import reference, statistics
+from reference_stack.features.impressions import Impressions
+from reference_stack.features.manifest import Manifest
+from reference_stack.features.online import DamagedSnapshot, Online, keep, kept, load, snapshot_id
+from reference_stack.features.shelf import Arrival, Shelf
+from reference_stack.features.snapshot import build
+from reference_stack.layers.contract import Hook
+from reference_stack.layers.evidence import Delivery
+from reference_stack.messages import (
+    ACKNOWLEDGED,
+    BUILD,
+    CHECK,
+    DELIVER,
+    LOOKUP,
+    AcknowledgedRequest,
+    BuildReply,
+    CheckReply,
+    DeliverReply,
+    DeliverRequest,
+    LookupReply,
+    LookupRequest,
+    PartitionCheck,
+)
+from reference_stack.ports import Failed, Folder, NotFound, Port, PortError, Rejected, Runtime
+from reference_stack.settings import FeaturesSettings, LayerSettings
+from reference_stack.telemetry import Telemetry
+from reference_stack.world import Catalogue
+
+_TICK_DAYS = 1 / 24
+_ACKNOWLEDGED_TIMEOUT_MS = 100.0
+_TAKE_COST_MS = 5.0
+_BUILD_COST_MS = 15.0
+_KEPT_STATISTICS = 64
+
+
+class Features(Component[FeaturesSettings]):
+    """`inbox` is the sink of the data link `events`, or the collector's outbox itself; `store` is its own."""
+
+    hooks = (Hook.DELIVERY,)
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        telemetry: Telemetry,
+        settings: FeaturesSettings,
+        layers: dict[str, LayerSettings],
+        build: str,
+        *,
+        collector: Port,
+        inbox: Folder,
+        store: Folder,
+        catalogue: Catalogue,
+        categories: int = 8,
+        segments: int = 5,
+    ) -> None:
+        super().__init__("features", runtime, telemetry, settings, layers, build)
+        self._gates = self.layers.at(Hook.DELIVERY)
+        self._collector = collector
+        self._store = store
+        self._catalogue = catalogue
+        self._kinds = (categories, segments)
+        self._shelf = Shelf(inbox, store)
+        self._diary = read_diary(store)
+        self._one_at_a_time = runtime.semaphore(1)
+        self._acknowledged: dict[int, int] = {}
+        self._asked: dict[int, tuple[int, int | None, str] | None] = {}
+        self._statistics: dict[tuple[str, ...], dict[str, float]] = {}
+        self._lookups = self._defaulted = 0
+        self._online = self._newest()
+
+    def _newest(self) -> Online | None:
+        for name in reversed(kept(self._store)):
+            try:
+                return load(self._store, name)
+            except DamagedSnapshot as error:
+                self.telemetry.metrics.add("features_damaged_snapshots_total")
+                self.telemetry.log("snapshot_damaged", snapshot=name, says=str(error))
+        return None
+
+    # --- online --------------------------------------------------------------------------------------
+
+    @serves(LOOKUP)
+    async def lookup(self, request: LookupRequest) -> LookupReply:
+        """One customer's features. Raises NotFound before the first snapshot."""
+        if self._online is None:
+            raise NotFound("there is no snapshot yet")
+        reply = self._online.lookup(request.customer)
+        self._lookups += 1
+        self._defaulted += reply.defaulted
+        return reply
+
+    # --- the job -------------------------------------------------------------------------------------
+
+    @serves(DELIVER)
+    async def deliver(self, request: DeliverRequest) -> DeliverReply:
+        """Take in what has arrived, late partitions too, oldest first. Raises Failed where storage does."""
+        async with self._alone("deliver"):
+            await self._take_in()
+            window = [self._shelf.check(day) for day in self._window(request.day)]
+            return DeliverReply(present=self._shelf.has(request.day - 1), window=window)
+
+    @serves(CHECK)
+    async def check(self, request: DeliverRequest) -> CheckReply:
+        """The layers that are red over the window, each with what it says of the oldest such day."""
+        red: dict[str, str] = {}
+        async with self._alone("check"):
+            for layer, says in await self._ask_layers(request.day):
+                red.setdefault(layer, says)
+        return CheckReply(red=red)
+
+    @serves(BUILD)
+    async def build_snapshot(self, request: DeliverRequest) -> BuildReply:
+        """The snapshot of a day from what is there; a day has one, however often it is asked for.
+
+        Raises Rejected where the window holds no partition at all, Failed where storage fails.
+        """
+        async with self._alone("build"):
+            manifest = self._built(request.day) or await self._build(request.day)
+        return BuildReply(
+            snapshot=manifest.snapshot, watermark_day=manifest.watermark_day, window=manifest.window
+        )
+
+    @asynccontextmanager
+    async def _alone(self, what: str) -> AsyncIterator[None]:
+        """One piece of the job at a time, since some of it runs in threads. Turns OSError into Failed."""
+        await self._one_at_a_time.acquire()
+        try:
+            yield
+        except OSError as error:
+            self.telemetry.metrics.add("features_storage_errors_total")
+            self.telemetry.log("storage_failed", what=what, says=str(error))
+            raise Failed(f"{what}: {error}") from error
+        finally:
+            self._one_at_a_time.release()
+
+    def _built(self, day: int) -> Manifest | None:
+        for name in reversed(kept(self._store, day)):
+            try:
+                return load(self._store, name).manifest
+            except DamagedSnapshot:
+                continue
+        return None
+
+    async def _build(self, day: int) -> Manifest:
+        due = self._window(day)
+        window = [self._shelf.check(there) for there in due if self._shelf.has(there)]
+        if not window:
+            raise Rejected(f"no partition in the window before day {day}")
+        rows = [self._shelf.impressions(check.partition_day) for check in window]
+        categories, segments = self._kinds
+        work = partial(
+            build, Impressions.join([part for part in rows if part is not None]), self._catalogue, day
+        )
+        snapshot = await self.runtime.blocking(
+            partial(work, categories=categories, segments=segments), _BUILD_COST_MS
+        )
+        data = snapshot.to_bytes()
+        digest = sha256(data)
+        manifest = Manifest(
+            snapshot=snapshot_id(day, digest),
+            day=day,
+            built_day=self.runtime.day(),
+            watermark_day=self._watermark(due),
+            window=window,
+            due=due,
+            rows=sum(check.rows for check in window),
+            customers=len(snapshot.customers),
+            products=len(snapshot.products),
+            sha256=digest,
+            build=self.build,
+        )
+        keep(self._store, manifest, data)
+        self.telemetry.log(
+            "snapshot",
+            snapshot=manifest.snapshot,
+            watermark_day=manifest.watermark_day,
+            partitions=manifest.window,
+            due=due,
+        )
+        self._online = Online(manifest, snapshot)
+        self._gauges()
+        return manifest
+
+    def _window(self, day: int) -> list[int]:
+        """The days whose partitions a snapshot of `day` should hold, oldest first."""
+        first = day - self.settings.window_days
+        return list(range(max(first, self._first_day()), day))
+
+    def _first_day(self) -> int:
+        """The first day of which a partition can be expected: what was before the stack is not missing."""
+        if self._diary.first_day is None:
+            today = math.floor(self.runtime.day())
+            there = self._shelf.first_day
+            self._write_diary(first_day=today if there is None else min(today, there))
+        first = self._diary.first_day
+        assert first is not None
+        return first
+
+    def _watermark(self, due: list[int]) -> int:
+        """The last day up to which every day of `due` is there."""
+        missing = [day for day in due if not self._shelf.has(day)]
+        return (missing[0] if missing else due[-1] + 1) - 1
+
+    # --- arrivals ------------------------------------------------------------------------------------
+
+    async def _take_in(self) -> None:
+        window = self._window(math.floor(self.runtime.day()))
+        known = ((day, self._acknowledged.get(day)) for day in window)
+        unsettled = [day for day, rows in known if rows not in (None, self._shelf.check(day).rows)]
+        names = self._shelf.arrived(unsettled)
+        if names:
+            for arrival in await self.runtime.blocking(partial(self._shelf.take, names), _TAKE_COST_MS):
+                self._note(arrival)
+        self._report_absent()
+
+    def _note(self, arrival: Arrival) -> None:
+        check, metrics = arrival.check, self.telemetry.metrics
+        if arrival.damage:
+            metrics.add("features_quarantined_partitions_total")
+            self.telemetry.log(
+                "partition_quarantined",
+                partition_day=check.partition_day,
+                sha256=check.sha256,
+                says=arrival.damage,
+            )
+            return
+        if arrival.unknown:
+            metrics.add("features_unknown_columns_total", len(arrival.unknown))
+        if check.partition_day in self._diary.flagged:
+            self._write_diary(flagged=self._diary.flagged - {check.partition_day})
+        metrics.add("features_partitions_total")
+        self._log_partition(check, "delivered")
+
+    def _report_absent(self) -> None:
+        """Say once of each partition that it is due and not there."""
+        now_day = self.runtime.day()
+        for day in self._window(math.floor(now_day)):
+            overdue = now_day >= self._due_day(day) and not self._shelf.has(day)
+            if overdue and day not in self._diary.absent:
+                self._write_diary(absent=self._diary.absent | {day})
+                self._log_partition(self._shelf.check(day), "absent")
+
+    def _log_partition(self, check: PartitionCheck, state: str) -> None:
+        self.telemetry.log(
+            "partition",
+            partition_day=check.partition_day,
+            rows=check.rows,
+            sha256=check.sha256,
+            state=state,
+        )
+
+    def _due_day(self, day: int) -> float:
+        return day + 1 + self.settings.due_days
+
+    # --- layers --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look at the inbox and ask the layers, each 1/24 day and when a partition becomes due."""
+        while True:
+            now_day = self.runtime.day()
+            today = math.floor(now_day)
+            # A full disk must not end the process: lookups go on, and the next tick tries again.
+            with suppress(Failed):
+                async with self._alone("watch"):
+                    await self._take_in()
+                    await self._ask_layers(today, changed_only=True)
+                    self._gauges()
+            next_tick = (math.floor(now_day / _TICK_DAYS + 1e-6) + 1) * _TICK_DAYS
+            moments = (next_tick, self._due_day(today - 1), self._due_day(today))
+            await self.runtime.until(min(moment for moment in moments if moment > now_day))
+
+    async def _ask_layers(self, today: int, *, changed_only: bool = False) -> list[tuple[str, str]]:
+        """(layer, what it says) for each layer that acts on a day of the window, oldest day first.
+
+        With `changed_only`, earlier days that are there, as they were when last asked about, are passed over.
+        """
+        red: list[tuple[str, str]] = []
+        window = self._window(today)
+        for day in window:
+            evidence = await self._evidence(day, self._watermark(window), latest=day == window[-1])
+            seen = (evidence.rows, evidence.acknowledged, self._shelf.check(day).sha256)
+            settled = evidence.present and day != window[-1] and self._asked.get(day) == seen
+            if changed_only and settled:
+                continue
+            red += self._ask(evidence)
+            self._asked[day] = seen if day != window[-1] else None
+        for left in [day for day in self._asked if day not in window]:
+            del self._asked[left]
+            for gate in self._gates:
+                gate.release(_about(left), f"day {left} has left the window")
+        return red
+
+    def _ask(self, evidence: Delivery) -> list[tuple[str, str]]:
+        day, about = evidence.partition_day, _about(evidence.partition_day)
+        decisions = [(gate.name, gate.ask(evidence, day=evidence.day, about=about)) for gate in self._gates]
+        flagged = self._diary.flagged
+        fired = any(decision.fired for _, decision in decisions)
+        if evidence.statistics and fired != (day in flagged):
+            self._write_diary(flagged=flagged | {day} if fired else flagged - {day})
+        return [(name, decision.says) for name, decision in decisions if decision.acts]
+
+    async def _evidence(self, day: int, watermark_day: int, *, latest: bool) -> Delivery:
+        """What the layers are shown of a day: its statistics only while it is the latest of the window."""
+        acknowledged = await self._acknowledged_rows(day)
+        check, there = self._shelf.check(day), self._shelf.has(day)
+        judged = latest and there
+        return Delivery(
+            day=self.runtime.day(),
+            partition_day=day,
+            due_day=self._due_day(day),
+            present=there,
+            rows=check.rows,
+            acknowledged=acknowledged,
+            watermark_day=watermark_day,
+            statistics=self._statistics_of(day) or {} if judged else {},
+            reference=reference(day, self._diary.flagged, self._statistics_of) if judged else {},
+        )
+
+    def _statistics_of(self, day: int) -> dict[str, float] | None:
+        figures = self._shelf.figures(day)
+        if figures is None:
+            return None
+        before = range(day - self.settings.window_days, day)
+        key = tuple(self._shelf.check(other).sha256 for other in (day, *before))
+        if key not in self._statistics:
+            if len(self._statistics) >= _KEPT_STATISTICS:
+                self._statistics.clear()
+            known = [other for other in map(self._shelf.figures, before) if other is not None]
+            self._statistics[key] = statistics(figures, known)
+        return self._statistics[key]
+
+    async def _acknowledged_rows(self, day: int) -> int | None:
+        """The collector's word, None where it gives none; once a day's partition is there it is final."""
+        if day in self._acknowledged:
+            return self._acknowledged[day]
+        try:
+            reply = await self._collector.call(
+                ACKNOWLEDGED, AcknowledgedRequest(partition_day=day), timeout_ms=_ACKNOWLEDGED_TIMEOUT_MS
+            )
+        except PortError:
+            self.telemetry.metrics.add("features_collector_silent_total")
+            return None
+        if reply.rows is not None and self._shelf.has(day):
+            self._acknowledged[day] = reply.rows
+        return reply.rows
+
+    # --- odds and ends -------------------------------------------------------------------------------
+
+    def _gauges(self) -> None:
+        metrics, now_day = self.telemetry.metrics, self.runtime.day()
+        window = self._window(math.floor(now_day))
+        absent = [day for day in window if now_day >= self._due_day(day) and not self._shelf.has(day)]
+        metrics.set("features_partitions_overdue", len(absent))
+        metrics.set("features_watermark_day", self._watermark(window) if window else self._first_day() - 1)
+        metrics.set("features_lookups_total", self._lookups)
+        metrics.set("features_defaulted_total", self._defaulted)
+        if self._online is not None:
+            manifest = self._online.manifest
+            metrics.set("features_age_days", now_day - manifest.built_day)
+            metrics.set("features_snapshot_watermark_day", manifest.watermark_day)
+            metrics.set("features_snapshot_rows", manifest.rows)
+
+    def _write_diary(self, **changes: object) -> None:
+        diary = replace(self._diary, **changes)
+        write_diary(self._store, diary)
+        self._diary = diary
+
+
+def _about(day: int) -> str:
+    return f"day={day}"

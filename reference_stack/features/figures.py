@@ -1,0 +1,80 @@
+"""What a day's partition looks like in a few figures, and what other days looked like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reference_stack.collector.partition import NUMBERS
+from reference_stack.features.impressions import IntArray
+
+_MUST_BE_THERE = tuple(name for name in NUMBERS if name != "dwell")
+TRAILING_DAYS = 7
+_LOOK_BACK_DAYS = 21
+
+
+@dataclass(frozen=True)
+class DayFigures:
+    """Counts of one partition."""
+
+    rows: int
+    customers: IntArray
+    """(n,) ids seen, ascending."""
+    customer_rows: IntArray
+    """(n,) rows of each."""
+    unusable: int
+    """Rows with a null where none should be: anywhere but in dwell, or in dwell after a click."""
+    clicks: int
+
+
+def figures(arrays: Mapping[str, npt.NDArray[Any]]) -> DayFigures:
+    """The figures of a partition's `arrays` (see Partition.arrays)."""
+    clicked = arrays["clicked"] > 0
+    unusable = clicked & np.isnan(arrays["dwell"])
+    for name in _MUST_BE_THERE:
+        unusable |= np.isnan(arrays[name])
+    known = arrays["customer"][~np.isnan(arrays["customer"])].astype(np.int64)
+    customers, rows = np.unique(known, return_counts=True)
+    return DayFigures(
+        rows=len(clicked),
+        customers=customers,
+        customer_rows=rows.astype(np.int64),
+        unusable=int(unusable.sum()),
+        clicks=int(clicked.sum()),
+    )
+
+
+def statistics(day: DayFigures, before: Iterable[DayFigures]) -> dict[str, float]:
+    """What the DELIVERY layers are shown of a day.
+
+    `join_hit` is the share of rows whose customer the days `before` (those of the window) know; it is left
+    out where they know nobody, and all shares are where the day has no rows.
+    """
+    found = {"rows": float(day.rows), "distinct_customers": float(len(day.customers))}
+    if not day.rows:
+        return found
+    found |= {"null_share": day.unusable / day.rows, "ctr": day.clicks / day.rows}
+    known = [other.customers for other in before if len(other.customers)]
+    if known:
+        hits = np.isin(day.customers, np.concatenate(known))
+        found["join_hit"] = float(day.customer_rows[hits].sum()) / day.rows
+    return found
+
+
+def reference(
+    before_day: int, flagged: frozenset[int], statistics_of: Callable[[int], Mapping[str, float] | None]
+) -> dict[str, float]:
+    """Medians of the trailing 7 days that are there and were not flagged, looking back 21 days at most."""
+    days: list[Mapping[str, float]] = []
+    for day in range(before_day - 1, before_day - 1 - _LOOK_BACK_DAYS, -1):
+        found = None if day in flagged else statistics_of(day)
+        if found is not None:
+            days.append(found)
+        if len(days) == TRAILING_DAYS:
+            break
+    names = sorted({name for day in days for name in day})
+    return {name: float(np.median([day[name] for day in days if name in day])) for name in names}

@@ -1,0 +1,141 @@
+"""The partitions of the features job: what has arrived in the inbox, and what is kept in the store.
+
+A partition that can be read is copied to `partitions/` once. After that its name is settled: what the link
+delivers again under it is not looked at, unless the caller calls the day unsettled because its rows are not
+those that were acknowledged. What cannot be read goes to `quarantine/` and counts as absent, until the link
+brings something else under the same name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from reference_stack.collector.partition import DamagedPartition, Partition, decode, partition_day, sha256
+from reference_stack.features.figures import DayFigures, figures
+from reference_stack.features.impressions import Impressions
+from reference_stack.features.manifest import PARTITIONS, stored_partition
+from reference_stack.messages import PartitionCheck
+from reference_stack.ports import Folder
+
+_QUARANTINE = "quarantine/"
+_QUARANTINED = re.compile(r"quarantine/day=-?\d+-([0-9a-f]{16})\.parquet")
+_FIGURES_KEPT_DAYS = 40
+_ROWS_KEPT_DAYS = 10
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A partition that came: taken in, or put aside for the reason in `damage`."""
+
+    check: PartitionCheck
+    unknown: tuple[str, ...] = ()
+    damage: str = ""
+
+
+class Shelf:
+    """Keeps figures of the last 40 days and rows of the last 10 in memory; the rest is read when needed."""
+
+    def __init__(self, inbox: Folder, store: Folder) -> None:
+        self._inbox = inbox
+        self._store = store
+        self._present = {day for name in store.list(PARTITIONS) if (day := partition_day(name)) is not None}
+        self._aside = {
+            match[1] for name in store.list(_QUARANTINE) if (match := _QUARANTINED.fullmatch(name))
+        }
+        self._unreadable: set[str] = set()
+        self._checks: dict[int, PartitionCheck] = {}
+        self._figures: dict[int, DayFigures] = {}
+        self._rows: dict[int, Impressions] = {}
+
+    @property
+    def first_day(self) -> int | None:
+        """The earliest partition that is there."""
+        return min(self._present, default=None)
+
+    def has(self, day: int) -> bool:
+        """Whether the partition of a day has been taken in and can be read."""
+        return day in self._present
+
+    def arrived(self, unsettled: Collection[int]) -> list[str]:
+        """Names in the inbox that are worth a look, oldest day first."""
+        days = {partition_day(name): name for name in self._inbox.list("day=")}
+        return [
+            days[day]
+            for day in sorted(day for day in days if day is not None)
+            if day not in self._present or day in unsettled
+        ]
+
+    def take(self, names: Collection[str]) -> list[Arrival]:
+        """Take in what those names bring that is new. Raises OSError where the store fails."""
+        found = []
+        for name in names:
+            day = partition_day(name)
+            if day is None:
+                continue
+            try:
+                data = self._inbox.read(name)
+            except OSError as error:
+                # One file that cannot be read must not keep the others from being taken in.
+                if name not in self._unreadable:
+                    self._unreadable.add(name)
+                    found.append(Arrival(PartitionCheck(day, 0, ""), damage=f"unreadable: {error}"))
+                continue
+            self._unreadable.discard(name)
+            arrival = self._take(day, data)
+            found += [arrival] if arrival else []
+        return found
+
+    def check(self, day: int) -> PartitionCheck:
+        """Rows and fingerprint; 0 and empty where it is absent."""
+        self._load(day)
+        return self._checks.get(day) or PartitionCheck(partition_day=day, rows=0, sha256="")
+
+    def figures(self, day: int) -> DayFigures | None:
+        """A day in figures, None where it is absent."""
+        self._load(day)
+        return self._figures.get(day)
+
+    def impressions(self, day: int) -> Impressions | None:
+        """A day's usable rows, None where it is absent."""
+        self._load(day, rows=True)
+        return self._rows.get(day)
+
+    def _take(self, day: int, data: bytes) -> Arrival | None:
+        digest = sha256(data)
+        if digest[:16] in self._aside or (day in self._present and self.check(day).sha256 == digest):
+            return None
+        try:
+            partition = decode(data)
+        except DamagedPartition as error:
+            self._store.write(f"{_QUARANTINE}day={day}-{digest[:16]}.parquet", data)
+            self._aside.add(digest[:16])
+            return Arrival(PartitionCheck(day, 0, digest), damage=str(error))
+        self._store.write(stored_partition(day), data)
+        self._present.add(day)
+        self._remember(day, partition, digest)
+        return Arrival(self._checks[day], unknown=partition.unknown)
+
+    def _load(self, day: int, rows: bool = False) -> None:
+        if day not in self._present or (day in self._figures and (day in self._rows or not rows)):
+            return
+        data = self._store.read(stored_partition(day))
+        try:
+            partition = decode(data)
+        except DamagedPartition:
+            # Damaged since it was taken in: absent, and the link may bring it again.
+            self._present.discard(day)
+            self._checks.pop(day, None)
+            return
+        self._remember(day, partition, sha256(data))
+
+    def _remember(self, day: int, partition: Partition, digest: str) -> None:
+        arrays = partition.arrays()
+        self._checks[day] = PartitionCheck(partition_day=day, rows=partition.rows, sha256=digest)
+        self._figures[day] = figures(arrays)
+        self._rows[day] = Impressions.of(arrays)
+        newest = max(self._present)
+        for kept, days in ((self._figures, _FIGURES_KEPT_DAYS), (self._rows, _ROWS_KEPT_DAYS)):
+            for old in [known for known in kept if known <= newest - days and known != day]:
+                del kept[old]
