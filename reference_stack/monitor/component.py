@@ -12,8 +12,8 @@ from reference_stack.monitor.alerts import Alerts
 from reference_stack.monitor.board import Board
 from reference_stack.monitor.routing import Routing
 from reference_stack.monitor.rules import (
+    BAD_VIEWS,
     COUNTERS,
-    GOOD_VIEWS,
     RULES,
     SIGNS,
     VIEWS,
@@ -141,11 +141,8 @@ class Monitor(Component[MonitorSettings]):
                 yield rule, finding
 
     def _watch_service_level(self, day: float) -> None:
-        evidence = ServiceLevel(
-            day=day,
-            views=Windows(self._board.trail(*VIEWS), day),
-            good=Windows(self._board.trail(*GOOD_VIEWS), day),
-        )
+        views, bad = self._board.trail(*VIEWS), self._board.trail(*BAD_VIEWS)
+        evidence = ServiceLevel(day=day, views=Windows(day, views), good=Windows(day, views, less=bad))
         for host in self.layers.at(Hook.SERVICE_LEVEL):
             host.ask(evidence, day=day, about="views")
 

@@ -15,7 +15,7 @@ SOFTWARE, INFRASTRUCTURE, ML_SYSTEM, MODEL = "software", "infrastructure", "ML s
 PAGE, TICKET = "page", "ticket"
 
 VIEWS: Counter = ("shop", "views_total")
-GOOD_VIEWS: Counter = ("shop", "views_good_total")
+BAD_VIEWS: Counter = ("shop", "views_bad_total")
 ACCEPTED: Counter = ("collector", "collector_accepted_rows_total")
 QUARANTINED: Counter = ("collector", "collector_quarantined_rows_total")
 ANSWERS = "recommend_total"
@@ -23,7 +23,7 @@ FALLBACKS = "fallback_total"
 
 COUNTERS: tuple[Counter, ...] = (
     VIEWS,
-    GOOD_VIEWS,
+    BAD_VIEWS,
     ACCEPTED,
     QUARANTINED,
     *((replica, metric) for replica in REPLICAS for metric in (ANSWERS, FALLBACKS)),

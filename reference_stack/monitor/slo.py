@@ -45,18 +45,21 @@ class Trail:
 
 
 class Windows(Mapping[float, int]):
-    """Growth of a counter by window length in days; any length may be asked for."""
+    """Growth of a counter, less that of another, by window length in days; any length may be asked for."""
 
-    def __init__(self, trail: Trail, day: float, lengths: tuple[float, ...] = (0.1, 0.5, 1.0, 3.0)) -> None:
-        self._trail = trail
+    _LENGTHS = (0.1, 0.5, 1.0, 3.0)
+
+    def __init__(self, day: float, trail: Trail, less: Trail | None = None) -> None:
         self._day = day
-        self._lengths = lengths
+        self._trail = trail
+        self._less = less
 
     def __getitem__(self, window_days: float) -> int:
-        return round(self._trail.grown(window_days, self._day))
+        less = self._less.grown(window_days, self._day) if self._less is not None else 0.0
+        return round(self._trail.grown(window_days, self._day) - less)
 
     def __iter__(self) -> Iterator[float]:
-        return iter(self._lengths)
+        return iter(self._LENGTHS)
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._LENGTHS)

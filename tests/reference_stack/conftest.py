@@ -60,7 +60,7 @@ class Tower:
             self.start(name)
         self.start("oncall")
         self.start("monitor")
-        self._views = self._good = 0
+        self._views = self._bad = 0
         self.set("orchestrator", "cycle_alive_day", 0.0)
 
     def start(self, name: str) -> None:
@@ -82,9 +82,9 @@ class Tower:
         while self.machine.day() < until_day - 1e-9:
             step = min(1 / 24, until_day - self.machine.day())
             self._views += round(views_a_day * step)
-            self._good += round(views_a_day * step * (1 - bad_share))
+            self._bad += round(views_a_day * step * bad_share)
             self.set("shop", "views_total", self._views)
-            self.set("shop", "views_good_total", self._good)
+            self.set("shop", "views_bad_total", self._bad)
             self.set("orchestrator", "cycle_alive_day", self.machine.day() // 1)
             self.machine.advance(self.machine.day() + step)
 

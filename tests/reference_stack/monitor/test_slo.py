@@ -50,8 +50,16 @@ def test_forgetting_what_is_old_changes_no_window_it_promises(window):
 
 
 def test_windows_answer_any_length():
-    windows = Windows(trail_of((0.0, 0), (1.0, 24), (2.0, 60)), 2.0)
+    windows = Windows(2.0, trail_of((0.0, 0), (1.0, 24), (2.0, 60)))
     assert windows[1.0] == 36
     assert windows[1.7] == 60
     assert windows[0.5] == 36
     assert list(windows) == [0.1, 0.5, 1.0, 3.0]
+
+
+def test_windows_of_a_difference():
+    good = Windows(
+        2.0, trail_of((0.0, 0), (1.0, 24), (2.0, 60)), less=trail_of((0.0, 0), (1.0, 4), (2.0, 10))
+    )
+    assert good[1.0] == 30
+    assert good[9.0] == 50
