@@ -54,6 +54,19 @@ def error_of(status: int, says: str) -> PortError:
     return kinds.get(status, Failed)(says)
 
 
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What an error's body says."""
+
+    error: str
+
+
+def body_of(outcome: Outcome) -> bytes:
+    """An outcome as JSON: the reply, or `{"error": …}`."""
+    if isinstance(outcome, PortError):
+        return msgspec.json.encode(ErrorBody(str(outcome)))
+    return msgspec.json.encode(outcome)
+
+
 class ServiceTimes:
     """Service times by the ordinal of a request: gamma with mean 1, as the mean itself may change."""
 

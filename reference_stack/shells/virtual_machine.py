@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from reference_stack.component import Component
-from reference_stack.ports import Folder, Rejected
+from reference_stack.ports import Folder, Rejected, Unreachable
 from reference_stack.settings import ShellSettings
-from reference_stack.shells.server import Outcome, Server, report, status_of
+from reference_stack.shells.server import Outcome, Server, body_of, report, status_of
 from reference_stack.shells.virtual_link import LinkModel, VirtualLink
 from reference_stack.shells.virtual_loop import VirtualLoop, VirtualRuntime
 
@@ -171,7 +171,7 @@ class VirtualMachine:
         """
         process = self.process(name)
         if process is None or process.server is None:
-            on_reply(503, error_body(f"{name} is not there"))
+            on_reply(503, body_of(Unreachable(f"{name} is not there")))
             return
 
         def done(outcome: Outcome) -> None:
@@ -192,18 +192,6 @@ class VirtualMachine:
         self._processes.clear()
         self.loop.run_until(self.loop.time())
         self.loop.close()
-
-
-def body_of(outcome: Outcome) -> bytes:
-    """An outcome as JSON: the reply, or `{"error": …}`."""
-    if isinstance(outcome, msgspec.Struct):
-        return msgspec.json.encode(outcome)
-    return error_body(str(outcome))
-
-
-def error_body(says: str) -> bytes:
-    """The JSON body of an error."""
-    return msgspec.json.encode({"error": says})
 
 
 class _HeldFolder:

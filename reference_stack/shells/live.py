@@ -1,0 +1,143 @@
+"""One component as a real process: built from the settings, served over HTTP, started with the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import uvloop
+
+from reference_stack.component import Component
+from reference_stack.folders import open_folder
+from reference_stack.ports import Folder, Port, Registry, Runtime
+from reference_stack.runtime import LiveRuntime
+from reference_stack.settings import SettingsError, ShellSettings, StackSettings
+from reference_stack.shells.http import HttpApp, HttpClient, HttpServer, listen
+from reference_stack.shells.server import Server, report
+from reference_stack.telemetry import Telemetry
+
+ORIGIN = "origin"
+INBOX = "inbox"
+LOGS = "logs"
+_ORIGIN_POLL_SECONDS = 0.005
+
+
+class Builder(Protocol):
+    """Makes a component from the settings; `registry` is None where it is to be found by its link."""
+
+    def __call__(
+        self,
+        name: str,
+        settings: StackSettings,
+        runtime: Runtime,
+        telemetry: Telemetry,
+        ports: Callable[[str], Port],
+        folders: Callable[[str], Folder],
+        registry: Registry | None,
+    ) -> Component[Any]:
+        """Build it; nothing of it runs yet."""
+        ...
+
+
+def write_origin(root: Path, origin: float) -> None:
+    """Give the start to all components of an arm: `origin` in seconds of the monotonic clock."""
+    partial = root / f"{ORIGIN}.part"
+    partial.write_text(repr(origin))
+    partial.replace(root / ORIGIN)
+
+
+def read_origin(root: Path) -> float | None:
+    """The start, once it is given."""
+    try:
+        return float((root / ORIGIN).read_text())
+    except FileNotFoundError:
+        return None
+
+
+def open_log(root: Path, component: str) -> TextIO:
+    """The component's log, to append to; each line is written when it ends."""
+    folder = root / LOGS
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / f"{component}.jsonl").open("a", buffering=1)
+
+
+def line_sink(file: TextIO) -> Callable[[str], None]:
+    """A telemetry sink that writes lines to a line-buffered file."""
+
+    def write(line: str) -> None:
+        file.write(line + "\n")
+
+    return write
+
+
+def folder_of(settings: StackSettings, name: str) -> Folder:
+    """The stack's folder of that name: below the root, but for the inbox, which may lie elsewhere."""
+    if name == INBOX and settings.inbox:
+        return open_folder(settings.inbox)
+    return open_folder(os.path.join(settings.root, name))
+
+
+def run_component(name: str, settings: StackSettings, build: Builder, sink: Callable[[str], None]) -> int:
+    """Serve a component until SIGTERM or SIGINT; the process's exit code, 1 where its own work broke."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_live(name, settings, build, sink))
+
+
+async def _live(name: str, settings: StackSettings, build: Builder, sink: Callable[[str], None]) -> int:
+    def on_lag(lag_days: float, over_days: float) -> None:
+        telemetry.log("lag", lag_days=round(lag_days, 4), over_days=round(over_days, 4))
+
+    def on_error(error: BaseException) -> None:
+        report(telemetry, "task", error)
+
+    def port(link: str) -> Port:
+        if link not in settings.links:
+            raise SettingsError(f"{name}: links has no {link!r}")
+        return client.port(settings.links[link])
+
+    if name not in settings.addresses:
+        raise SettingsError(f"addresses has no {name!r}")
+    client = HttpClient()
+    runtime = LiveRuntime(settings.day_seconds, on_lag=on_lag, on_error=on_error)
+    telemetry = Telemetry(name, runtime, sink)
+    try:
+        component = build(
+            name, settings, runtime, telemetry, port, lambda folder: folder_of(settings, folder), None
+        )
+        shell = settings.shells.get(name, ShellSettings())
+        http = HttpServer(HttpApp(Server(component, runtime, shell, settings.seed)))
+        return await _serve(component, runtime, http, settings)
+    finally:
+        runtime.close()
+        await client.close()
+
+
+async def _serve(
+    component: Component[Any], runtime: LiveRuntime, http: HttpServer, settings: StackSettings
+) -> int:
+    code = 0
+
+    def ran(task: asyncio.Task[Any]) -> None:
+        nonlocal code
+        if not task.cancelled() and (error := task.exception()) is not None:
+            report(component.telemetry, "run", error)
+            code = 1
+            http.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, http.stop)
+    runtime.start_task(_work(component, runtime, Path(settings.root)), ran)
+    await http.serve(sockets=[listen(settings.addresses[component.name])])
+    return code
+
+
+async def _work(component: Component[Any], runtime: LiveRuntime, root: Path) -> None:
+    while (origin := read_origin(root)) is None:
+        await runtime.sleep(_ORIGIN_POLL_SECONDS)
+    runtime.start(origin)
+    await component.run()
