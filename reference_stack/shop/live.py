@@ -14,7 +14,7 @@ from reference_stack.component import operations_of
 from reference_stack.folders import DirectoryFolder
 from reference_stack.ports import NotFound, PortError, Rejected
 from reference_stack.settings import REPLICAS, StackSettings
-from reference_stack.shells.server import report, status_of
+from reference_stack.shells.server import body_of, report, status_of
 from reference_stack.shop.component import Shop
 from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end
 from reference_stack.shop.shopper import Replica
@@ -134,13 +134,8 @@ def management(shop: Shop) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
             start_response("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
             return [shop.telemetry.metrics.render().encode()]
         what = outcome(name, environ["wsgi.input"].read())
-        body = (
-            msgspec.json.encode({"error": str(what)})
-            if isinstance(what, PortError)
-            else msgspec.json.encode(what)
-        )
         start_response(f"{status_of(what)} -", [("Content-Type", "application/json")])
-        return [body]
+        return [body_of(what)]
 
     return answer
 
