@@ -241,6 +241,10 @@ def make_driver(
         from chaos.drivers.local.driver import LocalDriver
 
         return LocalDriver(folder, clock, on_process)
+    if spec.driver.kind == "virtual":
+        from chaos.drivers.virtual.driver import VirtualDriver
+
+        return VirtualDriver()
     raise UsageError(f"target {spec.target!r}: there is no driver for {spec.driver.kind!r} yet")
 
 
