@@ -25,7 +25,7 @@ from reference_stack.features.impressions import Impressions
 from reference_stack.features.manifest import Manifest
 from reference_stack.features.online import DamagedSnapshot, Online, keep, kept, load, snapshot_id
 from reference_stack.features.shelf import Arrival, Shelf
-from reference_stack.features.snapshot import build
+from reference_stack.features.snapshot import SnapshotParameters, build
 from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Delivery
 from reference_stack.messages import (
@@ -170,11 +170,10 @@ class Features(Component[FeaturesSettings]):
             raise Rejected(f"no partition in the window before day {day}")
         rows = [self._shelf.impressions(check.partition_day) for check in window]
         categories, segments = self._kinds
-        work = partial(
-            build, Impressions.join([part for part in rows if part is not None]), self._catalogue, day
-        )
+        joined = Impressions.join([part for part in rows if part is not None])
+        parameters = SnapshotParameters(categories=categories, segments=segments)
         snapshot = await self.runtime.blocking(
-            partial(work, categories=categories, segments=segments), _BUILD_COST_MS
+            partial(build, joined, self._catalogue, day, parameters), _BUILD_COST_MS
         )
         data = snapshot.to_bytes()
         digest = sha256(data)
