@@ -18,8 +18,8 @@ VIEWS: Counter = ("shop", "views_total")
 BAD_VIEWS: Counter = ("shop", "views_bad_total")
 ACCEPTED: Counter = ("collector", "collector_accepted_rows_total")
 QUARANTINED: Counter = ("collector", "collector_quarantined_rows_total")
-ANSWERS = "recommend_total"
-FALLBACKS = "fallback_total"
+ANSWERS = "answers_total"
+FALLBACKS = "answers_fallback_total"
 
 COUNTERS: tuple[Counter, ...] = (
     VIEWS,

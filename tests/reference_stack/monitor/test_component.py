@@ -120,8 +120,8 @@ def test_layers_that_only_observe_page_nobody(new_tower):
 
 def test_fallback_share_counts_a_replicas_answers(tower):
     for day in range(1, 49):
-        tower.set("serving-a", "recommend_total", 12.0 * day)
-        tower.set("serving-a", "fallback_total", 0.0 if day < 24 else 3.0 * (day - 24))
+        tower.set("serving-a", "answers_total", 12.0 * day)
+        tower.set("serving-a", "answers_fallback_total", 0.0 if day < 24 else 3.0 * (day - 24))
         tower.live(day / 24)
     assert tower.alerts() == [("fallback_share", "serving-a", "firing")]
 
