@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from chaos.domain.change import AddToxic
+from chaos.domain.event import Alert, Event, Version, ViewRow, Views
+from chaos.domain.plan import ArmPlan
+from chaos.drivers.fake import FakeTarget, silent
+from chaos.probes.firing_alerts import FiringAlerts
+from chaos.probes.good_views import GoodViews
+from chaos.probes.link_latency import LinkLatency
+from chaos.probes.metric import Metric
+from chaos.probes.model_age import ModelAge
+from chaos.probes.noop import Noop
+from chaos.probes.partitions_overdue import PartitionsOverdue
+from chaos.probes.views import ViewCount
+from tests.harness import planned, target_of
+
+
+def target(day: float, *events: Event) -> FakeTarget:
+    plan: ArmPlan = planned().arms[0]
+    made = FakeTarget(plan, target_of(), lambda _event: None, silent)
+    made.now = day
+    for event in events:
+        made.said.setdefault(type(event), []).append(event)
+    return made
+
+
+def views(day: float, n: int = 10, *, errors: int = 0, slow: int = 0, version: int = 1) -> Views:
+    row = ViewRow(version, "b", "r", 0, n, 0, errors, slow, 0, 0, 1.0, 2.0)
+    return Views(day, "shop", day - 1 / 24, day, [row])
+
+
+def alert(id: str, state: str, severity: str = "page") -> Alert:
+    return Alert(1.0, "oncall", id, "n", "model", severity, "ml", state, 1.0)  # type: ignore[arg-type]
+
+
+def test_noop_has_no_data() -> None:
+    assert Noop().read(target(1.0, views(1.0))) is None
+
+
+def test_good_views_over_the_last_days_only() -> None:
+    seen = target(2.0, views(1.0, errors=10), views(1.9, errors=1), views(2.0, slow=2))
+    assert GoodViews(over=0.25).read(seen) == 1 - 3 / 20
+    assert GoodViews(over=2.0).read(seen) == 1 - 13 / 30
+    assert GoodViews().read(target(2.0)) is None
+    assert GoodViews().read(target(2.0, views(1.0))) is None
+
+
+def test_views_per_day() -> None:
+    assert round(ViewCount(over=0.1).read(target(2.0, views(1.96, 25), views(2.0, 25))) or 0) == 600
+    assert ViewCount().read(target(2.0)) is None
+
+
+def test_the_age_of_the_model_that_answers_most() -> None:
+    old = Version(0.0, "trainer", 1, "r", "s", 0.5, [], [])
+    new = Version(2.0, "trainer", 2, "r", "s", 2.0, [], [])
+    mostly_old = target(3.0, old, new, views(3.0, 9, version=1), views(3.0, 1, version=2))
+    assert ModelAge().read(mostly_old) == 2.5
+    assert ModelAge().read(target(3.0, old, views(3.0, version=7))) is None
+    assert ModelAge().read(target(3.0, old, views(3.0, version=0))) is None
+
+
+def test_alerts_that_are_firing_still() -> None:
+    seen = target(2.0, alert("a", "firing"), alert("b", "firing", "ticket"), alert("a", "resolved"))
+    assert FiringAlerts().read(seen) == 1
+    assert FiringAlerts(severity="page").read(seen) == 0
+    assert FiringAlerts().read(target(2.0)) is None
+    assert FiringAlerts().read(target(2.0, views(1.0))) == 0
+
+
+def test_partitions_that_are_due_and_not_there() -> None:
+    seen = target(3.3)
+    seen.partitions = {0: 1, 1: 1}
+    assert PartitionsOverdue("events").read(seen) == 1
+    seen.partitions = {0: 1, 1: 1, 2: 1}
+    assert PartitionsOverdue("events").read(seen) == 0
+    seen.now = 4.19
+    assert PartitionsOverdue("events").read(seen) == 0
+    seen.now = 4.21
+    assert PartitionsOverdue("events").read(seen) == 1
+    assert PartitionsOverdue("wire").read(seen) is None
+
+
+def test_link_latency_and_metric() -> None:
+    seen = target(1.0)
+    assert LinkLatency("wire").read(seen) == 1.0
+    seen.on["t"] = AddToxic("wire", "t", "latency", "downstream", 1.0, {"latency": 50})
+    assert LinkLatency("wire").read(seen) == 51.0
+    assert Metric("reader", "steps").read(seen) == 24
+    assert Metric("reader", "nothing").read(seen) is None
+    assert Metric("nobody", "steps").read(seen) is None

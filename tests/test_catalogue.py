@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from chaos.capabilities import MeaninglessChange
+from chaos.catalogue import DuplicateName, Shelf, UnknownName
+from chaos.domain.durations import Days
+
+
+@dataclass(frozen=True)
+class One:
+    name: ClassVar[str] = "one"
+    held: Days
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Another:
+    name: ClassVar[str] = "one"
+
+
+def test_a_name_gives_its_class_and_checked_parameters() -> None:
+    shelf: Shelf[One] = Shelf("thing", [One])
+    assert shelf.make("one", {"held": "5d"}) == One(5.0, 1)
+    assert shelf.parameters("one") == {"held": "", "times": "1"}
+
+
+def test_a_duplicate_raises() -> None:
+    with pytest.raises(DuplicateName, match="two things are called 'one'"):
+        Shelf("thing", [One, Another])
+
+
+def test_an_unknown_name_offers_the_nearest() -> None:
+    with pytest.raises(UnknownName) as caught:
+        Shelf("thing", [One]).get("onee")
+    assert caught.value.nearest == "one"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        ({}, "held"),
+        ({"held": 5}, "held"),
+        ({"held": "5d", "time": 2}, "time"),
+        ({"held": "5d", "times": "x"}, "times"),
+    ],
+)
+def test_parameters_are_checked_strictly(parameters: dict[str, object], field: str) -> None:
+    with pytest.raises(MeaninglessChange) as caught:
+        Shelf("thing", [One]).make("one", parameters)
+    assert caught.value.field == field
