@@ -1,0 +1,341 @@
+"""How the stack is put together: its links, folders and default settings, and what each component is given.
+
+shop ──▶ serving-a, serving-b ──▶ features, registry        monitor ──▶ everyone, oncall
+  └────▶ collector ─▶ outbox ══events══▶ inbox ─▶ features        orchestrator ──▶ features, trainer,
+                                                                 registry, and whoever takes settings
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from reference_stack.collector.component import Collector
+from reference_stack.component import Component
+from reference_stack.features.component import Features
+from reference_stack.monitor.component import Monitor
+from reference_stack.monitor.routing import read_routing
+from reference_stack.oncall.component import OnCall
+from reference_stack.orchestrator.component import Orchestrator
+from reference_stack.ports import Folder, Port, Registry, RegistryReader, Runtime
+from reference_stack.registry.memory import MemoryRegistry
+from reference_stack.registry.served import RegistryService
+from reference_stack.serving.component import Serving
+from reference_stack.settings import (
+    REPLICAS,
+    LayerSettings,
+    SettingsError,
+    ShellSettings,
+    StackSettings,
+)
+from reference_stack.shop.component import Shop
+from reference_stack.shop.shopper import Replica
+from reference_stack.telemetry import Telemetry
+from reference_stack.trainer.component import Trainer
+from reference_stack.world import World, preset
+
+
+class Link(NamedTuple):
+    """A network link: who asks over it, and who answers."""
+
+    callers: tuple[str, ...]
+    callee: str
+
+
+PUSHED = ("collector", "features", "trainer", *REPLICAS, "monitor", "oncall")
+"""Components whose settings the orchestrator may push."""
+SCRAPED = ("collector", "features", "trainer", *REPLICAS, "orchestrator", "oncall", "shop")
+"""Components whose metrics the monitor reads; what the registry says of itself is not for it to read."""
+
+LINKS: dict[str, Link] = {
+    "shop-serving-a": Link(("shop",), "serving-a"),
+    "shop-serving-b": Link(("shop",), "serving-b"),
+    "shop-collector": Link(("shop",), "collector"),
+    "serving-features": Link(REPLICAS, "features"),
+    "serving-registry": Link(REPLICAS, "registry"),
+    "features-collector": Link(("features",), "collector"),
+    "trainer-registry": Link(("trainer",), "registry"),
+    "orchestrator-registry": Link(("orchestrator",), "registry"),
+    **{f"orchestrator-{callee}": Link(("orchestrator",), callee) for callee in PUSHED},
+    "monitor-registry": Link(("monitor",), "registry"),
+    **{f"monitor-{callee}": Link(("monitor",), callee) for callee in SCRAPED},
+}
+"""Network links by name. `monitor-oncall` carries alerts and scrapes, `orchestrator-features` and
+`orchestrator-trainer` the daily cycle and pushes."""
+
+EVENTS = "events"
+DATA_LINKS: dict[str, tuple[str, str]] = {EVENTS: ("outbox", "inbox")}
+"""Data links by name: source and sink folder."""
+
+FOLDERS: dict[str, tuple[str, ...]] = {
+    "outbox": ("collector",),
+    "inbox": ("features",),
+    "collector": ("collector",),
+    "features": ("features", "trainer"),
+    "trainer": ("trainer",),
+    "registry": ("registry",),
+    "serving": REPLICAS,
+    "orchestrator": ("orchestrator",),
+    "monitor": ("monitor",),
+    "oncall": ("oncall",),
+    "shop": ("shop",),
+}
+"""Folders below the stack's root by name, and who uses them."""
+
+LAYERS: dict[str, str] = {
+    "schema": "reference_stack.layers.schema:Schema",
+    "volume": "reference_stack.layers.volume:Volume",
+    "freshness": "reference_stack.layers.freshness:Freshness",
+    "hold": "reference_stack.layers.hold:Hold",
+    "evaluation": "reference_stack.layers.evaluation:Evaluation",
+    "fallback": "reference_stack.layers.fallback:Fallback",
+    "burn": "reference_stack.layers.burn:Burn",
+    "meta": "reference_stack.layers.meta:Meta",
+    "people": "reference_stack.layers.people:People",
+}
+"""The stack's own defensive layers, each with its class."""
+
+_SERVING_SHELL = ShellSettings(workers=2, queue=64, service_ms=5.0)
+"""400 views/s a replica: at one day a second 600 views are 300 a replica, and half as many again too many."""
+
+
+def default_settings() -> StackSettings:
+    """The settings of a healthy stack with every layer armed."""
+    return StackSettings(
+        shells=dict.fromkeys(REPLICAS, _SERVING_SHELL),
+        layers={name: LayerSettings(use=use) for name, use in LAYERS.items()},
+    )
+
+
+def settings_from(changes: Mapping[str, object]) -> StackSettings:
+    """The default settings with some of them changed, nested ones by their own fields.
+
+    Raises SettingsError, naming the field.
+    """
+    merged = _merged(msgspec.to_builtins(default_settings()), changes)
+    try:
+        return msgspec.convert(merged, StackSettings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        merged[key] = (
+            _merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+        )
+    return merged
+
+
+def folder_path(name: str, settings: StackSettings) -> Path:
+    """Where a folder of `FOLDERS` lies when folders are directories; the inbox may lie elsewhere."""
+    if name == "inbox" and settings.inbox:
+        return Path(settings.inbox)
+    return Path(settings.root) / name
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What components are made of. `ports` and `folders` by the names of `LINKS` and `FOLDERS`.
+
+    `registry` is asked by trainer and orchestrator, `reader` (by default the same) by serving and monitor;
+    neither is needed to build another component.
+    """
+
+    settings: StackSettings
+    runtime: Runtime
+    telemetry: Telemetry
+    ports: Callable[[str], Port]
+    folders: Callable[[str], Folder]
+    registry: Registry | None
+    reader: RegistryReader | None
+    world: World
+
+    def some_registry(self) -> Registry:
+        """The registry. Raises SettingsError where none was given."""
+        if self.registry is None:
+            raise SettingsError("this component needs a registry")
+        return self.registry
+
+    def some_reader(self) -> RegistryReader:
+        """The registry to read. Raises SettingsError where none was given."""
+        return self.reader or self.some_registry()
+
+
+def build_component(
+    name: str,
+    settings: StackSettings,
+    runtime: Runtime,
+    telemetry: Telemetry,
+    ports: Callable[[str], Port],
+    folders: Callable[[str], Folder],
+    registry: Registry | None,
+    *,
+    reader: RegistryReader | None = None,
+    world: World | None = None,
+) -> Component[Any]:
+    """A component of the stack, not yet running.
+
+    `reader` is a registry that can only be read, for serving and monitor, where it is not `registry`;
+    `world` spares drawing it again. Raises SettingsError for settings that cannot be used and KeyError for a
+    name that is no component.
+    """
+    if world is None:
+        world = draw_world(settings)
+    parts = Parts(settings, runtime, telemetry, ports, folders, registry, reader, world)
+    return _BUILDERS[name](name, parts)
+
+
+def draw_world(settings: StackSettings) -> World:
+    """The world of the settings. Raises SettingsError for one that is not there."""
+    try:
+        return World.draw(preset(settings.world), settings.seed)
+    except KeyError as error:
+        raise SettingsError(str(error.args[0])) from error
+
+
+def _collector(_name: str, p: Parts) -> Component[Any]:
+    return Collector(
+        p.runtime,
+        p.telemetry,
+        p.settings.collector,
+        p.settings.layers,
+        p.settings.build,
+        folder=p.folders("collector"),
+        outbox=p.folders("outbox"),
+    )
+
+
+def _features(_name: str, p: Parts) -> Component[Any]:
+    return Features(
+        p.runtime,
+        p.telemetry,
+        p.settings.features,
+        p.settings.layers,
+        p.settings.build,
+        collector=p.ports("features-collector"),
+        inbox=p.folders("inbox"),
+        store=p.folders("features"),
+        catalogue=p.world.catalogue,
+        categories=p.world.parameters.categories,
+        segments=p.world.parameters.segments,
+    )
+
+
+def _trainer(_name: str, p: Parts) -> Component[Any]:
+    return Trainer(
+        p.runtime,
+        p.telemetry,
+        p.settings.trainer,
+        p.settings.layers,
+        p.settings.build,
+        registry=p.some_registry(),
+        store=p.folders("features"),
+        folder=p.folders("trainer"),
+        catalogue=p.world.catalogue,
+    )
+
+
+def _registry(_name: str, p: Parts) -> Component[Any]:
+    return RegistryService(
+        p.runtime,
+        p.telemetry,
+        p.settings.layers,
+        p.settings.build,
+        registry=MemoryRegistry(p.folders("registry"), p.runtime.day),
+    )
+
+
+def _serving(name: str, p: Parts) -> Component[Any]:
+    return Serving(
+        name,
+        p.runtime,
+        p.telemetry,
+        p.settings.serving,
+        p.settings.layers,
+        p.settings.build,
+        features=p.ports("serving-features"),
+        registry=p.some_reader(),
+        folder=p.folders("serving"),
+        catalogue=p.world.catalogue,
+        seed=p.settings.seed,
+    )
+
+
+def _orchestrator(_name: str, p: Parts) -> Component[Any]:
+    return Orchestrator(
+        p.runtime,
+        p.telemetry,
+        p.settings.orchestrator,
+        p.settings.layers,
+        p.settings.build,
+        features=p.ports("orchestrator-features"),
+        trainer=p.ports("orchestrator-trainer"),
+        registry=p.some_registry(),
+        pushes={callee: p.ports(f"orchestrator-{callee}") for callee in PUSHED},
+        folder=p.folders("orchestrator"),
+        due_days=p.settings.features.due_days,
+        poll_days=p.settings.features.poll_days,
+    )
+
+
+def _monitor(_name: str, p: Parts) -> Component[Any]:
+    return Monitor(
+        p.runtime,
+        p.telemetry,
+        p.settings.monitor,
+        p.settings.layers,
+        p.settings.build,
+        scraped={callee: p.ports(f"monitor-{callee}") for callee in SCRAPED},
+        oncall=p.ports("monitor-oncall"),
+        registry=p.some_reader(),
+        folder=p.folders("monitor"),
+        routing=read_routing(p.settings.routing),
+    )
+
+
+def _oncall(_name: str, p: Parts) -> Component[Any]:
+    return OnCall(
+        p.runtime,
+        p.telemetry,
+        p.settings.oncall,
+        p.settings.layers,
+        p.settings.build,
+        folder=p.folders("oncall"),
+        seed=p.settings.seed,
+    )
+
+
+def _shop(name: str, p: Parts) -> Component[Any]:
+    return Shop(
+        name,
+        p.runtime,
+        p.telemetry,
+        p.settings.shop,
+        p.settings.layers,
+        p.settings.build,
+        world=p.world,
+        replicas=[Replica(replica, p.ports(f"shop-{replica}")) for replica in REPLICAS],
+        collector=p.ports("shop-collector"),
+        folder=p.folders("shop"),
+        end_day=p.settings.days,
+    )
+
+
+_BUILDERS: dict[str, Callable[[str, Parts], Component[Any]]] = {
+    "collector": _collector,
+    "features": _features,
+    "trainer": _trainer,
+    "registry": _registry,
+    **dict.fromkeys(REPLICAS, _serving),
+    "orchestrator": _orchestrator,
+    "oncall": _oncall,
+    "monitor": _monitor,
+    "shop": _shop,
+}

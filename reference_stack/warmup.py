@@ -1,0 +1,196 @@
+"""The warm-up: 18 days in virtual time with all layers off, after which a stack is in its steady state.
+
+    python -m reference_stack warmup --world default --seed 1 --out DIR
+
+writes partitions, snapshots, versions, logs and the returning shoppers as folders below DIR. Every arm of a
+seed starts from a copy. A warm-up is made once for a world, a seed and the stack's code and settings, and
+kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from reference_stack.assembly import default_settings, draw_world
+from reference_stack.folders import MemoryFolder
+from reference_stack.layers.contract import Mode
+from reference_stack.registry.memory import MemoryRegistry
+from reference_stack.settings import COMPONENTS, REPLICAS, SettingsError, StackSettings
+from reference_stack.virtual import Store, VirtualStack
+from reference_stack.world import WARM_UP_DAYS
+
+ALL_RANDOM_UNTIL = -WARM_UP_DAYS + 1.1
+"""The first day's slates are random, and go on being so until there is a first model."""
+MUCH_EXPLORED_UNTIL = -WARM_UP_DAYS + 8.0
+MUCH = 0.3
+
+_MARKER = "warmup.json"
+_UNWATCHED = tuple(name for name in COMPONENTS if name not in ("monitor", "oncall"))
+_LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "msgspec")
+_LAYOUT = 1
+"""Counts up when what a cached warm-up holds changes without the code."""
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """What lies in a folder: the warm-up of a world and a seed."""
+
+    world: str
+    seed: int
+    key: str
+
+
+def warm_up(world: str, seed: int) -> Store:
+    """Live through the 18 days and return the stack's files. Raises SettingsError for an unknown world."""
+    settings = warm_up_settings(world, seed)
+    stack = VirtualStack(
+        settings, start_day=-float(WARM_UP_DAYS), world=draw_world(settings), components=_UNWATCHED
+    )
+    try:
+        for until_day, share in ((ALL_RANDOM_UNTIL, 1.0), (MUCH_EXPLORED_UNTIL, MUCH), (0.0, None)):
+            for replica in REPLICAS:
+                stack.configure(replica, "explore_share", share or settings.serving.explore_share)
+            stack.advance(until_day)
+    finally:
+        stack.close()
+    return stack.store
+
+
+def warm_up_settings(world: str, seed: int) -> StackSettings:
+    """The default settings with all layers off, for a stack that ends on day 0."""
+    settings = default_settings()
+    layers = {name: replace(layer, mode=Mode.OFF) for name, layer in settings.layers.items()}
+    return replace(settings, world=world, seed=seed, days=0.0, layers=layers)
+
+
+def warm_store(world: str, seed: int, root: Path | None = None, cache: Path | None = None) -> Store:
+    """The files of a warm-up: those below `root` if it holds the one asked for, else from the cache, where
+    it is made if need be. Raises SettingsError.
+    """
+    if root is not None and _lies_in(root, world, seed):
+        return read_folders(root)
+    file = _cached(cache or cache_folder(), warm_up_key(world, seed))
+    try:
+        return _unpack(file.read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        store = warm_up(world, seed)
+        _keep(file, _pack(store))
+        return store
+
+
+def warm_up_key(world: str, seed: int) -> str:
+    """A hash of all that a warm-up depends on: world, seed, settings, the stack's code and its libraries."""
+    digest = hashlib.blake2b(digest_size=12)
+    digest.update(msgspec.json.encode(warm_up_settings(world, seed), order="deterministic"))
+    digest.update(
+        "\n".join([str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scikit-learn"))]).encode()
+    )
+    package = Path(__file__).parent
+    for file in sorted(package.rglob("*.py")):
+        digest.update(str(file.relative_to(package)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where warm-ups are kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "mlchaos" / "warmup"
+
+
+def write_folders(store: Store, out: Path, marker: Marker) -> None:
+    """Write a stack's files below `out`, which must be empty or absent. Raises FileExistsError."""
+    if out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} is not empty")
+    for name, data in store.items():
+        file = out / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _MARKER).write_bytes(msgspec.json.encode(marker))
+
+
+def read_folders(root: Path) -> Store:
+    """A stack's files below `root`, the marker left out."""
+    return {
+        file.relative_to(root).as_posix(): bytearray(file.read_bytes())
+        for file in sorted(root.rglob("*"))
+        if file.is_file() and file != root / _MARKER
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exits with 3 for a world that is not there or a folder that is not empty."""
+    parser = argparse.ArgumentParser(prog="python -m reference_stack warmup", description="Make a warm-up.")
+    parser.add_argument("--world", default="default")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--registry", choices=("folder", "mlflow"), default="folder", help="what holds the versions"
+    )
+    parser.add_argument("--cache", type=Path, help="where warm-ups are kept between runs")
+    options = parser.parse_args(arguments)
+    try:
+        store = warm_store(options.world, options.seed, cache=options.cache)
+        marker = Marker(options.world, options.seed, warm_up_key(options.world, options.seed))
+        if options.registry == "mlflow":
+            _write_with_mlflow(store, options.out, marker)
+        else:
+            write_folders(store, options.out, marker)
+    except (SettingsError, FileExistsError) as error:
+        parser.exit(3, f"{error}\n")
+    return 0
+
+
+def _write_with_mlflow(store: Store, out: Path, marker: Marker) -> None:
+    from reference_stack.registry.seeding import seed_store
+
+    export = MemoryRegistry(MemoryFolder(store, "registry"), lambda: 0.0).export()
+    write_folders(
+        {name: data for name, data in store.items() if not name.startswith("registry/")}, out, marker
+    )
+    seed_store(out, export)
+
+
+def _lies_in(root: Path, world: str, seed: int) -> bool:
+    try:
+        marker = msgspec.json.decode((root / _MARKER).read_bytes(), type=Marker)
+    except FileNotFoundError:
+        return False
+    if (marker.world, marker.seed) != (world, seed):
+        raise SettingsError(
+            f"{root} holds the warm-up of {marker.world} {marker.seed}, not of {world} {seed}"
+        )
+    return True
+
+
+def _cached(cache: Path, key: str) -> Path:
+    return cache / f"{key}.msgpack"
+
+
+def _pack(store: Store) -> bytes:
+    return msgspec.msgpack.encode({name: bytes(data) for name, data in store.items()})
+
+
+def _unpack(data: bytes) -> Store:
+    found = msgspec.msgpack.decode(data, type=dict[str, bytes])
+    return {name: bytearray(content) for name, content in found.items()}
+
+
+def _keep(file: Path, data: bytes) -> None:
+    """Put a warm-up into the cache; one that cannot be written is made again next time."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".making-", delete=False) as partial:
+            partial.write(data)
+        Path(partial.name).replace(file)
+    except OSError:
+        return
