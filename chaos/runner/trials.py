@@ -14,6 +14,7 @@ from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, Interrupted
+from chaos.runner.cache import ArmCache
 from chaos.runner.execute import ArmContext, ArmRun, StopSignal
 
 Show = Callable[[TrialPlan, Arm, Event], None]
@@ -33,6 +34,7 @@ class RunContext:
     stop: StopSignal
     show: Show
     versions: dict[str, str]
+    cache: ArmCache | None = None
 
 
 def trial_folder(run_folder: Path, plan: TrialPlan) -> Path:
@@ -63,6 +65,10 @@ def run_trial(plan: TrialPlan, context: RunContext) -> None:
 
 
 def _run_arm(trial: TrialPlan, plan: ArmPlan, folder: Path, context: RunContext) -> None:
+    journal = journal_path(folder, plan.arm)
+    cache = None if plan.arm.has_fault else context.cache
+    if cache is not None and cache.take(plan, journal):
+        return
     arm_folder = folder / plan.arm.value
     arm_folder.mkdir()
     ArmRun(
@@ -72,7 +78,7 @@ def _run_arm(trial: TrialPlan, plan: ArmPlan, folder: Path, context: RunContext)
             mlchaos=context.mlchaos,
             started_at=context.started_at,
             folder=arm_folder,
-            journal=journal_path(folder, plan.arm),
+            journal=journal,
             spec=context.spec,
             catalogue=context.catalogue,
             driver=context.driver,
@@ -81,6 +87,8 @@ def _run_arm(trial: TrialPlan, plan: ArmPlan, folder: Path, context: RunContext)
             versions=context.versions,
         ),
     ).run()
+    if cache is not None:
+        cache.keep(plan, journal)
 
 
 def read_trial(folder: Path) -> TrialPlan:

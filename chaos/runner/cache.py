@@ -1,0 +1,76 @@
+"""Journals of arms without a fault, kept by everything that they depend on.
+
+Control and bare are the same for every run of one plan on one version of the code, so a deterministic driver
+computes them once. An entry is a journal and its hash; one that does not match is computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from chaos.domain.plan import ArmPlan
+
+
+class ArmCache:
+    """A folder of journals. `salt` stands for all that is not in the plan: code, libraries, target."""
+
+    def __init__(self, folder: Path, salt: str) -> None:
+        self._folder = folder
+        self._salt = salt
+
+    def take(self, plan: ArmPlan, journal: Path) -> bool:
+        """Copy the arm's journal into place; False where there is none that can be trusted."""
+        entry = self._entry(plan)
+        try:
+            data = entry.read_bytes()
+            expected = entry.with_suffix(".blake2b").read_text()
+        except OSError:
+            return False
+        if _digest(data) != expected:
+            return False
+        journal.write_bytes(data)
+        return True
+
+    def keep(self, plan: ArmPlan, journal: Path) -> None:
+        """Keep a finished arm's journal. A cache that cannot be written is no error: nothing is lost."""
+        entry = self._entry(plan)
+        with contextlib.suppress(OSError):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            data = journal.read_bytes()
+            _put(entry.with_suffix(".blake2b"), _digest(data).encode())
+            _put(entry, data)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _entry(self, plan: ArmPlan) -> Path:
+        key = _digest(f"{self._salt}\x1f{plan.fingerprint()}".encode())
+        return self._folder / key[:2] / f"{key}.jsonl"
+
+
+def salt_of(packages: Iterable[Path], facts: Mapping[str, str]) -> str:
+    """A hash of all code below some folders, and of facts such as library versions."""
+    digest = hashlib.blake2b(digest_size=16)
+    for package in packages:
+        for path in sorted(package.rglob("*.py")):
+            digest.update(str(path.relative_to(package)).encode() + b"\x00")
+            digest.update(path.read_bytes())
+    for name, value in sorted(facts.items()):
+        digest.update(f"{name}={value}\x00".encode())
+    return digest.hexdigest()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _put(path: Path, data: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.runner.cache import ArmCache, salt_of
+from tests.harness import edited, planned
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b"a journal\n")
+    return path
+
+
+def test_what_is_kept_is_found_by_the_same_plan_only(tmp_path: Path, journal: Path) -> None:
+    cache = ArmCache(tmp_path / "cache", "salt")
+    control = planned().arms[1]
+    assert not cache.take(control, tmp_path / "copy")
+    cache.keep(control, journal)
+    assert cache.take(control, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"a journal\n"
+    assert not cache.take(planned(edited(days="7d")).arms[1], tmp_path / "copy")
+    assert not cache.take(planned().arms[3], tmp_path / "copy")
+
+
+def test_another_version_of_the_code_finds_nothing(tmp_path: Path, journal: Path) -> None:
+    control = planned().arms[1]
+    ArmCache(tmp_path / "cache", "one").keep(control, journal)
+    assert not ArmCache(tmp_path / "cache", "other").take(control, tmp_path / "copy")
+
+
+def test_a_damaged_entry_is_never_trusted(tmp_path: Path, journal: Path) -> None:
+    cache = ArmCache(tmp_path / "cache", "salt")
+    control = planned().arms[1]
+    cache.keep(control, journal)
+    (entry,) = (tmp_path / "cache").rglob("*.jsonl")
+    entry.write_bytes(entry.read_bytes()[:-3])
+    assert not cache.take(control, tmp_path / "copy")
+    cache.keep(control, journal)
+    assert cache.take(control, tmp_path / "copy")
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, journal: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    cache = ArmCache(tmp_path / "cache", "salt")
+    cache.keep(planned().arms[1], journal)
+    assert not cache.take(planned().arms[1], tmp_path / "copy")
+
+
+def test_the_salt_knows_code_and_facts(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    before = salt_of([tmp_path], {"numpy": "2"})
+    assert salt_of([tmp_path], {"numpy": "2"}) == before
+    assert salt_of([tmp_path], {"numpy": "3"}) != before
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert salt_of([tmp_path], {"numpy": "2"}) != before
