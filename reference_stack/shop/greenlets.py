@@ -95,6 +95,7 @@ class GreenletRuntime:
         self._started = gevent.event.Event()
         self._lag = LagAccount(on_lag)
         self._on_error = on_error
+        self._closing = False
 
     @property
     def day_seconds(self) -> float:
@@ -106,6 +107,10 @@ class GreenletRuntime:
         self._origin = origin
         self._started.set()
         self.spawn(self._watch_lag())
+
+    def close(self) -> None:
+        """Whoever waits for a moment of the calendar ends there instead; what is under way goes on."""
+        self._closing = True
 
     def now(self) -> float:
         """Operational seconds since the origin; 0 before the start."""
@@ -126,6 +131,8 @@ class GreenletRuntime:
         while (remaining := day * self._day_seconds - self.now()) > 0:
             gevent.sleep(remaining)
             waited = True
+        if self._closing:
+            raise gevent.GreenletExit
         if waited:
             self._lag.woke(day, self.day())
 

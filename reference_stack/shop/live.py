@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.002
 _DRAIN_S = 10.0
+_HURRIED_S = 1.0
 
 
 class LiveShop:
@@ -67,15 +68,20 @@ class LiveShop:
             self.shop.start_day = 0.0
         self._runtime.start(read_origin(origin))
         run_to_end(self.shop.run())
-        with gevent.Timeout(_DRAIN_S, False):
-            while self.shop.in_flight:
-                gevent.sleep(_POLL_S)
+        self._drain(_DRAIN_S)
 
     def close(self) -> None:
-        """Write what is tallied and not yet written; the port is free afterwards."""
+        """Let nobody come any more, wait a moment for those who are there, and write what is tallied."""
+        self._runtime.close()
+        self._drain(_HURRIED_S)
         self.shop.report()
         self._server.close()
         self._log.close()
+
+    def _drain(self, seconds: float) -> None:
+        with gevent.Timeout(seconds, False):
+            while self.shop.in_flight:
+                gevent.sleep(_POLL_S)
 
     def _port(self, callee: str) -> GreenletPort:
         address = self._settings.links.get(f"shop-{callee}", self._settings.addresses[callee])
