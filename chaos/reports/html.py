@@ -1,0 +1,154 @@
+"""report.html: one file that opens without a network, in light and dark, and prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.domain.scenario import Arm, Harm
+from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.journal import Journal, read_folder
+from chaos.reports.charts import harm_svg, lanes_svg
+from chaos.reports.lanes import harm_series, lanes_of
+from chaos.reports.terminal import amount
+from chaos.scoring.arms import view_of
+
+DRAWN_TRIALS = 12
+"""Charts are drawn for so many trials, those that did not pass first; tables are there for all."""
+
+LEGEND = (
+    ("fault", "fault injected"),
+    ("effect", "its effect, by its probe"),
+    ("fired", "layer fired"),
+    ("acted", "layer acted"),
+    ("observed", "fired, observing only"),
+    ("alert", "alert open"),
+    ("acknowledged", "acknowledged"),
+    ("clean", "model in service"),
+    ("stale", "older than normal"),
+    ("defective", "defective"),
+)
+UNITS = {
+    Harm.DEFECTIVE_VIEWS: "views answered by a defective version, or with replaced features",
+    Harm.ERROR_VIEWS: "views that failed",
+    Harm.SLOW_VIEWS: "views slower than 2.5 s, as felt",
+    Harm.ABANDONED_VIEWS: "views left before the answer",
+    Harm.STALE_DAYS: "age of model or features beyond normal, summed over time",
+    Harm.LOST_EVENTS: "acknowledged rows that never arrived",
+    Harm.UNDETECTED_DAYS: "days of effect before the first detection",
+    Harm.FALSE_BLOCK_DAYS: "days blocked with no fault to blame",
+    Harm.QUALITY_PCT_DAYS: "% of true quality lost against control, summed over a week; noise ± 22 on one seed",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A trial's charts as SVG, and what could not be drawn."""
+
+    lanes: str = ""
+    harms: tuple[tuple[Harm, str, str], ...] = ()
+    says: str = ""
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A trial with its charts and the files that lie beside the report."""
+
+    trial: TrialResult
+    drawing: Drawing
+    logs: Mapping[Arm, str]
+    anchor: str
+    kinds: tuple[Harm, ...]
+
+
+def write_html(results: Results, folder: Path, path: Path) -> None:
+    """Write the report of a run whose journals lie in `folder`. Raises InvalidInput for a broken journal."""
+    path.write_text(render(results, folder, os.path.relpath(folder, path.parent)), encoding="utf-8")
+
+
+def render(results: Results, folder: Path, base: str = ".") -> str:
+    """The page; links to journals and logs begin with `base`."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("chaos.reports", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["day"] = lambda day: "–" if day is None else f"{day:.2f}"
+    environment.filters["amount"] = amount
+    environment.filters["safe_svg"] = lambda svg: jinja2.utils.markupsafe.Markup(svg)  # noqa: S704
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        pages=_pages(results, folder),
+        legend=LEGEND,
+        units=UNITS,
+        base="" if base == "." else f"{base}/",
+        Verdict=Verdict,
+        Harm=Harm,
+        Arm=Arm,
+    )
+
+
+def _pages(results: Results, folder: Path) -> list[Page]:
+    first = sorted(results.trials, key=lambda trial: trial.verdict is Verdict.PASSED)[:DRAWN_TRIALS]
+    pages: list[Page] = []
+    for index, trial in enumerate(results.trials):
+        journals = _journals(trial, folder)
+        drawing = Drawing(says=f"Charts are drawn for {DRAWN_TRIALS} trials only.")
+        if trial in first:
+            drawing = draw(trial, journals, f"t{index}")
+        kinds = tuple(k for k in Harm if any(k in trial.harm[arm] for arm in trial.harm))
+        pages.append(Page(trial, drawing, _logs(trial, folder), f"trial-{index}", kinds))
+    return pages
+
+
+def _journals(trial: TrialResult, folder: Path) -> dict[Arm, Journal]:
+    """The journals that a trial's arms name; one that is gone is left out."""
+    folders = {(folder / arm.journal).parent for arm in trial.arms}
+    found: dict[Arm, Journal] = {}
+    for one in sorted(folders):
+        found |= read_folder(one)
+    return {arm.arm: found[arm.arm] for arm in trial.arms if arm.arm in found}
+
+
+def _logs(trial: TrialResult, folder: Path) -> dict[Arm, str]:
+    """Where each arm's component logs lie, relative to the run's folder."""
+    logs: dict[Arm, str] = {}
+    for arm in trial.arms:
+        beside = (folder / arm.journal).parent / arm.arm.value
+        place = next(
+            (one for one in (beside / "stack" / "logs", beside / "logs", beside) if one.is_dir()), None
+        )
+        if place is not None:
+            logs[arm.arm] = place.relative_to(folder).as_posix()
+    return logs
+
+
+def draw(trial: TrialResult, journals: Mapping[Arm, Journal], name: str) -> Drawing:
+    """A trial's charts; the swim lanes are those of the defended arm, or of the first that was run."""
+    views = {arm: view_of(journal) for arm, journal in journals.items()}
+    if not views:
+        return Drawing(says="The journals of this trial are not there, so nothing can be drawn.")
+    main = views.get(Arm.DEFENDED) or next(iter(views.values()))
+    other = views.get(Arm.UNDEFENDED)
+    lanes = lanes_of(main, other if other is not main else None)
+    roles: Sequence[str] = [bar.role for bar in lanes.bars] + [mark.role for mark in lanes.marks]
+    harms = tuple(
+        (series.kind, harm_svg(series, trial.days, f"{name}-{series.kind.value}"), series.unit)
+        for series in harm_series(views)
+    )
+    says = (
+        "" if main.arm is Arm.DEFENDED else f"The defended arm was not run; this is the {main.arm.value} arm."
+    )
+    return Drawing(
+        lanes=lanes_svg(lanes, f"{name}-lanes") if lanes.bars else "",
+        harms=harms,
+        says=says,
+        roles=tuple(dict.fromkeys(roles)),
+    )

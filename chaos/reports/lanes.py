@@ -1,0 +1,215 @@
+"""What the charts of the HTML report show, as plain rows: swim lanes of one arm, and harm by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chaos.domain.event import Views
+from chaos.domain.layer import Mode
+from chaos.domain.scenario import Arm, Harm
+from chaos.scoring.arms import ArmView
+from chaos.scoring.effect import readings_of
+from chaos.scoring.episodes import Episode, alerts_of
+from chaos.scoring.harm import NORMAL_AGE_DAYS, ages_of, defective_views, served_share
+from chaos.scoring.lineage import defective_from, why_defective
+
+QUALITY_DAY_SD = 4.5
+"""Per cent: standard deviation of one day's paired difference in quality without a fault (calibration)."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Something that lasted, in a lane; `role` decides its colour."""
+
+    lane: str
+    role: str
+    start: float
+    end: float
+    says: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened at one moment."""
+
+    lane: str
+    role: str
+    day: float
+    says: str
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """A chart: lanes from top to bottom, what is drawn in them, and the spans of the faults behind it all."""
+
+    days: float
+    lanes: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    marks: tuple[Mark, ...]
+    spans: tuple[tuple[float, float], ...]
+
+
+def lanes_of(view: ArmView, undefended: ArmView | None) -> Lanes:
+    """The defended arm, layer by layer; below it, which models answered, with layers and without."""
+    days = view.plan.days
+    bars = [*_faults(view), *_layers(view), *_alerts(view), *_models(view, "model")]
+    if undefended is not None:
+        bars += _models(undefended, "model, no layers")
+    marks = [*_effect_marks(view), *_acknowledged(view)]
+    lanes = tuple(dict.fromkeys(bar.lane for bar in bars))
+    spans = tuple((span.start, span.end) for span in view.spans if span.injected_day is not None)
+    return Lanes(days, lanes, tuple(bars), tuple(marks), spans)
+
+
+def _faults(view: ArmView) -> Iterator[Bar]:
+    for span in view.spans:
+        if span.injected_day is None:
+            continue
+        lane = f"fault {span.key}"
+        says = f"{span.key} injected on day {span.start:.2f}, undone on day {span.end:.2f}"
+        yield Bar(lane, "fault", span.start, span.end, says)
+        seen = [reading.day for reading in readings_of(view, span) if reading.seen]
+        if seen:
+            end = min(max(seen) + 0.1, view.plan.days)
+            yield Bar(
+                lane, "effect", seen[0], end, f"effect seen from day {seen[0]:.2f} to day {max(seen):.2f}"
+            )
+
+
+def _effect_marks(view: ArmView) -> Iterator[Mark]:
+    for span in view.spans:
+        for refused in span.refused:
+            yield Mark(f"fault {span.key}", "refused", refused.day, f"{refused.by} refused: {refused.says}")
+
+
+def _layers(view: ArmView) -> Iterator[Bar]:
+    days = view.plan.days
+    for layer in view.plan.layers:
+        for one in (one for one in view.episodes if one.layer == layer):
+            end = max(min(one.end, days), one.start + 0.06)
+            if one.fired_day is not None:
+                observes = one.mode is Mode.OBSERVE
+                yield Bar(
+                    layer, "observed" if observes else "fired", one.fired_day, end, _says(one, one.fired_day)
+                )
+            if one.acted_day is not None:
+                yield Bar(layer, "acted", one.acted_day, max(end, one.acted_day + 0.06), _acted(one))
+
+
+def _says(one: Episode, day: float) -> str:
+    says = f": {one.says}" if one.says else ""
+    about = f" about {one.about}" if one.about else ""
+    until = "" if one.cleared_day is None else f", cleared on day {one.cleared_day:.2f}"
+    return f"{one.layer} fired{about} on day {day:.2f}{until}{says}"
+
+
+def _acted(one: Episode) -> str:
+    until = "" if one.cleared_day is None else f", until day {one.cleared_day:.2f}"
+    return f"{one.layer} acted on day {one.acted_day:.2f}{until}"
+
+
+def _alerts(view: ArmView) -> Iterator[Bar]:
+    for story in alerts_of(view.journal):
+        first = story.first
+        until = view.plan.days if story.resolved_day is None else story.resolved_day
+        answered = (
+            "nobody answered"
+            if story.acknowledged_day is None
+            else f"acknowledged on day {story.acknowledged_day:.2f}"
+        )
+        says = f"{first.name} to {first.routed_to} on day {first.sent_day:.2f}, {answered}"
+        yield Bar("alerts", "alert", first.sent_day, max(until, first.sent_day + 0.06), says)
+
+
+def _acknowledged(view: ArmView) -> Iterator[Mark]:
+    for story in alerts_of(view.journal):
+        if story.acknowledged_day is not None:
+            says = f"{story.first.name} acknowledged on day {story.acknowledged_day:.2f}"
+            yield Mark("alerts", "acknowledged", story.acknowledged_day, says)
+
+
+def _models(view: ArmView, lane: str) -> Iterator[Bar]:
+    """The version that answered most views, through time: clean, stale or defective."""
+    defective = defective_from(view)
+    current: tuple[int, str] | None = None
+    start = end = 0.0
+    for age in ages_of(view):
+        role = "stale" if age.model_days > NORMAL_AGE_DAYS else "clean"
+        if age.version is not None and age.end_day > defective.get(age.version, age.end_day):
+            role = "defective"
+        now = None if age.version is None else (age.version, role)
+        if now != current:
+            if current is not None:
+                yield _model(view, lane, current, start, age.start_day)
+            current, start = now, age.start_day
+        end = age.end_day
+    if current is not None:
+        yield _model(view, lane, current, start, end)
+
+
+def _model(view: ArmView, lane: str, what: tuple[int, str], start: float, end: float) -> Bar:
+    version, role = what
+    why = why_defective(view, version) if role == "defective" else ""
+    says = f"version {version} answered from day {start:.2f} to day {end:.2f}"
+    says += f": {why}" if why else ": older than normal" if role == "stale" else ""
+    return Bar(lane, role, start, end, says, label=f"v{version}" if end - start >= 0.5 else "")
+
+
+# --- harm ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HarmSeries:
+    """One kind of harm by day and arm. `band` is what noise alone does on one seed, in the same unit."""
+
+    kind: Harm
+    unit: str
+    points: Mapping[Arm, Sequence[tuple[float, float]]]
+    band: float | None = None
+
+
+def harm_series(views: Mapping[Arm, ArmView]) -> list[HarmSeries]:
+    """The kinds that happened at all, in the order of `Harm`; quality always, where it was measured."""
+    whole = {arm: view for arm, view in views.items() if not view.cut_short}
+    series: list[HarmSeries] = []
+    kinds = (Harm.DEFECTIVE_VIEWS, Harm.ERROR_VIEWS, Harm.SLOW_VIEWS)
+    for kind in kinds:
+        points = {arm: _by_day(view, kind) for arm, view in whole.items()}
+        if any(value > 0 for line in points.values() for _, value in line):
+            series.append(HarmSeries(kind, "views a day", points))
+    control = whole.get(Arm.CONTROL)
+    if control is not None:
+        quality = {arm: _quality(view, control) for arm, view in whole.items()}
+        if any(quality.values()):
+            band = 2 * QUALITY_DAY_SD
+            series.append(HarmSeries(Harm.QUALITY_PCT_DAYS, "% lost against control", quality, band))
+    return series
+
+
+def _by_day(view: ArmView, kind: Harm) -> list[tuple[float, float]]:
+    defective = defective_from(view)
+    totals = [0.0] * max(1, round(view.plan.days + 0.499))
+    for views in view.journal.of(Views):
+        index = int((views.start_day + views.end_day) / 2 // 1)
+        if not 0 <= index < len(totals):
+            continue
+        for row in views.rows:
+            if kind is Harm.ERROR_VIEWS:
+                totals[index] += row.errors
+            elif kind is Harm.SLOW_VIEWS:
+                totals[index] += row.slow
+            else:
+                totals[index] += defective_views(view, views, row, defective)
+    return [(day + 0.5, total) for day, total in enumerate(totals)]
+
+
+def _quality(view: ArmView, control: ArmView) -> list[tuple[float, float]]:
+    days = int(view.plan.days)
+    mine, theirs = served_share(view, 0.0, days), served_share(control, 0.0, days)
+    return [
+        (day + 0.5, 100 * (1 - a / b))
+        for day, (a, b) in enumerate(zip(mine, theirs, strict=True))
+        if a is not None and b
+    ]
