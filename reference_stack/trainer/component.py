@@ -23,9 +23,9 @@ from reference_stack.trainer.model import SCHEMA, Model, ModelParameters, fit
 from reference_stack.trainer.window import Window, WindowReader
 from reference_stack.world import Catalogue
 
-READ_MS = 5.0
-JUDGE_MS = 20.0
-FIT_MS = 15.0
+READ_MS = 6.0
+JUDGE_MS = 35.0
+FIT_MS = 25.0
 """Costs of a day's work, measured on one core at 600 page views a day."""
 
 CHAMPION = "champion"
