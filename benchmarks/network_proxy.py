@@ -6,6 +6,10 @@ The real server is the binary that TOXIPROXY_SERVER names, else `toxiproxy-serve
 with Go into a temporary folder; without any, only the embedded proxy is measured, and the table says so.
 Rounds alternate between the servers and figures are medians over rounds. One load generator and one echo
 server, each a process of its own on uvloop, serve every column; the column `direct` shows what they can do.
+
+The machine must have nothing else to do: where others want its cores, a server of many threads gets a larger
+share of them than one of a single thread, whatever the work costs. The processor time per request (Linux
+only) tells what it costs. The load average is printed for that reason.
 """
 
 from __future__ import annotations
@@ -32,8 +36,9 @@ import uvloop
 
 GO_PACKAGE = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 LATENCY_MS = 100
-# Where the scheduler puts the processes shows in single round trips: short slices, taken in turn, even it out.
+# Where the scheduler puts the processes shows in round trips: short slices, taken in turn, even it out.
 SLICES = 5
+WARM_UP_S = 0.2
 ROUND_TRIP = "p50 µs, 100 B, 1 connection"
 Address = tuple[str, int]
 
@@ -90,7 +95,7 @@ async def turns_per_second(target: Address, connections: int, size: int, seconds
     clients = [
         (await loop.create_connection(lambda: PingPong(b"x" * size), *target))[1] for _ in range(connections)
     ]
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(WARM_UP_S)
     before, began = sum(client.turns for client in clients), time.perf_counter()
     await asyncio.sleep(seconds)
     turns, took = sum(client.turns for client in clients) - before, time.perf_counter() - began
@@ -136,12 +141,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], *, wait_for_line: bool) -> Iterator[str]:
+def running(command: list[str], *, wait_for_line: bool) -> Iterator[tuple[int, str]]:
+    """A process, ended on leaving: its id, and the first line that it printed."""
     quiet = {**os.environ, "LOG_LEVEL": "error"}
     output = subprocess.PIPE if wait_for_line else subprocess.DEVNULL
     process = subprocess.Popen(command, stdout=output, env=quiet, text=True)
     try:
-        yield process.stdout.readline().strip() if process.stdout is not None else ""
+        yield process.pid, process.stdout.readline().strip() if process.stdout is not None else ""
     finally:
         process.terminate()
         process.wait(10)
@@ -150,22 +156,31 @@ def running(command: list[str], *, wait_for_line: bool) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def embedded_api() -> Iterator[str]:
+def embedded_api() -> Iterator[tuple[int, str]]:
     command = [sys.executable, "-m", "chaos.proxies.network", "--port", "0"]
-    with running(command, wait_for_line=True) as line:
-        yield json.loads(line)["api"]
+    with running(command, wait_for_line=True) as (pid, line):
+        yield pid, json.loads(line)["api"]
 
 
 @contextlib.contextmanager
-def real_api(binary: str) -> Iterator[str]:
+def real_api(binary: str) -> Iterator[tuple[int, str]]:
     port = free_port()
-    with running([binary, "-host", "127.0.0.1", "-port", str(port)], wait_for_line=False):
+    with running([binary, "-host", "127.0.0.1", "-port", str(port)], wait_for_line=False) as (pid, _):
         end = time.monotonic() + 10
         while time.monotonic() < end:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.02)
-        yield f"127.0.0.1:{port}"
+        yield pid, f"127.0.0.1:{port}"
+
+
+def cpu_seconds(pid: int | None) -> float | None:
+    """Processor time that a process has used so far; None where the system does not tell."""
+    stat = Path(f"/proc/{pid}/stat")
+    if pid is None or not stat.exists():
+        return None
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def real_binary(folder: Path) -> str | None:
@@ -185,9 +200,12 @@ class Subject:
     name: str
     plain: Address
     delayed: Address | None
+    pid: int | None
 
 
-def subject(name: str, api: str, echo: Address) -> Subject:
+def subject(name: str, server: tuple[int, str], echo: Address) -> Subject:
+    pid, api = server
+
     def proxy(proxy_name: str) -> Address:
         spec = {"name": proxy_name, "upstream": f"{echo[0]}:{echo[1]}", "listen": "127.0.0.1:0"}
         host, _, port = call(api, "POST", "/proxies", spec)["listen"].rpartition(":")
@@ -196,7 +214,7 @@ def subject(name: str, api: str, echo: Address) -> Subject:
     plain, delayed = proxy("plain"), proxy("delayed")
     toxic = {"type": "latency", "attributes": {"latency": LATENCY_MS}}
     call(api, "POST", "/proxies/delayed/toxics", toxic)
-    return Subject(name, plain, delayed)
+    return Subject(name, plain, delayed, pid)
 
 
 # What is measured, and the table.
@@ -211,8 +229,18 @@ def measure(subjects: list[Subject], rounds: int, seconds: float, samples: int) 
     def note(row: str, name: str, value: float) -> None:
         figures.setdefault(row, {}).setdefault(name, []).append(value)
 
+    def small_messages(who: Subject) -> None:
+        before = cpu_seconds(who.pid)
+        per_second = throughput(who.plain, 32, 100, seconds)
+        after = cpu_seconds(who.pid)
+        note("req/s, 100 B, 32 connections", who.name, per_second)
+        if before is not None and after is not None:
+            # The warm-up's requests are paid for, but not counted.
+            requests = per_second * (seconds + WARM_UP_S)
+            note("processor µs per such request", who.name, (after - before) * 1e6 / requests)
+
     measures: list[Callable[[Subject], None]] = [
-        lambda s: note("req/s, 100 B, 32 connections", s.name, throughput(s.plain, 32, 100, seconds)),
+        small_messages,
         lambda s: note(
             "MB/s, 64 KiB, 8 connections", s.name, throughput(s.plain, 8, 65_536, seconds) * 65_536 / 1e6
         ),
@@ -272,14 +300,16 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         binary = real_binary(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         command = [sys.executable, "-m", "benchmarks.network_proxy", "--echo"]
-        echo = ("127.0.0.1", int(stack.enter_context(running(command, wait_for_line=True))))
-        subjects = [Subject("direct", echo, None)]
+        echo = ("127.0.0.1", int(stack.enter_context(running(command, wait_for_line=True))[1]))
+        subjects = [Subject("direct", echo, None, None)]
         if binary is None:
             print("no real Toxiproxy: neither TOXIPROXY_SERVER, nor toxiproxy-server or Go on PATH")
         else:
             subjects.append(subject("real", stack.enter_context(real_api(binary)), echo))
         subjects.append(subject("embedded", stack.enter_context(embedded_api()), echo))
-        print_table(measure(subjects, given.rounds, given.seconds, given.samples))
+        figures = measure(subjects, given.rounds, given.seconds, given.samples)
+        print_table(figures)
+        print(f"\n{os.cpu_count()} cores, load average over the last minute {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from chaos.proxies.network.errors import (
 from chaos.proxies.network.http import JSON, TEXT, Request, Response
 from chaos.proxies.network.proxy import Proxy
 from chaos.proxies.network.toxic import Checked, Placed, Toxic
-from chaos.proxies.network.toxics import TOXICS
+from chaos.proxies.network.toxics import by_type
 
 VERSION = "2.12.0"
 
@@ -34,7 +34,7 @@ class Api:
         self._collection = collection
         # Changes to proxies wait for each other: one that resolves a name must not interleave with another.
         self._changing = asyncio.Lock()
-        self._types: Mapping[str, type[Toxic]] = {toxic.type: toxic for toxic in TOXICS}
+        self._types = by_type()
 
     async def answer(self, request: Request) -> Response:
         """The answer to one request."""

@@ -28,6 +28,7 @@ class Reply:
     status: int
     content_type: str | None
     text: str
+    headers: http.client.HTTPMessage
 
     @property
     def json(self) -> Any:
@@ -54,7 +55,9 @@ class Server:
         try:
             connection.request(method, path, text, {k.replace("_", "-"): v for k, v in headers.items()})
             answer = connection.getresponse()
-            return Reply(answer.status, answer.getheader("Content-Type"), answer.read().decode())
+            return Reply(
+                answer.status, answer.getheader("Content-Type"), answer.read().decode(), answer.headers
+            )
         finally:
             connection.close()
 
@@ -212,5 +215,6 @@ def echo() -> Iterator[Address]:
     thread.start()
     yield listener.getsockname()
     # Closing alone does not wake a thread that accepts.
-    listener.shutdown(socket.SHUT_RDWR) if sys.platform == "linux" else None
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
     listener.close()

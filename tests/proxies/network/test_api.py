@@ -390,6 +390,12 @@ def test_browsers_are_sent_away_from_routes_that_exist(server: Any) -> None:
     assert server.call("GET", "/proxies", User_Agent="curl Mozilla/5.0").status == 200
 
 
+def test_what_the_embedded_proxy_leaves_out(server: Any) -> None:
+    assert server.call("GET", "//proxies").status == server.either(embedded=404, real=301)
+    has_id = "X-Toxiproxy-Request-Id" in server.call("GET", "/proxies").headers
+    assert has_id is server.either(embedded=False, real=True)
+
+
 def test_names_are_unescaped(server: Any) -> None:
     make(server, "a b&é")
     assert server.call("GET", "/proxies/a%20b%26%C3%A9").json["name"] == "a b&é"

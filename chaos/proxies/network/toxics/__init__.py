@@ -22,3 +22,13 @@ TOXICS: tuple[type[Toxic], ...] = (
     SlowClose,
     Timeout,
 )
+
+
+def by_type() -> dict[str, type[Toxic]]:
+    """The toxics by their type; raises ValueError where two share one."""
+    found: dict[str, type[Toxic]] = {}
+    for toxic in TOXICS:
+        if toxic.type in found:
+            raise ValueError(f"two toxics have the type {toxic.type!r}: {found[toxic.type]} and {toxic}")
+        found[toxic.type] = toxic
+    return found
