@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import uvloop
 
 from reference_stack.component import Component
-from reference_stack.folders import open_folder
-from reference_stack.ports import Folder, Port, Registry, Runtime
+from reference_stack.ports import Port
 from reference_stack.runtime import LiveRuntime
 from reference_stack.settings import SettingsError, ShellSettings, StackSettings
 from reference_stack.shells.http import HttpApp, HttpClient, HttpServer, listen
@@ -21,26 +21,30 @@ from reference_stack.shells.server import Server, report
 from reference_stack.telemetry import Telemetry
 
 ORIGIN = "origin"
-INBOX = "inbox"
 LOGS = "logs"
 _ORIGIN_POLL_SECONDS = 0.005
 
 
-class Builder(Protocol):
-    """Makes a component from the settings; `registry` is None where it is to be found by its link."""
+@dataclass(frozen=True)
+class Life:
+    """What a live process gives to the component in it. `closing` are awaited at the end, last first."""
 
-    def __call__(
-        self,
-        name: str,
-        settings: StackSettings,
-        runtime: Runtime,
-        telemetry: Telemetry,
-        ports: Callable[[str], Port],
-        folders: Callable[[str], Folder],
-        registry: Registry | None,
-    ) -> Component[Any]:
-        """Build it; nothing of it runs yet."""
-        ...
+    name: str
+    settings: StackSettings
+    runtime: LiveRuntime
+    telemetry: Telemetry
+    client: HttpClient
+    closing: list[Callable[[], Awaitable[object]]]
+
+    def port(self, link: str) -> Port:
+        """The port to whoever answers on a link. Raises SettingsError for a link without an address."""
+        if link not in self.settings.links:
+            raise SettingsError(f"{self.name}: links has no {link!r}")
+        return self.client.port(self.settings.links[link])
+
+
+Build = Callable[[Life], Component[Any]]
+"""Makes a component; nothing of it runs yet."""
 
 
 def write_origin(root: Path, origin: float) -> None:
@@ -74,46 +78,37 @@ def line_sink(file: TextIO) -> Callable[[str], None]:
     return write
 
 
-def folder_of(settings: StackSettings, name: str) -> Folder:
-    """The stack's folder of that name: below the root, but for the inbox, which may lie elsewhere."""
-    if name == INBOX and settings.inbox:
-        return open_folder(settings.inbox)
-    return open_folder(os.path.join(settings.root, name))
+def run_component(name: str, settings: StackSettings, build: Build, sink: Callable[[str], None]) -> int:
+    """Serve a component until SIGTERM or SIGINT; the process's exit code, 1 where its own work broke.
 
-
-def run_component(name: str, settings: StackSettings, build: Builder, sink: Callable[[str], None]) -> int:
-    """Serve a component until SIGTERM or SIGINT; the process's exit code, 1 where its own work broke."""
+    Raises SettingsError, and OSError where its address is taken.
+    """
+    if name not in settings.addresses:
+        raise SettingsError(f"addresses has no {name!r}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_live(name, settings, build, sink))
 
 
-async def _live(name: str, settings: StackSettings, build: Builder, sink: Callable[[str], None]) -> int:
+async def _live(name: str, settings: StackSettings, build: Build, sink: Callable[[str], None]) -> int:
     def on_lag(lag_days: float, over_days: float) -> None:
         telemetry.log("lag", lag_days=round(lag_days, 4), over_days=round(over_days, 4))
 
     def on_error(error: BaseException) -> None:
         report(telemetry, "task", error)
 
-    def port(link: str) -> Port:
-        if link not in settings.links:
-            raise SettingsError(f"{name}: links has no {link!r}")
-        return client.port(settings.links[link])
-
-    if name not in settings.addresses:
-        raise SettingsError(f"addresses has no {name!r}")
-    client = HttpClient()
     runtime = LiveRuntime(settings.day_seconds, on_lag=on_lag, on_error=on_error)
     telemetry = Telemetry(name, runtime, sink)
-    try:
-        component = build(
-            name, settings, runtime, telemetry, port, lambda folder: folder_of(settings, folder), None
-        )
+    async with contextlib.AsyncExitStack() as stack:
+        client = HttpClient()
+        stack.push_async_callback(client.close)
+        closing: list[Callable[[], Awaitable[object]]] = []
+        component = build(Life(name, settings, runtime, telemetry, client, closing))
+        for close in closing:
+            stack.push_async_callback(close)
+        stack.callback(runtime.close)
         shell = settings.shells.get(name, ShellSettings())
         http = HttpServer(HttpApp(Server(component, runtime, shell, settings.seed)))
         return await _serve(component, runtime, http, settings)
-    finally:
-        runtime.close()
-        await client.close()
 
 
 async def _serve(

@@ -1,0 +1,87 @@
+"""The stack's own command, which knows nothing of any harness.
+
+    python -m reference_stack up --settings FILE               all of it, until SIGTERM or the end of stdin
+    python -m reference_stack serve COMPONENT --settings FILE  one component in the foreground
+    python -m reference_stack parent                           a warm parent, told what to do by JSON lines
+    python -m reference_stack warmup --world NAME --seed N --out DIR
+
+`serve` writes the component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke,
+3 for settings that cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reference_stack.settings import SettingsError
+
+INVALID = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; the exit code."""
+    one_thread()
+    if arguments[:1] == ["warmup"]:
+        from reference_stack.warmup import main as warm_up
+
+        return warm_up(arguments[1:])
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return INVALID
+
+
+def one_thread() -> None:
+    """One BLAS thread, which is faster on small fits and repeatable; it counts when numpy is imported."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "up":
+        from reference_stack.up import up
+
+        return up(options.settings, options.timeout)
+    from reference_stack import live
+
+    if options.command == "parent":
+        from reference_stack.shells.processes import run_parent
+
+        live.preload()
+        return run_parent(live.read_changes, live.choose)
+    return _serve(options.component, options.settings)
+
+
+def _serve(component: str, file: Path) -> int:
+    from reference_stack import live
+    from reference_stack.shells.live import line_sink, run_component
+    from reference_stack.shells.processes import write_complete
+
+    settings = live.read_changes(file)
+    body = live.choose(component, settings, write_complete(settings))
+    if body.program:
+        os.execv(body.program[0], list(body.program))
+    if component == "registry":
+        return live.serve_registry(settings)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    return run_component(component, settings, live.build_live, line_sink(sys.stdout))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m reference_stack", description="The shop for dogs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start all components")
+    up.add_argument("--settings", type=Path, required=True, help="YAML or JSON; see settings.py")
+    up.add_argument("--timeout", type=float, default=30.0, help="seconds until all must be healthy")
+    serve = commands.add_parser("serve", help="run one component in the foreground")
+    serve.add_argument("component")
+    serve.add_argument("--settings", type=Path, required=True, help="YAML or JSON; see settings.py")
+    commands.add_parser("parent", help="fork components as JSON lines on standard input say")
+    commands.add_parser("warmup", help="make the first 18 days", add_help=False)
+    return parser

@@ -1,0 +1,141 @@
+"""The stack's components as real processes: what each is given when time is the machine's."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from reference_stack.assembly import LINKS, build_component, folder_path, settings_from
+from reference_stack.component import Component
+from reference_stack.folders import open_folder
+from reference_stack.ports import Folder, Registry, RegistryReader
+from reference_stack.settings import COMPONENTS, SettingsError, StackSettings
+from reference_stack.shells.live import Life, line_sink, open_log, run_component
+from reference_stack.shells.processes import Body
+
+WRITERS = ("trainer", "orchestrator")
+"""Components that change the registry, through MLflow's client; the others read it by plain REST."""
+_REGISTRY_TIMEOUT_DAYS = 0.2
+_WARM = (
+    "pyarrow.parquet",
+    "sklearn.decomposition",
+    "uvicorn.protocols.http.httptools_impl",
+    "reference_stack.registry.mlflow_client",
+    "reference_stack.registry.rest",
+    "reference_stack.registry.server",
+)
+
+
+def build_live(life: Life) -> Component[Any]:
+    """A component with directories, HTTP ports and, where it asks one, the MLflow registry.
+
+    Raises SettingsError.
+    """
+    settings = life.settings
+
+    def folder(name: str) -> Folder:
+        return open_folder(str(folder_path(name, settings)))
+
+    registry: Registry | None = None
+    reader: RegistryReader | None = None
+    address = _registry_address(life.name, settings)
+    timeout_ms = 1000.0 * _REGISTRY_TIMEOUT_DAYS * settings.day_seconds
+    if address is not None and life.name in WRITERS:
+        from reference_stack.registry.mlflow_client import MlflowRegistry
+
+        # MLflow counts whole seconds.
+        registry = MlflowRegistry(
+            f"http://{address}", life.runtime, timeout_s=max(1, round(timeout_ms / 1000))
+        )
+    elif address is not None:
+        from reference_stack.registry.rest import RestRegistry
+
+        reader = RestRegistry(address, timeout_ms=timeout_ms)
+        life.closing.append(reader.close)
+    return build_component(
+        life.name, settings, life.runtime, life.telemetry, life.port, folder, registry, reader=reader
+    )
+
+
+def _registry_address(component: str, settings: StackSettings) -> str | None:
+    for name, link in LINKS.items():
+        if link.callee == "registry" and component in link.callers:
+            if name not in settings.links:
+                raise SettingsError(f"{component}: links has no {name!r}")
+            return settings.links[name]
+    return None
+
+
+def read_changes(path: Path) -> StackSettings:
+    """The default settings with the changes of a YAML or JSON file. Raises SettingsError."""
+    try:
+        changes = msgspec.yaml.decode(path.read_bytes(), type=dict[str, object])
+    except (msgspec.DecodeError, OSError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    try:
+        return settings_from(changes)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def preload() -> None:
+    """Import what any component needs, so that processes forked afterwards start in milliseconds."""
+    from reference_stack.registry.environment import preload as preload_mlflow
+
+    preload_mlflow()
+    for name in _WARM:
+        importlib.import_module(name)
+
+
+def choose(name: str, settings: StackSettings, file: Path) -> Body:
+    """What runs in a component's process: the shop is a program of its own, the registry MLflow's server."""
+    if name == "shop":
+        from reference_stack.shop.process import command
+
+        return Body(program=command(file))
+    if name == "registry":
+        return Body(run=lambda: serve_registry(settings))
+    return Body(run=lambda: serve_logged(name, settings))
+
+
+def serve_logged(name: str, settings: StackSettings) -> int:
+    """Serve a component that writes its log below the stack's root; the exit code."""
+    with open_log(Path(settings.root), name) as log:
+        return run_component(name, settings, build_live, line_sink(log))
+
+
+def serve_registry(settings: StackSettings) -> int:
+    """Serve MLflow until SIGTERM; the exit code."""
+    from reference_stack.registry.server import serve
+
+    serve(settings)
+    return 0
+
+
+def with_addresses(settings: StackSettings) -> StackSettings:
+    """The settings with free loopback addresses for all components, direct links, and the outbox as inbox,
+    where they name none.
+    """
+    addresses = settings.addresses or _free_addresses()
+    direct = {name: addresses[link.callee] for name, link in LINKS.items() if link.callee in addresses}
+    return replace(
+        settings,
+        addresses=addresses,
+        links={**direct, **settings.links},
+        inbox=settings.inbox or str(Path(settings.root) / "outbox"),
+    )
+
+
+def _free_addresses() -> dict[str, str]:
+    with ExitStack() as stack:
+        found: dict[str, str] = {}
+        for name in COMPONENTS:
+            held = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            found[name] = f"127.0.0.1:{held.getsockname()[1]}"
+        return found
