@@ -200,6 +200,10 @@ class GreenletPort:
         finally:
             self._measured(operation.name, 1000.0 * (monotonic() - started), len(body), failure)
 
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._client.close()
+
     def _decoder(self, operation: Operation[Request, Reply]) -> msgspec.json.Decoder[Reply]:
         decoder = self._decoders.get(operation.name)
         if decoder is None:

@@ -87,6 +87,11 @@ class Client:
                 connection.close()
         return status, reply
 
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        while self._kept:
+            self._kept.pop().close()
+
     def _take(self) -> Connection:
         while self._kept:
             connection = self._kept.pop()

@@ -1,4 +1,7 @@
-"""The shop in its own process, under Locust: the same component, with greenlets under it."""
+"""The shop in its own process, under Locust: the same component, with greenlets under it.
+
+It leaves `logs/shop.jsonl` below the stack's root, and Locust's own statistics in `logs/shop-locust.json`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import gevent
 import msgspec
 from gevent.pywsgi import WSGIServer
+from locust.stats import save_stats_json
 
 from reference_stack.component import operations_of
 from reference_stack.folders import DirectoryFolder
@@ -75,6 +79,7 @@ class LiveShop:
         self._runtime.close()
         self._drain(_HURRIED_S)
         self.shop.report()
+        save_stats_json(self._environment.stats, str(self._root / "logs" / "shop-locust"))
         self._server.close()
         self._log.close()
 

@@ -129,6 +129,9 @@ def test_a_run_from_the_origin_to_its_end(start: Callable[..., Running]) -> None
     assert len(shop.site.collected) == kept
     assert (shop.root / "shop" / "returning.json").exists()
     assert not [line for line in shop.logs() if line["event"] == "error"]
+    stats = {each["name"]: each for each in json.loads((shop.root / "logs" / "shop-locust.json").read_text())}
+    assert stats["recommend"]["num_requests"] == len(expected)
+    assert stats["collect"]["num_failures"] == 0
 
 
 def test_operations_are_answered_over_http(start: Callable[..., Running]) -> None:
