@@ -17,7 +17,7 @@ from locust.stats import save_stats_json
 from reference_stack.component import operations_of
 from reference_stack.folders import DirectoryFolder
 from reference_stack.ports import NotFound, PortError, Rejected
-from reference_stack.settings import REPLICAS, StackSettings
+from reference_stack.settings import REPLICAS, SettingsError, StackSettings
 from reference_stack.shells.server import body_of, report, status_of
 from reference_stack.shop.component import Shop
 from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end
@@ -58,6 +58,8 @@ class LiveShop:
             folder=DirectoryFolder(self._root / "shop"),
             end_day=settings.days,
         )
+        if "shop" not in settings.addresses:
+            raise SettingsError("addresses has no 'shop'")
         host, _, port = settings.addresses["shop"].rpartition(":")
         self._server = WSGIServer((host, int(port)), management(self.shop), log=None, error_log=None)
 
@@ -89,7 +91,10 @@ class LiveShop:
                 gevent.sleep(_POLL_S)
 
     def _port(self, callee: str) -> GreenletPort:
-        address = self._settings.links.get(f"shop-{callee}", self._settings.addresses[callee])
+        link, settings = f"shop-{callee}", self._settings
+        address = settings.links.get(link) or settings.addresses.get(callee)
+        if address is None:
+            raise SettingsError(f"shop: links has no {link!r}")
         return GreenletPort(address, self._measured)
 
     def _measured(self, operation: str, took_ms: float, length: int, error: Exception | None) -> None:
@@ -103,7 +108,7 @@ class LiveShop:
         )
 
     def _lagged(self, lag_days: float, over_days: float) -> None:
-        self._telemetry.log("lag", lag_days=lag_days, over_days=over_days)
+        self._telemetry.log("lag", lag_days=round(lag_days, 4), over_days=round(over_days, 4))
 
     def _broke(self, error: BaseException) -> None:
         report(self._telemetry, "task", error)
