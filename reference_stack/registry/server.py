@@ -13,6 +13,7 @@ from reference_stack.registry.environment import (
     deprecations_of_mlflow,
     preload,
 )
+from reference_stack.registry.read_cache import ReadCache
 from reference_stack.registry.template import place_database
 from reference_stack.settings import StackSettings
 
@@ -51,7 +52,7 @@ def serve(settings: StackSettings, cache: Path | None = None) -> None:
     uri = database_uri(database)
     initialize_backend_stores(uri, uri, ARTIFACT_ROOT)
     with deprecations_of_mlflow():
-        app = create_fastapi_app()
+        app = ReadCache(create_fastapi_app())
     # Its start-up hook only looks for the leftovers of a coding assistant's containers.
     config = uvicorn.Config(
         app, host=host, port=port, lifespan="off", access_log=False, log_level="warning", workers=1

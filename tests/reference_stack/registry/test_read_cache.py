@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from reference_stack.registry.read_cache import ReadCache
+
+ALIAS = "/api/2.0/mlflow/registered-models/alias"
+
+
+class Store:
+    """An application with one value: GET tells it, POST sets it to the query. `gate` holds requests up."""
+
+    def __init__(self) -> None:
+        self.value = b"1"
+        self.status = 200
+        self.asked = 0
+        self.gate: Callable[[str, str], Awaitable[None]] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked += 1
+        if scope["method"] == "POST":
+            await self._wait(scope, "before")
+            self.value = scope["query_string"]
+            await self._wait(scope, "after")
+            seen = b"ok"
+        else:
+            seen = self.value
+            await self._wait(scope, "after")
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        await send({"type": "http.response.body", "body": seen[:1], "more_body": True})
+        await send({"type": "http.response.body", "body": seen[1:]})
+
+    async def _wait(self, scope: Any, moment: str) -> None:
+        if self.gate is not None:
+            await self.gate(scope["method"], moment)
+
+
+async def ask(
+    cache: ReadCache, method: str = "GET", query: bytes = b"", path: str = ALIAS, host: bytes = b"a"
+) -> bytes:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query,
+        "headers": [(b"host", host)],
+    }
+    await cache(scope, receive, send)
+    return b"".join(message.get("body", b"") for message in sent)
+
+
+def test_an_answer_is_repeated_until_something_is_written() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        assert [await ask(cache) for _ in range(3)] == [b"1"] * 3
+        assert store.asked == 1
+        await ask(cache, "POST", b"27")
+        assert [await ask(cache) for _ in range(3)] == [b"27"] * 3
+        assert store.asked == 3
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "other", [{"query": b"other"}, {"host": b"b"}, {"path": "/api/2.0/mlflow/model-versions/get"}]
+)
+def test_another_question_has_its_own_answer(other: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        await ask(cache)
+        await ask(cache, **other)
+        assert store.asked == 2
+
+    asyncio.run(scenario())
+
+
+def test_other_paths_and_failures_are_not_kept() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        for _ in range(2):
+            await ask(cache, path="/api/2.0/mlflow/runs/get")
+        assert store.asked == 2
+        store.status = 503
+        for _ in range(2):
+            await ask(cache)
+        assert store.asked == 4
+
+    asyncio.run(scenario())
+
+
+def test_who_knows_that_a_write_is_done_is_not_told_what_was_before() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        read_may_end, written = asyncio.Event(), asyncio.Event()
+
+        async def gate(method: str, moment: str) -> None:
+            if method == "GET":
+                written.set()
+                await read_may_end.wait()
+
+        store.gate = gate
+        slow = asyncio.create_task(ask(cache))
+        await written.wait()
+        await ask(cache, "POST", b"2")
+        read_may_end.set()
+        assert await slow == b"1"  # it began before the write
+        assert await ask(cache) == b"2"
+
+    asyncio.run(scenario())
+
+
+def test_a_read_within_a_write_is_forgotten_when_the_write_is_answered() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        begun, go = asyncio.Event(), asyncio.Event()
+
+        async def gate(method: str, moment: str) -> None:
+            if method == "POST" and moment == "before":
+                begun.set()
+                await go.wait()
+
+        store.gate = gate
+        write = asyncio.create_task(ask(cache, "POST", b"2"))
+        await begun.wait()
+        assert await ask(cache) == b"1"
+        go.set()
+        await write
+        assert await ask(cache) == b"2"
+
+    asyncio.run(scenario())
