@@ -60,6 +60,7 @@ class HttpProtocol(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport
+        self._no_more = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
@@ -72,6 +73,11 @@ class HttpProtocol(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._write(Response(400, b"400 Bad Request", TEXT), keep_alive=False)
             self._transport.close()
+
+    def eof_received(self) -> bool:
+        """The client will ask no more, but may still wait for an answer."""
+        self._no_more = True
+        return self._worker is not None and not self._worker.done()
 
     # What the parser calls.
 
@@ -116,6 +122,8 @@ class HttpProtocol(asyncio.Protocol):
             self._write(response, request.keep_alive)
             if not request.keep_alive:
                 self._transport.close()
+        if self._no_more:
+            self._transport.close()
 
     def _write(self, response: Response, keep_alive: bool) -> None:
         if self._transport.is_closing():

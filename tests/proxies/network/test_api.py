@@ -396,6 +396,35 @@ def test_what_the_embedded_proxy_leaves_out(server: Any) -> None:
     assert has_id is server.either(embedded=False, real=True)
 
 
+def exchange(server: Any, sent: bytes) -> bytes:
+    """Everything that comes back from a client that sends this and shuts its write side."""
+    host, _, port = server.api.rpartition(":")
+    got = bytearray()
+    with socket.create_connection((host, int(port)), 15) as client:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        while data := client.recv(65_536):
+            got += data
+    return bytes(got)
+
+
+def test_requests_can_be_pipelined(server: Any) -> None:
+    post = b"POST /reset HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    get = b"GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    got = exchange(server, post * 2 + get)
+    assert [got.count(line) for line in (b"HTTP/1.1 204", b"HTTP/1.1 404")] == [2, 1]
+
+
+def test_what_is_not_http_gets_400(server: Any) -> None:
+    assert exchange(server, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_a_client_that_expects_100_gets_it(server: Any) -> None:
+    head = b"POST /populate HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+    got = exchange(server, head + b"Connection: close\r\n\r\n[]")
+    assert got.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n")
+
+
 def test_names_are_unescaped(server: Any) -> None:
     make(server, "a b&é")
     assert server.call("GET", "/proxies/a%20b%26%C3%A9").json["name"] == "a b&é"
