@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from chaos.catalogue import Catalogue, Shelf
-from chaos.clock import Clock, WallClock
+from chaos.clock import Clock
 from chaos.contracts import Driver
-from chaos.domain.event import Event
 from chaos.domain.files import Files
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
@@ -31,9 +28,7 @@ from chaos.seeds import fresh_id
 
 if TYPE_CHECKING:
     from chaos.domain.verdict import Results
-    from chaos.runner.execute import StopSignal
 
-KEPT = ("logs", "registry")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -47,6 +42,12 @@ def built_in(kind: str) -> Path:
     package = Path(__file__).parent
     inside = package / "builtin" / kind
     return inside if inside.is_dir() else package.parent / kind
+
+
+def cache_folder() -> Path:
+    """Where things that can be made again are kept for this user."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "mlchaos"
 
 
 def make_files() -> Files:
@@ -90,6 +91,10 @@ class Wanted:
     allow: tuple[str, ...] = ()
     out: Path | None = None
     keep: str = "failed"
+    jobs: int = 1
+    rerun_void: int = 0
+    cache: Path | None = None
+    junit: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -150,18 +155,6 @@ def _check_hosts(spec: TargetSpec, source: Source, allow: Sequence[str]) -> None
             raise InvalidInput([source.problem(path, says)])
 
 
-class Watcher(Protocol):
-    """Who is shown what happens."""
-
-    def show(self, plan: TrialPlan, arm: Arm, event: Event) -> None:
-        """An event of an arm, as it is journalled."""
-        ...
-
-    def stopping(self) -> None:
-        """The user asked to stop."""
-        ...
-
-
 def new_run_folder(out: Path | None, clock: Clock) -> tuple[str, Path]:
     """A run's name and its own, empty folder. Raises UsageError."""
     run = f"{clock.utc():%Y%m%d-%H%M%S}-{fresh_id('run')}"
@@ -173,64 +166,6 @@ def new_run_folder(out: Path | None, clock: Clock) -> tuple[str, Path]:
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from error
     return run, folder.resolve()
-
-
-def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Watcher) -> tuple[Results, Path]:
-    """Run all trials and write results and reports. Raises ChaosError; what was started is taken down."""
-    from chaos.results import RunInfo, write_reports
-    from chaos.runner.execute import StopSignal
-    from chaos.runner.guardian import Guardian
-    from chaos.runner.remains import ProcessRecord
-    from chaos.runner.trials import RunContext, run_trial
-
-    clock = WallClock()
-    run, folder = new_run_folder(wanted.out, clock)
-    started_at = clock.utc().isoformat(timespec="seconds")
-    stop = StopSignal()
-    info = RunInfo(
-        run=run,
-        mlchaos=version(),
-        target=planned.spec.target,
-        day_seconds=planned.trials[0].arms[0].day_seconds if planned.trials else planned.spec.day_seconds,
-        started_at=started_at,
-        not_run=planned.not_run,
-    )
-    info.save(folder)
-    record = ProcessRecord(folder)
-    record.note("runner", os.getpid())
-    with ExitStack() as stack:
-        stack.enter_context(_signals(stop, watcher))
-        guardian = Guardian(folder)
-        stack.callback(guardian.close)
-        stack.callback(record.close)
-        driver = make_driver(planned.spec, folder, clock, record.note)
-        stack.callback(driver.close)
-        context = RunContext(
-            run=run,
-            mlchaos=info.mlchaos,
-            started_at=started_at,
-            folder=folder,
-            spec=planned.spec,
-            catalogue=catalogue,
-            driver=driver,
-            stop=stop,
-            show=watcher.show,
-            versions=versions(),
-        )
-        for trial in planned.trials:
-            run_trial(trial, context)
-            _keep(wanted.keep, folder, trial)
-    return write_reports(folder), folder
-
-
-def _keep(keep: str, folder: Path, trial: TrialPlan) -> None:
-    from chaos.results import score_folder
-    from chaos.runner.trials import thin_out, trial_folder
-
-    of_trial = trial_folder(folder, trial)
-    passed = keep == "failed" and score_folder(of_trial).verdict is Verdict.PASSED
-    if keep == "never" or passed:
-        thin_out(of_trial, trial, KEPT)
 
 
 def make_driver(
@@ -258,24 +193,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-@contextmanager
-def _signals(stop: StopSignal, watcher: Watcher) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) stops, undoes and takes down; the second does so at once."""
-
-    def ask(_number: int, _frame: object) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-        watcher.stopping()
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def recover_all(folder: Path) -> dict[Path, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypedDict
 
 import typer
 from typer.exceptions import TyperException
@@ -48,6 +50,11 @@ Sets = Annotated[
 Arms = Annotated[str | None, typer.Option("--arms", help="Only these arms: defended,control,…")]
 Pace = Annotated[float | None, typer.Option("--day-seconds", help="Seconds in a simulated day.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The run's own folder (default runs/…).")]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML here.")]
+Json = Annotated[bool, typer.Option("--json", help="Print results.json and nothing else.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes in virtual time.")]
+RerunVoid = Annotated[int, typer.Option("--rerun-void", min=0, help="Try a void trial again so often.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Compute arms without a fault anew.")]
 Allow = Annotated[list[str] | None, typer.Option("--allow", help="A host beyond loopback to be touched.")]
 
 
@@ -80,6 +87,17 @@ def wanted(
         out=out,
         keep=keep.value,
     )
+
+
+class _CampaignOptions(TypedDict):
+    jobs: int
+    rerun_void: int
+    cache: Path | None
+
+
+def _campaign(jobs: int | None, rerun_void: int, no_cache: bool) -> _CampaignOptions:
+    cache = None if no_cache else application.cache_folder() / "arms"
+    return {"jobs": jobs or os.cpu_count() or 1, "rerun_void": rerun_void, "cache": cache}
 
 
 def _seeds(seed: int | None, seeds: str | None) -> tuple[int, ...] | None:
@@ -116,13 +134,16 @@ def run(
     day_seconds: Pace = None,
     out: Out = None,
     keep: Annotated[Keep, typer.Option("--keep", help="Whose data stays in the run's folder.")] = Keep.FAILED,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML here.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print results.json and nothing else.")] = False,
+    junit: Junit = None,
+    json_: Json = False,
     allow: Allow = None,
+    jobs: Jobs = None,
+    rerun_void: RerunVoid = 0,
+    no_cache: NoCache = False,
 ) -> None:
     """Run scenarios against a target and give the verdict."""
     asked = wanted(scenarios, target, seed, seeds, arms, hole, set_, day_seconds, out, allow, keep)
-    _run(asked, junit, json_)
+    _run(replace(asked, junit=junit, **_campaign(jobs, rerun_void, no_cache)), json_)
 
 
 @cli.command()
@@ -134,27 +155,31 @@ def suite(
     day_seconds: Pace = None,
     out: Out = None,
     keep: Annotated[Keep, typer.Option("--keep")] = Keep.FAILED,
-    junit: Annotated[Path | None, typer.Option("--junit")] = None,
-    json_: Annotated[bool, typer.Option("--json")] = False,
+    junit: Junit = None,
+    json_: Json = False,
     allow: Allow = None,
+    jobs: Jobs = None,
+    rerun_void: RerunVoid = 0,
+    no_cache: NoCache = False,
 ) -> None:
     """Run every scenario, or those of a folder or tag, into one report."""
     chosen = application.choose(names or [], application.make_files())
     asked = wanted(chosen, target, seed, seeds, None, None, None, day_seconds, out, allow, keep)
-    _run(asked, junit, json_)
+    _run(replace(asked, junit=junit, **_campaign(jobs, rerun_void, no_cache)), json_)
 
 
-def _run(asked: application.Wanted, junit: Path | None, as_json: bool) -> NoReturn:
+def _run(asked: application.Wanted, as_json: bool) -> NoReturn:
+    from chaos.execution import execute
     from chaos.reports.screen import Screen
 
     files, catalogue = application.make_files(), application.make_catalogue()
     planned = application.plan_run(asked, files, catalogue)
     screen = Screen(quiet=as_json, fault_names=True)
-    results, folder = application.execute(asked, planned, catalogue, screen)
-    if junit is not None:
+    results, folder = execute(asked, planned, catalogue, screen)
+    if asked.junit is not None:
         from chaos.reports.junit import write_junit
 
-        write_junit(results, junit)
+        write_junit(results, asked.junit)
     if as_json:
         sys.stdout.write(results.model_dump_json(by_alias=True, indent=1) + "\n")
     else:

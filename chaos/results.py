@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chaos.domain.scenario import Strict
-from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, Verdict, combine
+from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, combine
 from chaos.errors import UsageError
 from chaos.journal import read_folder
 from chaos.reports.html import write_html
@@ -48,17 +48,16 @@ def score_folder(folder: Path) -> TrialResult:
     return score_trial(read_trial(folder), read_folder(folder))
 
 
-def score_run(folder: Path) -> Results:
-    """The results of a run from the journals in its folder. Raises UsageError or InvalidInput."""
+def compose(folder: Path, trials: list[TrialResult]) -> Results:
+    """The results of a run from its trials' results. Raises UsageError for a folder that is no run."""
     info = read_run(folder)
-    trials = [score_folder(path.parent) for path in sorted(folder.glob(f"*/{TRIAL}"))]
-    plans = [read_trial(path.parent) for path in sorted(folder.glob(f"*/{TRIAL}"))]
-    by_scenario: dict[str, list[Verdict]] = {}
-    share: dict[str, float] = {}
-    for plan, trial in zip(plans, trials, strict=True):
-        by_scenario.setdefault(trial.scenario, []).append(trial.verdict)
-        share[trial.scenario] = plan.scenario.pass_share
-    verdict = combine(share_verdict(verdicts, share[name]) for name, verdicts in by_scenario.items())
+    by_scenario: dict[str, list[TrialResult]] = {}
+    for trial in trials:
+        by_scenario.setdefault(trial.scenario, []).append(trial)
+    verdict = combine(
+        share_verdict((trial.verdict for trial in group), group[0].pass_share)
+        for group in by_scenario.values()
+    )
     return Results(
         schema=RESULTS_SCHEMA,
         run=info.run,
@@ -72,9 +71,14 @@ def score_run(folder: Path) -> Results:
     )
 
 
-def write_reports(folder: Path) -> Results:
-    """Score a run and write results.json and report.html into its folder."""
-    results = score_run(folder)
+def score_run(folder: Path) -> list[TrialResult]:
+    """The results of all trials of a run from the journals in its folder. Raises InvalidInput."""
+    return [score_folder(path.parent) for path in sorted(folder.glob(f"*/{TRIAL}"))]
+
+
+def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Results:
+    """Write results.json and report.html into a run's folder; scored from the journals, if not given."""
+    results = compose(folder, score_run(folder) if trials is None else trials)
     write_json(results, folder / "results.json")
     write_html(results, folder, folder / "report.html")
     return results

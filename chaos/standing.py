@@ -1,0 +1,1 @@
+"""A standing stack: brought up, looked at, taken down by hand."""

@@ -140,6 +140,7 @@ class TrialResult(Strict):
     worst_segment: dict[Harm, WorstSegment | None]
     arms: list[ArmResult]
     not_armed: list[str] = []
+    pass_share: float = 1.0
 
 
 class NotRun(Strict):

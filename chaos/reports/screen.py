@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from chaos.domain.event import Event
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import Results
+from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.reports.terminal import answer
 from chaos.reports.timeline import Timeline
 
@@ -37,6 +38,25 @@ class Screen:
             self._trial = trial
             self._console.print(f"{trial}: {', '.join(one.arm.value for one in plan.arms)}", soft_wrap=True)
         self._timeline.show(event, arm, trial)
+
+    def progress(self, done: Sequence[TrialResult], total: int, seconds_left: float) -> None:
+        """A trial has ended: how many passed so far, and how long the rest may take."""
+        if self._quiet or total == 1:
+            return
+        counts = [sum(1 for trial in done if trial.verdict is verdict) for verdict in Verdict]
+        told = ", ".join(f"{n} {verdict.value}" for n, verdict in zip(counts, Verdict, strict=True) if n)
+        last = done[-1]
+        minutes, seconds = divmod(round(seconds_left), 60)
+        self._console.print(
+            f"{len(done):>4}/{total}  {last.scenario}, seed {last.seed}: {last.verdict.value}"
+            f"   ({told}; about {minutes}:{seconds:02} left)",
+            soft_wrap=True,
+        )
+
+    def note(self, says: str) -> None:
+        """Something worth a line."""
+        if not self._quiet:
+            self._console.print(says, soft_wrap=True)
 
     def stopping(self) -> None:
         """The user asked to stop."""

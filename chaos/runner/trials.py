@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class RunContext:
     driver: Driver
     stop: StopSignal
     show: Show
-    versions: dict[str, str]
+    versions: Mapping[str, str]
     cache: ArmCache | None = None
 
 
@@ -47,24 +47,32 @@ def journal_path(folder: Path, arm: Arm) -> Path:
     return folder / f"journal-{arm.value}.jsonl"
 
 
+def open_trial(plan: TrialPlan, run_folder: Path) -> Path:
+    """Make a trial's folder, with its plan."""
+    folder = trial_folder(run_folder, plan)
+    folder.mkdir(parents=True)
+    (folder / "trial.json").write_text(plan.model_dump_json(by_alias=True, indent=1))
+    return folder
+
+
 def run_trial(plan: TrialPlan, context: RunContext) -> None:
     """Run a trial's arms in order. An arm that cannot be driven ends the trial; its journal says why.
 
     Raises Interrupted or KeyboardInterrupt when the user asked to stop.
     """
-    folder = trial_folder(context.folder, plan)
-    folder.mkdir(parents=True)
-    (folder / "trial.json").write_text(plan.model_dump_json(by_alias=True, indent=1))
+    open_trial(plan, context.folder)
     for arm in plan.arms:
         if context.stop.asked:
             raise Interrupted("stopped by the user")
         try:
-            _run_arm(plan, arm, folder, context)
+            run_arm(plan, arm, context)
         except ArmFailed:
             return
 
 
-def _run_arm(trial: TrialPlan, plan: ArmPlan, folder: Path, context: RunContext) -> None:
+def run_arm(trial: TrialPlan, plan: ArmPlan, context: RunContext) -> None:
+    """Run one arm, or take its journal from the cache. Raises ArmFailed, Interrupted or KeyboardInterrupt."""
+    folder = trial_folder(context.folder, trial)
     journal = journal_path(folder, plan.arm)
     cache = None if plan.arm.has_fault else context.cache
     if cache is not None and cache.take(plan, journal):
@@ -84,7 +92,7 @@ def _run_arm(trial: TrialPlan, plan: ArmPlan, folder: Path, context: RunContext)
             driver=context.driver,
             stop=context.stop,
             show=lambda event: context.show(trial, plan.arm, event),
-            versions=context.versions,
+            versions=dict(context.versions),
         ),
     ).run()
     if cache is not None:

@@ -61,6 +61,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         worst_segment=worst_segments(defended, control) if defended is not None else {},
         arms=[_arm(facts, view) for view in facts.views.values()],
         not_armed=facts.not_armed,
+        pass_share=scenario.pass_share,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, cast
@@ -46,6 +47,15 @@ class VirtualDriver:
 
     def close(self) -> None:
         """Nothing is shared between arms."""
+
+
+def package_of(spec: TargetSpec) -> Path:
+    """The folder of the package that a target's factory is in. Raises ArmFailed."""
+    root = (spec.driver.factory or "").partition(":")[0].partition(".")[0]
+    found = importlib.util.find_spec(root) if root else None
+    if found is None or found.origin is None:
+        raise ArmFailed(f"target {spec.target!r}: cannot find the factory's package {root!r}")
+    return Path(found.origin).parent
 
 
 def load_factory(spec: TargetSpec) -> Factory:

@@ -34,7 +34,7 @@ class LinkPlan(Protocol):
         ...
 
     def replace(self, **changes: object) -> Self:
-        """The plan with some of its fields changed: the times, `refused`, `lost_…` and `reset_…` up or down."""
+        """The plan with fields changed: the times, `refused`, `lost_…` and `reset_…` up or down."""
         ...
 
 

@@ -1,0 +1,112 @@
+"""Runs what was planned: arm by arm on real processes, or in parallel in virtual time; then scores it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from chaos.app import Planned, Wanted, make_driver, new_run_folder, version, versions
+from chaos.campaign import Campaign, Progress, Watcher, keep_data, set_aside
+from chaos.catalogue import Catalogue
+from chaos.clock import WallClock
+from chaos.domain.plan import TrialPlan
+from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.parallel import run_in_parallel
+from chaos.results import RunInfo, score_folder, write_reports
+from chaos.runner.execute import StopSignal
+from chaos.runner.guardian import Guardian
+from chaos.runner.remains import ProcessRecord
+from chaos.runner.trials import RunContext, run_trial, trial_folder
+
+
+def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Watcher) -> tuple[Results, Path]:
+    """Run all trials and write results and reports. Raises ChaosError; what was started is taken down."""
+    clock = WallClock()
+    run, folder = new_run_folder(wanted.out, clock)
+    pace = planned.trials[0].arms[0].day_seconds if planned.trials else planned.spec.day_seconds
+    info = RunInfo(
+        run=run,
+        mlchaos=version(),
+        target=planned.spec.target,
+        day_seconds=pace,
+        started_at=clock.utc().isoformat(timespec="seconds"),
+        not_run=planned.not_run,
+    )
+    info.save(folder)
+    record = ProcessRecord(folder)
+    record.note("runner", os.getpid())
+    stop = StopSignal()
+    campaign = Campaign(wanted, planned, catalogue, watcher, clock, info, folder, stop, record)
+    with ExitStack() as stack:
+        stack.enter_context(_signals(stop, watcher))
+        guardian = Guardian(folder)
+        stack.callback(guardian.close)
+        stack.callback(record.close)
+        if planned.spec.driver.kind == "virtual":
+            trials = run_in_parallel(campaign)
+        else:
+            trials = _run_in_turn(campaign)
+        return write_reports(folder, trials), folder
+
+
+def _run_in_turn(campaign: Campaign) -> list[TrialResult]:
+    """One arm after the other: real processes want the machine to themselves."""
+    trials: list[TrialResult] = []
+    pending = list(campaign.planned.trials)
+    with ExitStack() as stack:
+        spec = campaign.planned.spec
+        driver = make_driver(spec, campaign.folder, campaign.clock, campaign.record.note)
+        stack.callback(driver.close)
+        context = RunContext(
+            run=campaign.info.run,
+            mlchaos=campaign.info.mlchaos,
+            started_at=campaign.info.started_at,
+            folder=campaign.folder,
+            spec=spec,
+            catalogue=campaign.catalogue,
+            driver=driver,
+            stop=campaign.stop,
+            show=campaign.watcher.show,
+            versions=versions(),
+        )
+        progress = Progress(campaign, len(pending))
+        for plan in pending:
+            result = _run_one(plan, context, campaign)
+            trials.append(result)
+            progress.done(trials)
+    return trials
+
+
+def _run_one(plan: TrialPlan, context: RunContext, campaign: Campaign) -> TrialResult:
+    """A trial, tried again while it is void and tries are left; each try keeps its folder."""
+    for attempt in range(campaign.wanted.rerun_void + 1):
+        run_trial(plan, context)
+        folder = trial_folder(campaign.folder, plan)
+        result = score_folder(folder)
+        keep_data(campaign.wanted.keep, folder, plan, result)
+        if result.verdict is not Verdict.VOID or attempt == campaign.wanted.rerun_void:
+            break
+        set_aside(folder, attempt + 1)
+        campaign.watcher.note(f"{plan.scenario.scenario}, seed {plan.seed}: void; try {attempt + 2}")
+    return result
+
+
+@contextmanager
+def _signals(stop: StopSignal, watcher: Watcher) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) stops, undoes and takes down; the second does so at once."""
+
+    def ask(_number: int, _frame: object) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.asked = True
+        watcher.stopping()
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

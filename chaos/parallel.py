@@ -1,0 +1,185 @@
+"""Trials in virtual time, in as many worker processes as there are jobs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import signal
+from collections.abc import Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chaos.app import make_catalogue, version, versions
+from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
+from chaos.domain.event import Event
+from chaos.domain.plan import ArmPlan, TrialPlan
+from chaos.domain.scenario import Arm
+from chaos.domain.target import TargetSpec
+from chaos.domain.verdict import TrialResult, Verdict
+from chaos.drivers.virtual.driver import VirtualDriver, package_of
+from chaos.errors import ArmFailed, Interrupted
+from chaos.results import score_folder
+from chaos.runner.cache import ArmCache, salt_of
+from chaos.runner.execute import StopSignal
+from chaos.runner.remains import ProcessRecord
+from chaos.runner.trials import RunContext, open_trial, run_arm, trial_folder
+
+VIRTUAL_RUN = "virtual"
+"""Stands in a virtual journal's header for the run and the date, so that equal runs have equal bytes."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One arm for a worker. Plans travel as JSON."""
+
+    trial: str
+    arm: Arm
+    spec: str
+    folder: Path
+    cache: Path | None
+    salt: str
+
+
+def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
+    """Run all trials. Raises Interrupted when the user asked to stop, ArmFailed when a worker died."""
+    _pin(os.environ)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_preload(campaign.planned.spec))
+    pool = ProcessPoolExecutor(
+        max_workers=campaign.wanted.jobs,
+        mp_context=context,
+        initializer=_begin,
+        initargs=(campaign.folder,),
+    )
+    try:
+        return _Board(campaign, pool).run()
+    except BrokenProcessPool as error:
+        raise ArmFailed("a worker process died; is there enough memory?") from error
+    finally:
+        pool.shutdown(wait=not campaign.stop.asked, cancel_futures=True)
+
+
+class _Board:
+    """Which arms of which trials are under way."""
+
+    def __init__(self, campaign: Campaign, pool: ProcessPoolExecutor) -> None:
+        self._campaign = campaign
+        self._pool = pool
+        self._results: list[TrialResult] = []
+        self._left: dict[tuple[str, int], int] = {}
+        self._tries: dict[tuple[str, int], int] = {}
+        self._salt = _salt(campaign.planned.spec)
+        self._progress = Progress(campaign, len(campaign.planned.trials))
+
+    def run(self) -> list[TrialResult]:
+        trials = {_key(trial): trial for trial in self._campaign.planned.trials}
+        futures: dict[Future[None], tuple[str, int]] = {}
+        for trial in trials.values():
+            futures |= self._submit(trial)
+        while futures:
+            again: dict[Future[None], tuple[str, int]] = {}
+            for future in as_completed(futures):
+                future.result()
+                if self._campaign.stop.asked:
+                    raise Interrupted("stopped by the user")
+                key = futures[future]
+                self._left[key] -= 1
+                if self._left[key] == 0:
+                    again |= self._finish(trials[key])
+            futures = again
+        order = list(trials)
+        return sorted(self._results, key=lambda result: order.index((result.scenario, result.seed)))
+
+    def _submit(self, trial: TrialPlan) -> dict[Future[None], tuple[str, int]]:
+        open_trial(trial, self._campaign.folder)
+        self._left[_key(trial)] = len(trial.arms)
+        wanted = self._campaign.wanted
+        job = Job(
+            trial=trial.model_dump_json(by_alias=True),
+            arm=trial.arms[0].arm,
+            spec=self._campaign.planned.spec.model_dump_json(by_alias=True),
+            folder=self._campaign.folder,
+            cache=wanted.cache,
+            salt=self._salt,
+        )
+        return {self._pool.submit(work, replace(job, arm=arm.arm)): _key(trial) for arm in trial.arms}
+
+    def _finish(self, trial: TrialPlan) -> dict[Future[None], tuple[str, int]]:
+        """Score a trial whose arms are all done; one that is void may be tried again."""
+        campaign, key = self._campaign, _key(trial)
+        folder = trial_folder(campaign.folder, trial)
+        result = score_folder(folder)
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        if result.verdict is Verdict.VOID and tries <= campaign.wanted.rerun_void:
+            set_aside(folder, tries)
+            campaign.watcher.note(f"{key[0]}, seed {key[1]}: void; try {tries + 1}")
+            return self._submit(trial)
+        keep_data(campaign.wanted.keep, folder, trial, result)
+        if len(campaign.planned.trials) == 1:
+            replay(trial, folder, campaign.watcher)
+        self._results.append(result)
+        self._progress.done(self._results)
+        return {}
+
+
+def work(job: Job) -> None:
+    """In a worker: one arm, its journal on disk."""
+    trial = TrialPlan.model_validate_json(job.trial)
+    plan: ArmPlan = next(arm for arm in trial.arms if arm.arm is job.arm)
+    context = RunContext(
+        run=VIRTUAL_RUN,
+        mlchaos=version(),
+        started_at=VIRTUAL_RUN,
+        folder=job.folder,
+        spec=TargetSpec.model_validate_json(job.spec),
+        catalogue=make_catalogue(),
+        driver=VirtualDriver(),
+        stop=StopSignal(),
+        show=_unseen,
+        versions=_facts(),
+        cache=None if job.cache is None else ArmCache(job.cache, job.salt),
+    )
+    try:
+        run_arm(trial, plan, context)
+    except ArmFailed:
+        return  # the arm's journal says why, and makes the trial void
+
+
+def _unseen(_plan: TrialPlan, _arm: Arm, _event: Event) -> None:
+    pass
+
+
+def _begin(folder: Path) -> None:
+    """A worker leaves Ctrl-C to its parent, and is known to the guardian."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ProcessRecord(folder).note("worker", os.getpid())
+
+
+def _key(trial: TrialPlan) -> tuple[str, int]:
+    return trial.scenario.scenario, trial.seed
+
+
+def _preload(spec: TargetSpec) -> list[str]:
+    module, _, _ = (spec.driver.factory or "").partition(":")
+    return ["chaos.parallel", module]
+
+
+def _pin(environment: os._Environ[str]) -> None:
+    """One BLAS thread and one kernel for all machines of a family, before a worker imports numpy."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        environment.setdefault(name, "1")
+    if platform.machine() in ("x86_64", "AMD64"):
+        environment.setdefault("OPENBLAS_CORETYPE", "Haswell")
+
+
+def _facts() -> Mapping[str, str]:
+    pins = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
+    return {**versions(), "machine": platform.machine(), **{pin: os.environ.get(pin, "") for pin in pins}}
+
+
+def _salt(spec: TargetSpec) -> str:
+    packages = [Path(__file__).parent, package_of(spec)]
+    return salt_of(packages, {**_facts(), "target": spec.model_dump_json(by_alias=True)})
