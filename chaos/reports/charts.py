@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from dataclasses import asdict
 from typing import Any
@@ -33,6 +34,8 @@ PAGE = {
     "bare": "#010404",
 }
 DASHES = {Arm.DEFENDED: [1, 0], Arm.UNDEFENDED: [1, 0], Arm.CONTROL: [6, 4], Arm.BARE: [2, 3]}
+# The undefended line is the widest, so that it shows beneath the defended one where both run together.
+WIDTHS = {Arm.DEFENDED: 2.2, Arm.UNDEFENDED: 4.5, Arm.CONTROL: 1.8, Arm.BARE: 1.8}
 LANE_HEIGHT = 26
 WIDTH = 880
 
@@ -45,7 +48,7 @@ def lanes_svg(lanes: Lanes, name: str) -> str:
 
 def _lanes_svg(lanes: Lanes, name: str) -> str:
     alt = _altair()
-    x = alt.X("start:Q", title="day", scale=alt.Scale(domain=[0, lanes.days], nice=False))
+    x = alt.X("start:Q", title="day", scale=_days(alt, lanes.days), axis=_ticks(alt, lanes.days, 30))
     y = alt.Y("lane:N", sort=list(lanes.lanes), title=None, scale=alt.Scale(paddingInner=0.35))
     colour = _colours(alt, "role:N")
     bars = [asdict(bar) for bar in lanes.bars]
@@ -81,8 +84,8 @@ def harm_svg(series: HarmSeries, days: float, name: str) -> str:
 
 def _harm_svg(series: HarmSeries, days: float, name: str) -> str:
     alt = _altair()
-    x = alt.X("day:Q", title="day", scale=alt.Scale(domain=[0, days], nice=False))
-    y = alt.Y("value:Q", title=series.unit, axis=alt.Axis(tickCount=4))
+    x = alt.X("day:Q", title="day", scale=_days(alt, days), axis=_ticks(alt, days, 15))
+    y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4))
     layers: list[Any] = []
     if series.band is not None:
         band = [{"low": -series.band, "high": series.band, "from": 0, "to": days}]
@@ -98,12 +101,8 @@ def _harm_svg(series: HarmSeries, days: float, name: str) -> str:
             for day, value in series.points[arm]
         ]
         line = alt.Chart(alt.Data(values=points)).encode(x=x, y=y)
-        width = 2.5 if arm.has_fault else 1.8
-        layers.append(
-            line.mark_line(
-                color=PAGE[arm.value], strokeDash=DASHES[arm], strokeWidth=width, interpolate="monotone"
-            )
-        )
+        width = WIDTHS[arm]
+        layers.append(line.mark_line(color=PAGE[arm.value], strokeDash=DASHES[arm], strokeWidth=width))
         layers.append(
             line.mark_point(color=PAGE[arm.value], filled=True, size=26 if arm.has_fault else 8).encode(
                 description="says:N"
@@ -116,6 +115,15 @@ def _colours(alt: Any, field: str) -> Any:
     return alt.Color(field, scale=alt.Scale(domain=list(PAGE), range=list(PAGE.values())), legend=None)
 
 
+def _days(alt: Any, days: float) -> Any:
+    return alt.Scale(domain=[0, days], nice=False)
+
+
+def _ticks(alt: Any, days: float, most: int) -> Any:
+    step = max(1, math.ceil(days / most))
+    return alt.Axis(values=list(range(0, math.floor(days) + 1, step)), format="d")
+
+
 def _altair() -> Any:
     import altair
 
@@ -125,18 +133,18 @@ def _altair() -> Any:
 def _svg(chart: Any, name: str) -> str:
     import vl_convert
 
-    plain = chart.configure_view(stroke=None).configure_axis(
-        labelColor=PAGE["muted"],
-        titleColor=PAGE["muted"],
-        gridColor=PAGE["grid"],
-        domainColor=PAGE["grid"],
-        tickColor=PAGE["grid"],
-        labelFontSize=12,
-        titleFontSize=12,
-        titleFontWeight="normal",
-        labelLimit=220,
-    )
-    plain = plain.configure(background="transparent")
+    axis = {
+        "labelColor": PAGE["muted"],
+        "titleColor": PAGE["muted"],
+        "gridColor": PAGE["grid"],
+        "domainColor": PAGE["grid"],
+        "tickColor": PAGE["grid"],
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 240,
+    }
+    plain = chart.configure(background="transparent", view={"stroke": None}, axis=axis)
     svg: str = vl_convert.vegalite_to_svg(plain.to_dict(validate=False))
     return themed(svg, name)
 

@@ -12,7 +12,7 @@ from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
 from chaos.reports.lanes import harm_series, lanes_of
-from chaos.reports.terminal import amount
+from chaos.reports.terminal import amount, detection_measured
 from chaos.scoring.arms import view_of
 
 DRAWN_TRIALS = 12
@@ -39,7 +39,7 @@ UNITS = {
     Harm.LOST_EVENTS: "acknowledged rows that never arrived",
     Harm.UNDETECTED_DAYS: "days of effect before the first detection",
     Harm.FALSE_BLOCK_DAYS: "days blocked with no fault to blame",
-    Harm.QUALITY_PCT_DAYS: "% of true quality lost against control, summed over a week; noise ± 22 on one seed",
+    Harm.QUALITY_PCT_DAYS: "% of true quality lost against control, over a week; noise ± 22 on one seed",
 }
 
 
@@ -82,12 +82,12 @@ def render(results: Results, folder: Path, base: str = ".") -> str:
     )
     environment.filters["day"] = lambda day: "–" if day is None else f"{day:.2f}"
     environment.filters["amount"] = amount
-    environment.filters["safe_svg"] = lambda svg: jinja2.utils.markupsafe.Markup(svg)  # noqa: S704
     return environment.get_template("report.html.j2").render(
         results=results,
         pages=_pages(results, folder),
         legend=LEGEND,
         units=UNITS,
+        detection_measured=detection_measured,
         base="" if base == "." else f"{base}/",
         Verdict=Verdict,
         Harm=Harm,

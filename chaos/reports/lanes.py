@@ -54,7 +54,7 @@ class Lanes:
 def lanes_of(view: ArmView, undefended: ArmView | None) -> Lanes:
     """The defended arm, layer by layer; below it, which models answered, with layers and without."""
     days = view.plan.days
-    bars = [*_faults(view), *_layers(view), *_alerts(view), *_models(view, "model")]
+    bars: list[Bar] = [*_faults(view), *_layers(view), *_alerts(view), *_models(view, "model")]
     if undefended is not None:
         bars += _models(undefended, "model, no layers")
     marks = [*_effect_marks(view), *_acknowledged(view)]
@@ -63,16 +63,22 @@ def lanes_of(view: ArmView, undefended: ArmView | None) -> Lanes:
     return Lanes(days, lanes, tuple(bars), tuple(marks), spans)
 
 
+def _end(view: ArmView) -> float:
+    """How far the arm is known."""
+    return min(view.plan.days, view.journal.last_day) if view.cut_short else view.plan.days
+
+
 def _faults(view: ArmView) -> Iterator[Bar]:
     for span in view.spans:
         if span.injected_day is None:
             continue
         lane = f"fault {span.key}"
-        says = f"{span.key} injected on day {span.start:.2f}, undone on day {span.end:.2f}"
-        yield Bar(lane, "fault", span.start, span.end, says)
+        says = f"{span.key} injected on day {span.start:.2f}, "
+        says += "not undone" if span.undone_day is None else f"undone on day {span.undone_day:.2f}"
+        yield Bar(lane, "fault", span.start, min(span.end, _end(view)), says)
         seen = [reading.day for reading in readings_of(view, span) if reading.seen]
         if seen:
-            end = min(max(seen) + 0.1, view.plan.days)
+            end = min(max(seen) + 0.1, max(span.end, *seen))
             yield Bar(
                 lane, "effect", seen[0], end, f"effect seen from day {seen[0]:.2f} to day {max(seen):.2f}"
             )
@@ -85,7 +91,7 @@ def _effect_marks(view: ArmView) -> Iterator[Mark]:
 
 
 def _layers(view: ArmView) -> Iterator[Bar]:
-    days = view.plan.days
+    days = _end(view)
     for layer in view.plan.layers:
         for one in (one for one in view.episodes if one.layer == layer):
             end = max(min(one.end, days), one.start + 0.06)
@@ -113,7 +119,7 @@ def _acted(one: Episode) -> str:
 def _alerts(view: ArmView) -> Iterator[Bar]:
     for story in alerts_of(view.journal):
         first = story.first
-        until = view.plan.days if story.resolved_day is None else story.resolved_day
+        until = _end(view) if story.resolved_day is None else story.resolved_day
         answered = (
             "nobody answered"
             if story.acknowledged_day is None

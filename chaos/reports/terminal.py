@@ -76,7 +76,7 @@ def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: i
     yield from _reasons(trial.reasons, width, 3 if room < 2 else 2 if room < 4 else 1)
     yield Text("")
     for fault in trial.faults:
-        yield from _fault(fault, len(trial.faults) > 1)
+        yield from _fault(trial, fault)
     if trial.not_armed:
         yield _pair("not armed", ", ".join(trial.not_armed), "red")
     yield Text("")
@@ -100,8 +100,8 @@ def _reasons(reasons: Sequence[Reason], width: int, most: int) -> Iterator[Text]
                 names = ", ".join(one.about.removeprefix("budget ") for one in kept)
                 yield _reason(Verdict.PASSED, "budgets", f"kept: {names}")
             continue
-        first, *rest = textwrap.wrap(reason.says, max(20, width - 29)) or [""]
-        lines = 1 if reason.verdict is Verdict.PASSED else most
+        first, *rest = textwrap.wrap(reason.says, max(20, width - 33)) or [""]
+        lines = max(1, most - 1) if reason.verdict is Verdict.PASSED else most
         if len(rest) >= lines:
             rest = [*rest[: lines - 1]]
             if rest:
@@ -110,16 +110,23 @@ def _reasons(reasons: Sequence[Reason], width: int, most: int) -> Iterator[Text]
                 first += " …"
         yield _reason(reason.verdict, reason.about, first)
         for line in rest:
-            yield Text(" " * 29 + line)
+            yield Text(" " * 33 + line)
 
 
 def _reason(verdict: Verdict, about: str, says: str) -> Text:
-    return Text.assemble((f"{verdict.value:<7}", STYLE[verdict]), f" {about[:20]:<20} ", says)
+    return Text.assemble((f"{verdict.value:<7}", STYLE[verdict]), f" {about[:24]:<24} ", says)
 
 
-def _fault(fault: FaultResult, several: bool) -> Iterator[Text]:
-    name = f"{fault.fault}: " if several else ""
-    if fault.detection is None:
+def detection_measured(trial: TrialResult) -> bool:
+    """Whether it is known who saw the faults, or that nobody did."""
+    return trial.harm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
+
+
+def _fault(trial: TrialResult, fault: FaultResult) -> Iterator[Text]:
+    name = f"{fault.fault}: " if len(trial.faults) > 1 else ""
+    if fault.detection is None and not detection_measured(trial):
+        yield _pair("first detection", f"{name}not measured", "dim")
+    elif fault.detection is None:
         yield _pair("first detection", f"{name}none", "red")
     else:
         found = fault.detection
@@ -154,7 +161,7 @@ def _layers(layers: Sequence[LayerResult], *, dull: bool) -> Iterator[Text]:
         outcome = row.outcome.value if row.outcome is not None else "-"
         acted = row.first_acted_day
         line = Text(f"{row.layer[:13]:<14}{row.mode.value:<9}")
-        line.append(f"{outcome:<13}", style=OUTCOME_STYLE[row.outcome] if row.outcome else "dim")
+        line.append(f"{outcome:<13}", style=_outcome_style(row))
         line.append(f"{_day(row.first_fired_day):>8}{_day(acted):>8}  ")
         alarms = "-" if row.false_alarms is None else str(row.false_alarms)
         line.append(f"{alarms:>12}", style="red" if row.false_alarms else "")
@@ -167,6 +174,13 @@ def _layers(layers: Sequence[LayerResult], *, dull: bool) -> Iterator[Text]:
     for each in dict.fromkeys(row.outcome for row in rest):
         names = ", ".join(row.layer for row in rest if row.outcome is each)
         yield Text(f"{each.value if each else 'nothing to do'}: {names}", style="dim")
+
+
+def _outcome_style(row: LayerResult) -> str:
+    """A miss is alarming only where the scenario counted on the layer."""
+    if row.outcome is Outcome.MISSED and not row.expected:
+        return "dim"
+    return OUTCOME_STYLE[row.outcome] if row.outcome is not None else "dim"
 
 
 def _telling(row: LayerResult) -> bool:
@@ -201,8 +215,8 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         yield Text(f"also, in the report: {', '.join(kind.value for kind in more)}", style="dim")
     unknown = [k.value for k in Harm if all(trial.harm[arm].get(k) is None for arm in arms)]
     none = [k.value for k in Harm if k not in kinds and k.value not in unknown]
-    if none:
-        yield Text(f"none: {', '.join(none)}", style="dim")
+    for line in textwrap.wrap(f"none: {', '.join(none)}", 96) if none else []:
+        yield Text(line, style="dim")
     if unknown:
         yield Text(f"not measured: {', '.join(unknown)}", style="dim")
 

@@ -60,7 +60,7 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
         if reading.seen and not _near(reading, elsewhere):
             delay = max(0.0, reading.day - span.injected_day)
             says = (
-                f"{key} took effect on day {reading.day:.2f}, {delay:.2f} d after its injection "
+                f"{key} took effect on day {reading.day:.2f}, {delay:.2f} d after injection "
                 f"({view.arm.value} arm)"
             )
             return EffectFinding(True, reading.day, view.arm, says)

@@ -45,7 +45,7 @@ def _steady_before(facts: Facts) -> Reason:
         if not held.ok:
             what = "was not met" if held.ok is False else "was not measured"
             return void(about, f"{what} in the {arm.value} arm: {held.says}")
-    return passed(about, f"held before the fault in every arm ({', '.join(facts.before)})")
+    return passed(about, f"held in every arm ({', '.join(facts.before)})")
 
 
 def judged_on(reasons: list[Reason], reason: Reason) -> Reason:

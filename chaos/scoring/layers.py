@@ -51,7 +51,7 @@ def false_alarms(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> FalseAlarms:
     if defended is not None:
         firings += [firing for firing in defended.firings if firing.day < defended.first_injection]
     counted = all(view is not None and not view.trouble for view in (defended, control))
-    where = "in the control arm, or in the defended one before the fault"
+    where = "in the control arm or before the fault"
     return FalseAlarms(tuple(firings), counted, where)
 
 
