@@ -16,8 +16,8 @@ from reference_stack.features.snapshot import Snapshot, build, customer_row, pop
 from reference_stack.seeds import stream
 from reference_stack.trainer.model import Model, ModelParameters, fit
 from reference_stack.trainer.scorer import Scorer
-from reference_stack.world import WARM_UP_DAYS, World
-from reference_stack.world.behaviour import abandonment, dwell_seconds, exposure
+from reference_stack.world import WARM_UP_DAYS, World, returning_level
+from reference_stack.world.behaviour import abandonment, dwell_seconds, exposure, patience_ratio
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Shop:
     quality: dict[int, float] = field(default_factory=dict)
     """True clicks per view of each day."""
     returning: float = 1.0
+    levels: dict[int, float] = field(default_factory=dict)
+    """Returning level at the end of each day."""
 
     def window(self, day: int) -> list[int]:
         """The days that a model of midnight of `day` is trained on."""
@@ -57,12 +59,6 @@ class Shop:
         self.quality[day] = self.world.quality(day, slates, exploration)
         self.partitions[day] = sample(self.world, day, slates, exploration, self.returning, latency_s)
 
-    def advance(self, day: int, days: Sequence[int] | None = None) -> None:
-        """Train at midnight of `day` (on `days`, or on the whole window) and live through it."""
-        release = self.train(day, self.window(day) if days is None else days)
-        self.releases[day] = release
-        self.serve(day, slates(self.world, release, day), self.world.parameters.exploration)
-
     def copy(self) -> Shop:
         """Another arm that starts from the same state."""
         return Shop(
@@ -72,6 +68,7 @@ class Shop:
             dict(self.releases),
             dict(self.quality),
             self.returning,
+            dict(self.levels),
         )
 
 
@@ -162,3 +159,64 @@ def _padded(rows: Sequence[IntArray], k: int) -> IntArray:
     for index, row in enumerate(rows):
         table[index, : len(row)] = row
     return table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What goes wrong in an arm, and what is done about it; days are scenario days, ends excluded."""
+
+    missing: range = range(0)
+    """Partitions of these days are not there …"""
+    until: int = 0
+    """… for any training before midnight of this day."""
+    hold: range = range(0)
+    """No training at the midnights of these days: the release before them stays."""
+    popularity: range = range(0)
+    """Popularity slates for everybody on these days."""
+    strangers: range = range(0)
+    """Every customer's row is zeros on these days (a silent default)."""
+    slow: range = range(0)
+    """Days on which pages take `latency_s` seconds."""
+    latency_s: float = 1.0
+    returning: bool = False
+    """Whether the returning level moves (the latency loop)."""
+
+
+def live_through(shop: Shop, days: int, plan: Plan) -> Shop:
+    """A copy of `shop` after the scenario days 0 … days − 1 under `plan`; the same seed gives the same noise
+    in every arm, so the difference of two arms is the plan's doing.
+    """
+    shop = shop.copy()
+    world, p = shop.world, shop.world.parameters
+    normal = float(np.mean([shop.quality[day] for day in range(-7, 0)]))
+    release = shop.releases[-1]
+    for day in range(days):
+        if day not in plan.hold:
+            window = shop.window(day)
+            release = shop.train(day, [d for d in window if day >= plan.until or d not in plan.missing])
+        shop.releases[day] = release
+        latency_s = plan.latency_s if day in plan.slow else p.normal_latency_s
+        seen = release
+        if day in plan.strangers:
+            nobody = build(Impressions.join([]), world.catalogue, day, shop.parameters.snapshot)
+            seen = Release(release.model, nobody)
+        slate = popular(world, release, day) if day in plan.popularity else slates(world, seen, day)
+        shop.serve(day, slate, p.exploration, latency_s)
+        if plan.returning:
+            patience = patience_ratio(p, latency_s)
+            shop.returning = returning_level(p, shop.returning, shop.quality[day] / normal, patience)
+        shop.levels[day] = shop.returning
+    return shop
+
+
+def harm(shop: Shop, control: Shop, days: range) -> float:
+    """Σ over `days` of 100 · (1 − q ÷ q of the control), %-days of true quality."""
+    return sum(100.0 * (1.0 - shop.quality[day] / control.quality[day]) for day in days)
+
+
+def lost_by_age(shop: Shop, day: int, age: int) -> float:
+    """Share of the quality of `day` that is lost with the release of `age` days before instead."""
+    exploration = shop.world.parameters.exploration
+    old = slates(shop.world, shop.releases[day - age], day)
+    new = slates(shop.world, shop.releases[day], day)
+    return 1.0 - shop.world.quality(day, old, exploration) / shop.world.quality(day, new, exploration)
