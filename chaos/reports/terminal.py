@@ -215,8 +215,8 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         yield Text(f"also, in the report: {', '.join(kind.value for kind in more)}", style="dim")
     unknown = [k.value for k in Harm if all(trial.harm[arm].get(k) is None for arm in arms)]
     none = [k.value for k in Harm if k not in kinds and k.value not in unknown]
-    for line in textwrap.wrap(f"none: {', '.join(none)}", 96) if none else []:
-        yield Text(line, style="dim")
+    for names in textwrap.wrap(f"none: {', '.join(none)}", 96) if none else []:
+        yield Text(names, style="dim")
     if unknown:
         yield Text(f"not measured: {', '.join(unknown)}", style="dim")
 
