@@ -34,6 +34,7 @@ from reference_stack.shells.live import LOGS
 
 STOP_SECONDS = 3.0
 """How long a component may take to end by itself before it is killed."""
+TRAFFIC = "shop"
 COMPLETE_SETTINGS = "stack-settings.json"
 _PR_SET_PDEATHSIG = 1
 
@@ -212,7 +213,9 @@ class Parent:
                     self._say(self._answer(line))
 
     def down(self) -> None:
-        """End all components."""
+        """End all components, the shop first: its shoppers must not see the others go."""
+        if TRAFFIC in self.children.pids:
+            self.children.end([TRAFFIC], signal.SIGTERM)
         self.children.end(list(self.children.pids), signal.SIGTERM)
         self._settings = None
 
