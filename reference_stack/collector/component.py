@@ -78,6 +78,7 @@ class Collector(Component[CollectorSettings]):
         self._closing: float = self._book.through
         self._rows: dict[int, int] = {}
         self._ids: dict[int, set[str]] = {}
+        self._known: set[str] = set()
         self._unsure: set[int] = set(self._log.days())
         try:
             self._recover()
@@ -91,6 +92,7 @@ class Collector(Component[CollectorSettings]):
                 self.telemetry.metrics.add("collector_log_repaired_total")
             ids = self._log.read(day)["event_id"]
             self._rows[day], self._ids[day] = len(ids), set(ids)
+            self._known |= self._ids[day]
             self._unsure.discard(day)
         self.telemetry.metrics.set("collector_log_damaged_lines", self._log.damaged_lines)
 
@@ -117,15 +119,12 @@ class Collector(Component[CollectorSettings]):
 
     def _judge(self, events: ViewEvents, now_day: float) -> Mapping[int, str]:
         bad: Mapping[int, str] = {}
-        evidence = Rows(events=events, seen=self._seen, day=now_day)
+        evidence = Rows(events=events, seen=self._known.__contains__, day=now_day)
         for gate in self._gates:
             decision = gate.ask(evidence, day=now_day, linger_days=_LINGER_DAYS)
             if decision.acts and decision.rows:
                 bad = {**decision.rows, **bad}
         return bad
-
-    def _seen(self, event_id: str) -> bool:
-        return any(event_id in ids for ids in self._ids.values())
 
     def _keep(self, events: ViewEvents, rows: int, now_day: float) -> None:
         day, late = self._partition_of(events.day, now_day)
@@ -133,7 +132,9 @@ class Collector(Component[CollectorSettings]):
         self._log.append(day, events)
         self._unsure.discard(day)
         self._rows[day] = self._rows.get(day, 0) + rows
-        self._ids.setdefault(day, set()).update(event_ids(events.view, events.positions))
+        ids = event_ids(events.view, events.positions)
+        self._ids.setdefault(day, set()).update(ids)
+        self._known.update(ids)
         self.telemetry.metrics.add("collector_accepted_rows_total", rows)
         if late:
             self.telemetry.metrics.add("collector_late_rows_total", rows)
@@ -212,6 +213,7 @@ class Collector(Component[CollectorSettings]):
         for old in [known for known in self._rows if known < day]:
             self._log.forget(old)
             del self._rows[old], self._ids[old]
+        self._known = set().union(*self._ids.values())
 
     def _storage_failed(self, what: str, error: OSError) -> None:
         self.telemetry.metrics.add("collector_storage_errors_total")

@@ -85,7 +85,7 @@ class Features(Component[FeaturesSettings]):
         self._diary = read_diary(store)
         self._one_at_a_time = runtime.semaphore(1)
         self._acknowledged: dict[int, int] = {}
-        self._asked: dict[int, tuple[int, int | None, str] | None] = {}
+        self._asked: dict[int, tuple[int | None, str, bool]] = {}
         self._statistics: dict[tuple[str, ...], dict[str, float]] = {}
         self._lookups = self._defaulted = 0
         self._online = self._newest()
@@ -293,18 +293,31 @@ class Features(Component[FeaturesSettings]):
     async def _ask_layers(self, today: int, *, changed_only: bool = False) -> list[tuple[str, str]]:
         """(layer, what it says) for each layer that acts on a day of the window, oldest day first.
 
-        With `changed_only`, earlier days that are there, as they were when last asked about, are passed over.
+        Statistics are shown of the latest day only: what was unusual about it is said once.
+        With `changed_only`, days are passed over that are there and were asked about just as they are.
         """
         red: list[tuple[str, str]] = []
         window = self._window(today)
         for day in window:
-            evidence = await self._evidence(day, self._watermark(window), latest=day == window[-1])
-            seen = (evidence.rows, evidence.acknowledged, self._shelf.check(day).sha256)
-            settled = evidence.present and day != window[-1] and self._asked.get(day) == seen
-            if changed_only and settled:
+            acknowledged, latest = await self._acknowledged_rows(day), day == window[-1]
+            check, there = self._shelf.check(day), self._shelf.has(day)
+            seen = (acknowledged, check.sha256, latest)
+            if changed_only and there and self._asked.get(day) == seen:
                 continue
+            self._asked[day] = seen
+            figures = self._statistics_of(day) or {} if there and latest else {}
+            evidence = Delivery(
+                day=self.runtime.day(),
+                partition_day=day,
+                due_day=self._due_day(day),
+                present=there,
+                rows=check.rows,
+                acknowledged=acknowledged,
+                watermark_day=self._watermark(window),
+                statistics=figures,
+                reference=reference(day, self._diary.flagged, self._statistics_of) if figures else {},
+            )
             red += self._ask(evidence)
-            self._asked[day] = seen if day != window[-1] else None
         for left in [day for day in self._asked if day not in window]:
             del self._asked[left]
             for gate in self._gates:
@@ -319,23 +332,6 @@ class Features(Component[FeaturesSettings]):
         if evidence.statistics and fired != (day in flagged):
             self._write_diary(flagged=flagged | {day} if fired else flagged - {day})
         return [(name, decision.says) for name, decision in decisions if decision.acts]
-
-    async def _evidence(self, day: int, watermark_day: int, *, latest: bool) -> Delivery:
-        """What the layers are shown of a day: its statistics only while it is the latest of the window."""
-        acknowledged = await self._acknowledged_rows(day)
-        check, there = self._shelf.check(day), self._shelf.has(day)
-        judged = latest and there
-        return Delivery(
-            day=self.runtime.day(),
-            partition_day=day,
-            due_day=self._due_day(day),
-            present=there,
-            rows=check.rows,
-            acknowledged=acknowledged,
-            watermark_day=watermark_day,
-            statistics=self._statistics_of(day) or {} if judged else {},
-            reference=reference(day, self._diary.flagged, self._statistics_of) if judged else {},
-        )
 
     def _statistics_of(self, day: int) -> dict[str, float] | None:
         figures = self._shelf.figures(day)
