@@ -1,0 +1,217 @@
+"""The journal: what is written is read back, and what is broken is named."""
+
+from __future__ import annotations
+
+import os
+import signal as signals
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chaos.domain.event import Phase, Signal, Undone
+from chaos.domain.scenario import Arm
+from chaos.errors import ArmFailed, InvalidInput
+from chaos.journal import JournalWriter, journal_name, read, read_folder, verify
+from tests.journals import Story, header, signal, write_journal
+
+
+@pytest.fixture(name="story", scope="module")
+def _story() -> Story:
+    return Story()
+
+
+def write(story: Story, path: Path, arm: Arm = Arm.DEFENDED) -> Path:
+    plan = next(plan for plan in story.plan.arms if plan.arm is arm)
+    return write_journal(path, plan, story.events[arm])
+
+
+def test_what_is_written_is_read_back(story: Story, tmp_path: Path) -> None:
+    journal = read(write(story, tmp_path / "journal.jsonl"))
+    assert list(journal.events) == story.events[Arm.DEFENDED]
+    assert journal.plan == story.plan.arms[0]
+    assert journal.arm is Arm.DEFENDED
+    assert not journal.interrupted
+    assert [event.layer for event in journal.of(Signal)] == [
+        event.layer for event in story.events[Arm.DEFENDED] if isinstance(event, Signal)
+    ]
+
+
+def test_a_sound_journal_has_no_problems(story: Story, tmp_path: Path) -> None:
+    for arm in Arm:
+        assert verify(write(story, tmp_path / arm.value / "journal.jsonl", arm)) == []
+
+
+def test_a_line_holds_one_event_even_if_the_plan_had_line_breaks(story: Story, tmp_path: Path) -> None:
+    head = header(story.plan.arms[0])
+    pretty = msgspec.structs.replace(head, plan=msgspec.Raw(msgspec.json.format(bytes(head.plan), indent=2)))
+    path = tmp_path / "journal.jsonl"
+    with JournalWriter(path, pretty) as journal:
+        journal.write(Phase(0.0, "provision", "line\nbreak"))
+    assert len(path.read_bytes().splitlines()) == 2
+    assert read(path).events == (Phase(0.0, "provision", "line\nbreak"),)
+    assert read(path).plan == story.plan.arms[0]
+
+
+def test_a_journal_is_never_written_over(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        JournalWriter(path, header(story.plan.arms[0]))
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_is_named(story: Story, tmp_path: Path) -> None:
+    with JournalWriter(tmp_path / "journal.jsonl", header(story.plan.arms[0])) as journal:
+        full = os.open("/dev/full", os.O_WRONLY) if Path("/dev/full").exists() else None
+        if full is None:
+            pytest.skip("this system has no /dev/full")
+        os.dup2(full, journal._file)
+        os.close(full)
+        with pytest.raises(ArmFailed, match="No space left"):
+            journal.write(Phase(0.0, "provision"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1))
+def test_a_truncated_journal_always_reads(story: Story, tmp_path: Path, share: float) -> None:
+    whole = tmp_path / "whole.jsonl"
+    if not whole.exists():
+        write(story, whole)
+    data = whole.read_bytes()
+    first = data.index(b"\n") + 1
+    cut = first + round(share * (len(data) - first))
+    path = tmp_path / "cut.jsonl"
+    path.write_bytes(data[:cut])
+    journal = read(path)
+    events = story.events[Arm.DEFENDED]
+    assert list(journal.events) == events[: len(journal.events)]
+    assert journal.torn == (data[cut - 1 : cut] != b"\n")
+    assert journal.interrupted == (cut < len(data))
+
+
+def test_a_killed_writer_leaves_every_event_that_it_wrote(story: Story, tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    program = (
+        "import sys, os, signal, msgspec\n"
+        "from pathlib import Path\n"
+        "from chaos.domain.event import Header, Phase\n"
+        "from chaos.journal import JournalWriter\n"
+        "head = msgspec.json.decode(sys.stdin.buffer.read(), type=Header)\n"
+        "journal = JournalWriter(Path(sys.argv[1]), head)\n"
+        "for tick in range(200): journal.write(Phase(tick / 100, 'observe'))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        input=msgspec.json.encode(header(story.plan.arms[0])),
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -signals.SIGKILL
+    journal = read(path)
+    assert len(journal.events) == 200
+    assert journal.interrupted
+
+
+def test_whoever_comes_after_a_dead_writer_cuts_off_its_last_line(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    path.write_bytes(path.read_bytes()[:-20])
+    kept = len(read(path).events)
+    with JournalWriter.reopen(path) as journal:
+        journal.write(Undone(14.0, "late_partition-1", "undone"))
+    events = read(path).events
+    assert len(events) == kept + 1
+    assert events[-1] == Undone(14.0, "late_partition-1", "undone")
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "says"),
+    [
+        (3, b"not json", "is not an event"),
+        (3, b'{"event":"signal","day":1}', "missing required field"),
+        (3, b'{"event":"nonsense","day":1}', "nonsense"),
+        (3, b"\xff\xfe", "is not an event"),
+        (1, b'{"event":"phase","day":0,"phase":"done"}', "begins with its header"),
+        (1, b'{"event":"header","day":0,"schema":99}', "of schema 99"),
+    ],
+)
+def test_a_broken_line_is_named(story: Story, tmp_path: Path, number: int, line: bytes, says: str) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    lines = path.read_bytes().splitlines()
+    lines[number - 1] = line
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(InvalidInput, match=says) as raised:
+        read(path)
+    problem = raised.value.problems[0]
+    assert (problem.file, problem.line) == (str(path), number)
+    assert verify(path) == [problem]
+
+
+@pytest.mark.parametrize("data", [b"", b'{"event":"head'])
+def test_a_journal_without_a_header_is_no_journal(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / journal_name(Arm.CONTROL)
+    path.write_bytes(data)
+    with pytest.raises(InvalidInput):
+        read(path)
+    assert read_folder(tmp_path) == {}
+
+
+def test_a_missing_journal_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="No such file"):
+        read(tmp_path / "journal.jsonl")
+
+
+def test_a_folder_holds_a_journal_for_each_arm_that_was_run(story: Story, tmp_path: Path) -> None:
+    write(story, tmp_path / journal_name(Arm.DEFENDED))
+    write(story, tmp_path / journal_name(Arm.BARE), Arm.BARE)
+    assert list(read_folder(tmp_path)) == [Arm.DEFENDED, Arm.BARE]
+
+
+def problems_of(story: Story, tmp_path: Path) -> list[str]:
+    return [problem.says for problem in verify(write(story, tmp_path / "journal.jsonl"))]
+
+
+def test_verify_finds_what_was_applied_without_an_undo_on_disk(tmp_path: Path) -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: type(event).__name__ == "Prepared")
+    says = problems_of(story, tmp_path)
+    assert "late_partition-1 was applied and its undo was not on disk" in says
+    assert "late_partition-1 was undone and never prepared" in says
+
+
+def test_verify_finds_what_was_never_undone(tmp_path: Path) -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Undone))
+    assert problems_of(story, tmp_path) == ["late_partition-1 was applied and never undone"]
+
+
+def test_verify_finds_an_undo_that_failed(tmp_path: Path) -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Undone))
+    story.add(Arm.DEFENDED, Undone(8.5, "late_partition-1", "failed", "the link is gone"))
+    assert problems_of(story, tmp_path) == ["the undo of late_partition-1 failed: the link is gone"]
+
+
+def test_verify_finds_days_that_go_back_for_one_source_only(tmp_path: Path) -> None:
+    story = Story()
+    story.events[Arm.DEFENDED].insert(-1, signal("volume", "fired", 2.0))
+    assert problems_of(story, tmp_path) == ["features goes back from day 13.16 to 2"]
+
+
+def test_verify_finds_a_day_that_is_none(tmp_path: Path) -> None:
+    story = Story()
+    story.events[Arm.DEFENDED].insert(0, Phase(-9999.0, "provision"))
+    assert problems_of(story, tmp_path) == ["-9999.0 is not a day"]
+
+
+def test_verify_finds_a_plan_that_is_not_the_one_hashed(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'"seed":7,"days"', b'"seed":8,"days"', 1))
+    assert [problem.says for problem in verify(path)] == ["is not the hash of the plan"]
+
+
+def test_verify_finds_a_journal_that_ends_early(tmp_path: Path) -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Phase) and event.phase == "done")
+    assert problems_of(story, tmp_path) == ["ends before the arm was done"]
