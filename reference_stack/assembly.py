@@ -99,24 +99,58 @@ LAYERS: dict[str, str] = {
 }
 """The stack's own defensive layers, each with its class."""
 
+WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
+    "starved": {
+        "volume": {
+            "rows_low": 0.48,
+            "rows_high": 1.60,
+            "customers_low": 0.51,
+            "customers_high": 1.40,
+            "ctr_low": 0.51,
+            "ctr_high": 1.59,
+            "null_share_high": 0.037,
+            "join_hit_low": 0.92,
+        }
+    },
+    "rich": {
+        "volume": {
+            "rows_low": 0.58,
+            "rows_high": 1.46,
+            "customers_low": 0.82,
+            "customers_high": 1.17,
+            "ctr_low": 0.64,
+            "ctr_high": 1.30,
+            "null_share_high": 0.030,
+            "join_hit_low": 0.995,
+        }
+    },
+}
+"""Parameters of layers that depend on how many views a day has: world.md's limits at k = 6 for V = 300 and
+V = 1000. The layers' own defaults are those for V = 600."""
+
 _SERVING_SHELL = ShellSettings(workers=2, queue=64, service_ms=5.0)
 """400 views/s a replica: at one day a second 600 views are 300 a replica, and half as many again too many."""
 
 
-def default_settings() -> StackSettings:
-    """The settings of a healthy stack with every layer armed."""
+def default_settings(world: str = "default") -> StackSettings:
+    """The settings of a healthy stack in a world, with every layer armed."""
+    limits = WORLD_LAYERS.get(world, {})
     return StackSettings(
+        world=world,
         shells=dict.fromkeys(REPLICAS, _SERVING_SHELL),
-        layers={name: LayerSettings(use=use) for name, use in LAYERS.items()},
+        layers={
+            name: LayerSettings(use=use, parameters=dict(limits.get(name, {})))
+            for name, use in LAYERS.items()
+        },
     )
 
 
 def settings_from(changes: Mapping[str, object]) -> StackSettings:
-    """The default settings with some of them changed, nested ones by their own fields.
-
-    Raises SettingsError, naming the field.
+    """The default settings of the world that is asked for with some of them changed, nested ones by their
+    own fields. Raises SettingsError, naming the field.
     """
-    merged = _merged(msgspec.to_builtins(default_settings()), changes)
+    defaults = default_settings(str(changes.get("world", "default")))
+    merged = _merged(msgspec.to_builtins(defaults), changes)
     try:
         return msgspec.convert(merged, StackSettings)
     except msgspec.ValidationError as error:

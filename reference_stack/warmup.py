@@ -36,6 +36,8 @@ MUCH = 0.3
 _MARKER = "warmup.json"
 _UNWATCHED = tuple(name for name in COMPONENTS if name not in ("monitor", "oncall"))
 _LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "msgspec")
+_KEPT = 24
+"""Warm-ups in the cache, some 12 MB each."""
 _LAYOUT = 1
 """Counts up when what a cached warm-up holds changes without the code."""
 
@@ -66,9 +68,9 @@ def warm_up(world: str, seed: int) -> Store:
 
 def warm_up_settings(world: str, seed: int) -> StackSettings:
     """The default settings with all layers off, for a stack that ends on day 0."""
-    settings = default_settings()
+    settings = default_settings(world)
     layers = {name: replace(layer, mode=Mode.OFF) for name, layer in settings.layers.items()}
-    return replace(settings, world=world, seed=seed, days=0.0, layers=layers)
+    return replace(settings, seed=seed, days=0.0, layers=layers)
 
 
 def warm_store(world: str, seed: int, root: Path | None = None, cache: Path | None = None) -> Store:
@@ -186,9 +188,12 @@ def _unpack(data: bytes) -> Store:
 
 
 def _keep(file: Path, data: bytes) -> None:
-    """Put a warm-up into the cache; one that cannot be written is made again next time."""
+    """Put a warm-up into the cache, in the place of old ones; one that cannot be written is made again."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        others = sorted(file.parent.glob("*.msgpack"), key=lambda other: other.stat().st_mtime)
+        for old in others[: -_KEPT + 1]:
+            old.unlink(missing_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".making-", delete=False) as partial:
             partial.write(data)
         Path(partial.name).replace(file)

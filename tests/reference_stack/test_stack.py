@@ -1,0 +1,305 @@
+"""The stack's own tests in virtual time, each from the warm-up of world `starved`, seed 1."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from reference_stack.assembly import LAYERS
+from reference_stack.collector.partition import sha256
+from reference_stack.ports import Rejected, Unreachable
+from reference_stack.virtual import VirtualStack, factory
+
+NOWHERE = Path("/nonexistent")
+ALL_OFF = {"layers": {name: {"mode": "off"} for name in LAYERS}}
+
+
+class Run:
+    """A stack and what it has said."""
+
+    def __init__(self, days: float, settings: Mapping[str, object] | None = None, seed: int = 1) -> None:
+        given = {"world": "starved", **(settings or {})}
+        self.stack: VirtualStack = factory(
+            seed=seed, day_seconds=1.0, days=days, settings=given, root=NOWHERE
+        )
+        self.lines: list[str] = []
+        self.alert_lines: list[str] = []
+        self.stack.on_log(lambda _component, line: self.lines.append(line))
+        self.stack.on_alert(lambda _component, line: self.alert_lines.append(line))
+
+    def until(self, day: float) -> "Run":
+        self.stack.advance(day)
+        return self
+
+    def logged(self, event: str, **fields: object) -> list[dict]:
+        found = (json.loads(line) for line in self.lines if f'"event":"{event}"' in line)
+        return [line for line in found if all(line[name] == value for name, value in fields.items())]
+
+    def signals(self, layer: str) -> list[str]:
+        return [line["signal"] for line in self.logged("signal", layer=layer) if line["signal"] != "reached"]
+
+    def alerts(self) -> set[str]:
+        return {json.loads(line)["name"] for line in self.alert_lines}
+
+    def champions(self) -> list[tuple[int, int]]:
+        """(day, version) of each flip of the champion."""
+        return [(int(line["day"] // 1), line["version"]) for line in self.logged("alias", alias="champion")]
+
+    def views(self, from_day: float, to_day: float) -> list[dict]:
+        ticks = [line for line in self.logged("views") if from_day <= line["start_day"] < to_day]
+        return [row for tick in ticks for row in tick["rows"]]
+
+    def ask(self, component: str, operation: str, **body: object) -> tuple[int, dict]:
+        replies: list[tuple[int, bytes]] = []
+        self.stack.request(
+            component, operation, json.dumps(body).encode(), lambda *reply: replies.append(reply)
+        )
+        self.stack.advance(self.stack.day() + 0.05, lambda: bool(replies))
+        status, reply = replies[0]
+        return status, json.loads(reply)
+
+
+@pytest.fixture
+def new_run():
+    made: list[Run] = []
+
+    def make(*args, **named) -> Run:
+        made.append(Run(*args, **named))
+        return made[-1]
+
+    yield make
+    for run in made:
+        run.stack.close()
+
+
+@pytest.fixture(scope="module")
+def month():
+    run = Run(28.0).until(28.0)
+    yield run
+    run.stack.close()
+
+
+def hold_day(partition_day: int):
+    name = f"day={partition_day}.parquet"
+    return lambda file, data, _written, _now: None if file == name else [(file, data)]
+
+
+# --- days without faults -----------------------------------------------------------------------------------
+
+
+def test_a_month_without_faults_is_a_month_without_pages_and_holds(month):
+    assert month.alert_lines == []
+    assert [line for line in month.logged("cycle") if line["state"] not in ("started", "done")] == []
+    assert month.logged("error") == []
+    assert month.logged("exit") == []
+
+
+def test_the_champion_is_replaced_every_day(month):
+    flips = month.champions()
+    assert [day for day, _ in flips] == list(range(28))
+    assert [version for _, version in flips] == list(range(flips[0][1], flips[0][1] + 28))
+
+
+def test_every_version_is_trained_on_the_seven_days_before_it(month):
+    for line in month.logged("version"):
+        cycle = int(line["day"] // 1)
+        assert [each["partition_day"] for each in line["partitions"]] == list(range(cycle - 7, cycle))
+        assert line["due"] == list(range(cycle - 7, cycle))
+
+
+def test_shoppers_are_served_well_and_come_back(month):
+    rows = month.views(0, 28)
+    views = sum(row["n"] for row in rows)
+    assert 0.9 < views / (28 * 300) < 1.1
+    assert sum(row["errors"] + row["slow"] + row["fallback"] for row in rows) < 0.002 * views
+    assert 0.4 < sum(row["served_value"] for row in rows) / sum(row["best_value"] for row in rows) < 0.8
+    assert {row["replica"] for row in rows} == {"serving-a", "serving-b"}
+
+
+def test_every_row_acknowledged_is_in_a_partition(month):
+    closed = {line["partition_day"]: line["rows"] for line in month.logged("partition", state="written")}
+    delivered = {line["partition_day"]: line["rows"] for line in month.logged("partition", state="delivered")}
+    assert list(closed) == list(range(-1, 27))
+    assert closed == delivered
+
+
+def test_two_runs_say_the_same_word_for_word(new_run):
+    first, second = new_run(3.0).until(3.0), new_run(3.0).until(3.0)
+    assert first.lines == second.lines
+    assert len(first.lines) > 100
+    assert new_run(3.0, seed=2).until(1.0).lines != first.lines
+
+
+# --- faults --------------------------------------------------------------------------------------------------
+
+
+def test_a_partition_held_back_three_days_is_red_is_held_and_is_made_up_for(new_run):
+    run = new_run(7.0)
+    release = run.stack.folder("events").shape(hold_day(1))
+    run.until(4.5)
+    assert run.champions()[-1][0] == 1
+    assert run.signals("volume")[:2] == ["fired", "acted"]
+    assert run.signals("freshness")[:2] == ["fired", "acted"]
+    assert run.signals("hold")[:2] == ["fired", "acted"]
+    assert {"volume", "freshness", "hold", "hold_overdue"} <= run.alerts()
+    assert run.ask("orchestrator", "status")[1]["held_cycles"] == 3
+    assert run.stack.folder("events").held == [f"day={day}.parquet" for day in (1, 2, 3)]
+    release()
+    run.until(6.9)
+    delivered = [line["partition_day"] for line in run.logged("partition", state="delivered")]
+    assert delivered == [-1, 0, 1, 2, 3, 4, 5]
+    assert [day for day, _ in run.champions()] == [0, 1, 4, 5, 6]
+    trained = run.logged("version")[2]
+    assert [each["partition_day"] for each in trained["partitions"]] == list(range(-3, 4))
+    for layer in ("volume", "freshness", "hold"):
+        assert run.signals(layer)[-1] == "cleared"
+    assert {(a["name"], a["state"]) for a in map(json.loads, run.alert_lines)} >= {("volume", "resolved")}
+
+
+def test_with_all_layers_off_it_trains_on_the_hole(new_run):
+    run = new_run(4.0, ALL_OFF)
+    run.stack.folder("events").shape(hold_day(1))
+    run.until(3.9)
+    assert [day for day, _ in run.champions()] == [0, 1, 2, 3]
+    trained = run.logged("version")[3]
+    assert trained["due"] == list(range(-4, 3))
+    assert 1 not in [each["partition_day"] for each in trained["partitions"]]
+    assert run.alert_lines == []
+    assert run.logged("signal") == []
+
+
+def test_a_rollback_is_an_alias_flip_and_takes_effect_at_once(new_run):
+    run = new_run(3.0).until(1.5)
+    (_, newest) = run.champions()[-1]
+    status, reply = run.ask("orchestrator", "promote", version=newest - 1, by="ann")
+    assert (status, reply["previous"]) == (200, newest)
+    run.until(2.0)
+    assert {row["version"] for row in run.views(1.6, 1.95)} == {newest - 1}
+    run.until(2.9)
+    assert run.champions()[-1] == (2, newest + 1)
+
+
+def test_a_replica_that_dies_costs_its_views_until_it_is_back(new_run):
+    run = new_run(3.0).until(1.0)
+    run.stack.kill("serving-a")
+    run.until(1.5)
+    assert not run.stack.running("serving-a")
+    assert {row["replica"] for row in run.views(1.05, 1.45) if not row["errors"]} == {"serving-b"}
+    assert {row["replica"] for row in run.views(1.05, 1.45) if row["errors"]} == {"serving-a"}
+    assert {"meta", "burn"} <= run.alerts()
+    run.stack.start("serving-a")
+    run.until(2.5)
+    later = run.views(1.6, 2.45)
+    assert {row["replica"] for row in later} == {"serving-a", "serving-b"}
+    assert sum(row["errors"] for row in later) == 0
+    assert [line["component"] for line in run.logged("exit")] == ["serving-a"]
+
+
+def test_a_registry_that_is_away_stops_the_cycle_and_no_view(new_run):
+    run = new_run(3.0).until(0.9)
+    run.stack.kill("registry")
+    run.until(1.5)
+    assert sum(row["errors"] + row["fallback"] for row in run.views(0.9, 1.5)) == 0
+    assert {"meta", "cycle_failed"} <= run.alerts()
+    run.stack.start("registry")
+    run.until(1.9)
+    assert [day for day, _ in run.champions()] == [0, 1]
+
+
+def test_an_orchestrator_that_dies_in_its_cycle_goes_on_with_it(new_run):
+    run = new_run(2.0).until(1.0)
+    run.stack.advance(
+        2.0,
+        lambda: bool(run.logged("snapshot", snapshot=run.logged("snapshot")[-1]["snapshot"])[0]["day"] > 1),
+    )
+    run.stack.kill("orchestrator")
+    run.stack.start("orchestrator")
+    run.until(1.9)
+    assert [day for day, _ in run.champions()] == [0, 1]
+    assert len(run.logged("version")) == 2
+
+
+def test_nothing_acknowledged_is_lost_when_the_collector_is_killed(new_run):
+    run = new_run(2.0).until(0.5)
+    run.stack.kill("collector")
+    run.stack.start("collector")
+    run.until(1.5)
+    (written,) = run.logged("partition", state="written", partition_day=0)
+    assert run.ask("collector", "acknowledged", partition_day=0) == (200, {"rows": written["rows"]})
+    assert run.champions()[-1][0] == 1
+
+
+# --- what the handle offers ----------------------------------------------------------------------------------
+
+
+def test_a_recommendation_can_be_explained_down_to_its_partitions(new_run):
+    run = new_run(2.0).until(1.5)
+    status, slate = run.ask("serving-a", "recommend", view="probe", customer=3, segment=1)
+    assert status == 200
+    status, why = run.ask("serving-a", "explain", recommendation=slate["recommendation"])
+    assert status == 200
+    (version,) = run.logged("version", version=slate["version"])
+    assert (why["run"], why["snapshot"]) == (version["run"], version["snapshot"])
+    assert why["slate"] == slate["slate"]
+    assert len(why["partitions"]) == 7
+    inbox = run.stack.disk("inbox")
+    assert why["partitions"] == {str(day): sha256(inbox.read(f"day={day}.parquet")) for day in range(-6, 1)}
+    for reason in why["reasons"]:
+        if not reason["explored"]:
+            assert reason["score"] == pytest.approx(sum(reason["terms"].values()))
+
+
+def test_settings_can_be_read_changed_and_set_back(new_run):
+    run = new_run(1.0).until(0.1)
+    assert run.stack.configure("orchestrator", "layers.hold.mode", "observe") == "enforce"
+    assert run.stack.setting("orchestrator", "layers.hold.mode") == "observe"
+    assert run.stack.configure("serving-a", "shell.workers", 4) == 2
+    assert run.stack.configure("shop", "surge", 2.0) == 1.0
+    with pytest.raises(Rejected):
+        run.stack.setting("shop", "no_such")
+    run.stack.pause("trainer")
+    with pytest.raises(Unreachable):
+        run.stack.setting("trainer", "rank")
+    run.stack.resume("trainer")
+    assert run.stack.setting("trainer", "rank") == 8
+
+
+def test_metrics_and_requests_past_every_link(new_run):
+    run = new_run(1.0).until(0.5)
+    assert 'requests_total{operation="recommend",status="200"}' in run.stack.metrics("serving-a")
+    run.stack.kill("monitor")
+    with pytest.raises(Unreachable):
+        run.stack.metrics("monitor")
+    assert run.ask("monitor", "health")[0] == 503
+    assert run.ask("serving-a", "nothing")[0] == 404
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "start", "kill"])
+def test_names_that_are_not_there_are_refused(new_run, what):
+    run = new_run(1.0)
+    with pytest.raises((KeyError, Unreachable), match="nothing"):
+        getattr(run.stack, what)("nothing")
+
+
+def test_the_registry_can_be_looked_at_and_flipped_past_its_door(new_run):
+    run = new_run(1.0).until(0.5)
+    registry = run.stack.registry
+    newest = registry.resolve("champion")
+    registry.set_alias("champion", newest - 2)
+    run.until(0.7)
+    assert {row["version"] for row in run.views(0.6, 0.65)} == {newest - 2}
+    assert registry.versions()[-1].version == newest
+    registry.drop_alias("previous")
+    assert registry.resolve("previous") is None
+
+
+def test_a_link_can_be_shaped(new_run):
+    run = new_run(2.0).until(0.5)
+    remove = run.stack.link("serving-features").shape(lambda plan: plan.replace(down_ms=plan.down_ms + 225.0))
+    run.until(1.0)
+    assert sum(row["fallback"] for row in run.views(0.55, 0.95)) > 0
+    assert "fallback" in run.alerts()
+    remove()
+    run.until(1.5)
+    assert sum(row["fallback"] for row in run.views(1.1, 1.5)) == 0
