@@ -1,0 +1,370 @@
+"""The whole trial: verdict and reasons of stories that differ in one thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaos.domain.event import Alias, Effect, Event, Exit, Lag, Phase, Reading, Undone, Version, Views
+from chaos.domain.layer import Mode
+from chaos.domain.scenario import Arm, Harm, Kind
+from chaos.domain.verdict import Reason, TrialResult, Verdict
+from chaos.scoring.trial import score_trial, share_verdict
+from tests.journals import EXPECT, LAYERS, Story, Told, quiet, signal, without
+
+
+def reason(trial: TrialResult, about: str) -> Reason:
+    return next(reason for reason in trial.reasons if reason.about == about)
+
+
+def verdict(trial: TrialResult, about: str) -> Verdict:
+    return reason(trial, about).verdict
+
+
+def told(**expect: Any) -> Told:
+    return Told(expect=expect)
+
+
+# --- the story as it should be ---------------------------------------------------------------------------
+
+
+def test_the_late_partition_is_detected_contained_and_recovered_from() -> None:
+    trial = Story().score()
+    assert trial.verdict is Verdict.PASSED
+    assert {reason.verdict for reason in trial.reasons} == {Verdict.PASSED}
+    (fault,) = trial.faults
+    assert (fault.injected_day, fault.effective_day, fault.undone_day) == (3.5, 4.2, 8.5)
+    assert fault.detection is not None
+    assert (fault.detection.layer, fault.detection.day, fault.detection.delay_days) == ("volume", 4.17, 0.0)
+    assert fault.containment is not None
+    assert (fault.containment.of, fault.containment.ratio, fault.containment.by) == (
+        Harm.DEFECTIVE_VIEWS,
+        1.0,
+        ["hold"],
+    )
+    assert fault.recovery is not None
+    assert fault.recovery.delay_days == 1.0
+    assert not fault.prevented
+    assert [alert.acknowledged_day for alert in trial.alerts] == [4.45]
+    assert [arm.journal for arm in trial.arms] == [f"late-partition-7/journal-{arm.value}.jsonl" for arm in Arm]
+    assert all(arm.steady_before for arm in trial.arms)
+
+
+def test_without_the_expected_layers_it_fails_and_names_them() -> None:
+    trial = Story(without(Told(), "freshness", "volume")).score()
+    assert trial.verdict is Verdict.FAILED
+    assert trial.not_armed == ["freshness", "volume"]
+    says = reason(trial, "detected").says
+    assert says == "neither volume nor freshness saw it; not armed: volume, freshness; nobody else saw it either"
+    assert verdict(trial, "contained") is Verdict.FAILED
+
+
+def test_a_catch_by_a_layer_nobody_expected_is_shown_and_does_not_satisfy() -> None:
+    story = Story(without(Told(), "freshness", "volume"))
+    trial = story.add(Arm.DEFENDED, signal("evaluation", "fired", 5.3)).score()
+    assert verdict(trial, "detected") is Verdict.FAILED
+    assert "instead evaluation, which nobody expected, saw it on day 5.30" in reason(trial, "detected").says
+    (fault,) = trial.faults
+    assert fault.detection is not None
+    assert (fault.detection.layer, fault.detection.expected) == ("evaluation", False)
+
+
+def test_an_unexpected_layer_that_is_first_does_not_hide_an_expected_one() -> None:
+    trial = Story().add(Arm.DEFENDED, signal("schema", "fired", 4.1)).score()
+    assert verdict(trial, "detected") is Verdict.PASSED
+    assert "schema, which nobody expected, was first on day 4.10" in reason(trial, "detected").says
+
+
+def test_without_hold_it_is_detected_but_not_contained() -> None:
+    trial = Story(without(Told(), "hold")).score()
+    assert verdict(trial, "detected") is Verdict.PASSED
+    assert verdict(trial, "contained") is Verdict.FAILED
+    assert "not armed: hold" in reason(trial, "contained").says
+    assert trial.verdict is Verdict.FAILED
+
+
+def test_with_every_layer_observing_it_says_who_would_have_acted_and_when() -> None:
+    trial = Story(Told(modes=dict.fromkeys(LAYERS, Mode.OBSERVE))).score()
+    assert trial.verdict is Verdict.FAILED
+    assert "hold would have acted on day 4.20" in reason(trial, "contained").says
+    assert "it only observes" in reason(trial, "detected").says
+    hold = next(row for row in trial.layers if row.layer == "hold")
+    assert (hold.would_have_acted_day, hold.first_acted_day) == (4.2, None)
+
+
+def test_a_detection_too_late_fails() -> None:
+    def later(event: Event) -> Event:
+        return event if getattr(event, "layer", "") != "volume" else msgspec.structs.replace(event, day=event.day + 2)
+
+    expect = {"detected": {"by": ["volume"], "within": "1d"}}
+    trial = Story(told(**expect)).change(Arm.DEFENDED, later).score()
+    assert verdict(trial, "detected") is Verdict.FAILED
+    assert "1.97 d after the verified effect (allowed 1 d)" in reason(trial, "detected").says
+    ok = {"detected": {"by": ["volume"], "within": "2d"}}
+    assert Story(told(**ok)).change(Arm.DEFENDED, later).score().verdict is Verdict.PASSED
+
+
+# --- void ------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_without_effect_makes_everything_void() -> None:
+    trial = Story(Told(bites=False)).score()
+    assert trial.verdict is Verdict.VOID
+    assert verdict(trial, "effect") is Verdict.VOID
+    assert "had no effect in the undefended arm" in reason(trial, "effect").says
+    judged = {one.about for one in trial.reasons if one.verdict is not Verdict.VOID}
+    assert judged == {"steady state before"}
+
+
+def test_an_effect_probe_without_data_is_void_and_says_so() -> None:
+    trial = Story(Told(bites=None)).score()
+    assert trial.verdict is Verdict.VOID
+    assert "gave no data" in reason(trial, "effect").says
+
+
+def test_an_effect_seen_without_the_fault_too_proves_nothing() -> None:
+    def always(event: Event) -> Event:
+        return msgspec.structs.replace(event, seen=True) if isinstance(event, Effect) else event
+
+    trial = Story().change(Arm.BARE, always).score()
+    assert verdict(trial, "effect") is Verdict.VOID
+    assert "only what it sees without the fault" in reason(trial, "effect").says
+
+
+def clean(event: Event) -> Event:
+    """A version as if nothing had been missing."""
+    return msgspec.structs.replace(event, due=[]) if isinstance(event, Version) else event
+
+
+def test_no_harm_of_the_named_kind_is_void() -> None:
+    trial = Story().change(Arm.UNDEFENDED, clean).score()
+    assert trial.verdict is Verdict.VOID
+    assert verdict(trial, "harm") is Verdict.VOID
+    assert verdict(trial, "detected") is Verdict.VOID
+
+
+def test_a_demonstration_needs_no_harm() -> None:
+    expect = {"missed_by": ["schema"]}
+    story = Story(Told(kind=Kind.DEMONSTRATION, expect=expect)).change(Arm.UNDEFENDED, clean)
+    assert story.score().verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+@pytest.mark.parametrize(("late", "over", "void"), [(0.11, 0.26, True), (0.09, 5.0, False), (5.0, 0.24, False)])
+def test_a_busy_machine_is_void_with_the_lag(arm: Arm, late: float, over: float, void: bool) -> None:
+    trial = Story().add(arm, Lag(5.0, "serving-a", late, over)).score()
+    assert trial.verdict is (Verdict.VOID if void else Verdict.PASSED)
+    assert next(one.lag_days for one in trial.arms if one.arm is arm) == late
+    if void:
+        assert f"serving-a ran up to {late:.2f} d late" in reason(trial, "lag").says
+        assert verdict(trial, "detected") is Verdict.VOID
+
+
+def test_lag_makes_a_failure_void_too() -> None:
+    story = Story(without(Told(), "freshness", "volume"))
+    assert story.add(Arm.DEFENDED, Lag(5.0, "harness", 0.5, 0.5)).score().verdict is Verdict.VOID
+
+
+def test_a_steady_state_not_met_before_is_void_in_any_arm() -> None:
+    def bad(event: Event) -> Event:
+        before = isinstance(event, Reading) and event.probe == "good_views" and event.day <= 3.5
+        return msgspec.structs.replace(event, ok=False) if before else event
+
+    for arm in Arm:
+        trial = Story().change(arm, bad).score()
+        assert trial.verdict is Verdict.VOID
+        says = reason(trial, "steady state before").says
+        assert says == f"was not met in the {arm.value} arm: good_views out of band on day 3.50"
+
+
+def test_a_silent_probe_before_the_fault_is_void() -> None:
+    story = Story().drop(Arm.CONTROL, lambda event: isinstance(event, Reading) and event.probe == "model_age")
+    trial = story.score()
+    assert trial.verdict is Verdict.VOID
+    assert "no data from model_age" in reason(trial, "steady state before").says
+
+
+def test_one_bad_reading_long_before_the_fault_decides_nothing() -> None:
+    def bad(event: Event) -> Event:
+        early = isinstance(event, Reading) and event.day == 1.0
+        return msgspec.structs.replace(event, ok=False) if early else event
+
+    assert Story().change(Arm.DEFENDED, bad).score().verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+@pytest.mark.parametrize("phase", ["void", "aborted", "interrupted"])
+def test_an_arm_that_ended_early_is_void_with_its_reason(arm: Arm, phase: str) -> None:
+    trial = Story().add(arm, Phase(5.0, phase, "because")).score()
+    assert trial.verdict is Verdict.VOID
+    assert "on day 5.00: because" in reason(trial, f"arm {arm.value}").says
+    assert all(value is None for value in trial.harm[arm].values())
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+def test_an_unexpected_exit_in_any_arm_never_passes(arm: Arm) -> None:
+    trial = Story().add(arm, Exit(5.0, "trainer", 137, expected=False)).score()
+    assert trial.verdict is Verdict.VOID
+    assert "lost trainer on day 5.00 (it ended by itself with code 137)" in reason(trial, f"arm {arm.value}").says
+    assert Story().add(arm, Exit(5.0, "trainer", -9, expected=True)).score().verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+def test_a_killed_arm_is_marked_and_void(arm: Arm) -> None:
+    trial = Story().cut(arm, 6.3).score()
+    assert trial.verdict is Verdict.VOID
+    assert [one.arm for one in trial.arms if one.interrupted] == [arm]
+
+
+def test_a_failed_undo_is_void() -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Undone))
+    trial = story.add(Arm.DEFENDED, Undone(8.5, "late_partition-1", "failed", "link gone")).score()
+    assert trial.verdict is Verdict.VOID
+    assert verdict(trial, "recovered") is Verdict.VOID
+    assert "link gone" in reason(trial, "undo").says
+
+
+# --- missing arms ----------------------------------------------------------------------------------------
+
+
+NEEDS = {
+    "detected": {Arm.DEFENDED, Arm.CONTROL},
+    "contained": set(Arm),
+    "budget stale_days": {Arm.DEFENDED, Arm.CONTROL},
+    "recovered": {Arm.DEFENDED},
+    "steady state after": {Arm.DEFENDED},
+    "false alarms": {Arm.DEFENDED, Arm.CONTROL},
+}
+
+
+@pytest.mark.parametrize("missing", list(Arm))
+@pytest.mark.parametrize("planned", [True, False])
+def test_what_needs_a_missing_arm_is_void_and_the_rest_is_judged(missing: Arm, planned: bool) -> None:
+    arms = tuple(Arm) if planned else tuple(arm for arm in Arm if arm is not missing)
+    story = Story(Told(arms=arms))
+    story.events.pop(missing, None)
+    trial = story.score()
+    for about, needs in NEEDS.items():
+        expected = Verdict.VOID if missing in needs else Verdict.PASSED
+        assert verdict(trial, about) is expected, about
+    assert trial.verdict is Verdict.VOID
+    assert missing not in trial.harm
+
+
+def test_no_arm_at_all_is_void() -> None:
+    story = Story()
+    story.events.clear()
+    assert story.score().verdict is Verdict.VOID
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    kept=st.sets(st.sampled_from(list(Arm))),
+    kinds=st.sets(st.sampled_from([Views, Version, Reading, Effect, Alias, Phase]), max_size=3),
+    at=st.sampled_from(list(Arm)),
+)
+def test_missing_data_never_passes(kept: set[Arm], kinds: set[type], at: Arm) -> None:
+    story = Story().drop(at, lambda event: type(event) in kinds)
+    for arm in set(Arm) - kept:
+        del story.events[arm]
+    trial = story.score()
+    needed = {Reading, Phase} if at is not Arm.DEFENDED else {Reading, Phase, Views}
+    lost = bool(kinds & (needed | {Views})) and at in kept
+    if kept != set(Arm) or lost:
+        assert trial.verdict is not Verdict.PASSED
+    if at in kept and Views in kinds:
+        assert trial.harm[at][Harm.DEFECTIVE_VIEWS] is None
+        assert trial.harm[at][Harm.QUALITY_PCT_DAYS] is None
+
+
+# --- quiet, demonstration --------------------------------------------------------------------------------
+
+
+def test_a_quiet_run_passes_without_fault_or_harm() -> None:
+    trial = Story(quiet(false_alarms=0)).score()
+    assert trial.verdict is Verdict.PASSED
+    assert trial.faults == []
+    assert {row.outcome for row in trial.layers} == {None}
+
+
+def test_a_quiet_run_needs_the_defended_arm_only() -> None:
+    assert Story(replace(quiet(), arms=(Arm.DEFENDED,))).score().verdict is Verdict.PASSED
+    assert Story(replace(quiet(), arms=(Arm.CONTROL,))).score().verdict is Verdict.VOID
+
+
+def test_a_quiet_run_fails_on_a_false_alarm_at_any_time() -> None:
+    trial = Story(quiet()).add(Arm.DEFENDED, signal("volume", "fired", 9.0)).score()
+    assert trial.verdict is Verdict.FAILED
+    assert "1 false alarm in the defended arm, at most 0 allowed: volume on day 9.00" in reason(
+        trial, "false alarms"
+    ).says
+
+
+def test_a_quiet_run_fails_on_a_false_block() -> None:
+    story = Story(quiet(false_alarms=5))
+    story.add(Arm.DEFENDED, signal("hold", "acted", 5.0), signal("hold", "cleared", 6.5))
+    trial = story.score()
+    assert verdict(trial, "budget false_block_days") is Verdict.FAILED
+    assert trial.harm[Arm.DEFENDED][Harm.FALSE_BLOCK_DAYS] == 1.5
+
+
+def test_a_demonstration_expects_a_miss() -> None:
+    told_ = Told(kind=Kind.DEMONSTRATION, expect={"missed_by": ["schema"]})
+    assert Story(told_).score().verdict is Verdict.PASSED
+    seen = Story(told_).add(Arm.DEFENDED, signal("schema", "fired", 5.0)).score()
+    assert verdict(seen, "missed by schema") is Verdict.FAILED
+
+
+def test_a_layer_that_was_never_asked_cannot_have_missed() -> None:
+    expect = {"missed_by": ["fallback"]}
+    trial = Story(Told(kind=Kind.DEMONSTRATION, expect=expect)).score()
+    assert verdict(trial, "missed by fallback") is Verdict.VOID
+    off = Story(without(Told(kind=Kind.DEMONSTRATION, expect={"missed_by": ["schema"]}), "schema")).score()
+    assert verdict(off, "missed by schema") is Verdict.VOID
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0.5, Verdict.FAILED), (1.0, Verdict.PASSED)])
+def test_a_demonstration_may_expect_containment_of_at_most(limit: float, expected: Verdict) -> None:
+    expect = {"contained": {"of": "defective_views", "at_most": limit}}
+    assert verdict(Story(Told(kind=Kind.DEMONSTRATION, expect=expect)).score(), "contained") is expected
+
+
+# --- several seeds ---------------------------------------------------------------------------------------
+
+
+V = Verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "share", "expected"),
+    [
+        ([V.PASSED] * 20, 1.0, V.PASSED),
+        ([V.PASSED] * 19 + [V.FAILED], 1.0, V.FAILED),
+        ([V.PASSED] * 19 + [V.FAILED], 0.95, V.PASSED),
+        ([V.PASSED] * 18 + [V.FAILED] * 2, 0.95, V.FAILED),
+        ([V.PASSED, V.VOID], 1.0, V.PASSED),
+        ([V.VOID, V.VOID], 0.0, V.VOID),
+        ([V.FAILED, V.VOID], 1.0, V.FAILED),
+        ([], 1.0, V.VOID),
+    ],
+)
+def test_a_scenario_over_seeds(verdicts: list[Verdict], share: float, expected: Verdict) -> None:
+    assert share_verdict(verdicts, share) is expected
+
+
+@given(st.lists(st.sampled_from(list(Verdict))), st.floats(0.01, 1.0))
+def test_void_trials_neither_help_nor_hurt(verdicts: list[Verdict], share: float) -> None:
+    judged = [verdict for verdict in verdicts if verdict is not Verdict.VOID]
+    assert share_verdict(verdicts, share) is share_verdict(judged, share)
+    assert share_verdict(verdicts, share) is not Verdict.PASSED or Verdict.PASSED in judged
+
+
+def test_scoring_twice_gives_the_same() -> None:
+    story = Story()
+    assert score_trial(story.plan, story.journals()) == score_trial(story.plan, story.journals())
+    assert EXPECT == Told().expect
