@@ -13,6 +13,7 @@ import pytest
 from reference_stack.calibration import Release, Shop
 from reference_stack.component import Component, serves
 from reference_stack.features.snapshot import Snapshot
+from reference_stack.folders import MemoryFolder
 from reference_stack.layers.contract import Mode
 from reference_stack.messages import EXPLAIN, LOOKUP, RECOMMEND, LookupReply, LookupRequest
 from reference_stack.ports import Failed, ModelVersion, NotFound, Unreachable
@@ -24,31 +25,6 @@ from reference_stack.telemetry import Telemetry
 from reference_stack.world import WARM_UP_DAYS, World, preset
 
 WAY_MS = 0.25
-
-
-class FakeFolder:
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def write(self, name: str, data: bytes) -> None:
-        self.files[name] = data
-
-    def append(self, name: str, data: bytes) -> None:
-        self.files[name] = self.files.get(name, b"") + data
-
-    def read(self, name: str) -> bytes:
-        if name not in self.files:
-            raise FileNotFoundError(name)
-        return self.files[name]
-
-    def exists(self, name: str) -> bool:
-        return name in self.files
-
-    def list(self, prefix: str = "") -> Sequence[str]:
-        return sorted(name for name in self.files if name.startswith(prefix))
-
-    def delete(self, name: str) -> None:
-        self.files.pop(name, None)
 
 
 @dataclass
@@ -127,7 +103,7 @@ class Stage:
     release: Release
     machine: VirtualMachine
     registry: FakeRegistry
-    folder: FakeFolder = field(default_factory=FakeFolder)
+    folder: MemoryFolder = field(default_factory=lambda: MemoryFolder({}, "disk"))
     mode: Mode = Mode.ENFORCE
     settings: ServingSettings = field(default_factory=lambda: ServingSettings(explore_share=0.0))
     logs: list[dict[str, Any]] = field(default_factory=list)

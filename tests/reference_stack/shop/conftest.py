@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from reference_stack.component import Component, serves
+from reference_stack.folders import MemoryFolder
 from reference_stack.messages import (
     COLLECT,
     RECOMMEND,
@@ -29,29 +30,6 @@ from reference_stack.telemetry import Telemetry
 from reference_stack.world import World, preset
 
 REPLICAS = ("serving-a", "serving-b")
-
-
-class FakeFolder:
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def write(self, name: str, data: bytes) -> None:
-        self.files[name] = data
-
-    def append(self, name: str, data: bytes) -> None:
-        self.files[name] = self.files.get(name, b"") + data
-
-    def read(self, name: str) -> bytes:
-        return self.files[name]
-
-    def exists(self, name: str) -> bool:
-        return name in self.files
-
-    def list(self, prefix: str = "") -> Sequence[str]:
-        return sorted(name for name in self.files if name.startswith(prefix))
-
-    def delete(self, name: str) -> None:
-        self.files.pop(name, None)
 
 
 class FakeServing(Component[ShopSettings]):
@@ -101,7 +79,7 @@ class Stage:
 
     world: World
     machine: VirtualMachine
-    folder: FakeFolder = field(default_factory=FakeFolder)
+    folder: MemoryFolder = field(default_factory=lambda: MemoryFolder({}, "disk"))
     settings: ShopSettings = field(default_factory=ShopSettings)
     end_day: float = 100.0
     logs: list[dict[str, Any]] = field(default_factory=list)
