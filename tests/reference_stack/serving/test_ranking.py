@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from reference_stack.calibration import Release, Shop
+from reference_stack.features.snapshot import popularity_slate
+from reference_stack.messages import LookupReply
+from reference_stack.ports import Failed, ModelVersion
+from reference_stack.serving.ranking import Ranking, exploration, filled
+from reference_stack.trainer.model import ModelParameters, fit
+
+
+@pytest.fixture
+def ranking(shop: Shop, releases: list[Release]) -> Ranking:
+    return Ranking(ModelVersion(1, "", "", 0.0, ""), releases[0].model, shop.world.catalogue, 0)
+
+
+@pytest.fixture
+def nobody(shop: Shop, releases: list[Release]) -> LookupReply:
+    """A customer of whom nothing is known."""
+    affinities = releases[0].snapshot.category.shape[1] + releases[0].snapshot.content.shape[1]
+    return LookupReply("s", 0.0, [], [], [0.0] * affinities, True)
+
+
+def test_popularity_is_that_of_the_snapshot(shop: Shop, releases: list[Release], ranking: Ranking) -> None:
+    expected = popularity_slate(releases[0].snapshot, shop.world.live_products(0), 10)
+    assert ranking.popular(10).tolist() == expected.tolist()
+
+
+def test_products_that_the_model_does_not_know_say_nothing(ranking: Ranking, nobody: LookupReply) -> None:
+    strange = msgspec.structs.replace(nobody, products=[-7, -1, 10**9], values=[5.0, 5.0, 5.0])
+    assert ranking.slate(strange, 2, 10).tolist() == ranking.slate(nobody, 2, 10).tolist()
+
+
+def test_features_of_another_shape_are_refused(ranking: Ranking, nobody: LookupReply) -> None:
+    with pytest.raises(Failed):
+        ranking.slate(msgspec.structs.replace(nobody, affinities=[0.0]), 2, 10)
+    with pytest.raises(Failed):
+        ranking.slate(msgspec.structs.replace(nobody, products=[1]), 2, 10)
+
+
+def test_segments_count_and_unknown_ones_are_averaged(ranking: Ranking, nobody: LookupReply) -> None:
+    slates = {tuple(ranking.slate(nobody, segment, 10).tolist()) for segment in range(5)}
+    assert len(slates) > 1
+    assert ranking.slate(nobody, -1, 10).tolist() == ranking.slate(nobody, 99, 10).tolist()
+
+
+def test_a_model_that_knows_nothing_shows_what_is_new(shop: Shop) -> None:
+    nothing = shop.partitions[0].where(np.zeros(len(shop.partitions[0]), dtype=bool))
+    model = fit(nothing, shop.world.catalogue, 0, ModelParameters())
+    ranking = Ranking(ModelVersion(1, "", "", 0.0, ""), model, shop.world.catalogue, 0)
+    newest = shop.world.live_products(0)[::-1][:10]
+    assert ranking.popular(10).tolist() == newest.tolist()
+
+
+def test_a_short_slate_is_filled_with_the_newest() -> None:
+    live = np.arange(20, 40)
+    assert filled(np.array([39, 22]), live, 5).tolist() == [39, 22, 38, 37, 36]
+    assert filled(np.array([39, 22]), np.array([22, 39]), 5).tolist() == [39, 22]
+    assert filled(np.array([1, 2, 3]), live, 3).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_each_slot_is_explored_with_its_share(share: float) -> None:
+    views = 4000
+    counts = np.zeros(10)
+    for view in range(views):
+        uniforms = exploration(1, f"0-{view}", share, 10)
+        if uniforms is not None:
+            counts += uniforms[0] < share
+    assert np.abs(counts / views - share).max() < 4.5 * np.sqrt(share * (1 - share) / views)
+
+
+def test_the_extremes_of_exploration() -> None:
+    assert exploration(1, "0-1", 0.0, 10) is None
+    everything: Any = exploration(1, "0-1", 1.0, 10)
+    assert (everything[0] < 1.0).all()
+
+
+def test_a_view_explores_alike_in_every_arm() -> None:
+    first, second = (exploration(3, "5-17", 0.5, 10) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert (first == second).all()
