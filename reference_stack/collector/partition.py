@@ -121,7 +121,13 @@ def encode(columns: Mapping[str, Sequence[object]]) -> bytes:
     """
     table = pa.table([_array(name, columns[name]) for name in COLUMNS], schema=schema())
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=["view", "recommendation", "fallback"])
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=["view", "recommendation", "fallback"],
+        write_page_checksum=True,
+    )
     return bytes(sink.getvalue())
 
 
@@ -132,12 +138,14 @@ def decode(data: bytes) -> Partition:
     missing column or another kind of type damages the whole partition.
     """
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        table = file.read(use_threads=False)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are no UTF-8
         raise DamagedPartition(f"not readable as Parquet: {error}") from error
-    missing = [name for name in COLUMNS if name not in table.column_names]
+    missing = [name for name in COLUMNS if table.column_names.count(name) != 1]
     if missing:
-        raise DamagedPartition(f"lacks {', '.join(missing)}")
+        raise DamagedPartition(f"lacks {', '.join(missing)}, or has more than one")
     unknown = tuple(name for name in table.column_names if name not in COLUMNS)
     return Partition(pa.table({name: _fitted(name, table.column(name)) for name in COLUMNS}), unknown)
 

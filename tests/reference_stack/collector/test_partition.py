@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reference_stack.collector.partition import (
@@ -162,7 +162,21 @@ def test_unknown_columns_are_named_and_left_out() -> None:
     assert partition.table.schema == schema()
 
 
+def test_a_column_that_comes_twice_damages_the_partition() -> None:
+    doubled = rewritten(lambda table: table.append_column("customer", table.column("customer")))
+    with pytest.raises(DamagedPartition, match="more than one"):
+        decode(doubled)
+
+
+def test_flipped_bits_in_the_values_are_found() -> None:
+    data = bytearray(encode(columns()))
+    data[60] ^= 0xFF
+    with pytest.raises(DamagedPartition):
+        decode(bytes(data))
+
+
 @settings(max_examples=60, deadline=None)
+@example(position=2520, value=128, length=0)
 @given(position=st.integers(0, 3000), value=st.integers(0, 255), length=st.integers(0, 4000))
 def test_damage_is_told_or_harmless(position: int, value: int, length: int) -> None:
     data = bytearray(encode(columns()))
