@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from reference_stack.assembly import LINKS, build_component, folder_path, settings_from
+from reference_stack.assembly import LAYERS, LINKS, build_component, folder_path, settings_from
 from reference_stack.component import Component
 from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
@@ -25,6 +25,7 @@ _REGISTRY_TIMEOUT_DAYS = 0.2
 _WARM = (
     "pyarrow.parquet",
     "sklearn.decomposition",
+    "uvicorn.lifespan.off",
     "uvicorn.protocols.http.httptools_impl",
     "reference_stack.registry.mlflow_client",
     "reference_stack.registry.rest",
@@ -89,7 +90,8 @@ def preload() -> None:
     from reference_stack.registry.environment import preload as preload_mlflow
 
     preload_mlflow()
-    for name in _WARM:
+    layers = (use.partition(":")[0] for use in LAYERS.values())
+    for name in (*_WARM, *layers):
         importlib.import_module(name)
 
 

@@ -30,9 +30,10 @@ class CapabilityName(enum.StrEnum):
 
 
 class Component(Strict):
-    """A named service. `host` is an address of its own only for systems that run elsewhere."""
+    """A named service. `health` is the path that answers once it is ready; `host` is an address of its own only for systems that run elsewhere."""
 
     role: str
+    health: str = "/health"
     host: str | None = None
     optional: bool = False
 

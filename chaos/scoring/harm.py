@@ -26,11 +26,10 @@ def harm_of(view: ArmView, control: ArmView | None) -> dict[Harm, float | None]:
     """All kinds but `undetected_days`, which rests on the detection. An arm cut short has no numbers."""
     if view.cut_short:
         return dict.fromkeys(Harm)
-    views = view.journal.of(Views)
-    counts = _counts(view, None)
-    measured = bool(views)
+    counts = _counts(view)
+    measured = bool(view.journal.of(Views))
     return {
-        **{kind: counts[kind] if measured else None for kind in PER_SEGMENT},
+        **{kind: sum(one[kind] for one in counts.values()) if measured else None for kind in PER_SEGMENT},
         Harm.STALE_DAYS: stale_days(view),
         Harm.LOST_EVENTS: lost_events(view),
         Harm.UNDETECTED_DAYS: None,
@@ -44,13 +43,14 @@ def worst_segments(view: ArmView, control: ArmView | None) -> dict[Harm, WorstSe
     found: dict[Harm, WorstSegment | None] = dict.fromkeys(Harm)
     if view.cut_short:
         return found
-    segments = sorted({row.segment for views in view.journal.of(Views) for row in views.rows})
+    counts = _counts(view)
+    segments = sorted(counts)
     for kind in PER_SEGMENT:
-        rates: list[tuple[float, int, float]] = []
-        for segment in segments:
-            counts = _counts(view, segment)
-            if counts[kind] > 0:
-                rates.append((counts[kind] / counts["views"], segment, counts[kind]))
+        rates = [
+            (counts[segment][kind] / counts[segment]["views"], segment, counts[segment][kind])
+            for segment in segments
+            if counts[segment][kind] > 0
+        ]
         if rates:
             _, segment, value = max(rates, key=lambda item: (item[0], -item[1]))
             found[kind] = WorstSegment(segment=segment, value=value)
@@ -65,19 +65,21 @@ def worst_segments(view: ArmView, control: ArmView | None) -> dict[Harm, WorstSe
 # --- views -----------------------------------------------------------------------------------------------
 
 
-def _counts(view: ArmView, segment: int | None) -> dict[Harm | str, float]:
+def _counts(view: ArmView) -> dict[int, dict[Harm | str, float]]:
+    """By segment: the kinds that are counted in views, and all `views`."""
     defective = defective_from(view)
-    totals: dict[Harm | str, float] = {**dict.fromkeys(PER_SEGMENT, 0.0), "views": 0.0}
+    found: dict[int, dict[Harm | str, float]] = {}
     for views in view.journal.of(Views):
         for row in views.rows:
-            if segment is not None and row.segment != segment:
-                continue
+            totals = found.get(row.segment)
+            if totals is None:
+                totals = found[row.segment] = {**dict.fromkeys(PER_SEGMENT, 0.0), "views": 0.0}
             totals["views"] += row.n
             totals[Harm.ERROR_VIEWS] += row.errors
             totals[Harm.SLOW_VIEWS] += row.slow
             totals[Harm.ABANDONED_VIEWS] += row.abandoned
             totals[Harm.DEFECTIVE_VIEWS] += defective_views(view, views, row, defective)
-    return totals
+    return found
 
 
 def defective_views(view: ArmView, views: Views, row: ViewRow, defective: Mapping[int, float]) -> int:

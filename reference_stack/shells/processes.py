@@ -35,6 +35,7 @@ from reference_stack.shells.live import LOGS
 STOP_SECONDS = 3.0
 """How long a component may take to end by itself before it is killed."""
 TRAFFIC = "shop"
+SLOW_TO_START = (TRAFFIC, "registry")
 COMPLETE_SETTINGS = "stack-settings.json"
 _PR_SET_PDEATHSIG = 1
 
@@ -294,10 +295,10 @@ def run_parent(read: Callable[[Path], StackSettings], choose: Choose) -> int:
 
 
 def components_of(settings: StackSettings) -> list[str]:
-    """The components that have an address, the registry first, since it takes longest."""
+    """The components that have an address; those that take longest to start come first."""
     known = [name for name in COMPONENTS if name in settings.addresses]
     others = sorted(name for name in settings.addresses if name not in COMPONENTS)
-    return sorted([*known, *others], key=lambda name: name != "registry")
+    return sorted([*known, *others], key=lambda name: name not in SLOW_TO_START)
 
 
 def write_complete(settings: StackSettings) -> Path:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from reference_stack.calibration import Plan, harm, live_through, lost_by_age, popular, warmed_up
 from reference_stack.features.impressions import Impressions
@@ -11,6 +12,13 @@ from reference_stack.world import World, preset
 
 DAYS = 15
 SEEDS = (2, 4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_blas_thread():
+    """Two threads on a busy machine make a fit of 25 ms last for seconds."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="module")

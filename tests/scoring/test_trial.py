@@ -262,7 +262,7 @@ def test_no_arm_at_all_is_void() -> None:
     assert story.score().verdict is Verdict.VOID
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     kept=st.sets(st.sampled_from(list(Arm))),
     kinds=st.sets(st.sampled_from([Views, Version, Reading, Effect, Alias, Phase]), max_size=3),

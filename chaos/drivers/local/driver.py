@@ -78,7 +78,7 @@ class LocalDriver:
         for component, pid in stack.up(settings).items():
             self._on_process(component, pid)
         try:
-            self._await_health(addresses)
+            self._await_health(spec, addresses)
         except ArmFailed:
             stack.down()
             raise
@@ -192,14 +192,14 @@ class LocalDriver:
             "shop": {"normal_ms": spec.normal_ms},
         }
 
-    def _await_health(self, addresses: Mapping[str, str]) -> None:
+    def _await_health(self, spec: TargetSpec, addresses: Mapping[str, str]) -> None:
         limit = self._clock.monotonic() + HEALTHY_SECONDS
         waiting = dict(addresses)
         why = ""
         while waiting:
             for component, address in list(waiting.items()):
                 try:
-                    answer = request(address, "GET", "/health", timeout_ms=1000)
+                    answer = request(address, "GET", spec.components[component].health, timeout_ms=1000)
                 except HttpFailed as error:
                     why = str(error)
                     continue

@@ -144,7 +144,8 @@ class LocalTarget:
 
     def _time_link(self, link: str) -> float:
         start = self._clock.monotonic()
-        request(self._wiring.links[link], "GET", "/health")
+        callee = self._spec.components[self._spec.links[link].to]
+        request(self._wiring.links[link], "GET", callee.health)
         return (self._clock.monotonic() - start) * 1000
 
     # --- time --------------------------------------------------------------------------------------------
