@@ -158,9 +158,9 @@ def few(name: str, seeds: int) -> int:
 
 
 def costs(_: int) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     shop = warmed_up(World.draw(preset("default"), 1))
-    warm_s = time.perf_counter() - start
+    warm_s = time.process_time() - start
     world, catalogue = shop.world, shop.world.catalogue
     rows = Impressions.join([shop.partitions[day] for day in shop.window(0)])
     snapshot = build(rows, catalogue, 0)
@@ -172,7 +172,7 @@ def costs(_: int) -> None:
         scorer.slate(customer_row(snapshot, 7), 2),
         world.arrivals(0, 1),
     )
-    print(f"\ncosts, default\n{'warm-up':>12}{warm_s:>12.2f} s")
+    print(f"\nCPU time, default\n{'warm-up':>12}{warm_s:>12.2f} s")
     for name, call, times in (
         ("snapshot", lambda: build(rows, catalogue, 0), 20),
         ("fit", lambda: fit(rows, catalogue, 0, snapshot=snapshot), 20),
@@ -187,10 +187,10 @@ def costs(_: int) -> None:
 
 def timed(call: Callable[[], object], times: int) -> float:
     call()
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(times):
         call()
-    return (time.perf_counter() - start) / times
+    return (time.process_time() - start) / times
 
 
 def main() -> None:
