@@ -15,7 +15,7 @@ from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import Reason, TrialResult, Verdict
 from chaos.scoring.trial import score_trial, share_verdict
-from tests.journals import EXPECT, LAYERS, Story, Told, quiet, signal, without
+from tests.journals import LAYERS, Story, Told, quiet, signal, without
 
 
 def reason(trial: TrialResult, about: str) -> Reason:
@@ -51,7 +51,9 @@ def test_the_late_partition_is_detected_contained_and_recovered_from() -> None:
     assert fault.recovery.delay_days == 1.0
     assert not fault.prevented
     assert [alert.acknowledged_day for alert in trial.alerts] == [4.45]
-    assert [arm.journal for arm in trial.arms] == [f"late-partition-7/journal-{arm.value}.jsonl" for arm in Arm]
+    assert [arm.journal for arm in trial.arms] == [
+        f"late-partition-7/journal-{arm.value}.jsonl" for arm in Arm
+    ]
     assert all(arm.steady_before for arm in trial.arms)
 
 
@@ -60,7 +62,9 @@ def test_without_the_expected_layers_it_fails_and_names_them() -> None:
     assert trial.verdict is Verdict.FAILED
     assert trial.not_armed == ["freshness", "volume"]
     says = reason(trial, "detected").says
-    assert says == "neither volume nor freshness saw it; not armed: volume, freshness; nobody else saw it either"
+    assert (
+        says == "neither volume nor freshness saw it; not armed: volume, freshness; nobody else saw it either"
+    )
     assert verdict(trial, "contained") is Verdict.FAILED
 
 
@@ -99,7 +103,11 @@ def test_with_every_layer_observing_it_says_who_would_have_acted_and_when() -> N
 
 def test_a_detection_too_late_fails() -> None:
     def later(event: Event) -> Event:
-        return event if getattr(event, "layer", "") != "volume" else msgspec.structs.replace(event, day=event.day + 2)
+        return (
+            event
+            if getattr(event, "layer", "") != "volume"
+            else msgspec.structs.replace(event, day=event.day + 2)
+        )
 
     expect = {"detected": {"by": ["volume"], "within": "1d"}}
     trial = Story(told(**expect)).change(Arm.DEFENDED, later).score()
@@ -155,7 +163,9 @@ def test_a_demonstration_needs_no_harm() -> None:
 
 
 @pytest.mark.parametrize("arm", list(Arm))
-@pytest.mark.parametrize(("late", "over", "void"), [(0.11, 0.26, True), (0.09, 5.0, False), (5.0, 0.24, False)])
+@pytest.mark.parametrize(
+    ("late", "over", "void"), [(0.11, 0.26, True), (0.09, 5.0, False), (5.0, 0.24, False)]
+)
 def test_a_busy_machine_is_void_with_the_lag(arm: Arm, late: float, over: float, void: bool) -> None:
     trial = Story().add(arm, Lag(5.0, "serving-a", late, over)).score()
     assert trial.verdict is (Verdict.VOID if void else Verdict.PASSED)
@@ -210,7 +220,10 @@ def test_an_arm_that_ended_early_is_void_with_its_reason(arm: Arm, phase: str) -
 def test_an_unexpected_exit_in_any_arm_never_passes(arm: Arm) -> None:
     trial = Story().add(arm, Exit(5.0, "trainer", 137, expected=False)).score()
     assert trial.verdict is Verdict.VOID
-    assert "lost trainer on day 5.00 (it ended by itself with code 137)" in reason(trial, f"arm {arm.value}").says
+    assert (
+        "lost trainer on day 5.00 (it ended by itself with code 137)"
+        in reason(trial, f"arm {arm.value}").says
+    )
     assert Story().add(arm, Exit(5.0, "trainer", -9, expected=True)).score().verdict is Verdict.PASSED
 
 
@@ -300,9 +313,10 @@ def test_a_quiet_run_needs_the_defended_arm_only() -> None:
 def test_a_quiet_run_fails_on_a_false_alarm_at_any_time() -> None:
     trial = Story(quiet()).add(Arm.DEFENDED, signal("volume", "fired", 9.0)).score()
     assert trial.verdict is Verdict.FAILED
-    assert "1 false alarm in the defended arm, at most 0 allowed: volume on day 9.00" in reason(
-        trial, "false alarms"
-    ).says
+    assert (
+        "1 false alarm in the defended arm, at most 0 allowed: volume on day 9.00"
+        in reason(trial, "false alarms").says
+    )
 
 
 def test_a_quiet_run_fails_on_a_false_block() -> None:
@@ -367,4 +381,3 @@ def test_void_trials_neither_help_nor_hurt(verdicts: list[Verdict], share: float
 def test_scoring_twice_gives_the_same() -> None:
     story = Story()
     assert score_trial(story.plan, story.journals()) == score_trial(story.plan, story.journals())
-    assert EXPECT == Told().expect

@@ -1,0 +1,298 @@
+"""Each kind of harm, on both sides of its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from chaos.domain.change import SetAlias
+from chaos.domain.event import (
+    Alias,
+    Applied,
+    Event,
+    Partition,
+    PartitionRef,
+    Planned,
+    Prepared,
+    Snapshot,
+    Version,
+    ViewRow,
+    Views,
+)
+from chaos.domain.scenario import Arm, Harm
+from chaos.scoring.arms import ArmView, view_of
+from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_pct_days, worst_segments
+from chaos.scoring.lineage import defective_from, why_defective
+from tests.journals import FAULT, Story, Told, signal
+
+
+def views(story: Story, arm: Arm = Arm.DEFENDED) -> ArmView:
+    return view_of(story.journals()[arm])
+
+
+def harm(story: Story, kind: Harm, arm: Arm = Arm.DEFENDED) -> float | None:
+    return harm_of(views(story, arm), views(story, Arm.CONTROL))[kind]
+
+
+def rows(change: Callable[[ViewRow], ViewRow], start: float, end: float) -> Callable[[Event], Event]:
+    """Change the rows of the views from `start` to `end`."""
+
+    def apply(event: Event) -> Event:
+        if not isinstance(event, Views) or not start <= event.start_day < end:
+            return event
+        return msgspec.structs.replace(event, rows=[change(row) for row in event.rows])
+
+    return apply
+
+
+# --- defective views -------------------------------------------------------------------------------------
+
+
+def test_versions_trained_without_a_partition_then_due_are_defective() -> None:
+    undefended = views(Story(), Arm.UNDEFENDED)
+    assert sorted(defective_from(undefended)) == [24, 25, 26, 27, 28]
+    assert why_defective(undefended, 25) == "trained without the partitions of day 3, 4"
+    assert why_defective(undefended, 23) == ""
+    # From day 4.45, when version 24 was promoted, to 9.45: five days of 600 views.
+    assert harm(Story(), Harm.DEFECTIVE_VIEWS, Arm.UNDEFENDED) == 3000
+
+
+def test_versions_of_a_fault_free_arm_are_clean() -> None:
+    for arm in (Arm.DEFENDED, Arm.CONTROL, Arm.BARE):
+        assert harm(Story(), Harm.DEFECTIVE_VIEWS, arm) == 0
+
+
+def test_what_served_before_the_scenario_is_clean() -> None:
+    story = Story().drop(Arm.UNDEFENDED, lambda event: isinstance(event, Version))
+    assert harm(story, Harm.DEFECTIVE_VIEWS, Arm.UNDEFENDED) == 0
+
+
+def test_a_partition_that_is_not_what_was_written_makes_a_version_defective() -> None:
+    def altered(event: Event) -> Event:
+        if not (isinstance(event, Version) and event.version == 26):
+            return event
+        refs = [replace_sha(ref) if ref.partition_day == 5 else ref for ref in event.partitions]
+        return msgspec.structs.replace(event, partitions=refs)
+
+    def replace_sha(ref: PartitionRef) -> PartitionRef:
+        return msgspec.structs.replace(ref, sha256="other", rows=9000)
+
+    control = views(Story().change(Arm.CONTROL, altered), Arm.CONTROL)
+    assert list(defective_from(control)) == [26]
+    assert why_defective(control, 26) == "trained on altered data of day 5"
+
+
+def test_a_partition_that_nobody_saw_being_written_is_not_called_altered() -> None:
+    story = Story().drop(Arm.CONTROL, lambda event: isinstance(event, Partition))
+    assert defective_from(views(story, Arm.CONTROL)) == {}
+
+
+def flipped(version: int, day: float = 5.0) -> Story:
+    id = f"{FAULT}-9"
+    return Story().add(
+        Arm.DEFENDED,
+        Planned(day, id, FAULT, SetAlias("champion", version)),
+        Prepared(day, id, None),
+        Applied(day, id),
+        Alias(day, "registry", "champion", version, 23, "mlchaos"),
+    )
+
+
+def test_a_version_that_the_fault_put_in_service_is_defective_from_then_on() -> None:
+    story = flipped(11)
+    story.change(Arm.DEFENDED, rows(lambda row: msgspec.structs.replace(row, version=11), 5.0, 6.0))
+    assert defective_from(views(story)) == {11: 5.0}
+    assert why_defective(views(story), 11) == "put in service by the fault"
+    assert harm(story, Harm.DEFECTIVE_VIEWS) == 600
+
+
+def test_a_version_that_was_in_service_anyway_was_not_put_there_by_the_fault() -> None:
+    assert defective_from(views(flipped(23))) == {}
+
+
+def test_failed_views_are_not_answered_by_anything() -> None:
+    story = Story().change(Arm.UNDEFENDED, rows(lambda row: msgspec.structs.replace(row, errors=2), 5.0, 6.0))
+    assert harm(story, Harm.DEFECTIVE_VIEWS, Arm.UNDEFENDED) == 3000 - 240
+    assert harm(story, Harm.ERROR_VIEWS, Arm.UNDEFENDED) == 240
+
+
+@pytest.mark.parametrize(("start", "end", "count"), [(4.0, 5.0, 120), (1.0, 2.0, 0), (10.0, 11.0, 0)])
+def test_replaced_feature_values_count_while_the_fault_lasts(start: float, end: float, count: int) -> None:
+    change = rows(lambda row: msgspec.structs.replace(row, defaulted=1), start, end)
+    for arm in (Arm.DEFENDED, Arm.CONTROL):
+        assert harm(Story().change(arm, change), Harm.DEFECTIVE_VIEWS, arm) == count
+
+
+# --- counts ----------------------------------------------------------------------------------------------
+
+
+def test_error_slow_and_abandoned_views_are_counted() -> None:
+    change = rows(lambda row: msgspec.structs.replace(row, errors=1, slow=2, abandoned=3), 2.0, 3.0)
+    story = Story().change(Arm.DEFENDED, change)
+    assert harm(story, Harm.ERROR_VIEWS) == 120
+    assert harm(story, Harm.SLOW_VIEWS) == 240
+    assert harm(story, Harm.ABANDONED_VIEWS) == 14 * 120 + 240
+
+
+def test_without_views_nothing_of_them_is_measured() -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Views))
+    found = harm_of(views(story), views(story, Arm.CONTROL))
+    for kind in (
+        Harm.DEFECTIVE_VIEWS,
+        Harm.ERROR_VIEWS,
+        Harm.SLOW_VIEWS,
+        Harm.ABANDONED_VIEWS,
+        Harm.STALE_DAYS,
+        Harm.QUALITY_PCT_DAYS,
+    ):
+        assert found[kind] is None
+
+
+def test_an_arm_cut_short_has_no_numbers() -> None:
+    found = harm_of(views(Story().cut(Arm.DEFENDED, 10.0)), None)
+    assert set(found) == set(Harm)
+    assert set(found.values()) == {None}
+
+
+def test_the_worst_segment_is_the_one_with_most_harm_for_its_views() -> None:
+    def worse(row: ViewRow) -> ViewRow:
+        slow = {2: 1, 3: 2}.get(row.segment, 0)
+        return msgspec.structs.replace(row, slow=slow, n=row.n * 10 if row.segment == 3 else row.n)
+
+    story = Story().change(Arm.DEFENDED, rows(worse, 0.0, 14.0))
+    worst = worst_segments(views(story), views(story, Arm.CONTROL))
+    slow = worst[Harm.SLOW_VIEWS]
+    assert slow is not None
+    assert (slow.segment, slow.value) == (2, 14 * 24)
+    assert worst[Harm.ERROR_VIEWS] is None
+    assert worst[Harm.STALE_DAYS] is None
+
+
+# --- age -------------------------------------------------------------------------------------------------
+
+
+def test_a_model_held_for_days_is_stale_and_a_daily_one_is_not() -> None:
+    assert harm(Story(), Harm.STALE_DAYS, Arm.CONTROL) == 0
+    stale = harm(Story(), Harm.STALE_DAYS)
+    # Version 23 of day 3.2 answers until day 9.45: a triangle from age 1.5 to 6.25.
+    assert stale == pytest.approx((6.25 - NORMAL_AGE_DAYS) ** 2 / 2, rel=0.03)
+
+
+def test_old_features_are_stale_even_with_a_fresh_model() -> None:
+    story = Story().drop(Arm.CONTROL, lambda event: isinstance(event, Snapshot) and event.day > 5)
+    stale = harm(story, Harm.STALE_DAYS, Arm.CONTROL)
+    assert stale == pytest.approx((14 - 4.16 - NORMAL_AGE_DAYS) ** 2 / 2, rel=0.03)
+
+
+def test_the_age_of_what_was_there_before_counts_from_day_0() -> None:
+    story = Story().drop(Arm.CONTROL, lambda event: isinstance(event, Version | Snapshot))
+    assert harm(story, Harm.STALE_DAYS, Arm.CONTROL) == pytest.approx(
+        (14 - NORMAL_AGE_DAYS) ** 2 / 2, rel=0.03
+    )
+
+
+# --- events ----------------------------------------------------------------------------------------------
+
+
+def test_late_events_are_not_lost_and_undelivered_ones_are() -> None:
+    assert harm(Story(), Harm.LOST_EVENTS) == 0
+    story = Story().drop(
+        Arm.DEFENDED,
+        lambda event: (
+            isinstance(event, Partition) and event.partition_day == 5 and event.state == "delivered"
+        ),
+    )
+    assert harm(story, Harm.LOST_EVENTS) == 4500
+
+
+def test_rows_missing_from_a_delivery_are_lost_and_doubled_ones_are_not() -> None:
+    def rows_of(count: int) -> Callable[[Event], Event]:
+        def apply(event: Event) -> Event:
+            mine = isinstance(event, Partition) and event.partition_day == 5 and event.state == "delivered"
+            return msgspec.structs.replace(event, rows=count) if mine else event
+
+        return apply
+
+    assert harm(Story().change(Arm.DEFENDED, rows_of(4000)), Harm.LOST_EVENTS) == 500
+    assert harm(Story().change(Arm.DEFENDED, rows_of(9000)), Harm.LOST_EVENTS) == 0
+
+
+def test_a_partition_not_yet_due_at_the_end_is_not_lost() -> None:
+    late = Partition(13.8, "collector", 13, 4500, "sha13", "written")
+    early = msgspec.structs.replace(late, day=13.2)
+    assert harm(Story().add(Arm.DEFENDED, late), Harm.LOST_EVENTS) == 0
+    assert harm(Story().add(Arm.DEFENDED, early), Harm.LOST_EVENTS) == 4500
+
+
+def test_without_partitions_loss_is_not_measured() -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Partition))
+    assert harm(story, Harm.LOST_EVENTS) is None
+
+
+# --- blocks ----------------------------------------------------------------------------------------------
+
+
+def test_blocks_count_in_the_control_arm_and_before_the_fault() -> None:
+    block = (signal("hold", "acted", 2.0), signal("hold", "cleared", 4.0))
+    assert harm(Story().add(Arm.CONTROL, *block), Harm.FALSE_BLOCK_DAYS, Arm.CONTROL) == 2.0
+    # In the defended arm the fault begins on day 3.5; what is blocked after that is not false.
+    assert harm(Story().add(Arm.DEFENDED, *block), Harm.FALSE_BLOCK_DAYS) == 1.5
+    assert harm(Story(), Harm.FALSE_BLOCK_DAYS) == 0
+
+
+def test_days_blocked_by_two_layers_count_once_and_detectors_block_nothing() -> None:
+    story = Story().add(
+        Arm.CONTROL,
+        signal("hold", "acted", 2.0),
+        signal("hold", "cleared", 4.0),
+        signal("evaluation", "acted", 3.0),
+        signal("evaluation", "cleared", 4.5),
+        signal("volume", "acted", 6.0),
+    )
+    assert harm(story, Harm.FALSE_BLOCK_DAYS, Arm.CONTROL) == 2.5
+
+
+# --- quality ---------------------------------------------------------------------------------------------
+
+
+def test_quality_is_the_loss_against_control_over_a_week_from_the_injection() -> None:
+    # 12% from day 4.5 to 9.5, of a window from 3.5 to 10.5.
+    assert harm(Story(), Harm.QUALITY_PCT_DAYS, Arm.UNDEFENDED) == pytest.approx(60.0)
+    assert harm(Story(), Harm.QUALITY_PCT_DAYS, Arm.CONTROL) == 0
+    after = rows(lambda row: msgspec.structs.replace(row, served_value=0.0), 11.0, 14.0)
+    story = Story().change(Arm.UNDEFENDED, after)
+    assert harm(story, Harm.QUALITY_PCT_DAYS, Arm.UNDEFENDED) == pytest.approx(60.0)
+
+
+def test_quality_counts_what_was_served_against_the_best_of_the_same_views() -> None:
+    fewer = rows(
+        lambda row: msgspec.structs.replace(row, n=1, served_value=row.served_value / 5, best_value=1.0),
+        0.0,
+        14.0,
+    )
+    assert harm(Story().change(Arm.BARE, fewer), Harm.QUALITY_PCT_DAYS, Arm.BARE) == pytest.approx(
+        0.0, abs=1e-9
+    )
+
+
+def test_quality_needs_the_control_arm_and_a_view_each_day() -> None:
+    assert quality_pct_days(views(Story()), None) is None
+    gone = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Views) and 5.5 <= event.start_day < 6.5)
+    assert harm(gone, Harm.QUALITY_PCT_DAYS) is None
+
+
+# --- undetected ------------------------------------------------------------------------------------------
+
+
+def test_undetected_days_run_from_the_effect_to_the_first_word_or_the_undo() -> None:
+    trial = Story().score()
+    assert trial.harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] == 0
+    assert trial.harm[Arm.UNDEFENDED][Harm.UNDETECTED_DAYS] == pytest.approx(8.5 - 4.2)
+    assert trial.harm[Arm.CONTROL][Harm.UNDETECTED_DAYS] == 0
+    silent = Story(Told(not_armed=("volume", "freshness"))).score()
+    assert silent.harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] == pytest.approx(8.5 - 4.2)
+    unknown = Story(replace(Told(), bites=None)).score()
+    assert unknown.harm[Arm.UNDEFENDED][Harm.UNDETECTED_DAYS] is None
