@@ -37,8 +37,24 @@ class Timer(Protocol):
         ...
 
 
-Ended = Callable[["asyncio.Task[Any]"], object]
-"""Told of a task's end, to see to its result or exception."""
+class Finished(Protocol):
+    """Work that has ended: a task, or what never needed one."""
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        ...
+
+    def exception(self) -> BaseException | None:
+        """What it raised, if anything."""
+        ...
+
+    def result(self) -> Any:
+        """What it returned."""
+        ...
+
+
+Ended = Callable[[Finished], object]
+"""Told of the end of some work, to see to its result or exception."""
 
 
 class ShellRuntime(Runtime, Protocol):
@@ -49,7 +65,7 @@ class ShellRuntime(Runtime, Protocol):
         ...
 
     def start_task(self, work: Coroutine[Any, Any, object], ended: Ended) -> None:
-        """Start work of the component's and call `ended` with its task afterwards."""
+        """Start work of the component's and call `ended` afterwards, perhaps before this returns."""
         ...
 
 

@@ -14,7 +14,7 @@ import uvloop
 
 from reference_stack.component import Component
 from reference_stack.ports import Port
-from reference_stack.runtime import LiveRuntime
+from reference_stack.runtime import Finished, LiveRuntime
 from reference_stack.settings import SettingsError, ShellSettings, StackSettings
 from reference_stack.shells.http import HttpApp, HttpClient, HttpServer, listen
 from reference_stack.shells.server import Server, report
@@ -116,7 +116,7 @@ async def _serve(
 ) -> int:
     code = 0
 
-    def ran(task: asyncio.Task[Any]) -> None:
+    def ran(task: Finished) -> None:
         nonlocal code
         if not task.cancelled() and (error := task.exception()) is not None:
             report(component.telemetry, "run", error)

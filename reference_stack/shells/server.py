@@ -10,7 +10,6 @@ settings) needs no worker.
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -23,7 +22,7 @@ from reference_stack import messages
 from reference_stack.component import Component, operations_of
 from reference_stack.messages import ConfigureReply, ConfigureRequest, SettingReply, SettingRequest
 from reference_stack.ports import Failed, NotFound, Overloaded, PortError, Rejected, Unreachable
-from reference_stack.runtime import ShellRuntime, Timer
+from reference_stack.runtime import Finished, ShellRuntime, Timer
 from reference_stack.seeds import stream
 from reference_stack.settings import ShellSettings
 from reference_stack.telemetry import Telemetry, sample_key
@@ -179,7 +178,7 @@ class Server:
         work = cast(Coroutine[Any, Any, Any], self.operations[operation][1](request))
         self._runtime.start_task(work, partial(self._finished, ordinal, operation))
 
-    def _finished(self, ordinal: int, operation: str, task: asyncio.Task[Any]) -> None:
+    def _finished(self, ordinal: int, operation: str, task: Finished) -> None:
         if ordinal not in self._open:
             return
         if task.cancelled():

@@ -12,7 +12,7 @@ from asyncio import CancelledError, Future
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
@@ -33,6 +33,7 @@ from reference_stack.shells.server import Outcome
 if TYPE_CHECKING:
     from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
 
+Message = TypeVar("Message", bound=msgspec.Struct)
 _BATCH = 256
 
 
@@ -177,6 +178,8 @@ class VirtualLink:
         """Ask the process at the other end. Raises a PortError; a lost message waits for the timeout."""
         if caller.runtime.closed:
             raise CancelledError
+        if self._machine.check_messages:
+            request = _through_json(operation.request, request)
         loop = self._machine.loop
         network = self._machine.network
         plan = self._draw()
@@ -197,6 +200,8 @@ class VirtualLink:
             del self._pending[plan.ordinal]
         if isinstance(outcome, PortError):
             raise outcome
+        if self._machine.check_messages:
+            return _through_json(operation.reply, outcome)
         return cast(Reply, outcome)
 
     def _draw(self) -> Plan:
@@ -258,6 +263,13 @@ class VirtualLink:
 
     def _expire(self, future: Future[Outcome]) -> None:
         self._deliver(future, TimedOut(f"{self.name}: no reply in time"))
+
+
+def _through_json(kind: type[Message], message: msgspec.Struct) -> Message:
+    try:
+        return msgspec.json.decode(msgspec.json.encode(message), type=kind)
+    except msgspec.DecodeError as error:
+        raise TypeError(f"{message!r} does not go over a wire as {kind.__name__}: {error}") from error
 
 
 class LinkPort:

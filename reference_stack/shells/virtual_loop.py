@@ -10,6 +10,7 @@ import contextvars
 import heapq
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
 from types import coroutine
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
@@ -214,6 +215,62 @@ def _once() -> Generator[None, None, None]:
     yield
 
 
+class _Done:
+    """Work that ended without having to wait, as a task would tell it."""
+
+    __slots__ = ("_error", "_result")
+
+    def __init__(self, result: object, error: BaseException | None = None) -> None:
+        self._result = result
+        self._error = error
+
+    def cancelled(self) -> bool:
+        return isinstance(self._error, asyncio.CancelledError)
+
+    def exception(self) -> BaseException | None:
+        return self._error
+
+    def result(self) -> Any:
+        return self._result
+
+
+class _Waits:
+    """Work that has begun and waits for something."""
+
+    __slots__ = ("waits_for",)
+
+    def __init__(self, waits_for: object) -> None:
+        self.waits_for = waits_for
+
+
+def _begin(work: Coroutine[Any, Any, object]) -> _Done | _Waits:
+    try:
+        return _Waits(work.send(None))
+    except StopIteration as stop:
+        return _Done(stop.value)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (told to who asked, as a task would)
+        return _Done(None, error)
+
+
+@coroutine
+def _rest(work: Coroutine[Any, Any, object], waits_for: object) -> Generator[object, object, object]:
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:  # noqa: BLE001 (handed to the work itself, which answers it)
+            step = partial(work.throw, error)
+        else:
+            step = partial(work.send, sent)
+        try:
+            waits_for = step()
+        except StopIteration as stop:
+            return stop.value
+
+
+async def _go_on(work: Coroutine[Any, Any, object], waits_for: object) -> object:
+    return await _rest(work, waits_for)
+
+
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
@@ -265,6 +322,8 @@ class VirtualRuntime:
 
     async def timeout(self, seconds: float, work: Awaitable[T]) -> T:
         """Wait for `work` for `seconds` at most, else cancel it and raise TimeoutError."""
+        if asyncio.current_task(self.loop) is None:
+            await _once()  # asyncio's timeout cancels a task, and `start_task` begins without one
         async with asyncio.timeout(seconds):
             return await work
 
@@ -286,8 +345,16 @@ class VirtualRuntime:
         return self.loop.call_later(seconds, callback, context=self.context)
 
     def start_task(self, work: Coroutine[Any, Any, object], ended: Ended) -> None:
-        """Start work of the component's and call `ended` with its task afterwards."""
-        self.tasks.spawn(self.loop, work, self.context, ended)
+        """Start work of the component's and call `ended` afterwards.
+
+        It begins at once, and becomes a task where it has to wait: most of what is asked never does, and a
+        task costs more than its answer.
+        """
+        begun = _begin(work) if OWNER.get() is self else self.context.run(_begin, work)
+        if isinstance(begun, _Done):
+            ended(begun)
+        else:
+            self.tasks.spawn(self.loop, _go_on(work, begun.waits_for), self.context, ended)
 
     def pause(self) -> None:
         """Stop the component where it stands."""

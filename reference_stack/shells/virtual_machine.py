@@ -12,6 +12,7 @@ import msgspec
 
 from reference_stack.component import Component
 from reference_stack.ports import Folder, Rejected, Unreachable
+from reference_stack.runtime import Finished
 from reference_stack.settings import ShellSettings
 from reference_stack.shells.server import Outcome, Server, body_of, report, status_of
 from reference_stack.shells.virtual_link import LinkModel, VirtualLink
@@ -97,7 +98,7 @@ class VirtualProcess:
     def _broke(self, error: BaseException) -> None:
         report(self._serving().component.telemetry, "task", error)
 
-    def _ran(self, task: asyncio.Task[None]) -> None:
+    def _ran(self, task: Finished) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             report(self._serving().component.telemetry, "run", error)
             self.machine.end(self.name, 1)
@@ -107,7 +108,8 @@ class VirtualMachine:
     """One arm in virtual time: a loop, the processes by name and the links between them.
 
     The clock starts on `start_day` (negative for a warm-up); `on_exit` hears of each process that ended, with
-    its exit code.
+    its exit code. With `check_messages` every message goes through JSON as it does live (for tests: it takes
+    time), and one that does not come out as its type is a TypeError at the caller's end.
     """
 
     def __init__(
@@ -117,10 +119,12 @@ class VirtualMachine:
         *,
         start_day: float = 0.0,
         on_exit: Callable[[str, int], object] | None = None,
+        check_messages: bool = False,
     ) -> None:
         self.seed = seed
         self.day_seconds = day_seconds
         self.loop = VirtualLoop(start_day * day_seconds)
+        self.check_messages = check_messages
         self.network = contextvars.Context()
         self.links: dict[str, VirtualLink] = {}
         self._processes: dict[str, VirtualProcess] = {}

@@ -292,3 +292,26 @@ def test_requests_past_the_links_get_a_status_and_a_body(house: House) -> None:
     statuses = sorted(status for status, _ in got)
     assert statuses == [200, 200, 400, 404, 500, 503]
     assert (200, b'{"what":"hello x","count":1}') in got
+
+
+def test_messages_can_be_checked(parts) -> None:
+    machine = VirtualMachine(1, 1.0, check_messages=True)
+
+    def build(process):
+        return parts.make(process.name, process.runtime, process.sink(lambda _: None))
+
+    machine.start("echo", build, ShellSettings())
+    caller = machine.start("caller", build, ShellSettings())
+    port = machine.link("link", "echo").port(caller)
+    became: list[object] = []
+
+    async def work() -> None:
+        became.append(await port.call(parts.ASK, parts.Ask("x"), timeout_ms=10))
+        with pytest.raises(TypeError, match="does not go over a wire as Ask"):
+            await port.call(parts.ASK, parts.Ask(3), timeout_ms=10)
+        became.append("refused")
+
+    caller.runtime.spawn(work())
+    machine.advance(1.0)
+    assert became == [parts.Told("hello x", 1), "refused"]
+    machine.close()
