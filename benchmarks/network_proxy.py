@@ -217,12 +217,29 @@ def subject(name: str, server: tuple[int, str], echo: Address) -> Subject:
     return Subject(name, plain, delayed, pid)
 
 
+def wait_until_idle(patience_s: float) -> None:
+    """Wait, up to `patience_s`, until others leave the processors alone for a quarter of a second (Linux only)."""
+    stat = Path("/proc/stat")
+
+    def idle_and_all() -> tuple[int, int]:
+        ticks = [int(field) for field in stat.read_text().splitlines()[0].split()[1:]]
+        return ticks[3] + ticks[4], sum(ticks)
+
+    end = time.monotonic() + patience_s
+    while stat.exists() and time.monotonic() < end:
+        before = idle_and_all()
+        time.sleep(0.25)
+        idle, everything = (after - earlier for after, earlier in zip(idle_and_all(), before, strict=True))
+        if idle >= 0.9 * everything:
+            return
+
+
 # What is measured, and the table.
 
 Figures = dict[str, dict[str, list[float]]]  # row → subject → one figure a round
 
 
-def measure(subjects: list[Subject], rounds: int, seconds: float, samples: int) -> Figures:
+def measure(subjects: list[Subject], rounds: int, seconds: float, samples: int, patience_s: float) -> Figures:
     figures: Figures = {}
     errors_ms: dict[str, list[float]] = {}
 
@@ -250,6 +267,7 @@ def measure(subjects: list[Subject], rounds: int, seconds: float, samples: int) 
         # Every other round runs backwards, so that no subject always comes first.
         for one in measures:
             for who in subjects if number % 2 == 0 else subjects[::-1]:
+                wait_until_idle(patience_s)
                 one(who)
         for _ in range(SLICES):
             for who in subjects:
@@ -291,6 +309,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one throughput measurement")
     parser.add_argument("--samples", type=int, default=200, help="delayed round trips per server, in all")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=0.0,
+        help="seconds to wait for an idle machine before each measurement",
+    )
     parser.add_argument("--echo", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.echo:
@@ -307,7 +331,7 @@ def main() -> None:
         else:
             subjects.append(subject("real", stack.enter_context(real_api(binary)), echo))
         subjects.append(subject("embedded", stack.enter_context(embedded_api()), echo))
-        figures = measure(subjects, given.rounds, given.seconds, given.samples)
+        figures = measure(subjects, given.rounds, given.seconds, given.samples, given.patience)
         print_table(figures)
         print(f"\n{os.cpu_count()} cores, load average over the last minute {os.getloadavg()[0]:.1f}")
 

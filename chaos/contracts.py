@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,14 +75,19 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class EffectCheck:
-    """A fault's proof of its own effect: it bites when a probe of the catalogue reads `at_least`.
+    """A fault's proof of its own effect: it bites when a probe of the catalogue reads within the bounds.
 
     The probe is read in every arm, at the same moments.
     """
 
     probe: str
     parameters: Mapping[str, str | float]
-    at_least: float
+    at_least: float = -math.inf
+    at_most: float = math.inf
+
+    def seen(self, value: float) -> bool:
+        """Whether a reading shows the effect."""
+        return self.at_least <= value <= self.at_most
 
 
 class Fault(Protocol):

@@ -30,7 +30,9 @@ class CapabilityName(enum.StrEnum):
 
 
 class Component(Strict):
-    """A named service. `health` is the path that answers once it is ready; `host` is an address of its own only for systems that run elsewhere."""
+    """A named service. `health` is the path that answers once it is ready; `host` is an address of its own,
+    only for systems that run elsewhere.
+    """
 
     role: str
     health: str = "/health"

@@ -278,7 +278,7 @@ class ArmRun:
 
     def _read_effect(self, fault: str, check: EffectCheck, probe: Probe) -> None:
         value = probe.read(self._target)
-        seen = None if value is None else value >= check.at_least
+        seen = None if value is None else check.seen(value)
         self._write(Effect(day=self._target.day(), fault=fault, seen=seen, value=value))
 
     # --- the journal -------------------------------------------------------------------------------------
