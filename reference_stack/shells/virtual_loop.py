@@ -350,6 +350,15 @@ class VirtualRuntime:
         It begins at once, and becomes a task where it has to wait: most of what is asked never does, and a
         task costs more than its answer.
         """
+        if self.closed:
+            work.close()
+            ended(_Done(None, asyncio.CancelledError()))
+            return
+        if asyncio._get_running_loop() is None:
+            self.tasks.spawn(
+                self.loop, work, self.context, ended
+            )  # asked from outside: it begins when time does
+            return
         begun = _begin(work) if OWNER.get() is self else self.context.run(_begin, work)
         if isinstance(begun, _Done):
             ended(begun)

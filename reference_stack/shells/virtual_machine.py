@@ -84,9 +84,9 @@ class VirtualProcess:
     def end(self) -> None:
         """End it at once; callers see their connections break."""
         held, self._paused = self._paused, None
+        self.runtime.close()
         for arrival in held or ():
             arrival()
-        self.runtime.close()
         if self.server is not None:
             self.server.stop()
 
