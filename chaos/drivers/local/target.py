@@ -252,6 +252,8 @@ class LocalTarget:
         try:
             self._stack.down()
             self._hand_on()
+            for event in self._tail.rest():
+                self._note(event)
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
             for link in self._wiring.sinks:

@@ -15,7 +15,7 @@ from chaos.clock import Clock
 from chaos.domain.change import Scalar
 from chaos.proxies.data.link import DataLink, DuplicateToxic
 
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
 MAX_BODY = 65_536
 
 

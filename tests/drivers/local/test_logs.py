@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.event import Alias, Lag
+from chaos.drivers.local.logs import LOOK_FOR_FILES_EVERY, LogTail
+from chaos.drivers.observed import MalformedLog, read_line
+
+LINE = b'{"event":"lag","day":1.5,"component":"shop","lag_days":0.2,"over_days":0.3}\n'
+
+
+def test_only_known_events_are_read_and_every_line_once(tmp_path: Path) -> None:
+    log = tmp_path / "shop.jsonl"
+    log.write_bytes(LINE + b'{"event":"cycle","day":1.0,"step":"build"}\nnot json\n')
+    tail = LogTail(tmp_path)
+    assert list(tail.poll()) == [Lag(1.5, "shop", 0.2, 0.3)]
+    assert list(tail.poll()) == []
+
+
+def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
+    log = tmp_path / "shop.jsonl"
+    log.write_bytes(LINE[:20])
+    tail = LogTail(tmp_path)
+    assert list(tail.poll()) == []
+    with log.open("ab") as file:
+        file.write(LINE[20:])
+    assert len(list(tail.poll())) == 1
+
+
+def test_a_file_that_comes_later_is_found(tmp_path: Path) -> None:
+    tail = LogTail(tmp_path)
+    assert list(tail.poll()) == []
+    (tmp_path / "late.jsonl").write_bytes(LINE)
+    seen = [event for _ in range(LOOK_FOR_FILES_EVERY) for event in tail.poll()]
+    assert len(seen) == 1
+
+
+def test_the_rest_is_read_to_the_end(tmp_path: Path) -> None:
+    tail = LogTail(tmp_path)
+    assert list(tail.poll()) == []
+    (tmp_path / "late.jsonl").write_bytes(LINE)
+    assert len(list(tail.rest())) == 1
+
+
+def test_an_event_without_its_fields_is_an_error_not_silence() -> None:
+    with pytest.raises(MalformedLog, match="lag_days"):
+        read_line('{"event":"lag","day":1.0,"component":"shop"}')
+
+
+def test_fields_that_are_new_to_the_harness_are_passed_over() -> None:
+    line = '{"event":"alias","day":1,"component":"o","alias":"champion","version":2,"previous":1,"by":"x","new":1}'
+    assert read_line(line) == Alias(1.0, "o", "champion", 2, 1, "x")
