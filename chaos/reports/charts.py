@@ -73,7 +73,7 @@ def _lanes_svg(lanes: Lanes, name: str) -> str:
         .encode(x=alt.X("day:Q"), y=y, color=colour, description="says:N"),
     ]
     chart = alt.layer(*layers).properties(width=WIDTH, height=LANE_HEIGHT * max(1, len(lanes.lanes)))
-    return _svg(chart, name)
+    return _svg(chart, name, "timeline of faults, layers, alerts and models")
 
 
 def harm_svg(series: HarmSeries, days: float, name: str) -> str:
@@ -108,7 +108,8 @@ def _harm_svg(series: HarmSeries, days: float, name: str) -> str:
                 description="says:N"
             )
         )
-    return _svg(alt.layer(*layers).properties(width=380, height=150), name)
+    says = f"{series.kind.value} by day, {series.unit}"
+    return _svg(alt.layer(*layers).properties(width=380, height=150), name, says)
 
 
 def _colours(alt: Any, field: str) -> Any:
@@ -130,7 +131,7 @@ def _altair() -> Any:
     return altair
 
 
-def _svg(chart: Any, name: str) -> str:
+def _svg(chart: Any, name: str, says: str) -> str:
     import vl_convert
 
     axis = {
@@ -146,17 +147,17 @@ def _svg(chart: Any, name: str) -> str:
     }
     plain = chart.configure(background="transparent", view={"stroke": None}, axis=axis)
     svg: str = vl_convert.vegalite_to_svg(plain.to_dict(validate=False))
-    return themed(svg, name)
+    return themed(svg, name, says)
 
 
-def themed(svg: str, name: str) -> str:
+def themed(svg: str, name: str, says: str) -> str:
     """SVG in the page's colours, with ids of its own and what a mark says as its tooltip."""
     for role, colour in PAGE.items():
         svg = svg.replace(f'"{colour}"', f'"var(--{role})"')
     svg = re.sub(r' font-family="[^"]*"', "", svg)
     svg = re.sub(r'id="(\w+)"', rf'id="{name}-\1"', svg)
     svg = re.sub(r"url\(#(\w+)\)", rf"url(#{name}-\1)", svg)
-    svg = svg.replace('<svg class="marks"', f'<svg class="marks" role="img" aria-label="{html.escape(name)}"')
+    svg = svg.replace(' class="marks"', f' class="marks" id="{name}" aria-label="{html.escape(says)}"', 1)
     return re.sub(
         r'<path aria-label="([^"]+)" role="graphics-symbol"([^>]*)/>',
         r'<path aria-label="\1" role="graphics-symbol"\2><title>\1</title></path>',

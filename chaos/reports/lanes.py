@@ -78,7 +78,7 @@ def _faults(view: ArmView) -> Iterator[Bar]:
         yield Bar(lane, "fault", span.start, min(span.end, _end(view)), says)
         seen = [reading.day for reading in readings_of(view, span) if reading.seen]
         if seen:
-            end = min(max(seen) + 0.1, max(span.end, *seen))
+            end = min(max(seen) + 0.1, max(span.end, *seen), max(_end(view), *seen))
             yield Bar(
                 lane, "effect", seen[0], end, f"effect seen from day {seen[0]:.2f} to day {max(seen):.2f}"
             )

@@ -42,9 +42,12 @@ class LogTail:
                     yield event
 
     def rest(self) -> Iterator[Observed]:
-        """Everything up to now, in new files too; then the files are closed."""
+        """Everything up to now, in new files too."""
         self._looks = 0
         yield from self.poll()
+
+    def close(self) -> None:
+        """Close the files."""
         for file in self._files.values():
             file.close()
         self._files.clear()

@@ -255,6 +255,7 @@ class LocalTarget:
             for event in self._tail.rest():
                 self._note(event)
         finally:
+            self._tail.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
             for link in self._wiring.sinks:
                 request(self._wiring.data_api, "DELETE", f"/links/{link}")

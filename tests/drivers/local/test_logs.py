@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,34 +12,37 @@ from chaos.drivers.observed import MalformedLog, read_line
 LINE = b'{"event":"lag","day":1.5,"component":"shop","lag_days":0.2,"over_days":0.3}\n'
 
 
-def test_only_known_events_are_read_and_every_line_once(tmp_path: Path) -> None:
+@pytest.fixture
+def tail(tmp_path: Path) -> Iterator[LogTail]:
+    tail = LogTail(tmp_path)
+    yield tail
+    tail.close()
+
+
+def test_only_known_events_are_read_and_every_line_once(tmp_path: Path, tail: LogTail) -> None:
     log = tmp_path / "shop.jsonl"
     log.write_bytes(LINE + b'{"event":"cycle","day":1.0,"step":"build"}\nnot json\n')
-    tail = LogTail(tmp_path)
     assert list(tail.poll()) == [Lag(1.5, "shop", 0.2, 0.3)]
     assert list(tail.poll()) == []
 
 
-def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
+def test_half_a_line_waits_for_its_other_half(tmp_path: Path, tail: LogTail) -> None:
     log = tmp_path / "shop.jsonl"
     log.write_bytes(LINE[:20])
-    tail = LogTail(tmp_path)
     assert list(tail.poll()) == []
     with log.open("ab") as file:
         file.write(LINE[20:])
     assert len(list(tail.poll())) == 1
 
 
-def test_a_file_that_comes_later_is_found(tmp_path: Path) -> None:
-    tail = LogTail(tmp_path)
+def test_a_file_that_comes_later_is_found(tmp_path: Path, tail: LogTail) -> None:
     assert list(tail.poll()) == []
     (tmp_path / "late.jsonl").write_bytes(LINE)
     seen = [event for _ in range(LOOK_FOR_FILES_EVERY) for event in tail.poll()]
     assert len(seen) == 1
 
 
-def test_the_rest_is_read_to_the_end(tmp_path: Path) -> None:
-    tail = LogTail(tmp_path)
+def test_the_rest_is_read_to_the_end(tmp_path: Path, tail: LogTail) -> None:
     assert list(tail.poll()) == []
     (tmp_path / "late.jsonl").write_bytes(LINE)
     assert len(list(tail.rest())) == 1
