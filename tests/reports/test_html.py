@@ -1,0 +1,234 @@
+"""The HTML report: one file that needs nothing else, tells the story, and opens without a complaint."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.scenario import Arm, Harm
+from chaos.reports import html
+from chaos.reports.html import write_html
+from chaos.reports.lanes import harm_series, lanes_of
+from chaos.scoring.arms import views_of
+from tests.journals import LAYERS, Story, Told, results_of, signal, without
+
+VOID_TAGS = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """What a page refers to, and whether its elements are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        self.links += [str(values[key]) for key in ("href", "src") if values.get(key)]
+        self.ids += [str(values["id"])] if values.get("id") else []
+        if tag not in VOID_TAGS:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID_TAGS:
+            self.open.pop()
+
+
+def write(folder: Path, *stories: Story) -> Path:
+    for story in stories:
+        trial = story.write(folder)
+        for arm in story.events:
+            (trial / arm.value / "stack" / "logs").mkdir(parents=True)
+    (folder / "results.json").touch()
+    path = folder / "report.html"
+    write_html(results_of(*(story.score() for story in stories)), folder, path)
+    return path
+
+
+@pytest.fixture(name="passed", scope="module")
+def _passed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("passed"), Story())
+
+
+@pytest.fixture(name="several", scope="module")
+def _several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cut = Story(replace(Told(), seed=3)).cut(Arm.DEFENDED, 6.3)
+    return write(
+        tmp_path_factory.mktemp("several"), Story(), Story(without(replace(Told(), seed=2), "hold")), cut
+    )
+
+
+def test_it_needs_nothing_but_itself(passed: Path) -> None:
+    text = passed.read_text()
+    page = Page(text)
+    assert page.open == []
+    assert "script" not in page.tags
+    assert not re.search(r"@import|url\((?!#)", text)
+    namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\"'\s<]+", text)) <= namespaces
+
+
+def test_its_links_lead_to_the_journals_and_logs_beside_it(several: Path) -> None:
+    page = Page(several.read_text())
+    files = [link for link in page.links if not link.startswith(("#", "data:"))]
+    assert sum(link.endswith(".jsonl") for link in files) == 12
+    assert sum(link.endswith("/stack/logs") for link in files) == 12
+    for link in files:
+        assert (several.parent / link).exists(), link
+    for anchor in (link[1:] for link in page.links if link.startswith("#")):
+        assert anchor in page.ids
+
+
+def test_every_id_is_there_once(several: Path) -> None:
+    ids = Page(several.read_text()).ids
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_charts_take_the_colours_of_the_page(passed: Path) -> None:
+    text = passed.read_text()
+    used = set(re.findall(r"var\(--([\w-]+)\)", text))
+    defined = set(re.findall(r"--([\w-]+):", text))
+    assert used <= defined | {"c", "tone"}
+    assert not re.search(r"#0[12]0[0-9a-f]{3}\b", text)
+    assert "(prefers-color-scheme: dark)" in text
+    assert "@media print" in text
+
+
+def test_it_tells_what_happened(passed: Path) -> None:
+    text = passed.read_text()
+    for words in (
+        "late events must not train a model",
+        "0.00 days after the verified effect, on day 4.17",
+        "volume fired on day 4.17, cleared on day 9.06: 0 rows delivered, 4,500 acknowledged",
+        "version 25 answered from day 5.46 to day 6.46: trained without the partitions of day 3, 4",
+        "VolumeRed to data team on day 4.20, acknowledged on day 4.45",
+        "inside it, nothing can be said",
+        *LAYERS,
+        *Harm,
+    ):
+        assert words in text, words
+
+
+def test_several_trials_have_a_table_and_the_failed_ones_are_open(several: Path) -> None:
+    text = several.read_text()
+    assert len(re.findall(r'<details class="trial" id="trial-\d+" open>', text)) == 2
+    assert len(re.findall(r'<details class="trial" id="trial-\d+">', text)) == 1
+    assert "Interrupted." in text
+
+
+def test_only_so_many_trials_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "DRAWN_TRIALS", 1)
+    bad = Story(without(replace(Told(), seed=2), "hold"))
+    text = write(tmp_path, Story(), bad).read_text()
+    # The one that did not pass is drawn, though it comes second.
+    assert "t1-lanes" in text
+    assert "t0-lanes" not in text
+
+
+def test_it_can_be_written_without_the_journals(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_html(results_of(Story().score()), tmp_path, path)
+    assert "The journals of this trial are not there" in path.read_text()
+
+
+def test_a_run_without_a_trial_is_a_page_too(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_html(results_of(), tmp_path, path)
+    assert "void" in path.read_text()
+
+
+def test_what_the_stack_says_cannot_become_markup(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\"'&"
+    story = Story().add(Arm.DEFENDED, signal("schema", "fired", 5.0, says=evil))
+    text = write(tmp_path, story).read_text()
+    assert Page(text).open == []
+    assert "<script" not in text
+    assert "alert(1)" in text
+
+
+# --- the rows behind the charts --------------------------------------------------------------------------
+
+
+def test_the_lanes_are_the_faults_the_layers_the_alerts_and_the_models() -> None:
+    views = views_of(Story().journals())
+    lanes = lanes_of(views[Arm.DEFENDED], views[Arm.UNDEFENDED])
+    assert lanes.lanes == (
+        "fault late_partition",
+        "volume",
+        "freshness",
+        "hold",
+        "alerts",
+        "model",
+        "model, no layers",
+    )
+    fault, effect = lanes.bars[:2]
+    assert (fault.start, fault.end, effect.start, effect.end) == (3.5, 8.5, 4.2, 8.5)
+    models = [(bar.role, bar.label) for bar in lanes.bars if bar.lane == "model, no layers"]
+    assert models.count(("defective", "v24")) == 1
+    assert {role for role, label in models if label in ("v23", "v29")} == {"clean"}
+    assert any(bar.role == "stale" for bar in lanes.bars if bar.lane == "model")
+
+
+def test_the_lanes_of_a_killed_arm_end_where_its_journal_does() -> None:
+    views = views_of(Story().cut(Arm.DEFENDED, 6.3).journals())
+    lanes = lanes_of(views[Arm.DEFENDED], None)
+    assert max(bar.end for bar in lanes.bars) == pytest.approx(6.3, abs=0.05)
+    assert "not undone" in lanes.bars[0].says
+
+
+def test_harm_is_drawn_for_what_happened_and_quality_with_its_noise() -> None:
+    series = {one.kind: one for one in harm_series(views_of(Story().journals()))}
+    assert set(series) == {Harm.DEFECTIVE_VIEWS, Harm.QUALITY_PCT_DAYS}
+    defective = series[Harm.DEFECTIVE_VIEWS].points
+    assert sum(value for _, value in defective[Arm.UNDEFENDED]) == 3000
+    assert sum(value for _, value in defective[Arm.DEFENDED]) == 0
+    assert series[Harm.QUALITY_PCT_DAYS].band == 9.0
+
+
+# --- a browser -------------------------------------------------------------------------------------------
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    None,
+)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+    "--virtual-time-budget=2000",
+]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_opens_it_without_a_complaint(several: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path}", "--dump-dom", several.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert "CONSOLE" not in done.stderr
+    assert done.stdout.count("<svg") >= 9

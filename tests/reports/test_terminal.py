@@ -1,0 +1,122 @@
+"""The answer fits one screen, and says what matters."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.event import Phase
+from chaos.domain.layer import Mode
+from chaos.domain.scenario import Arm
+from chaos.domain.verdict import NotRun, Results
+from chaos.reports.screen import Screen
+from chaos.reports.terminal import LINES, answer
+from tests.journals import LAYERS, Story, Told, quiet, results_of, signal, without
+
+OBSERVE = Told(modes=dict.fromkeys(LAYERS, Mode.OBSERVE))
+
+
+def text(results: Results, width: int = 100) -> str:
+    return "\n".join(line.plain for line in answer(results, Path("runs/one"), width))
+
+
+def one(told: Told | None = None) -> str:
+    return text(results_of(Story(told).score()))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [Told(), without(Told(), "hold"), without(Told(), *LAYERS), OBSERVE, Told(bites=False), quiet()],
+    ids=["passed", "failed", "nothing armed", "observing", "void", "quiet"],
+)
+@pytest.mark.parametrize("width", [100, 80])
+def test_one_trial_fits_the_screen(told: Told, width: int) -> None:
+    story = Story(told)
+    for layer in LAYERS:
+        story.add(Arm.CONTROL, signal(layer, "fired", 11.0))
+    lines = text(results_of(story.score()), width).splitlines()
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= width
+    assert any("report.html" in line for line in lines)
+
+
+@pytest.mark.parametrize("count", [0, 2, 20, 300])
+def test_many_trials_fit_the_screen(count: int) -> None:
+    passed, failed = Story().score(), Story(without(Told(), "hold")).score()
+    trials = [
+        (failed if seed % 3 else passed).model_copy(update={"seed": seed}) for seed in range(1, count + 1)
+    ]
+    lines = text(results_of(*trials)).splitlines()
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_pass_names_who_saw_it_how_fast_and_what_it_cost() -> None:
+    said = one()
+    assert "PASSED" in said
+    assert "first detection  volume, day 4.17: 0.00 d after the verified effect" in said
+    assert "containment      1.00 of defective_views, by hold" in said
+    assert "recovery         day 9.50: 1.00 d after the undo" in said
+    assert "VolumeRed (page) to data team on day 4.20, acknowledged on day 4.45" in said
+    assert "defective_views              0           0       3,000           0" in said
+    assert "journal-defended.jsonl" in said
+    for layer in LAYERS:
+        assert f"\n{layer}" in said
+
+
+def test_what_did_not_hold_comes_first() -> None:
+    said = one(without(Told(), "freshness", "volume")).splitlines()
+    reasons = [line for line in said if line.startswith(("failed", "passed"))]
+    assert reasons[0].startswith("failed  detected")
+    assert [line.split()[0] for line in reasons] == sorted(line.split()[0] for line in reasons)
+    assert "not armed        freshness, volume" in said
+
+
+def test_observing_layers_say_when_they_would_have_acted() -> None:
+    assert "would have acted on day 4.20" in one(OBSERVE)
+
+
+def test_what_was_not_measured_is_not_called_none() -> None:
+    said = text(results_of(Story().cut(Arm.DEFENDED, 6.0).score()))
+    assert "interrupted: what follows is what the journals hold" in said
+    assert "first detection  not measured" in said
+    assert "first detection  none" in one(without(Told(), "freshness", "volume"))
+
+
+def test_several_seeds_are_summed_up() -> None:
+    trials = [Story(replace(Told(), seed=seed)).score() for seed in (1, 2)]
+    trials.append(Story(replace(without(Told(), "hold"), seed=3)).score())
+    said = text(results_of(*trials))
+    summary = "2 passed, 1 failed of 3; detected after 0.00 d (at most 0.00); contained 0.00 at least"
+    assert summary in " ".join(said.split())
+    assert "late-partition, seed 3" in said
+
+
+def test_scenarios_that_the_target_cannot_run_are_named() -> None:
+    lacking = [NotRun(scenario="wrong-alias", needs=["registry"])]
+    results = results_of(Story().score()).model_copy(update={"not_run": lacking})
+    assert "wrong-alias: the target lacks registry" in text(results)
+
+
+def screen(quiet_: bool) -> str:
+    file = io.StringIO()
+    story = Story()
+    shown = Screen(quiet=quiet_, file=file)
+    shown.show(story.plan, Arm.DEFENDED, Phase(0.0, "provision"))
+    shown.stopping()
+    shown.results(results_of(story.score()), Path("runs/one"))
+    return file.getvalue()
+
+
+def test_elsewhere_than_on_a_terminal_lines_are_plain() -> None:
+    said = screen(quiet_=False)
+    assert "\x1b" not in said
+    assert "stopping" in said
+    assert "PASSED" in said
+
+
+def test_a_quiet_screen_shows_nothing() -> None:
+    assert screen(quiet_=True) == ""

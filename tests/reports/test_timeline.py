@@ -1,0 +1,121 @@
+"""The live timeline: a line for what is worth knowing, silence for the rest."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+from rich.console import Console
+
+from chaos.domain.change import AddDataToxic
+from chaos.domain.event import (
+    Action,
+    Alert,
+    Applied,
+    Effect,
+    Event,
+    Exit,
+    Lag,
+    Partition,
+    Phase,
+    Planned,
+    Reading,
+    Refused,
+    Undone,
+)
+from chaos.domain.layer import Mode
+from chaos.domain.scenario import Arm
+from chaos.reports.timeline import Timeline
+from tests.journals import Story, signal
+
+
+def lines(*events: Event, arm: Arm = Arm.DEFENDED, fault_names: bool = True) -> list[str]:
+    file = io.StringIO()
+    timeline = Timeline(Console(file=file, width=200, highlight=False), fault_names=fault_names)
+    for event in events:
+        timeline.show(event, arm, "late-partition, seed 7")
+    return file.getvalue().splitlines()
+
+
+def test_a_line_has_the_day_the_arm_and_who_said_what() -> None:
+    (line,) = lines(signal("volume", "fired", 4.17, says="0 rows delivered"), arm=Arm.CONTROL)
+    assert line == " day   4.17  control     volume       fired: 0 rows delivered"
+
+
+def test_a_whole_arm_is_told_in_a_screen_or_so() -> None:
+    said = lines(*Story().events[Arm.DEFENDED])
+    assert len(said) < 60
+    told = "\n".join(said)
+    for words in (
+        "late_partition injected",
+        "late_partition takes effect",
+        "volume       fired: 0 rows delivered, 4,500 acknowledged",
+        "hold         acted",
+        "VolumeRed (page, ML system) to data team",
+        "VolumeRed acknowledged",
+        "VolumeRed resolved",
+        "champion is version 29 now, by canary",
+        "late_partition undone",
+        "hold         cleared",
+    ):
+        assert words in told
+
+
+def test_readings_partitions_and_daily_reaching_are_silent() -> None:
+    assert not lines(
+        Reading(1.0, "good_views", 1.0, True),
+        Partition(1.0, "collector", 0, 4500, "sha", "written"),
+        signal("volume", "reached", 1.0),
+        Phase(1.0, "observe", "late_partition"),
+        Exit(1.0, "shop", 0, expected=True),
+    )
+
+
+def test_an_effect_is_told_when_it_begins_and_ends() -> None:
+    seen = [Effect(3.5 + tick / 10, "late_partition", 2 <= tick < 5, 1.0) for tick in range(8)]
+    assert [line.split("  ")[-1].split(maxsplit=1)[-1] for line in lines(*seen)] == [
+        "takes effect",
+        "its effect is over",
+    ]
+
+
+def test_an_alert_is_told_once_for_each_thing_that_happens_to_it() -> None:
+    alert = Alert(2.0, "monitor", "a", "Red", "model", "page", "owner", "firing", 2.0)
+    acknowledged = msgspec.structs.replace(alert, acknowledged_day=2.2)
+    assert len(lines(alert, alert, acknowledged, acknowledged)) == 2
+
+
+def test_refusals_undos_that_fail_and_trouble_are_told() -> None:
+    change = AddDataToxic("events", "x", "late", {})
+    said = lines(
+        Planned(3.0, "f-1", "late_partition", change),
+        Refused(3.0, "f-1", "admission", "no lineage"),
+        Undone(4.0, "f-1", "failed", "link gone"),
+        Undone(4.0, "f-1", "left", "somebody else set it"),
+        Exit(5.0, "trainer", 137, expected=False),
+        Lag(6.0, "shop", 0.3, 0.5),
+        Action(7.0, "oncall", "people", "runbook", "asks the data team"),
+        Phase(8.0, "aborted", "good_views is 0.1"),
+        signal("hold", "fired", 9.0, Mode.OBSERVE),
+    )
+    told = "\n".join(said)
+    assert "admission    refuses late_partition: no lineage" in told
+    assert "UNDO FAILED: link gone" in told
+    assert "left as it is: somebody else set it" in told
+    assert "trainer      ended by itself with code 137" in told
+    assert "is 0.30 d late" in told
+    assert "asks the data team" in told
+    assert "aborted: good_views is 0.1" in told
+    assert "fired (observes)" in told
+
+
+def test_faults_can_be_left_unnamed_for_a_game_day() -> None:
+    change = AddDataToxic("events", "x", "late", {})
+    said = lines(
+        Planned(3.0, "f-1", "late_partition", change),
+        Applied(3.0, "f-1"),
+        Effect(4.0, "late_partition", True, 1.0),
+        fault_names=False,
+    )
+    assert len(said) == 2
+    assert "late_partition" not in "\n".join(said)
