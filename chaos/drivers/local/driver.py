@@ -104,7 +104,7 @@ class LocalDriver:
         if self._stack is None or self._network is None:
             logs = self._folder / "harness"
             logs.mkdir(parents=True, exist_ok=True)
-            parent = Program("stack", [*_command(spec), "parent"], logs / "stack.err", one_thread())
+            parent = Program("stack", [*command_of(spec), "parent"], logs / "stack.err", one_thread())
             self._programs_started(parent)
             network = self._proxy("network", logs)
             data = self._proxy("data", logs)
@@ -128,7 +128,7 @@ class LocalDriver:
         if key not in self._warmed:
             out = self._folder / "warmup" / f"{plan.world}-{plan.seed}"
             out.parent.mkdir(parents=True, exist_ok=True)
-            command = [*_command(spec), "warmup", "--world", plan.world, "--seed", str(plan.seed)]
+            command = [*command_of(spec), "warmup", "--world", plan.world, "--seed", str(plan.seed)]
             command += ["--out", str(out), "--registry", "mlflow"]
             warm = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_env())
             self._on_process("warm-up", warm.pid)
@@ -219,7 +219,8 @@ def _is_ready(answer: bytes) -> bool:
         return True  # a server that answers with text, as MLflow does
 
 
-def _command(spec: TargetSpec) -> list[str]:
+def command_of(spec: TargetSpec) -> list[str]:
+    """The target's own command; `python` stands for this interpreter."""
     return [sys.executable if word == "python" else word for word in spec.driver.command]
 
 
