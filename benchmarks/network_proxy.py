@@ -218,7 +218,7 @@ def subject(name: str, server: tuple[int, str], echo: Address) -> Subject:
 
 
 def wait_until_idle(patience_s: float) -> None:
-    """Wait, up to `patience_s`, until others leave the processors alone for a quarter of a second (Linux only)."""
+    """Wait, up to `patience_s`, until others leave the processors alone for 250 ms (Linux only)."""
     stat = Path("/proc/stat")
 
     def idle_and_all() -> tuple[int, int]:
