@@ -11,11 +11,14 @@ from chaos.domain.scenario import Arm, Harm
 from chaos.scoring.arms import ArmView
 from chaos.scoring.effect import readings_of
 from chaos.scoring.episodes import Episode, alerts_of
-from chaos.scoring.harm import NORMAL_AGE_DAYS, ages_of, defective_views, served_share
+from chaos.scoring.harm import NORMAL_AGE_DAYS, ages_of, defective_views, defects_of, served_share
 from chaos.scoring.lineage import defective_from, why_defective
 
 QUALITY_DAY_SD = 4.5
 """Per cent: standard deviation of one day's paired difference in quality without a fault (calibration)."""
+
+
+ALERT_LANES = 6
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def _acted(one: Episode) -> str:
 def _alerts(view: ArmView) -> Iterator[Bar]:
     for story in alerts_of(view.journal):
         first = story.first
+        lane = _alert_lane(view, first.name)
         until = _end(view) if story.resolved_day is None else story.resolved_day
         answered = (
             "nobody answered"
@@ -126,14 +130,20 @@ def _alerts(view: ArmView) -> Iterator[Bar]:
             else f"acknowledged on day {story.acknowledged_day:.2f}"
         )
         says = f"{first.name} to {first.routed_to} on day {first.sent_day:.2f}, {answered}"
-        yield Bar("alerts", "alert", first.sent_day, max(until, first.sent_day + 0.06), says)
+        yield Bar(lane, "alert", first.sent_day, max(until, first.sent_day + 0.06), says)
+
+
+def _alert_lane(view: ArmView, name: str) -> str:
+    """A lane for each alert, or one for all where there are many."""
+    names = {story.first.name for story in alerts_of(view.journal)}
+    return f"alert {name}" if len(names) <= ALERT_LANES else "alerts"
 
 
 def _acknowledged(view: ArmView) -> Iterator[Mark]:
     for story in alerts_of(view.journal):
         if story.acknowledged_day is not None:
             says = f"{story.first.name} acknowledged on day {story.acknowledged_day:.2f}"
-            yield Mark("alerts", "acknowledged", story.acknowledged_day, says)
+            yield Mark(_alert_lane(view, story.first.name), "acknowledged", story.acknowledged_day, says)
 
 
 def _models(view: ArmView, lane: str) -> Iterator[Bar]:
@@ -195,7 +205,7 @@ def harm_series(views: Mapping[Arm, ArmView]) -> list[HarmSeries]:
 
 
 def _by_day(view: ArmView, kind: Harm) -> list[tuple[float, float]]:
-    defective = defective_from(view)
+    defects = defects_of(view)
     totals = [0.0] * max(1, round(view.plan.days + 0.499))
     for views in view.journal.of(Views):
         index = int((views.start_day + views.end_day) / 2 // 1)
@@ -207,7 +217,7 @@ def _by_day(view: ArmView, kind: Harm) -> list[tuple[float, float]]:
             elif kind is Harm.SLOW_VIEWS:
                 totals[index] += row.slow
             else:
-                totals[index] += defective_views(view, views, row, defective)
+                totals[index] += defective_views(views, row, defects)
     return [(day + 0.5, total) for day, total in enumerate(totals)]
 
 

@@ -18,7 +18,6 @@ from chaos.domain.event import (
     Refused,
     Signal,
     Undone,
-    Version,
 )
 from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.scenario import Arm
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 STYLE = {"fault": "bold red", "well": "green", "layer": "yellow", "alert": "magenta", "": "", "dim": "dim"}
 STARTS = ("provision", "teardown", "void", "aborted", "interrupted")
+DAILY_DAYS = 1.6
 WORDS = {
     SignalKind.FIRED: "fired",
     SignalKind.ACTED: "acted",
@@ -45,6 +45,7 @@ class Timeline:
         self._changes: dict[tuple[str, str], str] = {}
         self._bites: dict[tuple[str, str], bool] = {}
         self._alerts: dict[tuple[str, str], str] = {}
+        self._flips: dict[tuple[str, str], float] = {}
 
     def show(self, event: Event, arm: Arm, trial: str = "") -> None:
         """Print a line about an event, if there is something to say about it."""
@@ -73,11 +74,8 @@ class Timeline:
                 return self._effect(event, key)
             case Planned() | Applied() | Refused() | Undone():
                 return self._change(event, key)
-            case Alias(alias=alias, version=version, by=by):
-                to = "nothing" if version is None else f"version {version}"
-                return "", "registry", f"{alias} is {to} now, by {by}"
-            case Version(version=version):
-                return "dim", "trainer", f"version {version} registered"
+            case Alias():
+                return self._alias(event, key)
             case Action(by=by, says=says, action=action):
                 return "well", by, says or action
             case Exit(component=component, code=code, expected=False):
@@ -97,6 +95,19 @@ class Timeline:
         if state == "firing":
             return "alert", "alert", f"{alert.name} ({alert.severity}, {alert.category}) to {alert.routed_to}"
         return "dim", "alert", f"{alert.name} {state}"
+
+    def _alias(self, alias: Alias, key: str) -> tuple[str, str, str] | None:
+        # A newer version each day is what should happen; going back, or on after a pause, is worth a line.
+        last = self._flips.get((key, alias.alias), 0.0)
+        self._flips[key, alias.alias] = alias.day
+        if alias.version is None:
+            return "fault", "registry", f"{alias.alias} is taken away, by {alias.by}"
+        says = f"{alias.alias} is version {alias.version} now, by {alias.by}"
+        if alias.previous is not None and alias.version < alias.previous:
+            return "layer", "registry", f"{says}: back from version {alias.previous}"
+        if alias.day - last > DAILY_DAYS:
+            return "well", "registry", f"{says}: the first for {alias.day - last:.1f} d"
+        return None
 
     def _effect(self, effect: Effect, key: str) -> tuple[str, str, str] | None:
         seen = bool(effect.seen)

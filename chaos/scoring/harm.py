@@ -16,6 +16,8 @@ from chaos.scoring.lineage import defective_from
 NORMAL_AGE_DAYS = 1.5
 """A model or snapshot is replaced daily, after training and a canary; older than this it is stale."""
 QUALITY_WINDOW_DAYS = 7
+NEWCOMERS = 0.01
+"""So many of the views meet a customer without features of their own, with no fault to blame."""
 DUE_BY_END_DAYS = 0.5
 """A partition written this long before the end of an arm was due at the sink within it."""
 
@@ -67,7 +69,7 @@ def worst_segments(view: ArmView, control: ArmView | None) -> dict[Harm, WorstSe
 
 def _counts(view: ArmView) -> dict[int, dict[Harm | str, float]]:
     """By segment: the kinds that are counted in views, and all `views`."""
-    defective = defective_from(view)
+    defects = defects_of(view)
     found: dict[int, dict[Harm | str, float]] = {}
     for views in view.journal.of(Views):
         for row in views.rows:
@@ -78,21 +80,42 @@ def _counts(view: ArmView) -> dict[int, dict[Harm | str, float]]:
             totals[Harm.ERROR_VIEWS] += row.errors
             totals[Harm.SLOW_VIEWS] += row.slow
             totals[Harm.ABANDONED_VIEWS] += row.abandoned
-            totals[Harm.DEFECTIVE_VIEWS] += defective_views(view, views, row, defective)
+            totals[Harm.DEFECTIVE_VIEWS] += defective_views(views, row, defects)
     return found
 
 
-def defective_views(view: ArmView, views: Views, row: ViewRow, defective: Mapping[int, float]) -> int:
-    """Views of a row answered by a defective version or, while a fault lasts, with replaced feature values.
+@dataclass(frozen=True)
+class Defects:
+    """What makes a view defective: the version that answered, or feature values replaced in a span."""
 
-    The second is counted in the arms without the fault too, in the same days, where it is the price of normal
-    operation.
+    versions: Mapping[int, float]
+    replaced: tuple[tuple[float, float], ...]
+
+
+def defects_of(view: ArmView) -> Defects:
+    """Defective versions by lineage, and the spans of faults in which feature values were replaced.
+
+    A newcomer's features are defaults in normal operation: only above `NEWCOMERS` of a span's views were they
+    replaced.
     """
-    if views.end_day > defective.get(row.version, math.inf):
+    spans: list[tuple[float, float]] = []
+    for span in view.spans:
+        total = defaulted = 0
+        for views in view.journal.of(Views):
+            if span.start <= (views.start_day + views.end_day) / 2 <= span.end:
+                total += sum(row.n for row in views.rows)
+                defaulted += sum(row.defaulted for row in views.rows)
+        if defaulted > NEWCOMERS * total:
+            spans.append((span.start, span.end))
+    return Defects(defective_from(view), tuple(spans))
+
+
+def defective_views(views: Views, row: ViewRow, defects: Defects) -> int:
+    """Views of a row that were answered by a defective version, or with replaced feature values."""
+    if views.end_day > defects.versions.get(row.version, math.inf):
         return row.n - row.errors
     middle = (views.start_day + views.end_day) / 2
-    replaced = any(span.start <= middle <= span.end for span in view.spans)
-    return row.defaulted if replaced else 0
+    return row.defaulted if any(start <= middle <= end for start, end in defects.replaced) else 0
 
 
 # --- age -------------------------------------------------------------------------------------------------

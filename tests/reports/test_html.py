@@ -172,7 +172,7 @@ def test_the_lanes_are_the_faults_the_layers_the_alerts_and_the_models() -> None
         "volume",
         "freshness",
         "hold",
-        "alerts",
+        "alert VolumeRed",
         "model",
         "model, no layers",
     )

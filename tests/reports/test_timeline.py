@@ -11,6 +11,7 @@ from chaos.domain.change import AddDataToxic
 from chaos.domain.event import (
     Action,
     Alert,
+    Alias,
     Applied,
     Effect,
     Event,
@@ -44,7 +45,7 @@ def test_a_line_has_the_day_the_arm_and_who_said_what() -> None:
 
 def test_a_whole_arm_is_told_in_a_screen_or_so() -> None:
     said = lines(*Story().events[Arm.DEFENDED])
-    assert len(said) < 60
+    assert len(said) < 25
     told = "\n".join(said)
     for words in (
         "late_partition injected",
@@ -54,7 +55,7 @@ def test_a_whole_arm_is_told_in_a_screen_or_so() -> None:
         "VolumeRed (page, ML system) to data team",
         "VolumeRed acknowledged",
         "VolumeRed resolved",
-        "champion is version 29 now, by canary",
+        "champion is version 29 now, by canary: the first for 6.0 d",
         "late_partition undone",
         "hold         cleared",
     ):
@@ -107,6 +108,18 @@ def test_refusals_undos_that_fail_and_trouble_are_told() -> None:
     assert "asks the data team" in told
     assert "aborted: good_views is 0.1" in told
     assert "fired (observes)" in told
+
+
+def test_a_model_that_goes_back_is_told_and_a_daily_promotion_is_not() -> None:
+    flips = [
+        Alias(1.3, "registry", "champion", 21, 20, "orchestrator"),
+        Alias(2.3, "registry", "champion", 22, 21, "orchestrator"),
+        Alias(2.6, "registry", "champion", 21, 22, "canary"),
+        Alias(2.7, "registry", "challenger", None, 22, "canary"),
+    ]
+    back, away = lines(*flips)
+    assert "champion is version 21 now, by canary: back from version 22" in back
+    assert "challenger is taken away, by canary" in away
 
 
 def test_faults_can_be_left_unnamed_for_a_game_day() -> None:

@@ -36,6 +36,7 @@ def test_every_exit_code_is_explained(code: int) -> None:
         f"until {detection.TAIL_DAYS:g} day after the undo",
         f"{steady.WINDOWS} readings in a row",
         f"beyond {harm.NORMAL_AGE_DAYS:g} days",
+        f"more than {100 * harm.NEWCOMERS:g} % of the views",
         f"{harm.QUALITY_WINDOW_DAYS} days from the first injection",
         f"{containment.QUALITY_EVIDENCE:g} %-days",
         f"{containment.QUALITY_NOISE_SD:g} %-days",

@@ -126,6 +126,12 @@ def test_replaced_feature_values_count_while_the_fault_lasts(start: float, end: 
         assert harm(Story().change(arm, change), Harm.DEFECTIVE_VIEWS, arm) == count
 
 
+def test_a_newcomer_without_features_is_no_defect() -> None:
+    change = rows(lambda row: msgspec.structs.replace(row, defaulted=int(row.segment == 0)), 4.0, 5.0)
+    # 24 of the 3,000 views of the fault's span.
+    assert harm(Story().change(Arm.DEFENDED, change), Harm.DEFECTIVE_VIEWS) == 0
+
+
 # --- counts ----------------------------------------------------------------------------------------------
 
 
