@@ -1,0 +1,82 @@
+import json
+
+import msgspec
+import pytest
+
+from reference_stack.folders import MemoryFolder
+from reference_stack.registry.memory import MemoryRegistry
+from reference_stack.settings import SettingsError
+from reference_stack.warmup import (
+    Marker,
+    main,
+    read_folders,
+    warm_store,
+    warm_up_key,
+    write_folders,
+)
+
+WORLD, SEED = "starved", 1
+
+
+@pytest.fixture(scope="module")
+def store():
+    return warm_store(WORLD, SEED)
+
+
+def test_the_past_is_whole(store):
+    inbox = MemoryFolder(store, "inbox").list()
+    assert sorted(inbox) == sorted(f"day={day}.parquet" for day in range(-18, -1))
+    assert MemoryFolder(store, "outbox").list() == inbox
+    export = MemoryRegistry(MemoryFolder(store, "registry"), lambda: 0.0).export()
+    assert [each.registered.version for each in export.versions] == list(range(1, 18))
+    assert export.aliases == {"champion": 17, "previous": 16}
+    cycle = json.loads(store["orchestrator/cycle.json"])
+    assert (cycle["day"], cycle["step"]) == (-1, "done")
+
+
+def test_shoppers_are_as_many_as_ever_and_know_what_is_normal(store):
+    shop = json.loads(store["shop/returning.json"])
+    assert shop["level"] == 1.0
+    assert len(shop["recent"]) == 7
+    assert shop["normal_quality"] == pytest.approx(sum(shop["recent"]) / 7)
+    assert 0.9 < shop["normal_quality"] < 1.6
+
+
+def test_nobody_watched(store):
+    assert MemoryFolder(store, "monitor").list() == []
+    assert MemoryFolder(store, "oncall").list() == []
+
+
+def test_it_is_read_from_the_cache_and_each_arm_gets_a_copy(tmp_path, store):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    kept = {name: bytes(data) for name, data in store.items()}
+    (cache / f"{warm_up_key(WORLD, SEED)}.msgpack").write_bytes(msgspec.msgpack.encode(kept))
+    first, second = (warm_store(WORLD, SEED, cache=cache) for _ in range(2))
+    assert first == store
+    first["shop/returning.json"].extend(b"changed")
+    assert second == store
+
+
+def test_the_key_tells_worlds_and_seeds_apart():
+    keys = {warm_up_key(world, seed) for world in ("default", "starved") for seed in (1, 2)}
+    assert len(keys) == 4
+    assert warm_up_key(WORLD, SEED) in keys
+
+
+def test_folders_are_written_and_read_back(tmp_path, store):
+    write_folders(store, tmp_path / "out", Marker(WORLD, SEED, "k"))
+    assert read_folders(tmp_path / "out") == store
+    assert warm_store(WORLD, SEED, tmp_path / "out") == store
+    with pytest.raises(SettingsError, match="not of default 2"):
+        warm_store("default", 2, tmp_path / "out")
+    with pytest.raises(FileExistsError):
+        write_folders(store, tmp_path / "out", Marker(WORLD, SEED, "k"))
+
+
+def test_the_command_writes_folders(tmp_path, store):
+    assert main(["--world", WORLD, "--seed", str(SEED), "--out", str(tmp_path / "out")]) == 0
+    assert read_folders(tmp_path / "out") == store
+    with pytest.raises(SystemExit) as ended:
+        main(["--world", "atlantis", "--seed", "1", "--out", str(tmp_path / "other")])
+    assert ended.value.code == 3
