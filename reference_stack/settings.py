@@ -70,7 +70,7 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     explore_share: float = 0.02
     features_timeout_ms: float = 50.0
     give_up_ms: float = 2000.0
-    refresh_days: float = 0.02
+    refresh_days: float = 0.05
     canary: bool = False
     canary_share: float = 0.5
     report_days: float = 1 / 24
