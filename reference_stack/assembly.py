@@ -36,7 +36,7 @@ from reference_stack.shop.component import Shop
 from reference_stack.shop.shopper import Replica
 from reference_stack.telemetry import Telemetry
 from reference_stack.trainer.component import Trainer
-from reference_stack.world import World, preset
+from reference_stack.world import PRESETS, World, preset
 
 
 class Link(NamedTuple):
@@ -124,25 +124,35 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
             "join_hit_low": 0.995,
         }
     },
+    "hungry": {"volume": {"join_hit_low": 0.94}},
 }
 """Parameters of layers that depend on how many views a day has: world.md's limits at k = 6 for V = 300 and
-V = 1000. The layers' own defaults are those for V = 600."""
+V = 1000. The layers' own defaults are those for V = 600. In `hungry` six products a day are new."""
 
-_SERVING_SHELL = ShellSettings(workers=2, queue=64, service_ms=5.0)
-"""400 views/s a replica: at one day a second 600 views are 300 a replica, and half as many again too many."""
+_SERVICE_MS = 5.0
+_HEADROOM = 4 / 3
+_LEAST_VIEWS_A_DAY = 600
 
 
 def default_settings(world: str = "default") -> StackSettings:
     """The settings of a healthy stack in a world, with every layer armed."""
     limits = WORLD_LAYERS.get(world, {})
-    return StackSettings(
-        world=world,
-        shells=dict.fromkeys(REPLICAS, _SERVING_SHELL),
-        layers={
-            name: LayerSettings(use=use, parameters=dict(limits.get(name, {})))
-            for name, use in LAYERS.items()
-        },
-    )
+    layers = {
+        name: LayerSettings(use=use, parameters=dict(limits.get(name, {}))) for name, use in LAYERS.items()
+    }
+    return StackSettings(world=world, shells=dict.fromkeys(REPLICAS, serving_shell(world)), layers=layers)
+
+
+def serving_shell(world: str) -> ShellSettings:
+    """A replica that can take a third more than its share of the world's views, at one day a second.
+
+    In `default` that is 400 views/s: 600 views a day are 300 for each of two, and half as many again too
+    many. Worlds with fewer views have replicas of that size too.
+    """
+    views = next((each.views_per_day for each in PRESETS if each.name == world), _LEAST_VIEWS_A_DAY)
+    capacity = _HEADROOM * max(views, _LEAST_VIEWS_A_DAY) / len(REPLICAS)
+    workers = max(1, round(capacity * _SERVICE_MS / 1000.0))
+    return ShellSettings(workers=workers, queue=64, service_ms=round(1000.0 * workers / capacity, 3))
 
 
 def settings_from(changes: Mapping[str, object]) -> StackSettings:

@@ -36,7 +36,7 @@ _JUDGE_AFTER = 0.3
 class Monitor(Component[MonitorSettings]):
     """Watches the components behind `scraped`, by name, and whether the registry answers.
 
-    Metrics of its own: `scrape_errors_total`, `notification_errors_total`, `alerts_firing`.
+    Metrics of its own: `scrape_errors_total`, `notification_errors_total`, `alerts_firing`, `silent`.
     """
 
     hooks = (Hook.SERVICE_LEVEL, Hook.HEARTBEAT)
@@ -67,6 +67,7 @@ class Monitor(Component[MonitorSettings]):
         self._board = Board(COUNTERS, runtime.day())
         self._seen: dict[str, float] = {}
         self._signs_seen: dict[str, float] = {}
+        self._called_silent: set[str] = set()
         self._telling: Task | None = None
 
     async def run(self) -> None:
@@ -158,7 +159,13 @@ class Monitor(Component[MonitorSettings]):
 
     def _silent(self, beat: Heartbeat) -> bool:
         hosts = self.layers.at(Hook.HEARTBEAT)
-        return any([host.ask(beat, day=beat.day, about=beat.about).fired for host in hosts])  # noqa: C419
+        # A list, so that every layer is asked.
+        decisions = [host.ask(beat, day=beat.day, about=beat.about) for host in hosts]
+        acts = any(decision.acts for decision in decisions)
+        if acts or beat.about in self._called_silent:
+            self._called_silent.add(beat.about)
+            self.telemetry.metrics.set("silent", float(acts), about=beat.about)
+        return any(decision.fired for decision in decisions)
 
     def _sign_day(self, sign: Sign) -> float:
         """When a sign was last given; before the first one, and after a restart, what was known stands."""

@@ -86,6 +86,19 @@ def _objecting(board: Board) -> Iterator[tuple[str, str]]:
             yield component, layer
 
 
+def silent(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
+    """The monitor's heartbeat layers act on something that gives no sign of life."""
+    for _, about, value in board.labelled("silent", "about"):
+        if value > 0.0:
+            yield Finding(about, f"no sign of life from {about}", "meta")
+
+
+def burning(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
+    """The error budget of the shop's views burns too fast."""
+    if any(layer == "burn" for _, layer in _objecting(board)):
+        yield Finding("shop", "the error budget of the views burns too fast", "burn")
+
+
 def hold_overdue(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
     """Retraining has been held for more cycles than it should."""
     if board.value("orchestrator", "hold_overdue"):
@@ -126,8 +139,8 @@ RULES: tuple[Rule, ...] = (
     Rule("fallback", SOFTWARE, PAGE, 0.0, layer_fired("fallback")),
     Rule("fallback_share", SOFTWARE, PAGE, 0.05, fallback_share),
     Rule("quarantine_share", ML_SYSTEM, PAGE, 0.05, quarantine_share),
-    Rule("burn", SOFTWARE, PAGE, 0.0, layer_fired("burn")),
-    Rule("meta", INFRASTRUCTURE, PAGE, 0.0, layer_fired("meta")),
+    Rule("burn", SOFTWARE, PAGE, 0.0, burning),
+    Rule("meta", INFRASTRUCTURE, PAGE, 0.0, silent),
     Rule("cycle_failed", INFRASTRUCTURE, TICKET, 0.0, cycle_failed),
     Rule("layer", ML_SYSTEM, TICKET, 0.0, other_layer_fired),
 )

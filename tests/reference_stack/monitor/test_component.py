@@ -50,7 +50,7 @@ def test_a_silent_component_is_an_alert_after_a_fifth_of_a_day(tower):
     tower.live(1.15)
     assert tower.alerts() == []
     tower.live(1.35)
-    assert tower.alerts() == [("meta", "monitor", "firing")]
+    assert tower.alerts() == [("meta", "features", "firing")]
     says = [
         line["about"]
         for line in tower.logged("signal")
@@ -59,7 +59,7 @@ def test_a_silent_component_is_an_alert_after_a_fifth_of_a_day(tower):
     assert says == ["features"]
     tower.start("features")
     tower.live(1.6)
-    assert tower.alerts()[-1] == ("meta", "monitor", "resolved")
+    assert tower.alerts()[-1] == ("meta", "features", "resolved")
 
 
 def test_a_link_that_loses_scrapes_is_silence_too(tower):
@@ -67,7 +67,7 @@ def test_a_link_that_loses_scrapes_is_silence_too(tower):
     link = tower.machine.links["monitor-shop/scrape"]
     link.shape(lambda plan: plan.replace(lost_up=True))
     tower.live(1.5)
-    assert tower.alerts() == [("meta", "monitor", "firing")]
+    assert tower.alerts() == [("meta", "shop", "firing")]
 
 
 def test_views_that_stop_and_a_cycle_that_stops_are_silence(tower):
@@ -86,10 +86,10 @@ def test_a_registry_that_does_not_answer_is_silence(tower):
     tower.live(1.0)
     tower.registry.away = True
     tower.live(1.5)
-    assert tower.alerts() == [("meta", "monitor", "firing")]
+    assert tower.alerts() == [("meta", "registry", "firing")]
     tower.registry.away = False
     tower.live(2.0)
-    assert tower.alerts()[-1] == ("meta", "monitor", "resolved")
+    assert tower.alerts()[-1] == ("meta", "registry", "resolved")
 
 
 def test_bad_views_burn_the_budget(tower):
@@ -97,9 +97,9 @@ def test_bad_views_burn_the_budget(tower):
     tower.live(3.2, bad_share=0.5)
     assert tower.alerts() == []
     tower.live(3.6, bad_share=0.5)
-    assert tower.alerts() == [("burn", "monitor", "firing")]
+    assert tower.alerts() == [("burn", "shop", "firing")]
     tower.live(4.5)
-    assert tower.alerts()[-1] == ("burn", "monitor", "resolved")
+    assert tower.alerts()[-1] == ("burn", "shop", "resolved")
 
 
 def test_a_few_bad_views_are_within_budget(tower):
