@@ -11,6 +11,7 @@ from chaos.journal import read_folder
 from chaos.reports.html import write_html
 from chaos.reports.json_report import write_json
 from chaos.runner.trials import read_trial
+from chaos.scoring.picture import picture_of
 from chaos.scoring.trial import score_trial, share_verdict
 
 RUN = "run.json"
@@ -80,7 +81,7 @@ def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Resu
     """Write results.json and report.html into a run's folder; scored from the journals, if not given."""
     results = compose(folder, score_run(folder) if trials is None else trials)
     write_json(results, folder / "results.json")
-    write_html(results, folder, folder / "report.html")
+    write_html(results, folder, folder / "report.html", picture_of)
     return results
 
 

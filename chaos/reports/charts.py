@@ -8,8 +8,8 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+from chaos.domain.picture import HarmSeries, Lanes
 from chaos.domain.scenario import Arm
-from chaos.reports.lanes import HarmSeries, Lanes
 
 # Colours that stand for the page's own, which follow the reader's light or dark theme.
 PAGE = {

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.domain.picture import Picture
 from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
-from chaos.reports.lanes import harm_series, lanes_of
 from chaos.reports.terminal import amount, detection_measured
-from chaos.scoring.arms import view_of
 
 DRAWN_TRIALS = 12
 """Charts are drawn for so many trials, those that did not pass first; tables are there for all."""
@@ -64,12 +63,17 @@ class Page:
     kinds: tuple[Harm, ...]
 
 
-def write_html(results: Results, folder: Path, path: Path) -> None:
+Drawn = Callable[[Mapping[Arm, Journal]], Picture]
+"""What there is to draw of a trial's journals: measured by scoring, which reports do not know."""
+
+
+def write_html(results: Results, folder: Path, path: Path, picture_of: Drawn) -> None:
     """Write the report of a run whose journals lie in `folder`. Raises InvalidInput for a broken journal."""
-    path.write_text(render(results, folder, os.path.relpath(folder, path.parent)), encoding="utf-8")
+    base = os.path.relpath(folder, path.parent)
+    path.write_text(render(results, folder, picture_of, base), encoding="utf-8")
 
 
-def render(results: Results, folder: Path, base: str = ".") -> str:
+def render(results: Results, folder: Path, picture_of: Drawn, base: str = ".") -> str:
     """The page; links to journals and logs begin with `base`."""
     import jinja2
 
@@ -84,7 +88,7 @@ def render(results: Results, folder: Path, base: str = ".") -> str:
     environment.filters["amount"] = amount
     return environment.get_template("report.html.j2").render(
         results=results,
-        pages=_pages(results, folder),
+        pages=_pages(results, folder, picture_of),
         legend=LEGEND,
         units=UNITS,
         detection_measured=detection_measured,
@@ -95,14 +99,13 @@ def render(results: Results, folder: Path, base: str = ".") -> str:
     )
 
 
-def _pages(results: Results, folder: Path) -> list[Page]:
+def _pages(results: Results, folder: Path, picture_of: Drawn) -> list[Page]:
     first = sorted(results.trials, key=lambda trial: trial.verdict is Verdict.PASSED)[:DRAWN_TRIALS]
     pages: list[Page] = []
     for index, trial in enumerate(results.trials):
-        journals = _journals(trial, folder)
         drawing = Drawing(says=f"Charts are drawn for {DRAWN_TRIALS} trials only.")
         if trial in first:
-            drawing = draw(trial, journals, f"t{index}")
+            drawing = draw(picture_of(_journals(trial, folder)), trial.days, f"t{index}")
         kinds = tuple(k for k in Harm if any(k in trial.harm[arm] for arm in trial.harm))
         pages.append(Page(trial, drawing, _logs(trial, folder), f"trial-{index}", kinds))
     return pages
@@ -130,25 +133,17 @@ def _logs(trial: TrialResult, folder: Path) -> dict[Arm, str]:
     return logs
 
 
-def draw(trial: TrialResult, journals: Mapping[Arm, Journal], name: str) -> Drawing:
-    """A trial's charts; the swim lanes are those of the defended arm, or of the first that was run."""
-    views = {arm: view_of(journal) for arm, journal in journals.items()}
-    if not views:
+def draw(picture: Picture, days: float, name: str) -> Drawing:
+    """A trial's charts."""
+    if picture.arm is None:
         return Drawing(says="The journals of this trial are not there, so nothing can be drawn.")
-    main = views.get(Arm.DEFENDED) or next(iter(views.values()))
-    other = views.get(Arm.UNDEFENDED)
-    lanes = lanes_of(main, other if other is not main else None)
-    roles: Sequence[str] = [bar.role for bar in lanes.bars] + [mark.role for mark in lanes.marks]
-    harms = tuple(
-        (series.kind, harm_svg(series, trial.days, f"{name}-{series.kind.value}"), series.unit)
-        for series in harm_series(views)
-    )
-    says = (
-        "" if main.arm is Arm.DEFENDED else f"The defended arm was not run; this is the {main.arm.value} arm."
-    )
+    arm, lanes = picture.arm, picture.lanes
     return Drawing(
-        lanes=lanes_svg(lanes, f"{name}-lanes") if lanes.bars else "",
-        harms=harms,
-        says=says,
-        roles=tuple(dict.fromkeys(roles)),
+        lanes="" if lanes is None else lanes_svg(lanes, f"{name}-lanes"),
+        harms=tuple(
+            (series.kind, harm_svg(series, days, f"{name}-{series.kind.value}"), series.unit)
+            for series in picture.harms
+        ),
+        says="" if arm is Arm.DEFENDED else f"The defended arm was not run; this is the {arm.value} arm.",
+        roles=() if lanes is None else lanes.roles,
     )

@@ -155,7 +155,9 @@ def would_have_acted(rows: Sequence[LayerResult]) -> str:
         for row in rows
         if row.mode is Mode.OBSERVE and row.would_have_acted_day is not None
     ]
-    return ", ".join(f"{layer} would have acted on day {day:.2f}" for day, layer in sorted(observers))
+    if not observers:
+        return ""
+    return "would have acted: " + ", ".join(f"{layer} on day {day:.2f}" for day, layer in sorted(observers))
 
 
 def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:

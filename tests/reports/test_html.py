@@ -14,8 +14,7 @@ import pytest
 from chaos.domain.scenario import Arm, Harm
 from chaos.reports import html
 from chaos.reports.html import write_html
-from chaos.reports.lanes import harm_series, lanes_of
-from chaos.scoring.arms import views_of
+from chaos.scoring.picture import picture_of
 from tests.journals import LAYERS, Story, Told, results_of, signal, without
 
 VOID_TAGS = {"meta", "link", "br", "hr", "img", "input"}
@@ -56,7 +55,7 @@ def write(folder: Path, *stories: Story) -> Path:
             (trial / arm.value / "stack" / "logs").mkdir(parents=True)
     (folder / "results.json").touch()
     path = folder / "report.html"
-    write_html(results_of(*(story.score() for story in stories)), folder, path)
+    write_html(results_of(*(story.score() for story in stories)), folder, path, picture_of)
     return path
 
 
@@ -142,13 +141,13 @@ def test_only_so_many_trials_are_drawn(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_it_can_be_written_without_the_journals(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    write_html(results_of(Story().score()), tmp_path, path)
+    write_html(results_of(Story().score()), tmp_path, path, picture_of)
     assert "The journals of this trial are not there" in path.read_text()
 
 
 def test_a_run_without_a_trial_is_a_page_too(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    write_html(results_of(), tmp_path, path)
+    write_html(results_of(), tmp_path, path, picture_of)
     assert "void" in path.read_text()
 
 
@@ -159,45 +158,6 @@ def test_what_the_stack_says_cannot_become_markup(tmp_path: Path) -> None:
     assert Page(text).open == []
     assert "<script" not in text
     assert "alert(1)" in text
-
-
-# --- the rows behind the charts --------------------------------------------------------------------------
-
-
-def test_the_lanes_are_the_faults_the_layers_the_alerts_and_the_models() -> None:
-    views = views_of(Story().journals())
-    lanes = lanes_of(views[Arm.DEFENDED], views[Arm.UNDEFENDED])
-    assert lanes.lanes == (
-        "fault late_partition",
-        "volume",
-        "freshness",
-        "hold",
-        "alert VolumeRed",
-        "model",
-        "model, no layers",
-    )
-    fault, effect = lanes.bars[:2]
-    assert (fault.start, fault.end, effect.start, effect.end) == (3.5, 8.5, 4.2, 8.5)
-    models = [(bar.role, bar.label) for bar in lanes.bars if bar.lane == "model, no layers"]
-    assert models.count(("defective", "v24")) == 1
-    assert {role for role, label in models if label in ("v23", "v29")} == {"clean"}
-    assert any(bar.role == "stale" for bar in lanes.bars if bar.lane == "model")
-
-
-def test_the_lanes_of_a_killed_arm_end_where_its_journal_does() -> None:
-    views = views_of(Story().cut(Arm.DEFENDED, 6.3).journals())
-    lanes = lanes_of(views[Arm.DEFENDED], None)
-    assert max(bar.end for bar in lanes.bars) == pytest.approx(6.3, abs=0.05)
-    assert "not undone" in lanes.bars[0].says
-
-
-def test_harm_is_drawn_for_what_happened_and_quality_with_its_noise() -> None:
-    series = {one.kind: one for one in harm_series(views_of(Story().journals()))}
-    assert set(series) == {Harm.DEFECTIVE_VIEWS, Harm.QUALITY_PCT_DAYS}
-    defective = series[Harm.DEFECTIVE_VIEWS].points
-    assert sum(value for _, value in defective[Arm.UNDEFENDED]) == 3000
-    assert sum(value for _, value in defective[Arm.DEFENDED]) == 0
-    assert series[Harm.QUALITY_PCT_DAYS].band == 9.0
 
 
 # --- a browser -------------------------------------------------------------------------------------------

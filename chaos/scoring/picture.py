@@ -1,14 +1,15 @@
-"""What the charts of the HTML report show, as plain rows: swim lanes of one arm, and harm by day."""
+"""What there is to draw of a trial: swim lanes of one arm, and harm by day and arm."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from chaos.domain.event import Views
 from chaos.domain.layer import Mode
+from chaos.domain.picture import Bar, HarmSeries, Lanes, Mark, Picture
 from chaos.domain.scenario import Arm, Harm
-from chaos.scoring.arms import ArmView
+from chaos.journal import Journal
+from chaos.scoring.arms import ArmView, views_of
 from chaos.scoring.effect import readings_of
 from chaos.scoring.episodes import Episode, alerts_of
 from chaos.scoring.harm import NORMAL_AGE_DAYS, ages_of, defective_views, defects_of, served_share
@@ -21,37 +22,18 @@ QUALITY_DAY_SD = 4.5
 ALERT_LANES = 6
 
 
-@dataclass(frozen=True)
-class Bar:
-    """Something that lasted, in a lane; `role` decides its colour."""
+def picture_of(journals: Mapping[Arm, Journal]) -> Picture:
+    """What there is to draw of a trial; the lanes are the defended arm's, or those of the first that was run.
 
-    lane: str
-    role: str
-    start: float
-    end: float
-    says: str
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Something that happened at one moment."""
-
-    lane: str
-    role: str
-    day: float
-    says: str
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """A chart: lanes from top to bottom, what is drawn in them, and the spans of the faults behind it all."""
-
-    days: float
-    lanes: tuple[str, ...]
-    bars: tuple[Bar, ...]
-    marks: tuple[Mark, ...]
-    spans: tuple[tuple[float, float], ...]
+    Raises InvalidInput where a journal's plan cannot be read.
+    """
+    views = views_of(journals)
+    if not views:
+        return Picture(None, None, ())
+    main = views.get(Arm.DEFENDED) or next(iter(views.values()))
+    other = views.get(Arm.UNDEFENDED)
+    lanes = lanes_of(main, other if other is not main else None)
+    return Picture(main.arm, lanes if lanes.bars else None, tuple(harm_series(views)))
 
 
 def lanes_of(view: ArmView, undefended: ArmView | None) -> Lanes:
@@ -174,16 +156,6 @@ def _model(view: ArmView, lane: str, what: tuple[int, str], start: float, end: f
 
 
 # --- harm ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class HarmSeries:
-    """One kind of harm by day and arm. `band` is what noise alone does on one seed, in the same unit."""
-
-    kind: Harm
-    unit: str
-    points: Mapping[Arm, Sequence[tuple[float, float]]]
-    band: float | None = None
 
 
 def harm_series(views: Mapping[Arm, ArmView]) -> list[HarmSeries]:
