@@ -45,6 +45,7 @@ class Timeline:
         self._changes: dict[tuple[str, str], str] = {}
         self._bites: dict[tuple[str, str], bool] = {}
         self._alerts: dict[tuple[str, str], str] = {}
+        self._said: dict[tuple[str, str, str], str] = {}
         self._flips: dict[tuple[str, str], float] = {}
 
     def show(self, event: Event, arm: Arm, trial: str = "") -> None:
@@ -67,7 +68,7 @@ class Timeline:
             case Phase():
                 return _phase(event)
             case Signal():
-                return _signal(event)
+                return self._signal(event, key)
             case Alert():
                 return self._alert(event, key)
             case Effect():
@@ -84,6 +85,18 @@ class Timeline:
                 return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
             case _:
                 return None
+
+    def _signal(self, signal: Signal, key: str) -> tuple[str, str, str] | None:
+        if signal.signal is SignalKind.REACHED:
+            return None
+        word = WORDS[signal.signal]
+        if signal.mode is Mode.OBSERVE and signal.signal is SignalKind.FIRED:
+            word += " (observes)"
+        # A layer that acts at once gives the reason that it has just given.
+        repeats = self._said.get((key, signal.layer, signal.about)) == signal.says
+        self._said[key, signal.layer, signal.about] = signal.says
+        says = f"{word}: {signal.says}" if signal.says and not repeats else word
+        return ("well" if signal.signal is SignalKind.CLEARED else "layer"), signal.layer, says
 
     def _alert(self, alert: Alert, key: str) -> tuple[str, str, str] | None:
         # An alert is told again whenever something about it changes.
@@ -138,13 +151,3 @@ def _phase(phase: Phase) -> tuple[str, str, str] | None:
     says = {"provision": "comes up", "teardown": "is taken down"}.get(phase.phase, phase.phase)
     text = f"{says}: {phase.says}" if phase.says else says
     return ("fault" if phase.phase in ("void", "aborted", "interrupted") else "dim"), "arm", text
-
-
-def _signal(signal: Signal) -> tuple[str, str, str] | None:
-    if signal.signal is SignalKind.REACHED:
-        return None
-    word = WORDS[signal.signal]
-    if signal.mode is Mode.OBSERVE and signal.signal is SignalKind.FIRED:
-        word += " (observes)"
-    says = f"{word}: {signal.says}" if signal.says else word
-    return ("well" if signal.signal is SignalKind.CLEARED else "layer"), signal.layer, says

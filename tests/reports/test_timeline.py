@@ -43,6 +43,17 @@ def test_a_line_has_the_day_the_arm_and_who_said_what() -> None:
     assert line == " day   4.17  control     volume       fired: 0 rows delivered"
 
 
+def test_a_reason_is_given_once_though_the_layer_fires_and_acts() -> None:
+    fired, acted, again = lines(
+        signal("volume", "fired", 4.15, says="0 rows"),
+        signal("volume", "acted", 4.15, says="0 rows"),
+        signal("volume", "acted", 5.15, says="1 row"),
+    )
+    assert fired.endswith("fired: 0 rows")
+    assert acted.endswith("acted")
+    assert again.endswith("acted: 1 row")
+
+
 def test_a_whole_arm_is_told_in_a_screen_or_so() -> None:
     said = lines(*Story().events[Arm.DEFENDED])
     assert len(said) < 25
