@@ -19,7 +19,6 @@ from chaos.drivers import toxiproxy
 from chaos.drivers.toxiproxy import Proxy, ProxySpec, Toxic, Toxiproxy
 from chaos.errors import ChaosError
 
-Start = Callable[[], Toxiproxy]
 UPSTREAM = "127.0.0.1:1"
 
 
@@ -43,23 +42,33 @@ def real() -> tuple[subprocess.Popen[str], str]:
     return process, f"127.0.0.1:{port}"
 
 
-@pytest.fixture(params=[embedded, real], ids=["embedded", "real"])
-def start(request: pytest.FixtureRequest) -> Iterator[Start]:
-    """Starts servers, as many as wanted, each without proxies."""
+@pytest.fixture(scope="module", params=[embedded, real], ids=["embedded", "real"])
+def servers(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Where two servers of one kind answer."""
     with contextlib.ExitStack() as stack:
 
-        def start() -> Toxiproxy:
+        def start() -> str:
             process, api = request.param()
             stack.enter_context(process)
             stack.callback(process.terminate)
-            return Toxiproxy(api)
+            return str(api)
 
-        yield start
+        yield start(), start()
 
 
 @pytest.fixture
-def client(start: Start) -> Toxiproxy:
-    return start()
+def clients(servers: tuple[str, str]) -> Iterator[tuple[Toxiproxy, Toxiproxy]]:
+    """A client of each; neither server has proxies."""
+    clients = Toxiproxy(servers[0]), Toxiproxy(servers[1])
+    yield clients
+    for client in clients:
+        for name in client.proxies():
+            client.delete(name)
+
+
+@pytest.fixture
+def client(clients: tuple[Toxiproxy, Toxiproxy]) -> Toxiproxy:
+    return clients[0]
 
 
 def test_proxies(client: Toxiproxy) -> None:
@@ -106,8 +115,8 @@ def test_down_gives_back_what_it_found(client: Toxiproxy) -> None:
     assert not client.proxy("off").enabled
 
 
-def test_two_servers_in_one_process(start: Start) -> None:
-    first, second = start(), start()
+def test_two_servers_in_one_process(clients: tuple[Toxiproxy, Toxiproxy]) -> None:
+    first, second = clients
     first.create(ProxySpec("one", UPSTREAM))
     second.create(ProxySpec("two", UPSTREAM))
     first.add_toxic("one", Toxic("noop"))

@@ -396,13 +396,14 @@ def test_what_the_embedded_proxy_leaves_out(server: Any) -> None:
     assert has_id is server.either(embedded=False, real=True)
 
 
-def exchange(server: Any, sent: bytes) -> bytes:
-    """Everything that comes back from a client that sends this and shuts its write side."""
+def exchange(server: Any, sent: bytes, *, shut: bool = False) -> bytes:
+    """Everything that comes back from a client that sends this, and then may shut its write side."""
     host, _, port = server.api.rpartition(":")
     got = bytearray()
     with socket.create_connection((host, int(port)), 15) as client:
         client.sendall(sent)
-        client.shutdown(socket.SHUT_WR)
+        if shut:
+            client.shutdown(socket.SHUT_WR)
         while data := client.recv(65_536):
             got += data
     return bytes(got)
@@ -413,6 +414,12 @@ def test_requests_can_be_pipelined(server: Any) -> None:
     get = b"GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     got = exchange(server, post * 2 + get)
     assert [got.count(line) for line in (b"HTTP/1.1 204", b"HTTP/1.1 404")] == [2, 1]
+
+
+def test_a_client_that_asks_and_shuts_its_write_side_is_answered(server: Any) -> None:
+    status = exchange(server, b"GET /proxies HTTP/1.1\r\nHost: x\r\n\r\n", shut=True).split(b" ")[1]
+    # The real server may take the end for a client that has gone away.
+    assert status in server.either(embedded=[b"200"], real=[b"200", b"503"])
 
 
 def test_what_is_not_http_gets_400(server: Any) -> None:
