@@ -153,6 +153,7 @@ class ArmRun:
         self._pass_until(plan.days)
         self._phase("drain")
         self._target.drain()
+        self._write(Lag(day=self._day, component="harness", lag_days=self._lag.largest, over_days=0.0))
 
     def _pass_until(self, day: float) -> None:
         stop = self._context.stop
