@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import threading
@@ -9,12 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from fsspec.implementations.local import LocalFileSystem
 
 from chaos.domain.change import Scalar
 from chaos.domain.data_toxics import DataToxic, Parcel, make_data_toxic
 
 _NUMBER = re.compile(r"(-?\d+)")
 _HIDDEN = (".", "_")
+LOOKS_AFTER_A_CHANGE = 10
 
 
 class ToxicState(msgspec.Struct, frozen=True):
@@ -61,6 +64,8 @@ class DataLink:
         self._known = set(self._names(sink))
         self._waiting: list[tuple[str, float]] = []
         self._handed_on = 0
+        self._stamp = 0
+        self._looks_left = 0
         self.trouble = ""
 
     def add(self, name: str, type: str, parameters: dict[str, Scalar]) -> ToxicState:
@@ -97,12 +102,25 @@ class DataLink:
         """Take in what is new at the source and hand on what may pass, first come, first served."""
         with self._lock:
             now = self._day()
-            for name in self._names(self.source):
+            for name in self._names(self.source) if self._may_have_changed() else ():
                 if name not in self._known:
                     self._known.add(name)
                     self._waiting.append((name, now))
             while self._waiting and self._passes(*self._waiting[0], now):
                 self._waiting.pop(0)
+
+    def _may_have_changed(self) -> bool:
+        """Whether the source is worth a listing, which costs a hundred times as much as a look at its date.
+
+        A date counts in ticks of some milliseconds, so a folder is listed for a while after its date changed.
+        """
+        if not isinstance(self._files, LocalFileSystem):
+            return True
+        stamp = os.stat(self.source).st_mtime_ns
+        if stamp != self._stamp:
+            self._stamp, self._looks_left = stamp, LOOKS_AFTER_A_CHANGE
+        self._looks_left -= 1
+        return self._looks_left >= 0
 
     def _passes(self, name: str, written_day: float, now: float) -> bool:
         toxics = [toxic for _, toxic in self._toxics.values()]
