@@ -81,7 +81,7 @@ class Timeline:
                 return "well", by, says or action
             case Exit(component=component, code=code, expected=False):
                 return "fault", component, f"ended by itself with code {code}"
-            case Lag(component=component, lag_days=late, over_days=over):
+            case Lag(component=component, lag_days=late, over_days=over) if over > 0:
                 return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
             case _:
                 return None

@@ -1,0 +1,175 @@
+"""`python -m benchmarks.live`: what the real processes cost, from the command line to a torn-down arm.
+
+Each figure stands beside its bar and beside a gauge of the machine's speed at that moment, since shared
+machines differ by a factor of three from one minute to the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from chaos.app import Wanted, make_catalogue, make_driver, make_files, plan_run
+from chaos.clock import WallClock
+from chaos.domain.event import Event, Lag
+from chaos.domain.scenario import Arm
+
+MLCHAOS = [sys.executable, "-c", "from chaos.cli import main; main()"]
+STACK = [sys.executable, "-m", "reference_stack"]
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    what: str
+    value: float
+    unit: str
+    bar: float
+
+    def __str__(self) -> str:
+        mark = "kept" if self.value <= self.bar else "MISSED"
+        return f"{self.what:<58} {self.value:8.2f} {self.unit:<4} bar {self.bar:g} {mark}"
+
+
+def gauge() -> float:
+    """Microseconds for a fixed piece of Python: how fast this core is now."""
+    started = time.perf_counter()
+    for _ in range(5000):
+        sum(range(1000))
+    return (time.perf_counter() - started) / 5000 * 1e6
+
+
+def timed(command: list[str], environment: dict[str, str] | None = None) -> float:
+    """Seconds that a whole command takes."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+    return time.perf_counter() - started
+
+
+def validate() -> Row:
+    path = next(found.path for found in make_files().scenarios() if found.name == "late-partition")
+    times = [timed([*MLCHAOS, "validate", str(path)]) for _ in range(7)]
+    return Row(
+        "mlchaos validate of one file, whole process (median of 7)", statistics.median(times), "s", 0.25
+    )
+
+
+def warm_up(folder: Path) -> Row:
+    command = [*STACK, "warmup", "--world", "default", "--seed", "11", "--out", str(folder / "warm")]
+    seconds = timed(command, {"XDG_CACHE_HOME": str(folder / "cache")})
+    return Row("warm-up of one seed, whole process, nothing cached", seconds, "s", 3.0)
+
+
+def cold(folder: Path) -> Row:
+    root = folder / "cold"
+    subprocess.run([*STACK, "warmup", "--seed", "1", "--out", str(root), "--registry", "mlflow"], check=True)
+    settings = folder / "cold.json"
+    settings.write_text(json.dumps({"root": str(root), "days": 2}))
+    started = time.perf_counter()
+    up = subprocess.Popen(
+        [*STACK, "up", "--settings", str(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert up.stdin is not None
+    assert up.stdout is not None
+    up.stdout.readline()
+    seconds = time.perf_counter() - started
+    up.stdin.close()
+    up.wait()
+    return Row("stack healthy from cold", seconds, "s", 4.0)
+
+
+def memory_of(parents: list[int]) -> float:
+    """Proportional set size of processes and all below them, in GiB."""
+    total = 0
+    for parent in parents:
+        try:
+            family = [psutil.Process(parent), *psutil.Process(parent).children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for process in family:
+            try:
+                total += process.memory_full_info().pss
+            except (psutil.NoSuchProcess, AttributeError):
+                continue
+    return total / 2**30
+
+
+@contextmanager
+def sampled(pids: list[int], every_s: float = 2.0) -> Iterator[list[float]]:
+    """Memory in GiB, sampled while the block runs."""
+    samples: list[float] = []
+    end = threading.Event()
+
+    def sample() -> None:
+        while not end.wait(every_s):
+            samples.append(memory_of(pids))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        end.set()
+        thread.join()
+
+
+def arms(folder: Path) -> list[Row]:
+    """Two arms from one warm parent: the second one's start, a whole arm, its lag and memory."""
+    planned = plan_run(Wanted(("late-partition",), "reference-local"), make_files(), make_catalogue())
+    plan = next(arm for arm in planned.trials[0].arms if arm.arm is Arm.CONTROL)
+    pids: list[int] = []
+    driver = make_driver(planned.spec, folder, WallClock(), lambda _name, pid: pids.append(pid))
+    events: list[Event] = []
+    rows: list[Row] = []
+    try:
+        for name in ("first", "second"):
+            started = time.perf_counter()
+            target = driver.start(plan, planned.spec, folder / name, events.append)
+            healthy = time.perf_counter() - started
+            if name == "first":
+                target.close()
+                continue
+            rows.append(Row("a later arm healthy, from the warm parent", healthy, "s", 0.5))
+            with sampled(pids[:]) as samples:
+                target.advance(plan.days, lambda: False)
+                target.drain()
+            target.close()
+            whole = time.perf_counter() - started
+            rows.append(Row("one 14-day arm, day_seconds 1, start to torn down", whole, "s", 17.0))
+            lags = [event for event in events if isinstance(event, Lag)]
+            rows.append(Row("… spells of lag in it", float(len(lags)), "", 0.0))
+            rows.append(Row("… memory of all its processes (PSS), largest", max(samples), "GiB", 1.5))
+    finally:
+        driver.close()
+    return rows
+
+
+def four_arms(folder: Path) -> Row:
+    seconds = timed([*MLCHAOS, "run", "late-partition", "--out", str(folder / "run")])
+    return Row("mlchaos run late-partition, four arms, verdict passed", seconds, "s", 80.0)
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"gauge {gauge():.1f} µs (quiet machines: 9 to 15)")
+        for row in (validate(), warm_up(folder), cold(folder), *arms(folder), four_arms(folder)):
+            print(row, f"  gauge {gauge():.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
