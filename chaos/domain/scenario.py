@@ -9,16 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chaos.domain.durations import Days
 from chaos.domain.layer import Mode
+from chaos.domain.source import misplaced
 
 KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 SNAKE = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+MAX_SEED = 2**53
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 class Strict(BaseModel):
     """Frozen, and refuses keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Deferred: a command that only reads files does not pay for the results' models.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 class Kind(enum.StrEnum):
@@ -193,7 +199,7 @@ class Scenario(Strict):
     days: Days = Field(gt=0, le=90)
     day_seconds: float | None = Field(default=None, gt=0)
     world: str = "default"
-    seeds: list[int] | None = None
+    seeds: list[Seed] | None = Field(default=None, min_length=1)
     pass_share: Share = 1.0
     steady_state: list[SteadyState] = Field(min_length=1)
     latent: list[Hole] = []
@@ -205,18 +211,25 @@ class Scenario(Strict):
     def _fits_its_kind(self) -> Scenario:
         if self.kind is Kind.DEFENDED:
             if not self.faults:
-                raise ValueError("a defended scenario needs a fault")
+                raise misplaced(("faults",), "a defended scenario needs a fault")
             if self.expect.detected is None and self.expect.contained is None:
-                raise ValueError("a defended scenario expects something detected or contained")
+                raise misplaced(("expect",), "a defended scenario expects something detected or contained")
         keys = [fault.key for fault in self.faults]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ValueError(f"two faults are called {key!r}; give one an id")
-        for fault in self.faults:
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise misplaced(("faults", index), f"two faults are called {key!r}; give one an id")
+        for index, fault in enumerate(self.faults):
             end = fault.at + (fault.for_ or 0.0)
             if fault.at <= 0 or end >= self.days:
-                raise ValueError(
+                raise misplaced(
+                    ("faults", index, "at"),
                     f"fault {fault.key!r} runs from day {fault.at:g} to {end:g}, not inside the run's "
-                    f"{self.days:g} days with time before and after it"
+                    f"{self.days:g} days with time before and after it",
                 )
+        for index, hole in enumerate(self.latent):
+            for key, day in (("from", hole.from_), ("until", hole.until)):
+                if day is not None and day > self.days:
+                    raise misplaced(
+                        ("latent", index, key), f"day {day:g} is not inside the run's {self.days:g} days"
+                    )
         return self
