@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
 from chaos.errors import InvalidInput, Problem
 
@@ -159,16 +160,21 @@ def _dotted(path: Path_) -> str:
     return ".".join(str(part) for part in path)
 
 
+def misplaced(path: Sequence[str | int], says: str, known: Iterable[str] = (), wrong: str = "") -> Exception:
+    """What a model's validator raises of a value deeper within it; `wrong` should be one of `known`."""
+    near = next(iter(difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.4)), "")
+    return PydanticCustomError("misplaced", "{says}", {"says": says, "path": list(path), "near": near})
+
+
 def build(model: type[Model], source: Source) -> Model:
     """A frozen model from a source. Raises InvalidInput with every problem, each with its line."""
     try:
         return model.model_validate(source.value)
     except ValidationError as error:
-        known = sorted(set(field_names(model)))
-        raise InvalidInput(list(_problems(source, error, known))) from error
+        raise InvalidInput(list(_problems(source, error, model))) from error
 
 
-def _problems(source: Source, error: ValidationError, known: Sequence[str]) -> Iterator[Problem]:
+def _problems(source: Source, error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
     for item in error.errors(include_url=False):
         path = _in_file(source, item["loc"])
         near = None
@@ -176,7 +182,11 @@ def _problems(source: Source, error: ValidationError, known: Sequence[str]) -> I
         if item["type"] == "extra_forbidden":
             wrong = str(item["loc"][-1])
             says = "there is no such key"
+            known = sorted(_keys_at(model, item["loc"][:-1]))
             near = next(iter(difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)), None)
+        elif item["type"] == "misplaced":
+            path += item["ctx"]["path"]
+            near = item["ctx"]["near"] or None
         elif item["type"] == "missing":
             says = "is missing"
         elif item["type"] in {"enum", "literal_error"}:
@@ -193,23 +203,24 @@ def _in_file(source: Source, loc: Sequence[str | int]) -> list[str | int]:
     for index, part in enumerate(loc):
         candidate = (*path, part)
         last = index == len(loc) - 1
-        if candidate in source.places or last:
+        if candidate in source.places or (last and part != "[key]"):
             path.append(part)
     return path
 
 
-def field_names(model: type[BaseModel]) -> Iterator[str]:
-    """The names, as written in files, of all fields of a model and of the models within it."""
-    stack: list[type[BaseModel]] = [model]
-    done: list[type[BaseModel]] = []
-    while stack:
-        current = stack.pop()
-        if current in done:
-            continue
-        done.append(current)
-        for name, field in current.model_fields.items():
-            yield field.alias or name
-            stack += [inner for inner in _models_in(field.annotation) if inner not in done]
+def _keys_at(model: type[BaseModel], loc: Sequence[str | int]) -> set[str]:
+    """The keys of the models that can stand at a place; names of a user's own on the way are passed over."""
+    models = [model]
+    for part in loc:
+        deeper = [
+            inner
+            for one in models
+            for name, field in one.model_fields.items()
+            if (field.alias or name) == part
+            for inner in _models_in(field.annotation)
+        ]
+        models = deeper or models
+    return {field.alias or name for one in models for name, field in one.model_fields.items()}
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:

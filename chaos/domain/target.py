@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import math
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -10,7 +12,9 @@ from pydantic import Field, model_validator
 from chaos.domain.durations import Days, Milliseconds, parse_days, parse_ms
 from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import KEBAB, Arm, Strict
+from chaos.domain.source import misplaced
 
+_FACTORY = re.compile(r"^[\w.]+:[\w.]+$")
 ParameterValue = str | int | float | bool | list[str]
 
 
@@ -102,7 +106,7 @@ class Parameter(Strict):
         return self._in_range(value)
 
     def _in_range(self, value: object) -> float | int:
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"{value!r} is not a number")
         if self.type == "integer" and not isinstance(value, int):
             raise ValueError(f"{value!r} is not a whole number")
@@ -149,16 +153,42 @@ class TargetSpec(Strict):
     links: dict[str, Link] = {}
     layers: dict[str, LayerSpec] = {}
     columns: dict[str, str] = {}
+    worlds: list[str] = []
     hosts: list[str] = []
 
     @model_validator(mode="after")
     def _names_only_what_it_has(self) -> TargetSpec:
         for name, link in self.links.items():
-            for end in [*link.from_, link.to]:
+            ends = [(("from", index), end) for index, end in enumerate(link.from_)]
+            for path, end in [*ends, (("to",), link.to)]:
                 if end not in self.components:
-                    raise ValueError(f"link {name!r} names a component {end!r} that is not there")
+                    says = f"names a component {end!r} that is not there"
+                    raise misplaced(("links", name, *path), says, self.components, end)
         for name, layer in self.layers.items():
-            for component in layer.asked_by:
+            for index, component in enumerate(layer.asked_by):
                 if component not in self.components:
-                    raise ValueError(f"layer {name!r} names a component {component!r} that is not there")
+                    says = f"names a component {component!r} that is not there"
+                    raise misplaced(("layers", name, "asked_by", index), says, self.components, component)
         return self
+
+    @model_validator(mode="after")
+    def _can_be_driven(self) -> TargetSpec:
+        if self.driver.kind == "local" and not self.driver.command:
+            raise misplaced(("driver", "command"), "is missing: a local target is started by a command")
+        if self.driver.kind == "local":
+            folders = self.driver.settings.get("folders", {})
+            for name, link in self.links.items():
+                if isinstance(link, DataLink) and not _are_folders(folders.get(name)):
+                    says = f"is missing: data link {name!r} needs its folders, {{source: …, sink: …}}"
+                    raise misplaced(("driver", "settings", "folders", name), says)
+        if self.driver.kind == "virtual" and not _FACTORY.match(self.driver.factory or ""):
+            raise misplaced(("driver", "factory"), "must be written as module:attribute")
+        return self
+
+
+def _are_folders(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and sorted(value) == ["sink", "source"]
+        and all(isinstance(folder, str) for folder in value.values())
+    )
