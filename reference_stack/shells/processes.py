@@ -34,6 +34,9 @@ from reference_stack.shells.live import LOGS
 
 STOP_SECONDS = 3.0
 """How long a component may take to end by itself before it is killed."""
+BATCH = ("trainer", "registry")
+BATCH_NICENESS = 10
+"""Batch work gives way to what shoppers wait for, as on any machine that does both."""
 TRAFFIC = "shop"
 SLOW_TO_START = (TRAFFIC, "registry")
 COMPLETE_SETTINGS = "stack-settings.json"
@@ -173,6 +176,8 @@ class Children:
                 signal.signal(number, signal.SIG_DFL)
             _redirect(Path(settings.root) / LOGS / f"{name}.err")
             os.closerange(3, _highest_descriptor())
+            if name in BATCH:
+                os.nice(BATCH_NICENESS)
             if body.run is not None:
                 code = body.run()
             else:
