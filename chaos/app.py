@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -29,6 +30,7 @@ from chaos.seeds import fresh_id
 if TYPE_CHECKING:
     from chaos.domain.verdict import Results
 
+DRIVERS = ("local", "virtual")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -128,9 +130,8 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
             problems.append(error)
     if problems:
         raise InvalidInput([problem for error in problems for problem in error.problems])
-    names = [(trial.scenario.scenario, trial.seed) for trial in trials]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter((trial.scenario.scenario, trial.seed) for trial in trials).items():
+        if count > 1:
             raise UsageError(f"scenario {name[0]!r} with seed {name[1]} is asked for twice")
     return Planned(spec, trials, not_run)
 
@@ -153,6 +154,17 @@ def _check_hosts(spec: TargetSpec, source: Source, allow: Sequence[str]) -> None
         if host not in allow:
             says = f"{host!r} is not on loopback; name it with --allow too"
             raise InvalidInput([source.problem(path, says)])
+
+
+def check_can_start(wanted: Wanted, planned: Planned) -> None:
+    """What can be told beforehand of where the run will write, and by whom. Raises UsageError."""
+    spec = planned.spec
+    if spec.driver.kind not in DRIVERS:
+        known = f"give one whose driver is {' or '.join(DRIVERS)}"
+        raise UsageError(f"target {spec.target!r} cannot be run, its driver is {spec.driver.kind!r}; {known}")
+    junit = wanted.junit
+    if junit is not None and (junit.is_dir() or not junit.absolute().parent.is_dir()):
+        raise UsageError(f"--junit {junit}: is a folder, or is in none that is there")
 
 
 def new_run_folder(out: Path | None, clock: Clock) -> tuple[str, Path]:

@@ -32,8 +32,38 @@ class MeaninglessChange(ValueError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, if one is close."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    found = difflib.get_close_matches(name, [str(one) for one in known], n=1, cutoff=0.4)
     return found[0] if found else None
+
+
+def network_link(spec: TargetSpec, link: str) -> str:
+    """The name of a network link that is there. Raises MeaninglessChange."""
+    found = spec.links.get(link)
+    if found is None:
+        known = [name for name, one in spec.links.items() if isinstance(one, NetworkLink)]
+        raise MeaninglessChange("link", f"the target has no network link {link!r}", nearest(link, known))
+    if not isinstance(found, NetworkLink):
+        raise MeaninglessChange("link", f"{link!r} is a data link; this needs a network link")
+    return link
+
+
+def data_link(spec: TargetSpec, link: str) -> str:
+    """The name of a data link that is there. Raises MeaninglessChange."""
+    found = spec.links.get(link)
+    if found is None:
+        known = [name for name, one in spec.links.items() if isinstance(one, DataLink)]
+        raise MeaninglessChange("link", f"the target has no data link {link!r}", nearest(link, known))
+    if not isinstance(found, DataLink):
+        raise MeaninglessChange("link", f"{link!r} is a network link; this needs a data link")
+    return link
+
+
+def component_of(spec: TargetSpec, component: str) -> str:
+    """The name of a component that is there. Raises MeaninglessChange."""
+    if component not in spec.components:
+        near = nearest(component, spec.components)
+        raise MeaninglessChange("component", f"the target has no component {component!r}", near)
+    return component
 
 
 @dataclass(frozen=True)
@@ -43,12 +73,6 @@ class Capability:
     name: ClassVar[CapabilityName]
     spec: TargetSpec
 
-    def _component(self, component: str) -> str:
-        if component not in self.spec.components:
-            near = nearest(component, self.spec.components)
-            raise MeaninglessChange("component", f"the target has no component {component!r}", near)
-        return component
-
 
 @dataclass(frozen=True)
 class Network(Capability):
@@ -56,22 +80,12 @@ class Network(Capability):
 
     name: ClassVar[CapabilityName] = CapabilityName.NETWORK
 
-    def _link(self, link: str) -> str:
-        found = self.spec.links.get(link)
-        network = [name for name, one in self.spec.links.items() if isinstance(one, NetworkLink)]
-        if found is None:
-            near = nearest(link, network)
-            raise MeaninglessChange("link", f"the target has no network link {link!r}", near)
-        if not isinstance(found, NetworkLink):
-            raise MeaninglessChange("link", f"{link!r} is a data link; this fault needs a network link")
-        return link
-
     def toxic(
         self, link: str, type: str, *, stream: str = "downstream", toxicity: float = 1.0, **attributes: int
     ) -> AddToxic:
         """A toxic of Toxiproxy's kind on a network link. Raises MeaninglessChange."""
         return AddToxic(
-            link=self._link(link),
+            link=network_link(self.spec, link),
             name=f"mlchaos_{type}_{stream}",
             type=type,
             stream=stream,
@@ -81,7 +95,7 @@ class Network(Capability):
 
     def down(self, link: str) -> SetLinkUp:
         """Cut a network link. Raises MeaninglessChange."""
-        return SetLinkUp(link=self._link(link), up=False)
+        return SetLinkUp(link=network_link(self.spec, link), up=False)
 
 
 @dataclass(frozen=True)
@@ -92,13 +106,9 @@ class Data(Capability):
 
     def toxic(self, link: str, type: str, **parameters: Scalar) -> AddDataToxic:
         """A data toxic on a data link. Raises MeaninglessChange."""
-        found = self.spec.links.get(link)
-        data = [name for name, one in self.spec.links.items() if isinstance(one, DataLink)]
-        if found is None:
-            raise MeaninglessChange("link", f"the target has no data link {link!r}", nearest(link, data))
-        if not isinstance(found, DataLink):
-            raise MeaninglessChange("link", f"{link!r} is a network link; this fault needs a data link")
-        return AddDataToxic(link=link, name=f"mlchaos_{type}", type=type, parameters=parameters)
+        return AddDataToxic(
+            link=data_link(self.spec, link), name=f"mlchaos_{type}", type=type, parameters=parameters
+        )
 
 
 @dataclass(frozen=True)
@@ -109,11 +119,11 @@ class Processes(Capability):
 
     def kill(self, component: str) -> Kill:
         """End a component at once. Raises MeaninglessChange."""
-        return Kill(component=self._component(component))
+        return Kill(component=component_of(self.spec, component))
 
     def pause(self, component: str) -> Pause:
         """Stop a component where it stands. Raises MeaninglessChange."""
-        return Pause(component=self._component(component))
+        return Pause(component=component_of(self.spec, component))
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,7 @@ class Config(Capability):
 
     def push(self, component: str, key: str, value: Scalar) -> Configure:
         """Set a component's setting. Raises MeaninglessChange."""
-        return Configure(component=self._component(component), key=key, value=value)
+        return Configure(component=component_of(self.spec, component), key=key, value=value)
 
 
 @dataclass(frozen=True)

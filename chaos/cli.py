@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -16,7 +17,8 @@ from typer.exceptions import TyperException
 
 from chaos import app as application
 from chaos import inspection
-from chaos.domain.scenario import Arm
+from chaos.capabilities import nearest
+from chaos.domain.scenario import MAX_SEED, Arm
 from chaos.errors import ChaosError, Interrupted, UsageError
 
 cli = typer.Typer(
@@ -29,6 +31,9 @@ cli = typer.Typer(
 )
 stack = typer.Typer(help="The reference stack by itself, to look around.", no_args_is_help=True)
 cli.add_typer(stack, name="stack")
+
+
+MAX_SEEDS = 10_000
 
 
 class Keep(StrEnum):
@@ -74,7 +79,7 @@ def wanted(
     """What the options ask for. Raises UsageError."""
     from chaos.runner.overrides import parse_overrides
 
-    if day_seconds is not None and day_seconds <= 0:
+    if day_seconds is not None and not 0 < day_seconds < math.inf:
         raise UsageError("--day-seconds must be above 0")
     return application.Wanted(
         scenarios=tuple(scenarios),
@@ -110,23 +115,30 @@ def _seeds(seed: int | None, seeds: str | None) -> tuple[int, ...] | None:
     match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds)
     if match is None or int(match[1]) > int(match[2]):
         raise UsageError(f"--seeds {seeds}: write a range, as in 1..20")
+    if int(match[2]) > MAX_SEED or int(match[2]) - int(match[1]) >= MAX_SEEDS:
+        raise UsageError(f"--seeds {seeds}: a seed is at most {MAX_SEED}, a range at most {MAX_SEEDS:,} long")
     return tuple(range(int(match[1]), int(match[2]) + 1))
 
 
 def _arms(arms: str | None) -> tuple[Arm, ...]:
     if arms is None:
         return tuple(Arm)
-    try:
-        return tuple(Arm(name) for name in arms.split(","))
-    except ValueError as error:
-        raise UsageError(f"--arms {arms}: arms are {', '.join(Arm)}") from error
+    names = arms.split(",")
+    for name in names:
+        if name not in list(Arm):
+            near = nearest(name, Arm)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            raise UsageError(f"--arms {arms}: {name!r} is not one of {', '.join(Arm)}{hint}")
+        if names.count(name) > 1:
+            raise UsageError(f"--arms {arms}: {name!r} is there twice")
+    return tuple(Arm(name) for name in names)
 
 
 @cli.command()
 def run(
     scenarios: Annotated[list[str], typer.Argument(help="Scenarios, by name or file.")],
     target: Target = "reference-local",
-    seed: Annotated[int | None, typer.Option("--seed", help="One seed.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED, help="One seed.")] = None,
     seeds: Annotated[str | None, typer.Option("--seeds", help="A range of seeds: 1..20.")] = None,
     arms: Arms = None,
     hole: Holes = None,
@@ -150,7 +162,7 @@ def run(
 def suite(
     names: Annotated[list[str] | None, typer.Argument(help="Folders or tags; all scenarios if none.")] = None,
     target: Target = "reference-local",
-    seed: Annotated[int | None, typer.Option("--seed")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED)] = None,
     seeds: Annotated[str | None, typer.Option("--seeds")] = None,
     day_seconds: Pace = None,
     out: Out = None,
@@ -174,6 +186,7 @@ def _run(asked: application.Wanted, as_json: bool) -> NoReturn:
 
     files, catalogue = application.make_files(), application.make_catalogue()
     planned = application.plan_run(asked, files, catalogue)
+    application.check_can_start(asked, planned)
     screen = Screen(quiet=as_json, fault_names=True)
     results, folder = execute(asked, planned, catalogue, screen)
     if asked.junit is not None:
@@ -209,9 +222,12 @@ def show(
 
 
 @cli.command()
-def validate(files: Annotated[list[Path], typer.Argument(help="Scenario or target files.")]) -> None:
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Scenario or target files.")],
+    target: Annotated[str, typer.Option("--target", help="What scenarios are checked against.")] = "k9s",
+) -> None:
     """Check files; reads them only, and starts and imports nothing that they name."""
-    for line in inspection.validate(files):
+    for line in inspection.validate(files, target):
         sys.stdout.write(line + "\n")
 
 
@@ -219,7 +235,7 @@ def validate(files: Annotated[list[Path], typer.Argument(help="Scenario or targe
 def plan(
     scenario: Annotated[str, typer.Argument(help="A scenario, by name or file.")],
     target: Target = "reference-local",
-    seed: Annotated[int, typer.Option("--seed")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED)] = 1,
     arms: Arms = None,
     hole: Holes = None,
     set_: Sets = None,
@@ -315,7 +331,7 @@ def main() -> NoReturn:
         sys.stderr.write(f"mlchaos: {error}\n")
         code = error.exit_code
     except TyperException as error:
-        sys.stderr.write(f"mlchaos: {error}\n")
+        sys.stderr.write(f"mlchaos: {error.format_message()}\n")
         code = UsageError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("mlchaos: interrupted\n")

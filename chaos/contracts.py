@@ -64,7 +64,10 @@ class Readable(Protocol):
 
 
 class Probe(Protocol):
-    """Reads one number of a target, at regular moments of an arm; an instance lives for one arm."""
+    """Reads one number of a target, at regular moments of an arm; an instance lives for one arm.
+
+    Optional extra: Refusing.
+    """
 
     name: ClassVar[str]
 
@@ -120,7 +123,7 @@ class SelfTimed(Protocol):
 
 @runtime_checkable
 class Refusing(Protocol):
-    """A fault that looks at its own parameters before it is planned."""
+    """A fault or probe that looks at its own parameters before it is planned."""
 
     def refuse(self, spec: TargetSpec) -> None:
         """Raise MeaninglessChange for parameters that cannot be meant."""

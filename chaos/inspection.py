@@ -106,30 +106,43 @@ def _explain_layer(name: str, spec: TargetSpec) -> str:
     return "\n".join(lines)
 
 
-def validate(paths: Sequence[Path]) -> list[str]:
-    """Check files. Raises InvalidInput with every problem of every file."""
+def validate(paths: Sequence[Path], target: str) -> list[str]:
+    """Check files, scenarios against a target. Raises InvalidInput with every problem of every file."""
     files, catalogue = make_files(), make_catalogue()
     problems: list[Problem] = []
-    lines: list[str] = []
+    valid: dict[tuple[str, str], Path] = {}
     for path in paths:
         try:
-            lines.append(_validate(path, files, catalogue))
+            kind, name = _validate(path, files, catalogue, target)
+            _check_name(path, kind, name, valid.get((kind, name)), files)
+            valid[kind, name] = path
         except InvalidInput as error:
             problems += error.problems
     if problems:
         raise InvalidInput(problems)
-    return lines
+    return [f"{path}: {kind} {name!r} is valid" for (kind, name), path in valid.items()]
 
 
-def _validate(path: Path, files: Files, catalogue: Catalogue) -> str:
+def _validate(path: Path, files: Files, catalogue: Catalogue, target: str) -> tuple[str, str]:
     source = read_source(path)
-    if "target" in source.value and "scenario" not in source.value:
-        spec, _ = files.target(str(path))
-        return f"{path}: target {spec.target!r} is valid"
-    scenario = build(Scenario, source)
-    spec, _ = files.target("k9s")
-    Planner(scenario, source, spec, catalogue, Request()).plan(1)
-    return f"{path}: scenario {scenario.scenario!r} is valid"
+    if "scenario" in source.value:
+        scenario = build(Scenario, source)
+        spec, _ = files.target(target)
+        Planner(scenario, source, spec, catalogue, Request()).plan(1)
+        return "scenario", scenario.scenario
+    if "target" in source.value:
+        return "target", files.target(str(path))[0].target
+    says = "is neither a scenario nor a target: it has neither key"
+    near = next((near for key in source.value if (near := nearest(key, ("scenario", "target")))), None)
+    raise InvalidInput([Problem(source.file, 1, "", says, near)])
+
+
+def _check_name(path: Path, kind: str, name: str, other: Path | None, files: Files) -> None:
+    """No two files of one name: of those given, and of those where they are looked for by name."""
+    if other is not None and other.resolve() != path.resolve():
+        raise InvalidInput([read_source(path).problem((kind,), f"the {kind} {name!r} is also in {other}")])
+    if files.holds(path):
+        _ = files.scenarios() if kind == "scenario" else files.targets()
 
 
 def dry_run(wanted: Wanted) -> Iterator[str]:

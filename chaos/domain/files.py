@@ -39,6 +39,11 @@ class Files:
         """All targets by name. Raises InvalidInput where two share one."""
         return _find(self._targets, "target")
 
+    def holds(self, path: Path) -> bool:
+        """Whether a file is where scenarios and targets are looked for by name."""
+        parents = path.resolve().parents
+        return any(folder.resolve() in parents for folder in (*self._scenarios, *self._targets))
+
     def scenario(self, named: str) -> tuple[Scenario, Source]:
         """A scenario by file or name. Raises InvalidInput or UsageError."""
         source = read_source(_locate(named, self.scenarios, "scenario"))
@@ -84,11 +89,12 @@ def _find(folders: Iterable[Path], key: str) -> list[Found]:
         for path in sorted(folder.rglob("*")):
             if path.suffix not in SUFFIXES or not path.is_file():
                 continue
-            name = read_source(path).value.get(key)
+            source = read_source(path)
+            name = source.value.get(key)
             if not isinstance(name, str):
                 raise InvalidInput([Problem(str(path), 1, key, "is missing")])
             if name in found and found[name].resolve() != path.resolve():
                 says = f"the {key} {name!r} is also in {found[name]}"
-                raise InvalidInput([Problem(str(path), 1, key, says)])
+                raise InvalidInput([source.problem((key,), says)])
             found.setdefault(name, path)
     return [Found(name, path) for name, path in sorted(found.items())]

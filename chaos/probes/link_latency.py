@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chaos.capabilities import network_link
 from chaos.contracts import Readable
+from chaos.domain.target import TargetSpec
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,10 @@ class LinkLatency:
 
     name: ClassVar[str] = "link_latency"
     link: str
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """Only a network link has a latency."""
+        network_link(spec, self.link)
 
     def read(self, target: Readable) -> float | None:
         """Milliseconds; None where nothing came back."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chaos.capabilities import component_of
 from chaos.contracts import Readable
+from chaos.domain.target import TargetSpec
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,10 @@ class Metric:
     name: ClassVar[str] = "metric"
     component: str
     sample: str
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """A component that is not there has no metrics."""
+        component_of(spec, self.component)
 
     def read(self, target: Readable) -> float | None:
         """The sample's value; None where the component or the sample is silent."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chaos.capabilities import data_link
 from chaos.contracts import Readable
-from chaos.domain.target import DataLink
+from chaos.domain.target import DataLink, TargetSpec
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class PartitionsOverdue:
     name: ClassVar[str] = "partitions_overdue"
     link: str
     grace_days: float = 0.05
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """Only a data link has partitions."""
+        data_link(spec, self.link)
 
     def read(self, target: Readable) -> float | None:
         """A count; None where the sink cannot be listed."""

@@ -24,6 +24,9 @@ class Setting:
     key: str
     value: str
 
+    def __str__(self) -> str:
+        return f"--set {self.what}.{self.name}.{self.key}={self.value}"
+
     @property
     def scalar(self) -> str | int | float | bool:
         """The value as a boolean, a number or text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chaos.capabilities import Described, MeaninglessChange, nearest
@@ -57,6 +57,7 @@ class Planner:
         """The trial of one seed. Raises InvalidInput with every problem, or UsageError."""
         self._problems = []
         self._check_pace()
+        self._check_world()
         self._check_probes()
         self._check_layers()
         self._check_settings()
@@ -137,10 +138,14 @@ class Planner:
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
             if fault.needs and not lacks:
                 self._check_changes(index, fault)
+                self._check_effect(fault)
         except UnknownName as error:
             self._report(("faults", index, "fault"), str(error), error.nearest)
             return None
         except MeaninglessChange as error:
+            for setting in self._request.overrides.settings:
+                if (setting.what, setting.name, setting.key) == ("fault", use.key, error.field):
+                    raise UsageError(_usage(f"{setting}: {error}", error.nearest)) from error
             self._report(("faults", index, "with", error.field), str(error), error.nearest)
             return None
         lasts = use.for_ if use.for_ is not None else _lasts(fault)
@@ -164,6 +169,15 @@ class Planner:
         if not list(fault.changes(Described(self._spec))):
             self._report(("faults", index), f"{fault.name} would change nothing on this target")
 
+    def _check_effect(self, fault: Fault) -> None:
+        check = fault.effect(self._spec)
+        if check is None:
+            return
+        try:
+            self._make_probe(check.probe, check.parameters)
+        except (UnknownName, MeaninglessChange) as error:
+            raise MeaninglessChange("", f"the effect of {fault.name} cannot be probed: {error}") from error
+
     def _check_operational(self, index: int, parameters: dict[str, object]) -> None:
         quarter_ms = 250 * self.day_seconds
         for key, value in parameters.items():
@@ -181,6 +195,12 @@ class Planner:
                 ("day_seconds",), f"the scenario is about load and fixes {fixed:g} s a day, not {asked:g}"
             )
 
+    def _check_world(self) -> None:
+        known = self._spec.worlds
+        if known and self._scenario.world not in known:
+            world = self._scenario.world
+            self._report(("world",), f"the target has no world {world!r}", nearest(world, known))
+
     def _check_probes(self) -> None:
         uses = [
             (("steady_state", i), use.probe, use.with_) for i, use in enumerate(self._scenario.steady_state)
@@ -188,15 +208,17 @@ class Planner:
         uses += [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(self._scenario.abort_if)]
         for path, probe, parameters in uses:
             try:
-                self._catalogue.probes.make(probe, parameters)
+                self._make_probe(probe, parameters)
             except UnknownName as error:
                 self._report((*path, "probe"), str(error), error.nearest)
             except MeaninglessChange as error:
                 self._report((*path, "with", error.field), str(error), error.nearest)
-            component = parameters.get("component")
-            if component is not None and component not in self._spec.components:
-                near = nearest(str(component), self._spec.components)
-                self._report((*path, "with", "component"), f"the target has no component {component!r}", near)
+
+    def _make_probe(self, name: str, parameters: Mapping[str, object]) -> None:
+        """Raises UnknownName or MeaninglessChange for one that could not be read on this target."""
+        probe = self._catalogue.probes.make(name, parameters)
+        if isinstance(probe, Refusing):
+            probe.refuse(self._spec)
 
     def _check_layers(self) -> None:
         expect = self._scenario.expect
@@ -232,9 +254,12 @@ class Planner:
             if hole.layer not in self._spec.layers:
                 near = nearest(hole.layer, self._spec.layers)
                 raise UsageError(_usage(f"--hole {hole.layer}: the target has no such layer", near))
+            if max(hole.from_ or 0.0, hole.until or 0.0) > self._scenario.days:
+                days = f"the run's {self._scenario.days:g} days"
+                raise UsageError(f"--hole {hole.layer}@{hole.from_:g}d..{hole.until:g}d: not inside {days}")
         faults = [use.key for use in self._scenario.faults]
         for setting in self._request.overrides.settings:
-            text = f"--set {setting.what}.{setting.name}.{setting.key}={setting.value}"
+            text = str(setting)
             if setting.what == "fault":
                 if setting.name not in faults:
                     near = nearest(setting.name, faults)

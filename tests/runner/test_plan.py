@@ -107,7 +107,7 @@ def test_overrides_that_match_nothing(holes: list[str], sets: list[str], says: s
         ),
         (
             fault(**{"with": {"link": "wire", "held_days": "2d"}}),
-            "is a network link; this fault needs a data link",
+            "is a network link; this needs a data link",
         ),
         (fault(**{"with": {"link": "events"}}), "faults.0.with.held_days: is missing"),
         (fault(**{"with": {"link": "events", "held_day": "2d"}}), "did you mean 'held_days'?"),
