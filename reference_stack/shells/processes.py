@@ -38,6 +38,8 @@ BATCH = ("trainer", "registry")
 BATCH_NICENESS = 10
 """Batch work gives way to what shoppers wait for, as on any machine that does both."""
 TRAFFIC = "shop"
+WATCHER = "monitor"
+"""Ends first, since it would page for all that end after it; then the traffic, before those who answer it."""
 SLOW_TO_START = (TRAFFIC, "registry")
 COMPLETE_SETTINGS = "stack-settings.json"
 _PR_SET_PDEATHSIG = 1
@@ -220,8 +222,9 @@ class Parent:
 
     def down(self) -> None:
         """End all components, the shop first: its shoppers must not see the others go."""
-        if TRAFFIC in self.children.pids:
-            self.children.end([TRAFFIC], signal.SIGTERM)
+        for name in (WATCHER, TRAFFIC):
+            if name in self.children.pids:
+                self.children.end([name], signal.SIGTERM)
         self.children.end(list(self.children.pids), signal.SIGTERM)
         self._settings = None
 

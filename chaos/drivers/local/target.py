@@ -160,10 +160,12 @@ class LocalTarget:
             self._clock.sleep(min(POLL_SECONDS, left))
 
     def drain(self) -> None:
-        """Stop the shop first, so that it writes its last tallies, and read every log to its end."""
-        self._ending.add("shop")
-        self._stack.tell("stop", "shop")
+        """End the components, so that each writes its last words, and read every log to its end."""
+        self._ending |= set(self._stack.pids)
+        self._stack.down()
         self._hand_on()
+        for event in self._tail.rest():
+            self._note(event)
 
     def _hand_on(self) -> None:
         for event in self._tail.poll():
@@ -247,13 +249,10 @@ class LocalTarget:
         return "undone"
 
     def close(self) -> None:
-        """End the components and read their last words."""
-        self._ending |= set(self._stack.pids)
+        """End the components, if they are up still, and let go of the proxies' links."""
         try:
-            self._stack.down()
-            self._hand_on()
-            for event in self._tail.rest():
-                self._note(event)
+            if self._stack.pids:
+                self.drain()
         finally:
             self._tail.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
