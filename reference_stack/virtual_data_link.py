@@ -97,8 +97,8 @@ class VirtualDataLink:
                 self._sink.write(*each)
         if self._waiting and not self._watching:
             self._watching = True
-            seconds = _POLL_DAYS * self._machine.day_seconds
-            self._machine.loop.call_later(seconds, self._look, context=self._machine.network)
+            loop = self._machine.loop
+            loop.at(loop.now + _POLL_DAYS * self._machine.day_seconds, None, self._look, None)
 
     def _through(self, file: Passed, written_day: float) -> list[Passed] | None:
         now_day = self._machine.day()
@@ -113,7 +113,7 @@ class VirtualDataLink:
             files = shaped
         return files
 
-    def _look(self) -> None:
+    def _look(self, _: object) -> None:
         self._watching = False
         self._hand_on()
 

@@ -35,7 +35,7 @@ from reference_stack.shells.live import LOGS
 STOP_SECONDS = 3.0
 """How long a component may take to end by itself before it is killed."""
 BATCH = ("trainer", "registry")
-BATCH_NICENESS = 10
+BATCH_NICENESS = 4
 """Batch work gives way to what shoppers wait for, as on any machine that does both."""
 TRAFFIC = "shop"
 WATCHER = "monitor"

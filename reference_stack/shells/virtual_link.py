@@ -7,14 +7,14 @@ The messages themselves are handed over as they are: they are frozen.
 
 from __future__ import annotations
 
-import math
-from asyncio import CancelledError, Future
+from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
+import numpy as np
 
 from reference_stack.messages import HEALTH, Empty
 from reference_stack.ports import (
@@ -29,6 +29,7 @@ from reference_stack.ports import (
 )
 from reference_stack.seeds import stream
 from reference_stack.shells.server import Outcome
+from reference_stack.shells.virtual_runtime import Pending
 
 if TYPE_CHECKING:
     from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
@@ -83,19 +84,85 @@ class LinkModel:
 
 
 class _Draws:
-    """Three numbers for each request and direction, whatever is done with them."""
+    """For each request and direction, whatever is done with it: how long its way takes in milliseconds, a
+    uniform for its fate and one for the shapes.
+    """
 
-    def __init__(self, seed: int, link: str, direction: str) -> None:
+    def __init__(self, seed: int, link: str, direction: str, model: LinkModel) -> None:
         self._stream = stream(seed, "link", link, direction)
+        self._model = model
         self._batch: list[list[float]] = []
-        self._next = _BATCH
 
     def take(self) -> list[float]:
-        if self._next == _BATCH:
-            self._batch = self._stream.random((_BATCH, 3)).tolist()
-            self._next = 0
-        self._next += 1
-        return self._batch[self._next - 1]
+        if not self._batch:
+            drawn = self._stream.random((_BATCH, 3))
+            drawn[:, 0] = self._model.way_ms - self._model.jitter_ms * np.log1p(-drawn[:, 0])
+            self._batch = drawn[::-1].tolist()
+        return self._batch.pop()
+
+
+class Flight(Pending):
+    """A request on its way over a link, or its reply."""
+
+    __slots__ = ("down_ms", "link", "operation", "plan", "request")
+
+    def __init__(self, link: VirtualLink, operation: str, request: msgspec.Struct) -> None:
+        super().__init__(link.machine.loop)
+        self.link = link
+        self.operation = operation
+        self.request = request
+        self.plan: Plan | None = None
+        """None where nothing befalls it."""
+        self.down_ms = 0.0
+
+    def arrive(self, _: object) -> None:
+        """It is at the other end's door."""
+        link, plan = self.link, self.plan
+        if link.is_down or (plan is not None and plan.reset_up):
+            self.settle(Unreachable(f"{link.name}: connection reset"))
+            return
+        if plan is not None and plan.corrupt_up:
+            self.reply(Rejected(f"{link.name}: the request cannot be read"))
+            return
+        process = link.machine.process(link.callee)
+        if process is None:
+            self.reply(link.refusal())
+            return
+        process.submit(self.operation, self.request, self.reply, 1.0 if plan is None else plan.slow)
+
+    def reply(self, outcome: Outcome) -> None:
+        """The other end has answered."""
+        plan, loop = self.plan, self.loop
+        if self.done:
+            return
+        if plan is not None:
+            if plan.lost_down:
+                return
+            if plan.corrupt_down:
+                outcome = Failed(f"{self.link.name}: the reply cannot be read")
+            elif plan.reset_down:
+                outcome = Unreachable(f"{self.link.name}: connection reset")
+        loop.at(loop.now + self.down_ms / 1000, None, self.settle, outcome)
+
+    def expire(self) -> None:
+        """The caller's patience is at its end."""
+        self.settle(TimedOut(f"{self.link.name}: no reply in time"))
+
+
+class _Ping(Flight):
+    """A health request whose caller is told of a reply, and of nothing else."""
+
+    __slots__ = ("came_back",)
+
+    def __init__(self, link: VirtualLink, plan: Plan, came_back: Callable[[], object]) -> None:
+        super().__init__(link, HEALTH.name, Empty())
+        self.plan, self.down_ms = plan, plan.down_ms
+        self.came_back = came_back
+
+    def settle(self, outcome: object) -> None:
+        self.done = True
+        if not isinstance(outcome, PortError):
+            self.came_back()
 
 
 class VirtualLink:
@@ -111,13 +178,14 @@ class VirtualLink:
         self.name = name
         self.callee = callee
         self.is_down = False
-        self._machine = machine
+        self.machine = machine
         self._model = model
-        self._up = _Draws(machine.seed, name, "up")
-        self._down = _Draws(machine.seed, name, "down")
+        self._up = _Draws(machine.seed, name, "up", model)
+        self._down = _Draws(machine.seed, name, "down", model)
+        self._faulty = bool(model.lost or model.reset or model.corrupt)
         self._ordinal = 0
         self._shapes: list[Shape] = []
-        self._pending: dict[int, Future[Outcome]] = {}
+        self._flights: dict[Flight, None] = {}
 
     def shape(self, fn: Shape) -> Callable[[], None]:
         """Add a shape; what is returned takes it away again (and may be called twice)."""
@@ -134,8 +202,8 @@ class VirtualLink:
     def down(self) -> None:
         """Cut the link."""
         self.is_down = True
-        for future in list(self._pending.values()):
-            self._deliver(future, Unreachable(f"{self.name} was cut"))
+        for flight in self._flights:
+            flight.loop.soon(None, flight.settle, Unreachable(f"{self.name} was cut"))
 
     def up(self) -> None:
         """Mend the link."""
@@ -146,77 +214,56 @@ class VirtualLink:
 
         It is never called where nothing comes back.
         """
-        loop = self._machine.loop
-        sent = loop.time()
+        loop = self.machine.loop
+        sent = loop.now
         plan = Plan(-1, self._model.way_ms, self._model.way_ms, 0.5, 0.5)
         for shape in self._shapes:
             plan = shape(plan)
         if self.is_down or plan.refused or plan.lost_up:
             return
-        future: Future[Outcome] = loop.create_future()
-
-        def done(answered: Future[Outcome]) -> None:
-            if not answered.cancelled() and not isinstance(answered.result(), PortError):
-                on_reply((loop.time() - sent) * 1000)
-
-        future.add_done_callback(done, context=self._machine.network)
-        loop.call_later(
-            plan.up_ms / 1000, self._arrive, future, HEALTH.name, Empty(), plan, context=self._machine.network
-        )
+        flight = _Ping(self, plan, lambda: on_reply((loop.now - sent) * 1000))
+        loop.at(sent + plan.up_ms / 1000, None, flight.arrive, None)
 
     def port(self, caller: VirtualProcess) -> LinkPort:
         """The link as its caller holds it."""
         return LinkPort(self, caller)
 
-    async def call(
-        self,
-        caller: VirtualProcess,
-        operation: Operation[Request, Reply],
-        request: Request,
-        timeout_ms: float,
-    ) -> Reply:
-        """Ask the process at the other end. Raises a PortError; a lost message waits for the timeout."""
-        if caller.runtime.closed:
-            raise CancelledError
-        if self._machine.check_messages:
-            request = _through_json(operation.request, request)
-        loop = self._machine.loop
-        network = self._machine.network
-        plan = self._draw()
-        future: Future[Outcome] = loop.create_future()
-        self._pending[plan.ordinal] = future
-        timer = loop.call_later(timeout_ms / 1000, self._expire, future, context=network)
-        if self.is_down or plan.refused:
-            # Even a refusal takes a round trip: a caller that asks again and again must not stop the clock.
-            self._reply(future, plan.replace(down_ms=plan.up_ms + plan.down_ms), self._refused())
-        elif not plan.lost_up:
-            loop.call_later(
-                plan.up_ms / 1000, self._arrive, future, operation.name, request, plan, context=network
-            )
-        try:
-            outcome = await future
-        finally:
-            timer.cancel()
-            del self._pending[plan.ordinal]
-        if isinstance(outcome, PortError):
-            raise outcome
-        if self._machine.check_messages:
-            return _through_json(operation.reply, outcome)
-        return cast(Reply, outcome)
+    def send(self, operation: str, request: msgspec.Struct, timeout_ms: float) -> Flight:
+        """Let a request go; what is returned is settled with its outcome. A lost one waits for the timeout.
 
-    def _draw(self) -> Plan:
-        model = self._model
+        `landed` must be told when nobody waits for it any more.
+        """
+        loop = self.machine.loop
+        now = loop.now
+        flight = Flight(self, operation, request)
+        self._flights[flight] = None
         up, down = self._up.take(), self._down.take()
-        way, jitter = model.way_ms, model.jitter_ms
-        plan = Plan(
-            self._ordinal,
-            way - jitter * math.log(1.0 - up[0]),
-            way - jitter * math.log(1.0 - down[0]),
-            up[2],
-            down[2],
-        )
-        self._ordinal += 1
-        if model.lost or model.reset or model.corrupt:
+        ordinal, self._ordinal = self._ordinal, self._ordinal + 1
+        up_ms, flight.down_ms = up[0], down[0]
+        plan = None
+        if self._shapes or self._faulty:
+            flight.plan = plan = self._shaped(ordinal, up, down)
+            up_ms, flight.down_ms = plan.up_ms, plan.down_ms
+        loop.deadline(now + timeout_ms / 1000, timeout_ms, flight)
+        if self.is_down or (plan is not None and plan.refused):
+            # Even a refusal takes a round trip: a caller that asks again and again must not stop the clock.
+            flight.down_ms += up_ms
+            flight.reply(self.refusal())
+        elif plan is None or not plan.lost_up:
+            loop.at(now + up_ms / 1000, None, flight.arrive, None)
+        return flight
+
+    def landed(self, flight: Flight) -> None:
+        """Forget a request."""
+        del self._flights[flight]
+
+    def refusal(self) -> Unreachable:
+        """What a caller hears where nobody listens."""
+        return Unreachable(f"{self.name}: connection refused")
+
+    def _shaped(self, ordinal: int, up: list[float], down: list[float]) -> Plan:
+        plan = Plan(ordinal, up[0], down[0], up[2], down[2])
+        if self._faulty:
             plan = plan.replace(**self._fate("up", up[1]), **self._fate("down", down[1]))
         for shape in self._shapes:
             plan = shape(plan)
@@ -229,40 +276,6 @@ class VirtualLink:
                 return {f"{fate}_{way}": True}
             chance -= share
         return {}
-
-    def _refused(self) -> Unreachable:
-        return Unreachable(f"{self.name}: connection refused")
-
-    def _arrive(self, future: Future[Outcome], operation: str, request: msgspec.Struct, plan: Plan) -> None:
-        if self.is_down or plan.reset_up:
-            self._deliver(future, Unreachable(f"{self.name}: connection reset"))
-            return
-        if plan.corrupt_up:
-            self._reply(future, plan, Rejected(f"{self.name}: the request cannot be read"))
-            return
-        process = self._machine.process(self.callee)
-        if process is None:
-            self._reply(future, plan, self._refused())
-            return
-        process.submit(operation, request, partial(self._reply, future, plan), plan.slow)
-
-    def _reply(self, future: Future[Outcome], plan: Plan, outcome: Outcome) -> None:
-        if plan.lost_down or future.done():
-            return
-        if plan.corrupt_down:
-            outcome = Failed(f"{self.name}: the reply cannot be read")
-        elif plan.reset_down:
-            outcome = Unreachable(f"{self.name}: connection reset")
-        self._machine.loop.call_later(
-            plan.down_ms / 1000, self._deliver, future, outcome, context=self._machine.network
-        )
-
-    def _deliver(self, future: Future[Outcome], outcome: Outcome) -> None:
-        if not future.done():
-            future.set_result(outcome)
-
-    def _expire(self, future: Future[Outcome]) -> None:
-        self._deliver(future, TimedOut(f"{self.name}: no reply in time"))
 
 
 def _through_json(kind: type[Message], message: msgspec.Struct) -> Message:
@@ -277,10 +290,24 @@ class LinkPort:
 
     def __init__(self, link: VirtualLink, caller: VirtualProcess) -> None:
         self._link = link
-        self._caller = caller
+        self._runtime = caller.runtime
+        self._check = link.machine.check_messages
 
     async def call(
         self, operation: Operation[Request, Reply], request: Request, *, timeout_ms: float
     ) -> Reply:
-        """Ask and wait for the reply. Raises a PortError."""
-        return await self._link.call(self._caller, operation, request, timeout_ms)
+        """Ask the process at the other end. Raises a PortError."""
+        if self._runtime.closed:
+            raise CancelledError
+        if self._check:
+            request = _through_json(operation.request, request)
+        flight = self._link.send(operation.name, request, timeout_ms)
+        try:
+            outcome = await flight
+        finally:
+            self._link.landed(flight)
+        if isinstance(outcome, PortError):
+            raise outcome
+        if self._check:
+            return _through_json(operation.reply, outcome)
+        return cast(Reply, outcome)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +15,8 @@ from reference_stack.runtime import Finished
 from reference_stack.settings import ShellSettings
 from reference_stack.shells.server import Outcome, Server, body_of, report, status_of
 from reference_stack.shells.virtual_link import LinkModel, VirtualLink
-from reference_stack.shells.virtual_loop import VirtualLoop, VirtualRuntime
+from reference_stack.shells.virtual_loop import VirtualLoop
+from reference_stack.shells.virtual_runtime import VirtualRuntime
 
 KILLED = -9
 """The exit code of a killed process, as the operating system tells it."""
@@ -125,7 +125,6 @@ class VirtualMachine:
         self.day_seconds = day_seconds
         self.loop = VirtualLoop(start_day * day_seconds)
         self.check_messages = check_messages
-        self.network = contextvars.Context()
         self.links: dict[str, VirtualLink] = {}
         self._processes: dict[str, VirtualProcess] = {}
         self._on_exit = on_exit

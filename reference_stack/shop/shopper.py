@@ -6,10 +6,9 @@ to its end in one `send(None)`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from reference_stack.messages import COLLECT, RECOMMEND, RecommendReply, RecommendRequest, ViewEvents
 from reference_stack.ports import NotFound, Port, PortError, Rejected, Runtime
@@ -19,7 +18,6 @@ from reference_stack.shop.arrivals import Visits
 from reference_stack.shop.ledger import Ledger
 from reference_stack.shop.returning import Returning
 from reference_stack.world import Looks, World, abandonment
-from reference_stack.world.behaviour import patience_ratio
 
 
 class Replica(NamedTuple):
@@ -27,6 +25,15 @@ class Replica(NamedTuple):
 
     name: str
     port: Port
+
+
+class _Products(NamedTuple):
+    """What events say of products, by product id."""
+
+    price: list[float]
+    category: list[int]
+    source: list[int]
+    launch_day: list[int]
 
 
 class Shopper:
@@ -49,24 +56,34 @@ class Shopper:
         self._ledger = ledger
         self._returning = returning
         self._settings = settings
-        self._products = np.arange(len(world.catalogue))
+        self._segments: list[int] = world.customers.segment.tolist()
+        self._shards: list[int] = world.customers.shard.tolist()
+        catalogue = world.catalogue
+        self._products = _Products(
+            catalogue.price.tolist(),
+            catalogue.category.tolist(),
+            catalogue.source.tolist(),
+            catalogue.launch_day.tolist(),
+        )
+        self._stay = 1.0 - abandonment(world.parameters, world.parameters.normal_latency_s)
 
     async def visit(self, visits: Visits, index: int) -> None:
         """The view `index` of a day, from the request to the acknowledgement of its events."""
         world, arrivals = self._world, visits.arrivals
-        customer = int(arrivals.customers[index])
-        segment = int(world.customers.segment[customer])
-        view = f"{arrivals.day}-{int(arrivals.ordinals[index])}"
+        seen = arrivals.views[index]
+        segment = self._segments[seen.customer]
+        view = f"{arrivals.day}-{seen.ordinal}"
         started = self._runtime.now()
-        replica, reply = await self._ask(view, customer, segment, float(visits.routing[index]))
+        replica, reply = await self._ask(view, seen.customer, segment, visits.routing.item(index))
         if reply is None:
             self._ledger.failed(replica, segment)
             self._returning.failed()
             return
         settings = self._settings()
         felt_s = perceived_s(world, settings, 1000.0 * (self._runtime.now() - started))
-        abandoned = bool(arrivals.patience[index] < abandonment(world.parameters, felt_s))
-        slate = np.asarray(reply.slate[: world.parameters.slots], dtype=np.int64)
+        leaves = abandonment(world.parameters, felt_s)
+        abandoned = seen.patience < leaves
+        slate = reply.slate[: world.parameters.slots]
         looks = world.look(arrivals, index, slate)
         self._ledger.answered(
             reply,
@@ -74,11 +91,12 @@ class Shopper:
             slow=1000.0 * felt_s > settings.slow_perceived_ms,
             abandoned=abandoned,
             value=looks.value,
-            best_value=world.best_value(arrivals.day, customer),
+            best_value=looks.best_value,
         )
-        self._returning.saw(looks.value, patience_ratio(world.parameters, felt_s))
-        if not abandoned and len(slate):
-            await self._tell(self._events(view, customer, segment, reply, slate, looks), settings)
+        # a, the views kept relative to the normal latency: see `patience_ratio`.
+        self._returning.saw(looks.value, (1.0 - leaves) / self._stay)
+        if not abandoned and slate:
+            await self._tell(self._events(view, seen.customer, segment, reply, slate, looks), settings)
 
     async def _ask(
         self, view: str, customer: int, segment: int, routing: float
@@ -116,35 +134,33 @@ class Shopper:
         customer: int,
         segment: int,
         reply: RecommendReply,
-        slate: np.typing.NDArray[np.int64],
+        slate: list[int],
         looks: Looks,
     ) -> ViewEvents:
         """What the shopper's device sends: the moment is that at which the page was seen."""
-        catalogue, customers = self._world.catalogue, self._world.customers
         day = self._runtime.day()
-        listed = self._products.take(slate, mode="clip")
-        clicked = looks.clicked.tolist()
-        prices = catalogue.price[listed].tolist()
+        products = self._products
+        last = len(products.price) - 1
+        listed = slate if min(slate) >= 0 and max(slate) <= last else [min(max(0, p), last) for p in slate]
+        price, category, source, launch_day = products
+        today = float(math.floor(day))
         return ViewEvents(
             view=view,
             recommendation=reply.recommendation,
             customer=customer,
             segment=segment,
-            shard=int(customers.shard[customer]),
+            shard=self._shards[customer],
             day=day,
             version=reply.version,
             fallback=reply.fallback,
-            products=slate.tolist(),
+            products=slate,
             positions=list(range(1, len(slate) + 1)),
-            clicked=[int(click) for click in clicked],
-            dwell_s=[
-                dwell if click else None
-                for dwell, click in zip(looks.dwell_seconds.tolist(), clicked, strict=True)
-            ],
-            prices=[None if null else price for price, null in zip(prices, looks.null.tolist(), strict=True)],
-            categories=catalogue.category[listed].tolist(),
-            sources=catalogue.source[listed].tolist(),
-            ages_days=catalogue.age(day, listed).tolist(),
+            clicked=list(map(int, looks.clicked)),
+            dwell_s=looks.dwell_seconds,
+            prices=[None if null else price[p] for p, null in zip(listed, looks.null, strict=True)],
+            categories=[category[p] for p in listed],
+            sources=[source[p] for p in listed],
+            ages_days=[today - launch_day[p] for p in listed],
         )
 
 

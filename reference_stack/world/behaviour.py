@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from reference_stack.world.catalogue import BoolArray, FloatArray, IntArray
+from reference_stack.world.catalogue import FloatArray, IntArray
 from reference_stack.world.presets import WorldParameters
+
+
+class View(NamedTuple):
+    """One page view in plain numbers; see `Arrivals`, whose row it is."""
+
+    ordinal: int
+    customer: int
+    patience: float
+    click_uniforms: list[float]
+    dwell_noise: list[float]
+    null_uniforms: list[float]
 
 
 @dataclass(frozen=True)
@@ -37,18 +50,26 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self.times)
 
+    @cached_property
+    def views(self) -> list[View]:
+        """The rows: for one view at a time plain numbers cost a tenth of arrays."""
+        columns = (self.ordinals, self.customers, self.patience)
+        slots = (self.click_uniforms, self.dwell_noise, self.null_uniforms)
+        return list(map(View, *(column.tolist() for column in (*columns, *slots))))
 
-@dataclass(frozen=True)
-class Looks:
-    """What one shopper did with one slate; arrays have the length of the slate."""
 
-    clicked: BoolArray
-    dwell_seconds: FloatArray
-    """Seconds on the product's page; NaN where nothing was clicked."""
-    null: BoolArray
+class Looks(NamedTuple):
+    """What one shopper did with one slate; lists have the length of the slate."""
+
+    clicked: list[bool]
+    dwell_seconds: list[float | None]
+    """Seconds on the product's page; None where nothing was clicked."""
+    null: list[bool]
     """Event rows whose price is lost on the way (sent as null): they are unusable for training."""
     value: float
     """True expected clicks of the slate, Σ_j j^−½ · P_j."""
+    best_value: float
+    """The same of the best slate there is for the customer."""
 
 
 def exposure(positions: IntArray) -> FloatArray:
@@ -91,3 +112,11 @@ def dwell_seconds(parameters: WorldParameters, probability: FloatArray, noise: F
     logit = np.log(clipped) - np.log1p(-clipped)
     mean = parameters.dwell_slope * (logit - parameters.dwell_centre)
     return np.asarray(parameters.dwell_seconds * np.exp(mean + parameters.dwell_sigma * noise))
+
+
+def dwell_of(parameters: WorldParameters, probability: float, noise: float) -> float:
+    """`dwell_seconds` of a single click."""
+    clipped = min(max(probability, 1e-12), 1.0 - 1e-12)
+    logit = math.log(clipped) - math.log1p(-clipped)
+    mean = parameters.dwell_slope * (logit - parameters.dwell_centre)
+    return parameters.dwell_seconds * math.exp(mean + parameters.dwell_sigma * noise)

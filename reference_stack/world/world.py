@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import mul
 
 import numpy as np
 
 from reference_stack.seeds import Generator, stream
-from reference_stack.world.behaviour import Arrivals, Looks, dwell_seconds, exposure
+from reference_stack.world.behaviour import Arrivals, Looks, dwell_of, exposure
 from reference_stack.world.catalogue import Catalogue, Customers, FloatArray, IntArray
 from reference_stack.world.presets import WorldParameters
 
@@ -162,25 +166,41 @@ class World:
             null_uniforms=uniforms[:, 3 + p.slots :],
         )
 
-    def look(self, arrivals: Arrivals, index: int, slate: IntArray) -> Looks:
+    def look(self, arrivals: Arrivals, index: int, slate: Sequence[int]) -> Looks:
         """What the shopper of view `index` (a row of `arrivals`) does with `slate`, at most ten products."""
-        size = len(slate)
-        probability = self.slate_probabilities(arrivals.day, int(arrivals.customers[index]), slate)
-        chance = probability * exposure(np.arange(1, size + 1))
-        clicked = arrivals.click_uniforms[index, :size] < chance
-        dwell = np.full(size, np.nan)
-        if clicked.any():
-            noise = arrivals.dwell_noise[index, :size][clicked]
-            dwell[clicked] = dwell_seconds(self.parameters, probability[clicked], noise)
+        p, view = self.parameters, arrivals.views[index]
+        probability, best_value = self._seen(arrivals.day, view.customer, slate)
+        chance = list(map(mul, probability, self._exposure))
+        clicked = [uniform < each for uniform, each in zip(view.click_uniforms, chance, strict=False)]
         return Looks(
             clicked=clicked,
-            dwell_seconds=dwell,
-            null=arrivals.null_uniforms[index, :size] < self.parameters.null_share,
-            value=float(chance.sum()),
+            dwell_seconds=[
+                dwell_of(p, each, noise) if click else None
+                for click, each, noise in zip(clicked, probability, view.dwell_noise, strict=False)
+            ],
+            null=[uniform < p.null_share for uniform in view.null_uniforms[: len(clicked)]],
+            value=sum(chance),
+            best_value=best_value,
         )
 
+    @cached_property
+    def _exposure(self) -> list[float]:
+        exposed: list[float] = exposure(np.arange(1, self.parameters.slots + 1)).tolist()
+        return exposed
+
+    def _seen(self, day: int, customer: int, slate: Sequence[int]) -> tuple[list[float], float]:
+        """P(click) of each product of a slate, and the value of the customer's best slate."""
+        table = self._table(day)
+        if table is None:
+            probability = self.slate_probabilities(day, customer, np.asarray(slate, dtype=np.int64)).tolist()
+            return probability, self.best_value(day, customer)
+        first, end = table.first_product, table.first_product + table.probability.shape[1]
+        item = table.probability.item
+        seen = [item(customer, each - first) if first <= each < end else 0.0 for each in slate]
+        return seen, table.best.item(customer)
+
     def _world_day(self, day: float) -> int:
-        today = int(np.floor(day)) + WARM_UP_DAYS
+        today = math.floor(day) + WARM_UP_DAYS
         if not 0 <= today < HORIZON_DAYS:
             raise ValueError(f"scenario day {day} is outside the {HORIZON_DAYS} days of the world")
         return today

@@ -30,9 +30,9 @@ def _mean_wait_ms(parts, workers: int, load: float, shape: float, requests: int)
         start = machine.loop.time()
         process.submit("ask", parts.Ask("x"), lambda _: replies.append(machine.loop.time() - start))
         if index + 1 < requests:
-            machine.loop.call_later(gaps[index + 1], arrive, index + 1, context=machine.network)
+            machine.loop.call_later(gaps[index + 1], arrive, index + 1)
 
-    machine.loop.call_later(gaps[0], arrive, 0, context=machine.network)
+    machine.loop.call_later(gaps[0], arrive, 0)
     machine.advance(requests, lambda: len(replies) == requests)
     machine.close()
     return 1000 * sum(replies) / requests - 10.0
@@ -129,7 +129,6 @@ def test_service_times_are_drawn_by_the_ordinal(parts) -> None:
                 lambda: process.submit(
                     "ask", parts.Ask("x"), lambda _: done.append(machine.loop.time() % 0.1)
                 ),
-                context=machine.network,
             )
         machine.advance(2.0)
         machine.close()

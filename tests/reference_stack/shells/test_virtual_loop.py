@@ -3,7 +3,8 @@ import socket
 
 import pytest
 
-from reference_stack.shells.virtual_loop import Deadlock, NoNetwork, VirtualLoop, VirtualRuntime
+from reference_stack.shells.virtual_loop import Deadlock, NoNetwork, VirtualLoop
+from reference_stack.shells.virtual_runtime import VirtualRuntime
 
 
 @pytest.fixture
