@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import platform
+import queue
 import signal
 from collections.abc import Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +29,7 @@ from chaos.runner.execute import StopSignal
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.trials import RunContext, open_trial, run_arm, trial_folder
 
+LOOK_EVERY_SECONDS = 0.2
 VIRTUAL_RUN = "virtual"
 """Stands in a virtual journal's header for the run and the date, so that equal runs have equal bytes."""
 
@@ -56,10 +59,18 @@ def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     )
     try:
         return _Board(campaign, pool).run()
+    except Interrupted:
+        for worker in multiprocessing.active_children():
+            worker.terminate()  # it stops its arm, and says so in the journal
+        raise
     except BrokenProcessPool as error:
         raise ArmFailed("a worker process died; is there enough memory?") from error
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        raise
     finally:
-        pool.shutdown(wait=not campaign.stop.asked, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 class _Board:
@@ -69,6 +80,8 @@ class _Board:
         self._campaign = campaign
         self._pool = pool
         self._results: list[TrialResult] = []
+        self._futures: dict[Future[None], tuple[str, int]] = {}
+        self._done: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
         self._left: dict[tuple[str, int], int] = {}
         self._tries: dict[tuple[str, int], int] = {}
         self._salt = _salt(campaign.planned.spec)
@@ -76,24 +89,22 @@ class _Board:
 
     def run(self) -> list[TrialResult]:
         trials = {_key(trial): trial for trial in self._campaign.planned.trials}
-        futures: dict[Future[None], tuple[str, int]] = {}
         for trial in trials.values():
-            futures |= self._submit(trial)
-        while futures:
-            again: dict[Future[None], tuple[str, int]] = {}
-            for future in as_completed(futures):
+            self._submit(trial)
+        while self._futures:
+            with contextlib.suppress(queue.Empty):
+                future = self._done.get(timeout=LOOK_EVERY_SECONDS)
                 future.result()
-                if self._campaign.stop.asked:
-                    raise Interrupted("stopped by the user")
-                key = futures[future]
+                key = self._futures.pop(future)
                 self._left[key] -= 1
                 if self._left[key] == 0:
-                    again |= self._finish(trials[key])
-            futures = again
+                    self._finish(trials[key])
+            if self._campaign.stop.asked:
+                raise Interrupted("stopped by the user")
         order = list(trials)
         return sorted(self._results, key=lambda result: order.index((result.scenario, result.seed)))
 
-    def _submit(self, trial: TrialPlan) -> dict[Future[None], tuple[str, int]]:
+    def _submit(self, trial: TrialPlan) -> None:
         open_trial(trial, self._campaign.folder)
         self._left[_key(trial)] = len(trial.arms)
         wanted = self._campaign.wanted
@@ -105,9 +116,12 @@ class _Board:
             cache=wanted.cache,
             salt=self._salt,
         )
-        return {self._pool.submit(work, replace(job, arm=arm.arm)): _key(trial) for arm in trial.arms}
+        for arm in trial.arms:
+            future = self._pool.submit(work, replace(job, arm=arm.arm))
+            self._futures[future] = _key(trial)
+            future.add_done_callback(self._done.put)
 
-    def _finish(self, trial: TrialPlan) -> dict[Future[None], tuple[str, int]]:
+    def _finish(self, trial: TrialPlan) -> None:
         """Score a trial whose arms are all done; one that is void may be tried again."""
         campaign, key = self._campaign, _key(trial)
         folder = trial_folder(campaign.folder, trial)
@@ -116,19 +130,23 @@ class _Board:
         if result.verdict is Verdict.VOID and tries <= campaign.wanted.rerun_void:
             set_aside(folder, tries)
             campaign.watcher.note(f"{key[0]}, seed {key[1]}: void; try {tries + 1}")
-            return self._submit(trial)
+            self._submit(trial)
+            return
         keep_data(campaign.wanted.keep, folder, trial, result)
         if len(campaign.planned.trials) == 1:
             replay(trial, folder, campaign.watcher)
         self._results.append(result)
         self._progress.done(self._results)
-        return {}
 
 
 def work(job: Job) -> None:
     """In a worker: one arm, its journal on disk."""
     trial = TrialPlan.model_validate_json(job.trial)
     plan: ArmPlan = next(arm for arm in trial.arms if arm.arm is job.arm)
+    stopper = signal.getsignal(signal.SIGTERM)
+    stop = stopper.stop if isinstance(stopper, _Stopper) else StopSignal()
+    if stop.asked:
+        return
     context = RunContext(
         run=VIRTUAL_RUN,
         mlchaos=version(),
@@ -137,14 +155,14 @@ def work(job: Job) -> None:
         spec=TargetSpec.model_validate_json(job.spec),
         catalogue=make_catalogue(),
         driver=VirtualDriver(),
-        stop=StopSignal(),
+        stop=stop,
         show=_unseen,
         versions=_facts(),
         cache=None if job.cache is None else ArmCache(job.cache, job.salt),
     )
     try:
         run_arm(trial, plan, context)
-    except ArmFailed:
+    except (ArmFailed, Interrupted):
         return  # the arm's journal says why, and makes the trial void
 
 
@@ -152,9 +170,20 @@ def _unseen(_plan: TrialPlan, _arm: Arm, _event: Event) -> None:
     pass
 
 
+class _Stopper:
+    """What a worker does when it is told to end: this arm and those that wait stop, and say so."""
+
+    def __init__(self) -> None:
+        self.stop = StopSignal()
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        self.stop.asked = True
+
+
 def _begin(folder: Path) -> None:
     """A worker leaves Ctrl-C to its parent, and is known to the guardian."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _Stopper())
     ProcessRecord(folder).note("worker", os.getpid())
 
 

@@ -16,6 +16,7 @@ from chaos.errors import InvalidInput, Problem
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
+_BOOLEAN = "tag:yaml.org,2002:bool"
 
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
@@ -132,6 +133,8 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+        if node.tag == _BOOLEAN and node.value.lower() not in ("true", "false"):
+            return str(node.value)  # `mode: off` means the word, as in YAML 1.2
         try:
             value: Value = self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:

@@ -33,9 +33,8 @@ class Guardian:
 
     def close(self) -> None:
         """Let it go, after the record says that nothing is left."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        with self._process:  # closes its pipes, which tells it, and waits
+            pass
 
 
 def main() -> int:

@@ -101,3 +101,9 @@ def test_any_bytes_are_read_or_refused_with_one_message(data: bytes) -> None:
     except InvalidInput as error:
         says = str(error)
     assert says.startswith("x.yaml")
+
+
+@pytest.mark.parametrize("word", ["off", "on", "no", "yes", "Off"])
+def test_words_stay_words(word: str) -> None:
+    source = parse_source("x.yaml", f"mode: {word}\nfalse: true\n".encode())
+    assert source.value == {"mode": word, "false": True}

@@ -1,0 +1,85 @@
+"""The command `mlchaos` as a test calls it: in this process, or as one of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chaos import cli
+
+REPOSITORY = Path(__file__).parent.parent
+SCENARIOS = REPOSITORY / "scenarios"
+LATE = SCENARIOS / "data" / "late-partition.yaml"
+
+CALM = """
+scenario: calm
+kind: quiet
+teaches: nothing happens, and nobody may cry
+source: tests
+days: 2d
+steady_state:
+  - probe: good_views
+    at_least: 0.9
+expect:
+  false_alarms: 0
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a command."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`command("run", "x.yaml")`: `chaos.cli.main` with these arguments, in this process."""
+
+    def command(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["mlchaos", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, said.out, said.err)
+
+    return command
+
+
+def begin(
+    *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """`mlchaos …` as a process of its own, in a folder."""
+    script = "import sys; from chaos.cli import main; sys.argv[0] = 'mlchaos'; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def complete(process: subprocess.Popen[str], *, seconds: float = 120) -> Outcome:
+    """Wait for its end."""
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"still running after {seconds} s: {out}{err}") from None
+    return Outcome(process.returncode, out, err)
