@@ -12,7 +12,7 @@ import msgspec
 from reference_stack.ports import Operation
 
 
-class Empty(msgspec.Struct, frozen=True):
+class Empty(msgspec.Struct, frozen=True, gc=False):
     """Nothing to say."""
 
 
@@ -67,7 +67,7 @@ SETTING = Operation("setting", SettingRequest, SettingReply)
 # --- serving ---------------------------------------------------------------------------------------------
 
 
-class RecommendRequest(msgspec.Struct, frozen=True):
+class RecommendRequest(msgspec.Struct, frozen=True, gc=False):
     """One page view that wants a slate. `segment` is what the shop's session knows of the customer."""
 
     view: str
@@ -76,7 +76,7 @@ class RecommendRequest(msgspec.Struct, frozen=True):
     attempt: int = 1
 
 
-class RecommendReply(msgspec.Struct, frozen=True):
+class RecommendReply(msgspec.Struct, frozen=True, gc=False):
     """Ten products, best first, and where they come from.
 
     `fallback` is empty, `last_good` or `popularity`; `defaulted` says that feature values were replaced by
@@ -139,7 +139,7 @@ Scalar = int | float | str | bool | None
 """Whatever a device may write into a field: the schema layer judges it, not the decoder."""
 
 
-class ViewEvents(msgspec.Struct, frozen=True):
+class ViewEvents(msgspec.Struct, frozen=True, gc=False):
     """The impressions of one page view, in columns of one length (ten).
 
     Loosely typed on purpose where shoppers' devices write: the schema layer judges the values. What they
@@ -165,7 +165,7 @@ class ViewEvents(msgspec.Struct, frozen=True):
     ages_days: Sequence[Scalar]
 
 
-class CollectReply(msgspec.Struct, frozen=True):
+class CollectReply(msgspec.Struct, frozen=True, gc=False):
     """What became of the rows: what is accepted or quarantined is durable."""
 
     accepted: int
@@ -190,13 +190,13 @@ ACKNOWLEDGED = Operation("acknowledged", AcknowledgedRequest, AcknowledgedReply)
 # --- features --------------------------------------------------------------------------------------------
 
 
-class LookupRequest(msgspec.Struct, frozen=True):
+class LookupRequest(msgspec.Struct, frozen=True, gc=False):
     """The online features of one customer."""
 
     customer: int
 
 
-class LookupReply(msgspec.Struct, frozen=True):
+class LookupReply(msgspec.Struct, frozen=True, gc=False):
     """A customer's row of the snapshot: sparse, `products[i]` has `values[i]`; defaulted if unknown."""
 
     snapshot: str

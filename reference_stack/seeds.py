@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.random import PCG64, Generator
 
-__all__ = ["Generator", "stream", "uniform"]
+__all__ = ["Generator", "stream", "uniform", "uniforms"]
+
+_WORDS = struct.Struct(">8Q")
 
 
 def _key(seed: int, names: tuple[str | int, ...]) -> int:
-    text = "\x1f".join([str(seed), *(str(name) for name in names)])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(_text(seed, names).encode(), digest_size=16).digest(), "big")
+
+
+def _text(seed: int, names: tuple[str | int, ...]) -> str:
+    return "\x1f".join([str(seed), *map(str, names)])
 
 
 def stream(seed: int, *names: str | int) -> Generator:
@@ -26,3 +33,15 @@ def stream(seed: int, *names: str | int) -> Generator:
 def uniform(seed: int, *names: str | int) -> float:
     """One number in [0, 1) for (`seed`, `names`), straight from the digest (about 2 µs)."""
     return float(np.float64(_key(seed, names) >> 75) * 2.0**-53)
+
+
+def uniforms(seed: int, *names: str | int) -> Iterator[float]:
+    """Numbers in [0, 1) for (`seed`, `names`) without end, eight from a digest (about 2 µs): where a few are
+    drawn for each of many things, and a generator for each would cost too much.
+    """
+    text, batch = _text(seed, names), 0
+    while True:
+        digest = hashlib.blake2b(f"{text}\x1f{batch}".encode(), digest_size=64).digest()
+        for word in _WORDS.unpack(digest):
+            yield (word >> 11) * 2.0**-53
+        batch += 1

@@ -33,6 +33,7 @@ class Online:
         self._starts = snapshot.indptr.tolist()
         self._products = snapshot.products[snapshot.indices]
         self._affinities = np.hstack([snapshot.category, snapshot.content])
+        self._replies: dict[int, LookupReply] = {}
         self._nothing = [0.0] * self._affinities.shape[1]
 
     def lookup(self, customer: int) -> LookupReply:
@@ -40,17 +41,21 @@ class Online:
 
         Someone whom the window has not seen gets zeros, marked as defaulted.
         """
+        known = self._replies.get(customer)
+        if known is not None:
+            return known
         row = self._row.get(customer)
         if row is None:
             return LookupReply(self.manifest.snapshot, self.manifest.built_day, [], [], self._nothing, True)
         start, end = self._starts[row], self._starts[row + 1]
-        return LookupReply(
+        reply = self._replies[customer] = LookupReply(
             self.manifest.snapshot,
             self.manifest.built_day,
             self._products[start:end].tolist(),
             self.snapshot.values[start:end].tolist(),
             self._affinities[row].tolist(),
         )
+        return reply
 
 
 class DamagedSnapshot(ValueError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
-import numpy as np
 
 from reference_stack.component import Component, serves
 from reference_stack.features.impressions import IntArray
@@ -35,12 +34,12 @@ from reference_stack.ports import (
 )
 from reference_stack.seeds import uniform
 from reference_stack.serving.episodes import Episodes
-from reference_stack.serving.ranking import Ranking, as_reasons, exploration, reasons
+from reference_stack.serving.exploration import explore
+from reference_stack.serving.ranking import Ranking, as_reasons, reasons
 from reference_stack.serving.recommendations import RecommendationLog, Recommended, recommendation_id
 from reference_stack.serving.versions import Versions
 from reference_stack.settings import LayerSettings, ServingSettings
 from reference_stack.telemetry import Telemetry
-from reference_stack.trainer.scorer import explore
 from reference_stack.world import Catalogue
 
 LAST_GOOD = "last_good"
@@ -48,7 +47,7 @@ POPULARITY = "popularity"
 _REMEMBERED = 10_000
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What will be shown, exploration apart, and where it comes from."""
 
     slate: IntArray
@@ -94,7 +93,8 @@ class Serving(Component[ServingSettings]):
         self._log = RecommendationLog(folder)
         self._remembered: dict[int, LookupReply] = {}
         self._restored = False
-        self._lacking = Episodes(self.layers.at(Hook.REQUEST), runtime, telemetry.metrics)
+        self._gates = self.layers.at(Hook.REQUEST)
+        self._lacking = Episodes(self._gates, runtime, telemetry.metrics)
         self._configuration = ""
         self._note_configuration()
 
@@ -239,9 +239,10 @@ class Serving(Component[ServingSettings]):
         """The customer's features. Raises a PortError, sooner where a layer would answer all the same."""
         waits = self.settings.give_up_ms
         watch: Task | None = None
-        if self._some(Mode.ENFORCE):
+        modes = [gate.mode for gate in self._gates]
+        if Mode.ENFORCE in modes:
             waits = min(waits, self.settings.features_timeout_ms)
-        elif self._some(Mode.OBSERVE):
+        elif Mode.OBSERVE in modes:
             watch = self.runtime.spawn(self._would_have_acted(customer))
         metrics = self.telemetry.metrics
         metrics.add("lookup_total")
@@ -261,7 +262,7 @@ class Serving(Component[ServingSettings]):
         self._lacking.ask("features", TimedOut.__name__, last_good=customer in self._remembered)
 
     def _some(self, mode: Mode) -> bool:
-        return any(host.mode is mode for host in self.layers.at(Hook.REQUEST))
+        return any(gate.mode is mode for gate in self._gates)
 
     def _note_age(self, features: LookupReply) -> None:
         self.telemetry.metrics.set("feature_age_days", self.runtime.day() - features.built_day)
@@ -275,17 +276,14 @@ class Serving(Component[ServingSettings]):
     def _explored(self, request: RecommendRequest, answer: Answer) -> RecommendReply:
         """The reply, with some slots explored; it is in the log when this returns."""
         share = self.settings.explore_share
-        slate, features = answer.slate, answer.features
-        explored: list[int] = []
-        uniforms = exploration(self._seed, request.view, share, len(slate))
-        if uniforms is not None:
-            changed = explore(slate, answer.live, uniforms, share)
-            slate, explored = changed.slate, np.flatnonzero(changed.explored).tolist()
+        slate, live, features = answer.slate.tolist(), answer.live, answer.features
+        explored = explore(self._seed, request.view, share, slate, int(live[0]), len(live)) if slate else []
+        if explored:
             self.telemetry.metrics.add("explored_slots_total", len(explored))
         day = self.runtime.day()
         reply = RecommendReply(
             recommendation=recommendation_id(self.name, day, request.view, request.attempt),
-            slate=slate.tolist(),
+            slate=slate,
             version=answer.version,
             build=self.build,
             replica=self.name,
@@ -306,12 +304,12 @@ class Serving(Component[ServingSettings]):
                 build=self.build,
                 replica=self.name,
                 slate=reply.slate,
-                live=len(answer.live),
+                live=len(live),
                 explore_share=share,
+                features="" if features is None else self._log.name_of(features, self.name, day),
                 fallback=reply.fallback,
                 explored=explored,
-            ),
-            features,
+            )
         )
         return reply
 

@@ -1,19 +1,16 @@
-"""One version of the model made ready to answer: slates, popularity, exploration, and the reasons behind."""
+"""One version of the model made ready to answer: slates, popularity, and the reasons behind."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from reference_stack.features.impressions import FloatArray, Impressions, IntArray
+from reference_stack.features.impressions import Impressions, IntArray
 from reference_stack.features.snapshot import Snapshot
 from reference_stack.messages import LookupReply, Reason
 from reference_stack.ports import Failed, ModelVersion
-from reference_stack.seeds import stream, uniform
 from reference_stack.serving.recommendations import Recommended
 from reference_stack.trainer.model import FEATURES, Model, describe
-from reference_stack.trainer.scorer import Scorer
+from reference_stack.trainer.scorer import Scorer, best
 from reference_stack.world import Catalogue
 
 
@@ -25,28 +22,31 @@ class Ranking:
         self.model = model
         self.day = day
         self.live = catalogue.live(day)
-        self._scorer = Scorer.of(model, catalogue, day, self.live, model.products)
+        scorer = Scorer.of(model, catalogue, day, self.live, model.products)
+        self._candidates = scorer.products
+        self._shared, self._item, self._fold = scorer.shared, scorer.item, scorer.fold
         self._affinities = model.segment_category.shape[1] + catalogue.embedding.shape[1]
-        self._width = len(model.products) + self._affinities
-        # By product id + 1; products that nobody knows, and the places before and after, lead past the row.
-        self._column = np.full(len(catalogue) + 2, self._width, dtype=np.int64)
-        self._column[model.products + 1] = np.arange(len(model.products))
-        known = np.searchsorted(model.products, self._scorer.products)
-        self._popular = self._scorer.products[np.argsort(-model.popularity[known], kind="stable")]
+        self._column = {product: column for column, product in enumerate(model.products.tolist())}
+        known = np.searchsorted(model.products, scorer.products)
+        self._popular = scorer.products[np.argsort(-model.popularity[known], kind="stable")]
 
     def slate(self, features: LookupReply, segment: int, slots: int) -> IntArray:
-        """The best `slots` products for a customer with these features.
+        """The best `slots` products for a customer with these features: `Scorer.slate` from a sparse row.
 
         Raises Failed for features of another shape than the model's.
         """
-        if len(features.affinities) != self._affinities or len(features.products) != len(features.values):
+        products, values = features.products, features.values
+        if len(features.affinities) != self._affinities or len(products) != len(values):
             raise Failed(f"{len(features.affinities)} affinities looked up, {self._affinities} expected")
-        row = np.zeros(self._width + 1)
-        row[self._column.take(np.asarray(features.products, dtype=np.int64) + 1, mode="clip")] = (
-            features.values
-        )
-        row[self._width - self._affinities : self._width] = features.affinities
-        return filled(self._scorer.slate(row[:-1], self._known(segment), slots), self.live, slots)
+        find = self._column.get
+        columns = [find(product, -1) for product in products]
+        if -1 in columns:  # products that nobody knows any more
+            values = [value for value, column in zip(values, columns, strict=True) if column >= 0]
+            columns = [column for column in columns if column >= 0]
+        taste = np.array(values, dtype=np.float64) @ self._fold[columns]
+        scores = np.concatenate((taste, features.affinities)) @ self._item
+        scores += self._shared[self._known(segment)]
+        return filled(self._candidates[best(scores, slots)], self.live, slots)
 
     def popular(self, slots: int) -> IntArray:
         """The live products of the highest smoothed click rate: the same for everybody."""
@@ -62,24 +62,6 @@ def filled(slate: IntArray, live: IntArray, slots: int) -> IntArray:
         return slate
     newest = live[::-1]
     return np.concatenate([slate, newest[~np.isin(newest, slate)]])[:slots]
-
-
-def exploration(seed: int, view: str, share: float, slots: int) -> FloatArray | None:
-    """Uniforms (2, slots) for `reference_stack.trainer.scorer.explore`, or None if no slot is explored.
-
-    The first explored slot is drawn by its geometric distribution, from one digest: so that four views in
-    five, which explore nothing, do not pay for a generator. The same view draws the same in every arm.
-    """
-    if share <= 0.0:
-        return None
-    draw = uniform(seed, "explore", view)
-    first = 0 if share >= 1.0 else int(math.log1p(-draw) / math.log1p(-share))
-    if first >= slots:
-        return None
-    uniforms = stream(seed, "explored", view).random((2, slots))
-    uniforms[0, :first] = 1.0
-    uniforms[0, first] = 0.0
-    return uniforms
 
 
 def reasons(

@@ -20,7 +20,7 @@ from reference_stack.ports import Folder
 _BATCH = 64
 
 
-class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
+class Recommended(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One recommendation as it left the replica.
 
     `features` names the features it was made from (empty: none), so that the ranker's terms can be computed
@@ -101,25 +101,32 @@ class RecommendationLog:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
+        self._day: int | None = None
         self._file = ""
         self._pending: list[Recommended] = []
         self._features: dict[str, LookupReply | None] = {}
         """By name; None once they are written."""
 
-    def add(self, entry: Recommended, features: LookupReply | None) -> None:
-        """Take an entry and its features; durable after the next `flush`, at the latest after 64 more."""
-        file = _file(entry.replica, int(entry.day // 1))
-        if file != self._file:
-            self.flush()
-            self._file = file
-            self._features.clear()
-        if features is not None:
-            name = hashlib.blake2b(_pack(features), digest_size=8).hexdigest()
-            self._features.setdefault(name, features)
-            entry = msgspec.structs.replace(entry, features=name)
+    def name_of(self, features: LookupReply, replica: str, day: float) -> str:
+        """The name that an entry of `day` gives to its features, which are noted."""
+        self._turn_to(replica, day)
+        name = hashlib.blake2b(_pack(features), digest_size=8).hexdigest()
+        self._features.setdefault(name, features)
+        return name
+
+    def add(self, entry: Recommended) -> None:
+        """Take an entry; durable after the next `flush`, at the latest after 64 more."""
+        self._turn_to(entry.replica, entry.day)
         self._pending.append(entry)
         if len(self._pending) >= _BATCH:
             self.flush()
+
+    def _turn_to(self, replica: str, day: float) -> None:
+        whole = int(day // 1)
+        if whole != self._day:
+            self.flush()
+            self._day, self._file = whole, _file(replica, whole)
+            self._features.clear()
 
     def flush(self) -> None:
         """Write what is pending, features first."""

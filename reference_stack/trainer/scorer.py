@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference_stack.features.impressions import BoolArray, FloatArray, IntArray
+from reference_stack.features.impressions import FloatArray, IntArray
 from reference_stack.trainer.model import FEATURES, Model, aligned
 from reference_stack.world import Catalogue
 
@@ -68,10 +68,11 @@ class Scorer:
 
     def slate(self, row: FloatArray, segment: int, k: int = 10) -> IntArray:
         """The k best candidates, best first, ties by id; fewer if there are fewer."""
-        return self.products[_best(self.scores(row, segment), k)]
+        return self.products[best(self.scores(row, segment), k)]
 
 
-def _best(scores: FloatArray, k: int) -> IntArray:
+def best(scores: FloatArray, k: int) -> IntArray:
+    """The places of the k highest scores, highest first, ties by place; NaN comes last."""
     if len(scores) <= _SORTED_WHOLE:
         return np.argsort(-scores, kind="stable")[:k]
     limit = np.partition(scores, -k)[-k]
@@ -79,32 +80,3 @@ def _best(scores: FloatArray, k: int) -> IntArray:
         return np.argsort(-scores, kind="stable")[:k]
     front = np.flatnonzero(scores >= limit)
     return np.asarray(front[np.argsort(-scores[front], kind="stable")[:k]])
-
-
-@dataclass(frozen=True)
-class Explored:
-    """A slate of which some slots were replaced at random; arrays have the length of the slate."""
-
-    slate: IntArray
-    explored: BoolArray
-    propensity: FloatArray
-    """Chance that the slot held what it holds, given the slate before exploration."""
-
-
-def explore(slate: IntArray, live: IntArray, uniforms: FloatArray, share: float = 0.02) -> Explored:
-    """Replace each slot with chance `share` by a random live product that is not in the slate.
-
-    `uniforms` (2, ≥ k): row 0 decides whether, row 1 which; as many are needed whatever happens.
-    """
-    size = len(slate)
-    explored = uniforms[0, :size] < share
-    kept = np.full(size, 1.0 - share)
-    if not explored.any():
-        return Explored(slate, explored, kept)
-    changed = slate.copy()
-    outside = max(1, len(live) - size)
-    for slot in np.flatnonzero(explored):
-        pool = live[(live[:, None] != changed).all(axis=1)]
-        if len(pool):
-            changed[slot] = pool[int(uniforms[1, slot] * len(pool))]
-    return Explored(changed, explored, np.where(explored, share / outside, kept))

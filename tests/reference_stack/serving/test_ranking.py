@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import numpy as np
 import pytest
 
 from reference_stack.calibration import Release, Shop
-from reference_stack.features.snapshot import popularity_slate
+from reference_stack.features.manifest import Manifest
+from reference_stack.features.online import Online
+from reference_stack.features.snapshot import customer_row, popularity_slate
 from reference_stack.messages import LookupReply
 from reference_stack.ports import Failed, ModelVersion
-from reference_stack.serving.ranking import Ranking, exploration, filled
+from reference_stack.serving.ranking import Ranking, filled
 from reference_stack.trainer.model import ModelParameters, fit
+from reference_stack.trainer.scorer import Scorer
 
 
 @pytest.fixture
@@ -64,25 +65,12 @@ def test_a_short_slate_is_filled_with_the_newest() -> None:
     assert filled(np.array([1, 2, 3]), live, 3).tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
-def test_each_slot_is_explored_with_its_share(share: float) -> None:
-    views = 4000
-    counts = np.zeros(10)
-    for view in range(views):
-        uniforms = exploration(1, f"0-{view}", share, 10)
-        if uniforms is not None:
-            counts += uniforms[0] < share
-    assert np.abs(counts / views - share).max() < 4.5 * np.sqrt(share * (1 - share) / views)
-
-
-def test_the_extremes_of_exploration() -> None:
-    assert exploration(1, "0-1", 0.0, 10) is None
-    everything: Any = exploration(1, "0-1", 1.0, 10)
-    assert (everything[0] < 1.0).all()
-
-
-def test_a_view_explores_alike_in_every_arm() -> None:
-    first, second = (exploration(3, "5-17", 0.5, 10) for _ in range(2))
-    assert first is not None
-    assert second is not None
-    assert (first == second).all()
+def test_a_slate_is_the_scorers(shop: Shop, releases: list[Release], ranking: Ranking) -> None:
+    release, day = releases[0], 0
+    live = shop.world.live_products(day)
+    scorer = Scorer.of(release.model, shop.world.catalogue, day, live, release.snapshot.products)
+    manifest = Manifest("s", day, 0.0, -1, [], [], 0, 0, 0, "", "b1")
+    online = Online(manifest, release.snapshot)
+    for customer in range(0, 300, 17):
+        expected = scorer.slate(customer_row(release.snapshot, customer), 2)
+        assert ranking.slate(online.lookup(customer), 2, 10).tolist() == expected.tolist()

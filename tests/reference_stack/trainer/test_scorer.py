@@ -8,7 +8,7 @@ from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import build, customer_row
 from reference_stack.seeds import stream
 from reference_stack.trainer.model import describe, fit
-from reference_stack.trainer.scorer import Scorer, _best, explore
+from reference_stack.trainer.scorer import Scorer, best
 from reference_stack.world import World, preset
 
 
@@ -98,30 +98,5 @@ def test_broken_weights_still_make_a_slate(made):
 def test_many_candidates_are_ranked_as_few_are():
     scores = np.round(stream(1, "test", "scores").standard_normal(5000), 1)
 
-    assert _best(scores, 40).tolist() == np.argsort(-scores, kind="stable")[:40].tolist()
-    assert len(_best(scores * np.nan, 10)) == 10
-
-
-def test_exploration_replaces_few_slots_and_says_which():
-    live = np.arange(100)
-    slate = np.arange(10)
-    uniforms = stream(1, "test", "explore").random((4000, 2, 10))
-    results = [explore(slate, live, u) for u in uniforms]
-    share = np.mean([r.explored.mean() for r in results])
-    replaced = np.concatenate([r.slate[r.explored] for r in results])
-
-    assert share == pytest.approx(0.02, abs=0.003)
-    assert all(len(np.unique(r.slate)) == 10 for r in results)
-    assert all((r.slate == slate)[~r.explored].all() for r in results)
-    assert replaced.min() >= 10
-    assert np.bincount(replaced // 10).tolist()[1:] == pytest.approx([len(replaced) / 9] * 9, rel=0.4)
-    assert results[0].propensity[~results[0].explored] == pytest.approx(0.98)
-    explored = next(r for r in results if r.explored.any())
-    assert explored.propensity[explored.explored] == pytest.approx(0.02 / 90)
-
-
-def test_exploration_with_nothing_else_on_sale_leaves_the_slate():
-    slate = np.arange(10)
-
-    assert explore(slate, slate, np.zeros((2, 10))).slate.tolist() == slate.tolist()
-    assert slate.tolist() == list(range(10))
+    assert best(scores, 40).tolist() == np.argsort(-scores, kind="stable")[:40].tolist()
+    assert len(best(scores * np.nan, 10)) == 10

@@ -1,0 +1,40 @@
+"""Which slots of a slate are explored, and what is shown in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from reference_stack.seeds import uniforms
+
+
+def explore(seed: int, view: str, share: float, slate: list[int], first: int, count: int) -> list[int]:
+    """Replace each slot of `slate`, in place, with chance `share`; the slots (from 0) that were replaced.
+
+    What is shown there is drawn evenly from the `count` products on sale, ids from `first` without a gap,
+    less those in the slate: where there are no others the slot stays as it is, and counts as explored all
+    the same. The same view explores the same slots in every arm.
+    """
+    if share <= 0.0:
+        return []
+    draws = uniforms(seed, "explore", view)
+    explored = list(_slots(draws, share, len(slate)))
+    for slot, draw in zip(explored, draws, strict=False):
+        taken = sorted(product for product in set(slate) if first <= product < first + count)
+        if len(taken) == count:
+            continue
+        product = first + int(draw * (count - len(taken)))
+        for each in taken:
+            product += each <= product
+        slate[slot] = product
+    return explored
+
+
+def _slots(draws: Iterator[float], share: float, slots: int) -> Iterator[int]:
+    """The gaps between explored slots are geometric: most views explore none, and cost one draw."""
+    slot, kept = -1, math.log1p(-share) if share < 1.0 else -math.inf
+    while True:
+        slot += 1 + int(math.log1p(-next(draws)) / kept)
+        if slot >= slots:
+            return
+        yield slot
