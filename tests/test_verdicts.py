@@ -1,0 +1,183 @@
+"""Whole runs in virtual time, from the command line to the verdict: the real stack, all layers, one seed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.verdict import LayerResult, Results, TrialResult
+from tests.command import LATE, Command, Outcome, begin, complete, in_process
+
+VIRTUAL = ("--target", "reference-virtual", "--seed", "1")
+ARMS = ("defended", "control", "undefended", "bare")
+
+
+@pytest.fixture
+def mlchaos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    monkeypatch.chdir(tmp_path)
+    return in_process(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome, Path]:
+    """`late-partition` run in two processes that share nothing, not even the seed of their hashes."""
+    folder = tmp_path_factory.mktemp("twice")
+    outcomes = []
+    for name, seed, jobs in (("one", "1", 2), ("other", "2", 1)):
+        arguments = ("run", "late-partition", *VIRTUAL, "--no-cache", "--out", name, "--jobs", jobs)
+        outcomes.append(complete(begin(*arguments, folder=folder, environment={"PYTHONHASHSEED": seed})))
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes
+    return folder / "one", outcomes[0], folder / "other"
+
+
+def trial_of(outcome: Outcome) -> TrialResult:
+    (trial,) = Results.model_validate_json(outcome.out).trials
+    return trial
+
+
+def saying(trial: TrialResult, about: str) -> tuple[str, str]:
+    (reason,) = [reason for reason in trial.reasons if reason.about == about]
+    return reason.verdict, reason.says
+
+
+def layer(trial: TrialResult, name: str) -> LayerResult:
+    return next(result for result in trial.layers if result.layer == name)
+
+
+def test_late_partition_passes_and_says_why(twice: tuple[Path, Outcome, Path]) -> None:
+    folder, outcome, _ = twice
+    results = json.loads((folder / "results.json").read_text())
+    (trial,) = results["trials"]
+    assert results["verdict"] == trial["verdict"] == "passed"
+    assert {reason["verdict"] for reason in trial["reasons"]} == {"passed"}
+    (fault,) = trial["faults"]
+    assert fault["effective_day"] == pytest.approx(4.2, abs=0.1)
+    assert fault["detection"]["layer"] in ("volume", "freshness")
+    assert fault["containment"]["ratio"] >= 0.9
+    assert "hold" in fault["containment"]["by"]
+    assert trial["harm"]["undefended"]["defective_views"] > 100
+    assert trial["harm"]["defended"]["defective_views"] == 0
+    for words in ("PASSED", "first detection  volume", "containment", "recovery", "report ", "journal "):
+        assert words in outcome.out
+    assert (folder / "report.html").is_file()
+
+
+def test_equal_runs_have_equal_journals_byte_for_byte(twice: tuple[Path, Outcome, Path]) -> None:
+    one, _, other = twice
+    for arm in ARMS:
+        name = f"late-partition-1/journal-{arm}.jsonl"
+        assert (one / name).read_bytes() == (other / name).read_bytes(), arm
+
+
+def test_report_scores_again_and_finds_the_same(twice: tuple[Path, Outcome, Path], mlchaos: Command) -> None:
+    folder, outcome, _ = twice
+    before = (folder / "results.json").read_bytes()
+    page = (folder / "report.html").read_bytes()
+    (folder / "results.json").unlink()
+    (folder / "report.html").unlink()
+    again = mlchaos("report", folder)
+    assert again.code == 0
+    assert (folder / "results.json").read_bytes() == before
+    assert (folder / "report.html").read_bytes() == page
+    answer = again.out.partition("\nreport ")[0]
+    assert answer.strip()
+    assert answer in outcome.out
+
+
+def test_without_both_data_gates_it_fails_and_says_who_was_missing(mlchaos: Command) -> None:
+    holes = ("--hole", "freshness", "--hole", "volume")
+    outcome = mlchaos("run", "late-partition", *VIRTUAL, *holes, "--out", "run", "--json")
+    assert outcome.code == 1
+    trial = trial_of(outcome)
+    assert trial.verdict == "failed"
+    assert trial.not_armed == ["freshness", "volume"]
+    verdict, says = saying(trial, "detected")
+    assert verdict == "failed"
+    assert "not armed: volume, freshness" in says
+    assert "nobody else saw it either" in says
+    assert "not armed: freshness, volume" in saying(trial, "contained")[1]
+    assert trial.faults[0].detection is None
+    assert layer(trial, "freshness").outcome == layer(trial, "volume").outcome == "not armed"
+    assert trial.harm["defended"]["defective_views"] == trial.harm["undefended"]["defective_views"]  # type: ignore[index]
+    screen = mlchaos("report", "run")
+    assert screen.code == 0
+    assert "FAILED" in screen.out
+    assert "not armed        freshness, volume" in screen.out
+
+
+def test_without_one_of_them_the_other_sees_it(mlchaos: Command) -> None:
+    outcome = mlchaos("run", "late-partition", *VIRTUAL, "--hole", "volume", "--out", "run", "--json")
+    trial = trial_of(outcome)
+    assert saying(trial, "detected")[0] == "passed"
+    assert trial.faults[0].detection is not None
+    assert trial.faults[0].detection.layer == "freshness"
+    assert layer(trial, "volume").outcome == "not armed"
+
+
+def test_without_hold_it_is_detected_and_not_contained(mlchaos: Command) -> None:
+    outcome = mlchaos("run", "late-partition", *VIRTUAL, "--hole", "hold", "--out", "run", "--json")
+    assert outcome.code == 1
+    trial = trial_of(outcome)
+    assert saying(trial, "detected")[0] == "passed"
+    verdict, says = saying(trial, "contained")
+    assert verdict == "failed"
+    assert "not armed: hold" in says
+    assert trial.faults[0].containment is not None
+    assert trial.faults[0].containment.ratio < 0.5
+    assert layer(trial, "hold").outcome == "not armed"
+
+
+def test_layers_that_observe_say_who_would_have_acted_and_when(mlchaos: Command) -> None:
+    outcome = mlchaos(
+        "run", "late-partition", *VIRTUAL, "--set", "layer.*.mode=observe", "--out", "run", "--json"
+    )
+    assert outcome.code == 1
+    trial = trial_of(outcome)
+    assert {result.mode for result in trial.layers} == {"observe"}
+    assert {result.first_acted_day for result in trial.layers} == {None}
+    would = {result.layer: result.would_have_acted_day for result in trial.layers}
+    assert would["volume"] == pytest.approx(4.15, abs=0.1)
+    assert would["freshness"] == pytest.approx(5.15, abs=0.1)
+    says = saying(trial, "contained")[1]
+    assert f"would have acted: volume on day {would['volume']:.2f}" in says
+    assert trial.alerts == []
+    assert f"would have acted on day {would['freshness']:.2f}" in mlchaos("report", "run").out
+
+
+def test_slow_features_passes(mlchaos: Command) -> None:
+    outcome = mlchaos("run", "slow-features", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 0
+    trial = trial_of(outcome)
+    assert trial.faults[0].detection is not None
+    assert trial.faults[0].detection.layer == "fallback"
+    harm = {arm: kinds["slow_views"] for arm, kinds in trial.harm.items()}  # type: ignore[index]
+    assert (harm["undefended"] or 0) > 100 * ((harm["defended"] or 0) + 1)  # type: ignore[index]
+
+
+def test_a_fault_that_cannot_bite_is_void(mlchaos: Command, tmp_path: Path) -> None:
+    """Held for a day from day 3.1, the partition is there again on day 4.1, before it is due on day 4.15."""
+    text = LATE.read_text().replace("days: 14d", "days: 7d").replace("held_days: 5d", "held_days: 1d")
+    (tmp_path / "toothless.yaml").write_text(text.replace("at: 3.5d", "at: 3.1d"))
+    outcome = mlchaos("run", "toothless.yaml", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 2
+    trial = trial_of(outcome)
+    assert trial.verdict == "void"
+    verdict, says = saying(trial, "effect")
+    assert verdict == "void"
+    assert "late_partition" in says
+    assert "undefended" in says
+    assert trial.faults[0].effective_day is None
+    assert "VOID" in mlchaos("report", "run").out
+
+
+def test_a_fault_that_does_no_harm_proves_nothing(mlchaos: Command, tmp_path: Path) -> None:
+    """Two milliseconds are seen by the fault's own probe, and by no shopper."""
+    slow = (LATE.parent.parent / "features" / "slow-features.yaml").read_text()
+    (tmp_path / "gentle.yaml").write_text(slow.replace("delay_ms: 225ms", "delay_ms: 2ms"))
+    outcome = mlchaos("run", "gentle.yaml", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 2
+    trial = trial_of(outcome)
+    assert saying(trial, "effect")[0] == "passed"
+    assert saying(trial, "contained")[0] == "void"
