@@ -1,0 +1,137 @@
+"""What targets/k9s.yaml says of the stack, against the stack itself: neither imports the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+
+from chaos.app import make_files
+from chaos.domain.target import DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
+from reference_stack.assembly import DATA_LINKS, FOLDERS, LAYERS, LINKS, WORLD_LAYERS
+from reference_stack.collector.component import Collector
+from reference_stack.component import Component
+from reference_stack.features.component import Features
+from reference_stack.layers.contract import Layer, Mode
+from reference_stack.layers.host import load
+from reference_stack.monitor.component import Monitor
+from reference_stack.oncall.component import OnCall
+from reference_stack.orchestrator.component import Orchestrator
+from reference_stack.registry.served import RegistryService
+from reference_stack.serving.component import Serving
+from reference_stack.settings import COMPONENTS, LayerSettings, ShopSettings, StackSettings
+from reference_stack.shop.component import Shop
+from reference_stack.trainer.component import Trainer
+from reference_stack.world import PRESETS
+
+CLASSES: Mapping[str, type[Component]] = {  # type: ignore[type-arg]
+    "collector": Collector,
+    "features": Features,
+    "trainer": Trainer,
+    "registry": RegistryService,
+    "serving-a": Serving,
+    "serving-b": Serving,
+    "orchestrator": Orchestrator,
+    "monitor": Monitor,
+    "oncall": OnCall,
+    "shop": Shop,
+}
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "number": (float,),
+    "days": (float,),
+    "ms": (float,),
+    "share": (float,),
+    "boolean": (bool,),
+    "text": (str,),
+    "names": (list,),
+}
+
+
+@pytest.fixture(scope="module", params=["k9s", "reference-local", "reference-virtual"])
+def spec(request: pytest.FixtureRequest) -> TargetSpec:
+    return make_files().target(request.param)[0]
+
+
+def layer_class(name: str) -> type[Layer]:
+    return load(name, LayerSettings(use=LAYERS[name]))
+
+
+def defaults_of(name: str) -> dict[str, object]:
+    encoded = msgspec.json.encode(msgspec.convert({}, layer_class(name).Parameters))
+    defaults: dict[str, object] = msgspec.json.decode(encoded)
+    return defaults
+
+
+def test_the_components(spec: TargetSpec) -> None:
+    assert sorted(spec.components) == sorted(COMPONENTS)
+    assert sorted(CLASSES) == sorted(COMPONENTS)
+
+
+def test_the_network_links(spec: TargetSpec) -> None:
+    told = {
+        name: (sorted(link.from_), link.to)
+        for name, link in spec.links.items()
+        if isinstance(link, NetworkLink)
+    }
+    assert told == {name: (sorted(link.callers), link.callee) for name, link in LINKS.items()}
+
+
+def test_the_data_links(spec: TargetSpec) -> None:
+    told = {name: link for name, link in spec.links.items() if isinstance(link, DataLink)}
+    assert sorted(told) == sorted(DATA_LINKS)
+    for name, (source, sink) in DATA_LINKS.items():
+        assert sorted(told[name].from_) == sorted(FOLDERS[source]), name
+        assert (told[name].to,) == FOLDERS[sink], name
+        assert told[name].due == StackSettings().features.due_days, name
+        if spec.driver.kind == "local":
+            assert spec.driver.settings["folders"][name] == {"source": source, "sink": sink}
+
+
+def test_the_layers_and_who_asks_them(spec: TargetSpec) -> None:
+    asked_by = {
+        name: sorted(component for component, cls in CLASSES.items() if layer_class(name).hook in cls.hooks)
+        for name in LAYERS
+    }
+    assert {name: sorted(layer.asked_by) for name, layer in spec.layers.items()} == asked_by
+    assert all(layer.default.value == LayerSettings(use="").mode.value for layer in spec.layers.values())
+    assert [mode.value for mode in Mode] == ["off", "observe", "enforce"]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_parameters_of_a_layer(spec: TargetSpec, name: str) -> None:
+    layer: LayerSpec = spec.layers[name]
+    defaults = defaults_of(name)
+    assert list(layer.parameters) == list(defaults)
+    for key, parameter in layer.parameters.items():
+        assert parameter.default == defaults[key], key
+        assert type(defaults[key]) in TYPES[parameter.type], key
+        assert (parameter.type == "days") == key.endswith("_days"), key
+        assert (parameter.type == "ms") == key.endswith("_ms"), key
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_the_file_allows_the_layer_takes(spec: TargetSpec, name: str) -> None:
+    """Its default, and both ends of its range, in the shape in which the harness hands them over."""
+    for key, parameter in spec.layers[name].parameters.items():
+        for value in (parameter.default, parameter.at_least, parameter.at_most):
+            if value is not None:
+                taken = parameter.read(as_given(parameter, value))
+                msgspec.convert({key: taken}, layer_class(name).Parameters)
+
+
+def as_given(parameter: Parameter, value: object) -> object:
+    """A bound is a float in the file; a whole number is asked for as one."""
+    return int(value) if parameter.type == "integer" and isinstance(value, float) else value
+
+
+def test_limits_of_worlds_are_parameters_of_layers(spec: TargetSpec) -> None:
+    for layers in WORLD_LAYERS.values():
+        for name, parameters in layers.items():
+            assert set(parameters) <= set(spec.layers[name].parameters)
+
+
+def test_the_worlds_and_the_normal_page_view(spec: TargetSpec) -> None:
+    assert spec.worlds == [world.name for world in PRESETS]
+    assert spec.normal_ms == ShopSettings().normal_ms
