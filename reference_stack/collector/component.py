@@ -20,7 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reference_stack.collector.book import Book
-from reference_stack.collector.log import PER_ROW, EventLog, encode_line, event_ids, pick, row_count
+from reference_stack.collector.log import PER_ROW, EventLog, encode_line, pick, row_count
 from reference_stack.collector.partition import encode, partition_name, sha256
 from reference_stack.component import Component, serves
 from reference_stack.layers.contract import Hook
@@ -77,8 +77,8 @@ class Collector(Component[CollectorSettings]):
         self._log = EventLog(folder)
         self._closing: float = self._book.through
         self._rows: dict[int, int] = {}
-        self._ids: dict[int, set[str]] = {}
-        self._known: set[str] = set()
+        self._seen: dict[int, dict[str, list[object]]] = {}
+        """Positions in the log by its day and their view."""
         self._unsure: set[int] = set(self._log.days())
         try:
             self._recover()
@@ -90,9 +90,10 @@ class Collector(Component[CollectorSettings]):
         for day in sorted(self._unsure):
             if self._log.repair(day):
                 self.telemetry.metrics.add("collector_log_repaired_total")
-            ids = self._log.read(day)["event_id"]
-            self._rows[day], self._ids[day] = len(ids), set(ids)
-            self._known |= self._ids[day]
+            columns = self._log.read(day)
+            self._rows[day], self._seen[day] = len(columns["event_id"]), {}
+            for view, position in zip(columns["view"], columns["position"], strict=True):
+                self._seen[day].setdefault(str(view), []).append(position)
             self._unsure.discard(day)
         self.telemetry.metrics.set("collector_log_damaged_lines", self._log.damaged_lines)
 
@@ -119,12 +120,17 @@ class Collector(Component[CollectorSettings]):
 
     def _judge(self, events: ViewEvents, now_day: float) -> Mapping[int, str]:
         bad: Mapping[int, str] = {}
-        evidence = Rows(events=events, seen=self._known.__contains__, day=now_day)
+        first = not any(events.view in views for views in self._seen.values())
+        evidence = Rows(events=events, seen=self._was_seen, day=now_day, first=first)
         for gate in self._gates:
             decision = gate.ask(evidence, day=now_day, linger_days=_LINGER_DAYS)
             if decision.acts and decision.rows:
                 bad = {**decision.rows, **bad}
         return bad
+
+    def _was_seen(self, event_id: str) -> bool:
+        view, _, position = event_id.rpartition(":")
+        return any(position in map(str, views.get(view, ())) for views in self._seen.values())
 
     def _keep(self, events: ViewEvents, rows: int, now_day: float) -> None:
         day, late = self._partition_of(events.day, now_day)
@@ -132,9 +138,7 @@ class Collector(Component[CollectorSettings]):
         self._log.append(day, events)
         self._unsure.discard(day)
         self._rows[day] = self._rows.get(day, 0) + rows
-        ids = event_ids(events.view, events.positions)
-        self._ids.setdefault(day, set()).update(ids)
-        self._known.update(ids)
+        self._seen.setdefault(day, {}).setdefault(str(events.view), []).extend(events.positions)
         self.telemetry.metrics.add("collector_accepted_rows_total", rows)
         if late:
             self.telemetry.metrics.add("collector_late_rows_total", rows)
@@ -212,8 +216,7 @@ class Collector(Component[CollectorSettings]):
         # The last day's log stays for one more: a view sent again after midnight is still known.
         for old in [known for known in self._rows if known < day]:
             self._log.forget(old)
-            del self._rows[old], self._ids[old]
-        self._known = set().union(*self._ids.values())
+            del self._rows[old], self._seen[old]
 
     def _storage_failed(self, what: str, error: OSError) -> None:
         self.telemetry.metrics.add("collector_storage_errors_total")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -74,11 +75,6 @@ def pick(events: ViewEvents, rows: Sequence[int]) -> ViewEvents:
     return replace(events, **fields)
 
 
-def event_ids(view: object, positions: Sequence[object]) -> list[str]:
-    """The identifier of each impression: `view:position`."""
-    return [f"{view}:{position}" for position in positions]
-
-
 def encode_line(events: msgspec.Struct) -> bytes:
     """One line. NaN and infinities become null; what JSON cannot hold becomes text."""
     try:
@@ -130,15 +126,15 @@ class EventLog:
 
         A line that cannot be read, which no crash of the process leaves behind, is counted and left out.
         """
-        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         name = _name(day)
         data = self._folder.read(name) if self._folder.exists(name) else b""
+        lines = []
         for line in data[: data.rfind(b"\n") + 1].split(b"\n")[:-1]:
             try:
-                _extend(columns, _decoder.decode(line))
+                lines.append(_decoder.decode(line))
             except msgspec.DecodeError:
                 self.damaged_lines += 1
-        return columns
+        return _columns(lines)
 
     def forget(self, day: int) -> None:
         """Remove a log whose partition has been written."""
@@ -149,11 +145,20 @@ def _name(day: int) -> str:
     return f"log/day={day}.jsonl"
 
 
-def _extend(columns: dict[str, list[Any]], line: _Line) -> None:
-    rows = max(len(getattr(line, field)) for field in PER_ROW.values())
-    for name, field in PER_ROW.items():
-        values: list[Any] = getattr(line, field)
-        columns[name].extend(values if len(values) == rows else values + [None] * (rows - len(values)))
+def _columns(lines: list[_Line]) -> dict[str, list[Any]]:
+    per_row = {name: [getattr(line, field) for line in lines] for name, field in PER_ROW.items()}
+    rows = [max(lengths) for lengths in zip(*(map(len, lists) for lists in per_row.values()), strict=True)]
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for name, lists in per_row.items():
+        whole = columns[name] = list(chain.from_iterable(lists))
+        if len(whole) < sum(rows):  # a column that is too short lacks its last values
+            padded = (
+                values + [None] * (size - len(values)) for values, size in zip(lists, rows, strict=True)
+            )
+            columns[name] = list(chain.from_iterable(padded))
     for name in _PER_VIEW:
-        columns[name].extend([getattr(line, name)] * rows)
-    columns["event_id"].extend(event_ids(line.view, columns["position"][len(columns["event_id"]) :]))
+        values = [getattr(line, name) for line in lines]
+        columns[name] = list(chain.from_iterable(map(repeat, values, rows)))
+    views = zip(columns["view"], columns["position"], strict=True)
+    columns["event_id"] = [f"{view}:{position}" for view, position in views]
+    return columns

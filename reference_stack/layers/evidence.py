@@ -10,11 +10,15 @@ from reference_stack.messages import ViewEvents
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Hook ROW: the impressions of one view, whether an event id was seen before, and the day it is now."""
+    """Hook ROW: the impressions of one view, whether an event id was seen before, and the day it is now.
+
+    `first` says that nothing of this view was seen before, so that `seen` need not be asked.
+    """
 
     events: ViewEvents
     seen: Callable[[str], bool]
     day: float
+    first: bool = False
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -80,6 +80,8 @@ class LayerHost:
             self._signal("reached", "", about)
         decision = self._layer.decide(evidence)
         objects = decision.fired or decision.acts
+        if not objects and about not in self._state:
+            return decision  # as before: by far the most frequent case
         if objects and linger_days:
             self._objected_day[about] = day
         if objects or day >= self._objected_day.get(about, day) + linger_days:

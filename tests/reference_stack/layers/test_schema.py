@@ -196,3 +196,36 @@ def test_no_scalar_of_any_kind_breaks_it(rows: list[tuple[Any, ...]], fields: tu
     names = ("customer", "segment", "shard", "day", "version")
     assert set(ask(**columns).rows) <= set(range(len(rows)))
     assert set(ask(**columns, **dict(zip(names, fields, strict=True))).rows) <= set(range(len(rows)))
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 12),
+    st.sampled_from([10**9, 10**9 + 1, 10**30, -(10**30), 100, 101, 3600, 3601, 1001]),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([1.0, 0.0, -0.0, 20.0, 3600.0, 4.5, 2.51, 3.56]),
+    st.sampled_from(["", "x", "last_good", "popularity", "y" * 201]),
+)
+
+
+@given(st.data())
+def test_a_first_view_is_judged_as_any_other(data: st.DataObject) -> None:
+    changes: dict[str, Any] = {}
+    for field in data.draw(st.lists(st.sampled_from(sorted(SOUND)), max_size=2, unique=True)):
+        if field not in COLUMNS:
+            changes[field] = data.draw(ODD)
+            continue
+        values = list(SOUND[field])
+        kind = data.draw(st.sampled_from(["value", "value", "longer", "shorter"]))
+        if kind == "value":
+            values[data.draw(st.integers(0, SLOTS - 1))] = data.draw(ODD)
+        changes[field] = (
+            values[1:] if kind == "shorter" else [*values, *values[:1]] if kind == "longer" else values
+        )
+    events = ViewEvents(**{**SOUND, **changes})
+    first, again = (
+        Schema(SchemaParameters()).decide(Rows(events=events, seen=lambda _: False, day=3.51, first=known))
+        for known in (True, False)
+    )
+    assert first == again
