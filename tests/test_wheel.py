@@ -1,0 +1,107 @@
+"""What is installed from the wheel works by itself, from any folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.command import CALM, REPOSITORY
+
+pytestmark = pytest.mark.processes
+
+
+def run(*command: str | Path, folder: Path, code: int = 0) -> str:
+    """A command with nothing of this repository in its environment; its standard output."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+    }
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def uv() -> str:
+    beside = Path(sys.executable).parent
+    found = shutil.which("uv", path=os.pathsep.join([str(beside), os.environ.get("PATH", "")]))
+    if found is None:
+        pytest.skip("uv, which builds and installs the wheel, is not there; `make install` brings it")
+    return found
+
+
+@pytest.fixture(scope="module")
+def wheel(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    run(uv, "build", "--quiet", "--wheel", "--out-dir", out, REPOSITORY, folder=out)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def mlchaos(uv: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of an environment that holds the wheel and nothing of the repository.
+
+    Third-party packages come from the environment of the tests, by a line in a `.pth` file: installing MLflow
+    and the rest again would take minutes and a network. Such a line adds a folder and does not read the `.pth`
+    files within it, so the repository, which is installed there as editable, stays out.
+    """
+    environment = tmp_path_factory.mktemp("environment") / "venv"
+    run(uv, "venv", "--quiet", "--python", sys.executable, environment, folder=environment.parent)
+    python = environment / "bin" / "python"
+    run(
+        *(uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--compile-bytecode"),
+        *("--python", python, wheel),
+        folder=environment.parent,
+    )
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "third_party.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment / "bin" / "mlchaos"
+
+
+def test_scenarios_and_targets_travel_in_the_wheel(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for kind in ("scenarios", "targets"):
+        here = sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / kind).rglob("*.yaml"))
+        there = sorted(name.removeprefix("chaos/builtin/") for name in names if name.endswith(".yaml"))
+        assert [name for name in there if name.startswith(kind)] == here
+    assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
+
+
+def test_data_files_of_the_packages_travel_too(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for package in ("chaos", "reference_stack"):
+        for path in (REPOSITORY / package).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+                assert str(path.relative_to(REPOSITORY)) in names
+
+
+def test_it_is_the_wheel_that_runs(mlchaos: Path, tmp_path: Path) -> None:
+    script = "import chaos, reference_stack; print(chaos.__file__); print(reference_stack.__file__)"
+    for line in run(mlchaos.parent / "python", "-c", script, folder=tmp_path).splitlines():
+        assert Path(line).is_relative_to(mlchaos.parent.parent)
+
+
+def test_the_main_job_from_another_folder(mlchaos: Path, tmp_path: Path) -> None:
+    assert "late-partition" in run(mlchaos, "list", "scenarios", folder=tmp_path)
+    (tmp_path / "calm.yaml").write_text(CALM)
+    assert "'calm' is valid" in run(mlchaos, "validate", "calm.yaml", folder=tmp_path)
+    says = run(mlchaos, "run", "late-partition", "--target", "reference-virtual", folder=tmp_path)
+    assert "PASSED" in says
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert (folder / "report.html").is_file()
+    assert (folder / "results.json").is_file()
