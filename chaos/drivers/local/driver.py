@@ -114,7 +114,8 @@ class LocalDriver:
         return self._stack, self._network
 
     def _proxy(self, kind: str, logs: Path) -> Program:
-        command = [sys.executable, "-m", f"chaos.proxies.{kind}", "--host", HOST, "--until-stdin-closes"]
+        command = [sys.executable, "-m", f"chaos.proxies.{kind}", "--host", HOST, "--port", "0"]
+        command.append("--until-stdin-closes")
         program = Program(f"{kind} proxy", command, logs / f"{kind}-proxy.err", {})
         self._programs.append(program)
         self._programs_started(program)
