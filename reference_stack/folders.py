@@ -6,12 +6,15 @@ import contextlib
 import io
 import itertools
 import os
+import re
 from collections.abc import Sequence
 from typing import IO, Protocol, cast
 
 from reference_stack.ports import Folder
 
 _PARTIAL = ".part-"
+_PART = r"(?!\.{1,2}(?:/|\Z)|\.part-)[^/]+"
+_NAME = re.compile(f"{_PART}(?:/{_PART})*")
 
 
 class FileSystem(Protocol):
@@ -190,7 +193,8 @@ class MemoryFolder:
     def list(self, prefix: str = "") -> Sequence[str]:
         """Sorted names that start with `prefix`."""
         wanted = self._root + prefix
-        return sorted(path[len(self._root) :] for path in self._store if path.startswith(wanted))
+        start = len(self._root)
+        return sorted([path[start:] for path in self._store if path.startswith(wanted)])
 
     def delete(self, name: str) -> None:
         """Remove a file; no error if it is not there."""
@@ -215,7 +219,7 @@ def copy_files(source: Folder, target: Folder, prefix: str = "") -> None:
 
 def checked(name: str) -> str:
     """The name itself. Raises ValueError unless it is relative, with `/`, and stays inside."""
-    if not name or any(part in ("", ".", "..") or part.startswith(_PARTIAL) for part in name.split("/")):
+    if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a file in a folder")
     return name
 

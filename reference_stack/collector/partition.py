@@ -29,6 +29,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ COLUMNS = (
 )
 NUMBERS = tuple(name for name in COLUMNS if name not in _TEXT)
 _NAME = re.compile(r"day=(-?\d+)\.parquet")
+_REMEMBERED = 48
+"""Partitions, of some 0.5 MB each."""
 _LARGEST = 2**53
 """From here on float64 does not hold every whole number."""
 
@@ -131,8 +134,12 @@ def encode(columns: Mapping[str, Sequence[object]]) -> bytes:
     return bytes(sink.getvalue())
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def decode(data: bytes) -> Partition:
     """The partition in a file's bytes. Raises DamagedPartition.
+
+    What was read is remembered: in virtual time the same partitions come by again and again, to another
+    component and, those of the warm-up, in every arm of a seed.
 
     Integers and floats of other widths are widened, columns that the schema does not know are left out; a
     missing column or another kind of type damages the whole partition.

@@ -14,21 +14,31 @@ class Board:
     """The newest scrape of each component; `counters` are those whose growth is kept."""
 
     def __init__(self, counters: Iterable[Counter], started_day: float) -> None:
-        self.samples: dict[str, Mapping[str, float]] = {}
+        self._samples: dict[str, Mapping[str, float]] = {}
+        self._labels: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {}
+        """By component and (metric, label): each value of the label, with the sample's key."""
         self._trails: dict[Counter, Trail] = {counter: Trail() for counter in counters}
         self._grew_day: dict[Counter, float] = dict.fromkeys(self._trails, started_day)
 
     def take(self, component: str, samples: Mapping[str, float], day: float) -> None:
         """Note a scrape."""
-        self.samples[component] = samples
+        self.show(component, samples)
         for (of, metric), trail in self._trails.items():
             # A counter that is not there has not counted anything yet.
             if of == component and trail.take(day, total_of(samples, metric)):
                 self._grew_day[of, metric] = day
 
+    def show(self, component: str, samples: Mapping[str, float]) -> None:
+        """Note samples of which no growth is kept."""
+        before = self._samples.get(component)
+        # A component has the same metrics from one scrape to the next, nearly always.
+        if before is None or before.keys() != samples.keys():
+            self._labels[component] = _by_label(samples)
+        self._samples[component] = samples
+
     def value(self, component: str, metric: str) -> float | None:
         """A gauge without labels, or None where it is absent."""
-        return self.samples.get(component, {}).get(metric)
+        return self._samples.get(component, {}).get(metric)
 
     def trail(self, component: str, metric: str) -> Trail:
         """The growth of one of `counters`."""
@@ -40,11 +50,20 @@ class Board:
 
     def labelled(self, metric: str, label: str) -> Iterator[tuple[str, str, float]]:
         """(component, label's value, value) of a gauge with that one label, on all components."""
-        prefix = f'{metric}{{{label}="'
-        for component, samples in self.samples.items():
-            for key, value in samples.items():
-                if key.startswith(prefix):
-                    yield component, key[len(prefix) : -2], value
+        for component, found in self._labels.items():
+            samples = self._samples[component]
+            for value, key in found.get((metric, label), ()):
+                yield component, value, samples[key]
+
+
+def _by_label(samples: Mapping[str, float]) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for key in samples:
+        metric, _, labels = key.partition("{")
+        label, _, value = labels.partition('="')
+        if value:
+            found.setdefault((metric, label), []).append((value[:-2], key))
+    return found
 
 
 def total_of(samples: Mapping[str, float], metric: str) -> float:

@@ -123,7 +123,7 @@ class Monitor(Component[MonitorSettings]):
     def _judge(self, day: float) -> None:
         self._watch_signs_of_life(day)
         self._watch_service_level(day)
-        self._board.samples["monitor"] = self.telemetry.metrics.samples()
+        self._board.show("monitor", self.telemetry.metrics.samples())
         limits = Limits(self.settings.fallback_share, self.settings.quarantine_share)
         for alert in self._alerts.found(self._findings(limits, day), day):
             self.telemetry.log(

@@ -19,7 +19,7 @@ from reference_stack.ports import Folder, ModelVersion, NotFound, Registry, Reje
 from reference_stack.settings import LayerSettings, TrainerSettings
 from reference_stack.telemetry import Telemetry
 from reference_stack.trainer.evaluation import evaluate
-from reference_stack.trainer.model import SCHEMA, Model, ModelParameters, fit
+from reference_stack.trainer.model import SCHEMA, Blocks, Model, ModelParameters, fit
 from reference_stack.trainer.window import Window, WindowReader
 from reference_stack.world import Catalogue
 
@@ -101,7 +101,8 @@ class Trainer(Component[TrainerSettings]):
         if not len(window.whole()):
             raise Rejected(f"no usable row in the window of {training}")
         parameters = self._parameters()
-        judgement = await self._judge(window, parameters)
+        blocks: Blocks = {}
+        judgement = await self._judge(window, parameters, blocks)
         red = self._ask(judgement)
         metrics = judgement.metrics if judgement else {}
         if red:
@@ -111,7 +112,7 @@ class Trainer(Component[TrainerSettings]):
             )
             return TrainReply(version=None, metrics=metrics, red=red)
         trained_day = self.runtime.day()
-        model = await self.runtime.blocking(partial(self._refit, window, parameters), FIT_MS)
+        model = await self.runtime.blocking(partial(self._refit, window, parameters, blocks), FIT_MS)
         metrics = {**metrics, "rows": float(model.rows)}
         version = await self._registry.register(
             artifact=model.to_bytes(),
@@ -130,26 +131,29 @@ class Trainer(Component[TrainerSettings]):
         settings = self.settings
         return ModelParameters(rank=settings.rank, ridge=settings.ridge, damping=settings.damping)
 
-    def _refit(self, window: Window, parameters: ModelParameters) -> Model:
+    def _refit(self, window: Window, parameters: ModelParameters, known: Blocks) -> Model:
         rows = window.whole()
-        return fit(rows, self._catalogue, window.day, parameters, snapshot=window.snapshot)
+        return fit(rows, self._catalogue, window.day, parameters, snapshot=window.snapshot, known=known)
 
-    async def _judge(self, window: Window, parameters: ModelParameters) -> Judgement | None:
+    async def _judge(self, window: Window, parameters: ModelParameters, known: Blocks) -> Judgement | None:
         """The evidence, or None where there is no newest day to judge by or nothing before it to fit on."""
         if not len(window.newest()) or not len(window.past()):
             return None
         champion = await self._champion()
-        judgement = await self.runtime.blocking(partial(self._judged, window, parameters, champion), JUDGE_MS)
+        judged = partial(self._judged, window, parameters, champion, known)
+        judgement = await self.runtime.blocking(judged, JUDGE_MS)
         for name in ("ndcg", "z_popularity", "z_champion", "training_auc"):
             if name in judgement.metrics:
                 self.telemetry.metrics.set(f"challenger_{name}", judgement.metrics[name])
         return judgement
 
-    def _judged(self, window: Window, parameters: ModelParameters, champion: Model | None) -> Judgement:
+    def _judged(
+        self, window: Window, parameters: ModelParameters, champion: Model | None, known: Blocks
+    ) -> Judgement:
         unseen = window.day - 1
         past = window.past()
         before = build(past, self._catalogue, unseen, parameters.snapshot)
-        challenger = fit(past, self._catalogue, unseen, parameters, snapshot=before)
+        challenger = fit(past, self._catalogue, unseen, parameters, snapshot=before, known=known)
         found = evaluate(challenger, window.newest(), before, self._catalogue, champion)
         evidence = Challenger(
             views=found.views,

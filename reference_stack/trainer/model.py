@@ -45,6 +45,10 @@ class ModelParameters:
     snapshot: SnapshotParameters = field(default_factory=SnapshotParameters)
 
 
+Blocks = dict[tuple[float, int, int], tuple[FloatArray, Impressions]]
+"""What was described of a window: by the day, the number of rows before it and that with its own."""
+
+
 @dataclass(frozen=True)
 class Model:
     """One version of the recommender."""
@@ -113,17 +117,19 @@ def fit(
     parameters: ModelParameters | None = None,
     *,
     snapshot: Snapshot | None = None,
+    known: Blocks | None = None,
 ) -> Model:
     """The model of midnight of `day` from the impressions of its window.
 
     The ranker sees **point-in-time features**: rows of a day are described by what the window held before
     that day, never by themselves (features that hold their own clicks would be a leak). `snapshot` is that
     of the whole window, built here if it is not given. Without any impression the model ranks nothing.
+    `known` holds what was described by an earlier fit, of the same window without its newest days.
     """
     parameters = parameters or ModelParameters()
     snapshot = snapshot or build(impressions, catalogue, day, parameters.snapshot)
     model = item_side(snapshot, parameters)
-    described, ranked = point_in_time(impressions, catalogue, day, parameters)
+    described, ranked = point_in_time(impressions, catalogue, day, parameters, known)
     if len(ranked) == 0 or not (ranked.clicked > 0).any():
         return replace(model, rows=len(impressions))
     spread = described.std(axis=0)
@@ -211,12 +217,18 @@ def _factorise(snapshot: Snapshot, rank: int) -> FloatArray:
 
 
 def point_in_time(
-    impressions: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
+    impressions: Impressions,
+    catalogue: Catalogue,
+    day: int,
+    parameters: ModelParameters,
+    known: Blocks | None = None,
 ) -> tuple[FloatArray, Impressions]:
     """Features (n, 8) and rows of the last days of the window, each day described from the days before it.
 
-    A window of one day is cut in half by time, so that there is something to describe from.
+    A window of one day is cut in half by time, so that there is something to describe from. In a window that
+    only grows at its end, a day and what was before it are the same rows if they are as many.
     """
+    blocks = known if known is not None else {}
     sizes = parameters.snapshot
     dated = impressions.within(len(catalogue), sizes.categories, sizes.segments)
     dated = dated if (dated.day < day).all() else dated.where(dated.day < day)
@@ -227,13 +239,22 @@ def point_in_time(
         order = np.argsort(clock, kind="stable")
         dated, clock = dated.where(order), clock[order]
     starts = (np.flatnonzero(np.diff(clock)) + 1).tolist()
-    blocks = list(zip(starts, [*starts[1:], len(clock)], strict=True)) if starts else []
-    described, ranked = [np.zeros((0, len(FEATURES)))], []
-    for start, end in blocks[-parameters.ranked_days :]:
-        rows = dated.where(slice(start, end))
-        past = build(dated.where(slice(0, start)), catalogue, day, parameters.snapshot)
-        known = np.isin(rows.product, past.products)
-        rows = rows if known.all() else rows.where(known)
-        described.append(describe(item_side(past, parameters), past, catalogue, rows))
-        ranked.append(rows)
-    return np.concatenate(described), Impressions.join(ranked)
+    days = list(zip(starts, [*starts[1:], len(clock)], strict=True)) if starts else []
+    found = [(np.zeros((0, len(FEATURES))), Impressions.join([]))]
+    for start, end in days[-parameters.ranked_days :]:
+        block = (float(clock[start]), start, end)
+        if block not in blocks:
+            before, rows = dated.where(slice(0, start)), dated.where(slice(start, end))
+            blocks[block] = _described(before, rows, catalogue, day, parameters)
+        found.append(blocks[block])
+    described, ranked = zip(*found, strict=True)
+    return np.concatenate(described), Impressions.join(list(ranked))
+
+
+def _described(
+    before: Impressions, rows: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
+) -> tuple[FloatArray, Impressions]:
+    past = build(before, catalogue, day, parameters.snapshot)
+    known = np.isin(rows.product, past.products)
+    rows = rows if known.all() else rows.where(known)
+    return describe(item_side(past, parameters), past, catalogue, rows), rows

@@ -9,6 +9,7 @@ from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import build, customer_row
 from reference_stack.trainer.model import (
     FEATURES,
+    Blocks,
     Model,
     ModelParameters,
     describe,
@@ -117,6 +118,21 @@ def test_the_space_id_names_products_and_factors(model):
 def test_weights_that_are_not_finite_are_seen(model):
     assert not replace(model, weights=model.weights * np.nan).is_finite()
     assert not replace(model, factors=np.full_like(model.factors, np.inf)).is_finite()
+
+
+@pytest.mark.parametrize(
+    ("newer", "described"),
+    [([6], 4), ([], 3), ([6, 4], 6)],
+    ids=["a day more", "nothing more", "late rows too"],
+)
+def test_what_an_earlier_fit_described_changes_nothing(world, days, newer, described):
+    blocks: Blocks = {}
+    fit(Impressions.join(days[:4] + days[5:6]), world.catalogue, day=6, known=blocks)
+    whole = Impressions.join([*days[:4], days[5], *(days[day] for day in newer)])
+    again = fit(whole, world.catalogue, day=7, known=blocks)
+
+    assert len(blocks) == described
+    assert again.to_bytes() == fit(whole, world.catalogue, day=7).to_bytes()
 
 
 def test_one_day_is_enough_and_is_cut_in_half(world, days):
