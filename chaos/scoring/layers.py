@@ -15,6 +15,8 @@ from chaos.scoring.detection import TAIL_DAYS, acted, attributable, prevented
 from chaos.scoring.episodes import Firing
 from chaos.scoring.harm import blocks
 
+BRING_UP_DAYS = 1.0
+
 BEST_FIRST = (
     Outcome.PREVENTED,
     Outcome.CONTAINED,
@@ -41,18 +43,23 @@ class FalseAlarms:
 def false_alarms(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> FalseAlarms:
     """All firings of the control arm and those of the defended arm before the first injection.
 
-    In a quiet scenario, all firings of the defended arm.
+    In a quiet scenario, all firings of the defended arm. The first day is left out: processes that have just
+    been started are slow once, in every arm, and that is the harness's doing and no alarm's fault.
     """
     defended, control = views.get(Arm.DEFENDED), views.get(Arm.CONTROL)
     if plan.scenario.kind is Kind.QUIET:
         counted = defended is not None and not defended.trouble
-        return FalseAlarms(defended.firings if defended else (), counted, "in the defended arm")
-    firings = list(control.firings) if control else []
+        return FalseAlarms(_settled(defended), counted, "in the defended arm")
+    firings = list(_settled(control))
     if defended is not None:
-        firings += [firing for firing in defended.firings if firing.day < defended.first_injection]
+        firings += [firing for firing in _settled(defended) if firing.day < defended.first_injection]
     counted = all(view is not None and not view.trouble for view in (defended, control))
     where = "in the control arm or before the fault"
     return FalseAlarms(tuple(firings), counted, where)
+
+
+def _settled(view: ArmView | None) -> tuple[Firing, ...]:
+    return tuple(firing for firing in view.firings if firing.day >= BRING_UP_DAYS) if view else ()
 
 
 def not_armed(plan: TrialPlan, defended: ArmView | None) -> list[str]:
