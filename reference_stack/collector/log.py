@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ PER_ROW = {
     "age": "ages_days",
 }
 """Columns of the partition that differ from row to row, and the fields of ViewEvents that bring them."""
+_per_row = attrgetter(*PER_ROW.values())
 _PER_VIEW = ("view", "recommendation", "customer", "segment", "shard", "day", "version", "fallback")
 _NAME = re.compile(r"log/day=(-?\d+)\.jsonl")
 _LARGEST = 2**63
@@ -63,7 +65,7 @@ _decoder = msgspec.json.Decoder(_Line)
 
 def row_count(events: ViewEvents) -> int:
     """Rows of a view: the length of its longest column."""
-    return max(len(getattr(events, field)) for field in PER_ROW.values())
+    return max(map(len, _per_row(events)))
 
 
 def pick(events: ViewEvents, rows: Sequence[int]) -> ViewEvents:

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
-from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -84,13 +83,27 @@ class ServiceTimes:
         return self._batch[self._next - 1]
 
 
-class Waiting(NamedTuple):
-    """A request between its arrival and the start of its handler."""
+class Asked:
+    """A request from its arrival to its answer."""
 
-    ordinal: int
-    operation: str
-    request: msgspec.Struct
-    service_s: float
+    __slots__ = ("done", "operation", "request", "server", "service_s")
+
+    def __init__(
+        self, server: Server, operation: str, request: msgspec.Struct, done: Callable[[Outcome], object]
+    ) -> None:
+        self.server = server
+        self.operation = operation
+        self.request = request
+        self.done = done
+        self.service_s = 0.0
+
+    def served(self) -> None:
+        """Its service time is over."""
+        self.server.served(self)
+
+    def ended(self, task: Finished) -> None:
+        """Its handler has ended."""
+        self.server.ended(self, task)
 
 
 class Server:
@@ -104,10 +117,9 @@ class Server:
         self.shell = shell
         self._runtime = runtime
         self._times = ServiceTimes(seed, component.name, shell.service_shape)
-        self._queue: deque[Waiting] = deque()
-        self._serving: dict[int, Timer] = {}
-        self._open: dict[int, Callable[[Outcome], object]] = {}
-        self._ordinal = 0
+        self._queue: deque[Asked] = deque()
+        self._serving: dict[Asked, Timer] = {}
+        self._open: dict[Asked, None] = {}
         self._keys: dict[tuple[str, int], str] = {}
 
     def submit(
@@ -122,26 +134,24 @@ class Server:
         `slow` multiplies the request's service time. The k-th request has the k-th draw of it, whatever
         becomes of the others.
         """
-        self._ordinal += 1
-        ordinal = self._ordinal
-        self._open[ordinal] = done
+        asked = Asked(self, operation, request, done)
+        self._open[asked] = None
         if operation not in self.operations:
-            says = f"{self.component.name} has no operation {operation!r}"
-            self._answer(ordinal, operation, NotFound(says))
+            self._answer(asked, NotFound(f"{self.component.name} has no operation {operation!r}"))
             return
         if operation in MANAGEMENT:
-            if not self._manage(ordinal, request):
-                self._handle(ordinal, operation, request)
+            if not self._manage(asked):
+                self._handle(asked)
             return
-        service_s = self._times.take() * self.shell.service_ms * slow / 1000
+        asked.service_s = service_s = self._times.take() * self.shell.service_ms * slow / 1000
         if service_s <= 0.0:
-            self._handle(ordinal, operation, request)
+            self._handle(asked)
         elif len(self._serving) < self.shell.workers:
-            self._serve(Waiting(ordinal, operation, request, service_s))
+            self._serve(asked)
         elif len(self._queue) < self.shell.queue:
-            self._queue.append(Waiting(ordinal, operation, request, service_s))
+            self._queue.append(asked)
         else:
-            self._answer(ordinal, operation, Overloaded(f"{self.component.name}: the queue is full"))
+            self._answer(asked, Overloaded(f"{self.component.name}: the queue is full"))
 
     @property
     def waiting(self) -> int:
@@ -160,51 +170,53 @@ class Server:
             timer.cancel()
         self._serving.clear()
         broken, self._open = self._open, {}
-        for done in broken.values():
-            done(Unreachable(f"{self.component.name} is gone"))
+        for asked in broken:
+            asked.done(Unreachable(f"{self.component.name} is gone"))
 
-    def _serve(self, request: Waiting) -> None:
-        self._serving[request.ordinal] = self._runtime.later(
-            request.service_s, partial(self._served, request)
-        )
+    def _serve(self, asked: Asked) -> None:
+        self._serving[asked] = self._runtime.later(asked.service_s, asked.served)
 
-    def _served(self, request: Waiting) -> None:
-        del self._serving[request.ordinal]
+    def served(self, asked: Asked) -> None:
+        """A request's service time is over: its worker is free, its handler begins."""
+        del self._serving[asked]
         while self._queue and len(self._serving) < self.shell.workers:
             self._serve(self._queue.popleft())
-        self._handle(request.ordinal, request.operation, request.request)
+        self._handle(asked)
 
-    def _handle(self, ordinal: int, operation: str, request: msgspec.Struct) -> None:
-        work = cast(Coroutine[Any, Any, Any], self.operations[operation][1](request))
-        self._runtime.start_task(work, partial(self._finished, ordinal, operation))
+    def _handle(self, asked: Asked) -> None:
+        work: Any = self.operations[asked.operation][1](asked.request)
+        self._runtime.start_task(work, asked.ended)
 
-    def _finished(self, ordinal: int, operation: str, task: Finished) -> None:
-        if ordinal not in self._open:
+    def ended(self, asked: Asked, task: Finished) -> None:
+        """A request's handler has ended: its answer goes out."""
+        if asked not in self._open:
             return
         if task.cancelled():
-            self._answer(ordinal, operation, Unreachable(f"{self.component.name} ended"))
+            self._answer(asked, Unreachable(f"{self.component.name} ended"))
             return
         error = task.exception()
         if error is None:
-            self._answer(ordinal, operation, task.result())
+            self._answer(asked, task.result())
         elif isinstance(error, (Rejected, NotFound, Overloaded)):
-            self._answer(ordinal, operation, error)
+            self._answer(asked, error)
         else:
-            report(self.component.telemetry, operation, error)
+            report(self.component.telemetry, asked.operation, error)
             says = f"{type(error).__name__}: {error}"
-            self._answer(ordinal, operation, Failed(f"{self.component.name}.{operation}: {says}"))
+            self._answer(asked, Failed(f"{self.component.name}.{asked.operation}: {says}"))
 
-    def _answer(self, ordinal: int, operation: str, outcome: Outcome) -> None:
-        status = status_of(outcome)
-        key = self._keys.get((operation, status))
+    def _answer(self, asked: Asked, outcome: Outcome) -> None:
+        status = 200 if not isinstance(outcome, PortError) else status_of(outcome)
+        key = self._keys.get((asked.operation, status))
         if key is None:
-            labels: dict[str, str | int] = {"operation": operation, "status": status}
-            key = self._keys[operation, status] = sample_key("requests_total", labels)
+            labels: dict[str, str | int] = {"operation": asked.operation, "status": status}
+            key = self._keys[asked.operation, status] = sample_key("requests_total", labels)
         self.component.telemetry.metrics.add(key)
-        self._open.pop(ordinal)(outcome)
+        del self._open[asked]
+        asked.done(outcome)
 
-    def _manage(self, ordinal: int, request: msgspec.Struct) -> bool:
+    def _manage(self, asked: Asked) -> bool:
         """Answer what is asked about the shell itself: `shell.workers`, `shell.queue`, `shell.service_ms`."""
+        request = asked.request
         if not isinstance(request, (ConfigureRequest, SettingRequest)):
             return False
         if not request.key.startswith(SHELL_PREFIX):
@@ -218,8 +230,7 @@ class Server:
             outcome = SettingReply(value=previous)
             if isinstance(request, ConfigureRequest):
                 outcome = self._configure(field, request, previous)
-        operation = messages.CONFIGURE if isinstance(request, ConfigureRequest) else messages.SETTING
-        self._answer(ordinal, operation.name, outcome)
+        self._answer(asked, outcome)
         return True
 
     def _configure(self, field: str, request: ConfigureRequest, previous: msgspec.Raw) -> Outcome:

@@ -11,7 +11,7 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -84,21 +84,22 @@ class LinkModel:
 
 
 class _Draws:
-    """For each request and direction, whatever is done with it: how long its way takes in milliseconds, a
-    uniform for its fate and one for the shapes.
+    """For each request, whatever is done with it: how many milliseconds its way up takes, a uniform for its
+    fate there and one for the shapes; then the same for the way down.
     """
 
-    def __init__(self, seed: int, link: str, direction: str, model: LinkModel) -> None:
-        self._stream = stream(seed, "link", link, direction)
+    def __init__(self, seed: int, link: str, model: LinkModel) -> None:
+        self._streams = [stream(seed, "link", link, direction) for direction in ("up", "down")]
         self._model = model
-        self._batch: list[list[float]] = []
+        self.batch: list[list[float]] = []
+        """The draws to come, the next one last."""
 
-    def take(self) -> list[float]:
-        if not self._batch:
-            drawn = self._stream.random((_BATCH, 3))
-            drawn[:, 0] = self._model.way_ms - self._model.jitter_ms * np.log1p(-drawn[:, 0])
-            self._batch = drawn[::-1].tolist()
-        return self._batch.pop()
+    def fill(self) -> list[list[float]]:
+        """Draw again, when the batch is used up."""
+        drawn = np.hstack([each.random((_BATCH, 3)) for each in self._streams])
+        drawn[:, ::3] = self._model.way_ms - self._model.jitter_ms * np.log1p(-drawn[:, ::3])
+        self.batch[:] = drawn[::-1].tolist()
+        return self.batch
 
 
 class Flight(Pending):
@@ -107,7 +108,7 @@ class Flight(Pending):
     __slots__ = ("down_ms", "link", "operation", "plan", "request")
 
     def __init__(self, link: VirtualLink, operation: str, request: msgspec.Struct) -> None:
-        super().__init__(link.machine.loop)
+        Pending.__init__(self, link.machine.loop)
         self.link = link
         self.operation = operation
         self.request = request
@@ -124,7 +125,7 @@ class Flight(Pending):
         if plan is not None and plan.corrupt_up:
             self.reply(Rejected(f"{link.name}: the request cannot be read"))
             return
-        process = link.machine.process(link.callee)
+        process = link.machine.processes.get(link.callee)
         if process is None:
             self.reply(link.refusal())
             return
@@ -180,8 +181,7 @@ class VirtualLink:
         self.is_down = False
         self.machine = machine
         self._model = model
-        self._up = _Draws(machine.seed, name, "up", model)
-        self._down = _Draws(machine.seed, name, "down", model)
+        self._draws = _Draws(machine.seed, name, model)
         self._faulty = bool(model.lost or model.reset or model.corrupt)
         self._ordinal = 0
         self._shapes: list[Shape] = []
@@ -237,12 +237,12 @@ class VirtualLink:
         now = loop.now
         flight = Flight(self, operation, request)
         self._flights[flight] = None
-        up, down = self._up.take(), self._down.take()
-        ordinal, self._ordinal = self._ordinal, self._ordinal + 1
-        up_ms, flight.down_ms = up[0], down[0]
+        drawn = (self._draws.batch or self._draws.fill()).pop()
+        self._ordinal += 1
+        up_ms, flight.down_ms = drawn[0], drawn[3]
         plan = None
         if self._shapes or self._faulty:
-            flight.plan = plan = self._shaped(ordinal, up, down)
+            flight.plan = plan = self._shaped(self._ordinal - 1, drawn[:3], drawn[3:])
             up_ms, flight.down_ms = plan.up_ms, plan.down_ms
         loop.deadline(now + timeout_ms / 1000, timeout_ms, flight)
         if self.is_down or (plan is not None and plan.refused):
@@ -303,11 +303,10 @@ class LinkPort:
             request = _through_json(operation.request, request)
         flight = self._link.send(operation.name, request, timeout_ms)
         try:
-            outcome = await flight
+            outcome: Any = await flight
         finally:
             self._link.landed(flight)
         if isinstance(outcome, PortError):
             raise outcome
-        if self._check:
-            return _through_json(operation.reply, outcome)
-        return cast(Reply, outcome)
+        reply: Reply = _through_json(operation.reply, outcome) if self._check else outcome
+        return reply

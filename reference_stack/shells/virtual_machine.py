@@ -65,8 +65,10 @@ class VirtualProcess:
         """A request arrives; while the process is paused it waits at the door."""
         if self._paused is not None:
             self._paused.append(partial(self.submit, operation, request, done, slow))
+        elif self.server is not None:
+            self.server.submit(operation, request, done, slow)
         else:
-            self._serving().submit(operation, request, done, slow)
+            raise RuntimeError(f"{self.name} was not given a component")
 
     def pause(self) -> None:
         """Stop it where it stands."""
@@ -126,7 +128,7 @@ class VirtualMachine:
         self.loop = VirtualLoop(start_day * day_seconds)
         self.check_messages = check_messages
         self.links: dict[str, VirtualLink] = {}
-        self._processes: dict[str, VirtualProcess] = {}
+        self.processes: dict[str, VirtualProcess] = {}
         self._on_exit = on_exit
 
     def day(self) -> float:
@@ -145,23 +147,23 @@ class VirtualMachine:
 
     def process(self, name: str) -> VirtualProcess | None:
         """The process of that name that lives now."""
-        return self._processes.get(name)
+        return self.processes.get(name)
 
     def start(
         self, name: str, build: Callable[[VirtualProcess], Component[Any]], shell: ShellSettings
     ) -> VirtualProcess:
         """Start a component in a new process. Raises RuntimeError where one of that name lives."""
-        if name in self._processes:
+        if name in self.processes:
             raise RuntimeError(f"{name} runs already")
         process = VirtualProcess(self, name)
         component = build(process)
-        self._processes[name] = process
+        self.processes[name] = process
         process.run(component, shell)
         return process
 
     def end(self, name: str, code: int = KILLED) -> None:
         """End a process at once. Raises KeyError where there is none of that name."""
-        self._processes.pop(name).end()
+        self.processes.pop(name).end()
         if self._on_exit is not None:
             self._on_exit(name, code)
 
@@ -190,9 +192,9 @@ class VirtualMachine:
 
     def close(self) -> None:
         """End everything and close the loop."""
-        for process in reversed(list(self._processes.values())):
+        for process in reversed(list(self.processes.values())):
             process.end()
-        self._processes.clear()
+        self.processes.clear()
         self.loop.run_until(self.loop.time())
         self.loop.close()
 

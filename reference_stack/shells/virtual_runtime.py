@@ -20,16 +20,19 @@ T = TypeVar("T")
 
 
 class Pending:
-    """Something that one task waits for, settled at most once; `done` too where nobody waits any more."""
+    """Something that one task waits for, settled at most once; `done` too where nobody waits any more.
 
-    __slots__ = ("_future", "done", "loop", "outcome", "work")
+    To a task of asyncio's it looks like a future.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "done", "loop", "outcome", "work")
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
         self.done = False
         self.outcome: Any = None
         self.work: Work | None = None
-        self._future: asyncio.Future[None] | None = None
+        self._callback: tuple[Callable[[Any], object], contextvars.Context | None] | None = None
 
     def settle(self, outcome: object) -> None:
         """Go on with whoever waits, now; where a component is paused, in its turn."""
@@ -44,17 +47,45 @@ class Pending:
                 self.loop.soon(work.runtime, work.step, None)
             else:
                 work.step()
-        elif self._future is not None and not self._future.done():
-            self._future.set_result(None)
+        elif self._callback is not None:
+            self._call_back()
 
-    def __await__(self) -> Generator[object, None, Any]:
+    def __await__(self) -> Generator[Pending, None, Any]:
         if not self.done:
-            if asyncio.current_task(self.loop) is None:
-                yield self
-            else:
-                self._future = self.loop.create_future()
-                yield from self._future
+            self._asyncio_future_blocking = True
+            yield self
         return self.outcome
+
+    # --- what asyncio's tasks ask of a future --------------------------------------------------------
+
+    def get_loop(self) -> VirtualLoop:
+        """The loop that it belongs to."""
+        return self.loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: contextvars.Context | None = None
+    ) -> None:
+        """Have the one who waits called back."""
+        self._callback = callback, context
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002
+        """Give up waiting."""
+        if self.done:
+            return False
+        self.done, self.outcome = True, asyncio.CancelledError()
+        self._call_back()
+        return True
+
+    def result(self) -> Any:
+        """The outcome. Raises CancelledError for one that was given up."""
+        if isinstance(self.outcome, asyncio.CancelledError):
+            raise self.outcome
+        return self.outcome
+
+    def _call_back(self) -> None:
+        if self._callback is not None:
+            callback, context = self._callback
+            self.loop.call_soon(callback, self, context=context)
 
 
 class _Done:
