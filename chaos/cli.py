@@ -19,7 +19,7 @@ from chaos import app as application
 from chaos import inspection
 from chaos.capabilities import nearest
 from chaos.domain.scenario import MAX_SEED, Arm
-from chaos.errors import ChaosError, Interrupted, UsageError
+from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError
 
 cli = typer.Typer(
     name="mlchaos",
@@ -333,6 +333,9 @@ def main() -> NoReturn:
     except TyperException as error:
         sys.stderr.write(f"mlchaos: {error.format_message()}\n")
         code = UsageError.exit_code
+    except OSError as error:
+        sys.stderr.write(f"mlchaos: {error}\n")  # such as a full disk
+        code = ArmFailed.exit_code
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("mlchaos: interrupted\n")
         code = Interrupted.exit_code

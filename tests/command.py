@@ -59,10 +59,13 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 
 def begin(
-    *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
+    *arguments: object,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    prelude: str = "",
 ) -> subprocess.Popen[str]:
-    """`mlchaos …` as a process of its own, in a folder."""
-    script = "import sys; from chaos.cli import main; sys.argv[0] = 'mlchaos'; main()"
+    """`mlchaos …` as a process of its own, in a folder; `prelude` is code that runs in it first."""
+    script = f"{prelude}\nimport sys; from chaos.cli import main; sys.argv[0] = 'mlchaos'; main()"
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=folder,

@@ -285,8 +285,10 @@ class ArmRun:
     # --- the journal -------------------------------------------------------------------------------------
 
     def _tear_down(self) -> None:
-        self._phase("teardown")
-        self._target.close()
+        try:
+            self._phase("teardown")
+        finally:
+            self._target.close()
         self._phase("done")
 
     def _header(self) -> Header:

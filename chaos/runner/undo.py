@@ -70,13 +70,22 @@ class UndoLedger:
     def play(
         self, revert: Callable[[Change], str], wanted: Callable[[str], bool] = lambda _id: True
     ) -> list[tuple[str, Outcome, str]]:
-        """Play the open undos that are wanted, newest first; one that fails does not stop the others."""
+        """Play the open undos that are wanted, newest first; one that fails does not stop the others.
+
+        Raises ArmFailed once all are played where the disk did not take what came of them.
+        """
         results: list[tuple[str, Outcome, str]] = []
+        unwritten: ArmFailed | None = None
         for entry in [entry for entry in reversed(self._open) if wanted(entry.id)]:
             outcome, says = attempt(revert, entry.undo)
-            self._append(_Played(entry.id, outcome, says))
             self._open.remove(entry)
             results.append((entry.id, outcome, says))
+            try:
+                self._append(_Played(entry.id, outcome, says))
+            except ArmFailed as error:
+                unwritten = error
+        if unwritten is not None:
+            raise unwritten
         return results
 
     def _append(self, entry: _Prepared | _Played) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,3 +180,26 @@ def test_a_target_that_does_not_come_up_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArmFailed, match="port 1 is taken"):
         run_arm(tmp_path, planned(), FakeDriver(life, fails_to_start="port 1 is taken"))
     assert phases(tmp_path / "journal.jsonl") == ["provision", "void"]
+
+
+def test_a_full_disk_undoes_and_takes_down_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "9ms"}, "at": "2.5d", "for": "2d"}
+    late = {"fault": "late_partition", "with": {"link": "events", "held_days": "2d"}, "at": "2d"}
+
+    def full(file: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def filling(target: FakeTarget) -> Iterator[Event]:
+        monkeypatch.setattr(os, "write", full if target.day() > 3 else write)
+        yield from life(target)
+
+    driver = FakeDriver(filling)
+    with pytest.raises(ArmFailed, match="No space left on device"):
+        run_arm(tmp_path, planned(edited(faults=[late, latency])), driver)
+    monkeypatch.setattr(os, "write", write)
+    assert driver.targets[0].done == ["AddDataToxic", "AddToxic", "RemoveToxic", "RemoveDataToxic"]
+    assert driver.targets[0].closed
+    assert read(tmp_path / "journal.jsonl").interrupted

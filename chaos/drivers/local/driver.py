@@ -18,13 +18,13 @@ from chaos.domain.plan import ArmPlan
 from chaos.domain.target import DataLink, NetworkLink, TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
 from chaos.drivers.local.ports import HOST, free_addresses
-from chaos.drivers.local.program import Program
+from chaos.drivers.local.program import Program, last_words
 from chaos.drivers.local.stack import StackParent, one_thread
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.toxiproxy import ProxySpec, Toxiproxy
 from chaos.errors import ArmFailed
 
-HEALTHY_SECONDS = 15.0
+HEALTHY_SECONDS = 60.0
 HEALTH_POLL_SECONDS = 0.01
 WARM_UP_SECONDS = 60.0
 LEAD_SECONDS = 0.05
@@ -57,6 +57,14 @@ class LocalDriver:
         self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
     ) -> LocalTarget:
         """Bring up an arm in `folder`. Raises ArmFailed, with everything started taken down."""
+        try:
+            return self._start(plan, spec, folder, on_event)
+        except OSError as error:
+            raise ArmFailed(f"the arm cannot be set up: {error}") from error
+
+    def _start(
+        self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
+    ) -> LocalTarget:
         warm = self._warm_up(plan, spec)
         stack, network = self._shared(spec)
         root = folder / "stack"
@@ -78,21 +86,19 @@ class LocalDriver:
         for component, pid in stack.up(settings).items():
             self._on_process(component, pid)
         try:
-            self._await_health(spec, addresses)
-        except ArmFailed:
+            self._await_health(spec, addresses, stack, root / "logs")
+            origin = self._clock.monotonic() + LEAD_SECONDS
+            partial = root / "origin.part"
+            partial.write_text(repr(origin))
+            partial.rename(root / "origin")
+        except (ArmFailed, OSError):
             stack.down()
             raise
-        origin = self._clock.monotonic() + LEAD_SECONDS
-        partial = root / "origin.part"
-        partial.write_text(repr(origin))
-        partial.rename(root / "origin")
         return LocalTarget(plan, spec, wiring, stack, network, self._clock, origin, on_event)
 
     def close(self) -> None:
         """End the parent and the proxies, and remove the warm-up's folders."""
-        if self._stack is not None:
-            self._stack.close()
-            self._stack = None
+        self._stack = None
         for program in self._programs:
             program.close()
         self._programs.clear()
@@ -105,6 +111,7 @@ class LocalDriver:
             logs = self._folder / "harness"
             logs.mkdir(parents=True, exist_ok=True)
             parent = Program("stack", [*command_of(spec), "parent"], logs / "stack.err", one_thread())
+            self._programs.append(parent)
             self._programs_started(parent)
             network = self._proxy("network", logs)
             data = self._proxy("data", logs)
@@ -131,15 +138,22 @@ class LocalDriver:
             out.parent.mkdir(parents=True, exist_ok=True)
             command = [*command_of(spec), "warmup", "--world", plan.world, "--seed", str(plan.seed)]
             command += ["--out", str(out), "--registry", "mlflow"]
-            warm = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_env())
-            self._on_process("warm-up", warm.pid)
-            self._shared(spec)
             try:
+                warm = subprocess.Popen(
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_env()
+                )
+            except OSError as error:
+                raise ArmFailed(f"the warm-up: cannot start {command[0]!r}: {error.strerror}") from error
+            self._on_process("warm-up", warm.pid)
+            try:
+                self._shared(spec)
                 _, errors = warm.communicate(timeout=WARM_UP_SECONDS)
             except subprocess.TimeoutExpired as error:
-                warm.kill()
-                warm.communicate()
                 raise ArmFailed(f"the warm-up took more than {WARM_UP_SECONDS:g} s") from error
+            finally:
+                if warm.poll() is None:
+                    warm.kill()
+                    warm.communicate()
             if warm.returncode != 0:
                 words = errors.decode(errors="replace").strip().splitlines()
                 raise ArmFailed(f"the warm-up failed: {words[-1] if words else warm.returncode}")
@@ -193,7 +207,9 @@ class LocalDriver:
             "shop": {"normal_ms": spec.normal_ms},
         }
 
-    def _await_health(self, spec: TargetSpec, addresses: Mapping[str, str]) -> None:
+    def _await_health(
+        self, spec: TargetSpec, addresses: Mapping[str, str], stack: StackParent, logs: Path
+    ) -> None:
         limit = self._clock.monotonic() + HEALTHY_SECONDS
         waiting = dict(addresses)
         why = ""
@@ -206,6 +222,9 @@ class LocalDriver:
                     continue
                 if _is_ready(answer):
                     del waiting[component]
+            for ended in stack.ended():
+                words = last_words(logs / f"{ended.component}.err")
+                raise ArmFailed(f"{ended.component} ended with code {ended.code} as it came up{words}")
             if waiting and self._clock.monotonic() > limit:
                 names = ", ".join(waiting)
                 raise ArmFailed(f"not healthy after {HEALTHY_SECONDS:g} s: {names} ({why})")

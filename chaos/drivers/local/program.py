@@ -39,7 +39,8 @@ class Program:
                 )
         except OSError as error:
             raise ArmFailed(f"{name}: cannot start {command[0]}: {error.strerror}") from error
-        threading.Thread(target=self._read, daemon=True, name=f"read-{name}").start()
+        self._reader = threading.Thread(target=self._read, daemon=True, name=f"read-{name}")
+        self._reader.start()
 
     @property
     def pid(self) -> int:
@@ -82,16 +83,23 @@ class Program:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join(timeout_s)  # whoever still holds its standard output keeps it from ending
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with self._process.stdout as said:
+            for line in said:
+                self._lines.put(line)
         self._lines.put(None)
 
     def _last_words(self) -> str:
-        try:
-            words = self._errors.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            return ""
-        return f": {words[-1]}" if words else ""
+        return last_words(self._errors)
+
+
+def last_words(errors: Path) -> str:
+    """The last line of a file of errors, after a colon; nothing where there is none."""
+    try:
+        words = errors.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f": {words[-1]}" if words else ""

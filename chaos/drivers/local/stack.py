@@ -11,7 +11,7 @@ import msgspec
 from chaos.drivers.local.program import Program
 from chaos.errors import ArmFailed
 
-UP_SECONDS = 30.0
+UP_SECONDS = 60.0
 WORD_SECONDS = 15.0
 
 
@@ -66,10 +66,6 @@ class StackParent:
             self._hear(self._program.receive(_Said, timeout_s=1.0))
         ended, self._ended = self._ended, []
         return ended
-
-    def close(self) -> None:
-        """End the parent and whatever it still has."""
-        self._program.close()
 
     def _await_ready(self) -> None:
         said = self._program.receive(_Said, timeout_s=UP_SECONDS)
