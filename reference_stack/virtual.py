@@ -7,6 +7,7 @@ settings, logs, registry), and knows nothing of any harness.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -283,5 +284,9 @@ def factory(
     """
     from reference_stack.warmup import warm_store
 
+    if not gc.get_freeze_count():
+        # What is there by now, libraries above all, stays: no search for cycles need go through it again.
+        gc.collect()
+        gc.freeze()
     changed = settings_from({**settings, "seed": seed, "day_seconds": day_seconds, "days": days})
     return VirtualStack(changed, warm_store(changed.world, seed, root))

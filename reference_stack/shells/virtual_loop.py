@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import heapq
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,8 @@ Ts = TypeVarTuple("Ts")
 OWNER: contextvars.ContextVar[object] = contextvars.ContextVar("owner", default=None)
 """Whose work runs: asyncio's callbacks and tasks inherit it, so that a component can be paused as a whole."""
 
+_GC_THRESHOLDS = (50_000, 20, 100)
+"""While the loop runs, cycles are looked for seldom: views make none, and the search is costly."""
 _HANDLE = object()
 """In the place of an owner: what is to be run is a handle of asyncio's, which knows its context."""
 
@@ -189,9 +192,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if self.is_running():
             raise RuntimeError("the loop runs already")
         asyncio._set_running_loop(self)
+        thresholds = gc.get_threshold()
+        gc.set_threshold(*_GC_THRESHOLDS)
         try:
             self._run_until(moment, wake)
         finally:
+            gc.set_threshold(*thresholds)
             asyncio._set_running_loop(None)
 
     def _run_until(self, moment: float, wake: Callable[[], bool] | None) -> None:
