@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,3 +87,13 @@ def complete(process: subprocess.Popen[str], *, seconds: float = 120) -> Outcome
         out, err = process.communicate()
         raise AssertionError(f"still running after {seconds} s: {out}{err}") from None
     return Outcome(process.returncode, out, err)
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether it comes true in time."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.05)
+    return True

@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from chaos.domain.event import Applied, Header, Phase, Undone
 from chaos.journal import Journal, read
 from chaos.runner.undo import open_undos
-from tests.command import Outcome, begin, complete
+from tests.command import Outcome, begin, complete, until
 
 pytestmark = pytest.mark.processes
 
@@ -44,18 +43,8 @@ faults:
 expect:
   detected: {by: [freshness], within: 1d}
 """
-UP_SECONDS = 120.0
+UP_SECONDS = 300.0
 GONE_SECONDS = 5.0
-
-
-def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it comes true in time."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @dataclass

@@ -11,7 +11,7 @@ import msgspec
 from chaos.drivers.local.program import Program
 from chaos.errors import ArmFailed
 
-UP_SECONDS = 60.0
+UP_SECONDS = 120.0
 WORD_SECONDS = 15.0
 
 

@@ -7,8 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,24 +30,14 @@ from chaos.drivers.local.ports import free_addresses
 from chaos.errors import ArmFailed
 from chaos.journal import read
 from chaos.runner.plan import Planner, Request
-from tests.command import CALM, begin, complete
+from tests.command import CALM, begin, complete, until
 
 pytestmark = pytest.mark.processes
 
 # Loose bounds: what is tested here does not depend on whether the machine keeps up.
 LOOSE = CALM.replace("probe: good_views\n    at_least: 0.9", "probe: views_per_day\n    at_least: 1")
 REAL = ("--target", "reference-local", "--arms", "defended", "--day-seconds", "2")
-UP_SECONDS = 120.0
-
-
-def until(condition: Callable[[], bool], seconds: float = UP_SECONDS) -> bool:
-    """Whether it comes true in time."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.05)
-    return True
+UP_SECONDS = 300.0
 
 
 def lines(*files: Path) -> Iterator[dict[str, object]]:
@@ -65,7 +54,7 @@ def arm(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     process = begin("run", "calm.yaml", *REAL, "--keep", "never", "--out", "run", folder=tmp_path)
     root = tmp_path / "run" / "calm-1" / "defended" / "stack"
     try:
-        until(lambda: shown(root) != [] or process.poll() is not None)
+        until(lambda: shown(root) != [] or process.poll() is not None, UP_SECONDS)
         if process.poll() is not None:
             pytest.fail(f"it never served: {process.communicate()}")
         yield process, root
