@@ -153,7 +153,8 @@ class LocalDriver:
             finally:
                 if warm.poll() is None:
                     warm.kill()
-                    warm.communicate()
+                with warm:  # closes its pipe, and waits
+                    pass
             if warm.returncode != 0:
                 words = errors.decode(errors="replace").strip().splitlines()
                 raise ArmFailed(f"the warm-up failed: {words[-1] if words else warm.returncode}")
