@@ -49,11 +49,12 @@ class Shelf(Generic[Entry]):
             raise UnknownName(self.kind, name, nearest(name, self._entries))
         return self._entries[name]
 
-    def parameters(self, name: str) -> dict[str, str]:
-        """A class's parameters, with their defaults as text (empty: required). Raises UnknownName."""
+    def parameters(self, name: str) -> dict[str, str | None]:
+        """A class's parameters, with their defaults as text (None: required). Raises UnknownName."""
         fields = dataclasses.fields(self.get(name))  # type: ignore[arg-type]
         return {
-            field.name: "" if field.default is dataclasses.MISSING else str(field.default) for field in fields
+            field.name: None if field.default is dataclasses.MISSING else str(field.default)
+            for field in fields
         }
 
     def make(self, name: str, parameters: Mapping[str, Any]) -> Entry:

@@ -22,6 +22,7 @@ from chaos.domain.verdict import Results
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.plan import Planner, Request
 
+_NOTHING = "none"
 KINDS = ("scenarios", "faults", "layers", "probes", "targets")
 MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "target": TargetSpec, "results": Results}
 
@@ -90,7 +91,7 @@ def _explain_entry(kind: str, name: str, catalogue: Catalogue) -> str:
     if parameters:
         lines += ["", "parameters:"]
         lines += [
-            f"  {key:<16} {(default and f'default {default}') or 'required'}"
+            f"  {key:<16} {'required' if default is None else f'default {default or _NOTHING}'}"
             for key, default in parameters.items()
         ]
     return "\n".join(lines)

@@ -25,7 +25,7 @@ class Another:
 def test_a_name_gives_its_class_and_checked_parameters() -> None:
     shelf: Shelf[One] = Shelf("thing", [One])
     assert shelf.make("one", {"held": "5d"}) == One(5.0, 1)
-    assert shelf.parameters("one") == {"held": "", "times": "1"}
+    assert shelf.parameters("one") == {"held": None, "times": "1"}
 
 
 def test_a_duplicate_raises() -> None:

@@ -41,7 +41,6 @@ class Component(Strict):
     role: str
     health: str = "/health"
     host: str | None = None
-    optional: bool = False
 
 
 class Integrity(Strict):

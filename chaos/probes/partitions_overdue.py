@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chaos.capabilities import data_link
 from chaos.contracts import Readable
+from chaos.domain.durations import Days
 from chaos.domain.target import DataLink, TargetSpec
 
 
@@ -19,7 +20,7 @@ class PartitionsOverdue:
 
     name: ClassVar[str] = "partitions_overdue"
     link: str
-    grace_days: float = 0.05
+    grace_days: Days = 0.05
 
     def refuse(self, spec: TargetSpec) -> None:
         """Only a data link has partitions."""
