@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -23,12 +23,13 @@ Path_ = tuple[str | int, ...]
 Value = dict[str, "Value"] | list["Value"] | str | int | float | bool | None
 
 
-def _merge(base: dict[str, Value], top: dict[str, Value]) -> dict[str, Value]:
+def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """One mapping on top of another: mappings within them likewise, everything else is replaced."""
     merged = dict(base)
     for key, value in top.items():
         below = merged.get(key)
-        both = isinstance(below, dict) and isinstance(value, dict)
-        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(below, value) if both else value  # type: ignore[arg-type]
     return merged
 
 
@@ -61,7 +62,7 @@ class Source:
 
     def over(self, base: Source) -> Source:
         """This source on top of another: mappings are merged, everything else is replaced."""
-        merged = _merge(base.value, self.value)
+        merged = merge(base.value, self.value)
         places = {**base.places, **self.places, (): Place(self.file, 1)}
         return Source(self.file, merged, places)
 

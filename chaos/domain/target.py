@@ -129,12 +129,16 @@ class LayerSpec(Strict):
 
 
 class DriverSpec(Strict):
-    """How the target is brought up: the driver's name and what it needs to know."""
+    """How the target is brought up: the driver's name and what it needs to know.
+
+    `stack` is handed on to the target itself, below what the plan says.
+    """
 
     kind: Literal["fake", "local", "virtual", "compose"]
     command: list[str] = []
     factory: str | None = None
     settings: dict[str, Any] = {}
+    stack: dict[str, Any] = {}
 
 
 class TargetSpec(Strict):

@@ -15,6 +15,7 @@ import msgspec
 from chaos.clock import Clock
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
+from chaos.domain.source import merge
 from chaos.domain.target import DataLink, NetworkLink, TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
 from chaos.drivers.local.ports import HOST, free_addresses
@@ -191,8 +192,8 @@ class LocalDriver:
         return sinks
 
     def _settings(self, plan: ArmPlan, spec: TargetSpec, wiring: Wiring) -> dict[str, object]:
-        """The stack's own settings file, on top of its defaults."""
-        return {
+        """The stack's own settings file, on top of its defaults and of what the target file gives it."""
+        planned = {
             "seed": plan.seed,
             "world": plan.world,
             "days": plan.days,
@@ -207,6 +208,7 @@ class LocalDriver:
             },
             "shop": {"normal_ms": spec.normal_ms},
         }
+        return merge(spec.driver.stack, planned)
 
     def _await_health(
         self, spec: TargetSpec, addresses: Mapping[str, str], stack: StackParent, logs: Path

@@ -10,6 +10,7 @@ from typing import ClassVar, cast
 
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
+from chaos.domain.source import merge
 from chaos.domain.target import TargetSpec
 from chaos.drivers.virtual.protocol import Factory
 from chaos.drivers.virtual.target import VirtualTarget
@@ -31,14 +32,17 @@ class VirtualDriver:
                 seed=plan.seed,
                 day_seconds=plan.day_seconds,
                 days=plan.days,
-                settings={
-                    "world": plan.world,
-                    "layers": {
-                        name: {"mode": layer.mode.value, "parameters": layer.parameters}
-                        for name, layer in plan.layers.items()
+                settings=merge(
+                    spec.driver.stack,
+                    {
+                        "world": plan.world,
+                        "layers": {
+                            name: {"mode": layer.mode.value, "parameters": layer.parameters}
+                            for name, layer in plan.layers.items()
+                        },
+                        "shop": {"normal_ms": spec.normal_ms},
                     },
-                    "shop": {"normal_ms": spec.normal_ms},
-                },
+                ),
                 root=folder,
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
