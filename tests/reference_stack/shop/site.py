@@ -56,8 +56,6 @@ class Site:
 
     def _run(self) -> None:
         self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
         self._server.close()
         self._loop.run_until_complete(asyncio.wait_for(self._hang_up(), 5))
 
@@ -68,9 +66,11 @@ class Site:
         return f"{host}:{port}"
 
     async def _hang_up(self) -> None:
-        for transport in list(self._open):
-            transport.abort()
-        await asyncio.sleep(0)
+        # Those that are just being accepted are connected some turns of the loop later.
+        for _ in range(20):
+            for transport in list(self._open):
+                transport.abort()
+            await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
