@@ -55,6 +55,8 @@ class Finished(Protocol):
 
 Ended = Callable[[Finished], object]
 """Told of the end of some work, to see to its result or exception."""
+Answered = Callable[[Any], object]
+"""Given the result of some work."""
 
 
 class ShellRuntime(Runtime, Protocol):
@@ -64,8 +66,13 @@ class ShellRuntime(Runtime, Protocol):
         """Call back after operational `seconds`."""
         ...
 
-    def start_task(self, work: Coroutine[Any, Any, object], ended: Ended) -> None:
-        """Start work of the component's and call `ended` afterwards, perhaps before this returns."""
+    def start_task(
+        self, work: Coroutine[Any, Any, object], ended: Ended, answered: Answered | None = None
+    ) -> None:
+        """Start work of the component's and call `ended` afterwards, perhaps before this returns.
+
+        In the place of `ended`, `answered` may be given the result of work that did not have to wait.
+        """
         ...
 
 
@@ -218,7 +225,12 @@ class LiveRuntime:
         """Call back after operational `seconds`, to the resolution of the event loop."""
         return asyncio.get_running_loop().call_later(seconds, callback)
 
-    def start_task(self, work: Coroutine[Any, Any, object], ended: Ended) -> None:
+    def start_task(
+        self,
+        work: Coroutine[Any, Any, object],
+        ended: Ended,
+        answered: Answered | None = None,  # noqa: ARG002
+    ) -> None:
         """Start work of the component's and call `ended` with its task afterwards."""
         self._tasks.spawn(asyncio.get_running_loop(), work, ended=ended)
 

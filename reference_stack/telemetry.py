@@ -18,6 +18,7 @@ contract with whoever watches the stack; everything else in a log is for people:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import msgspec
@@ -34,12 +35,13 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self._samples: dict[str, float] = {}
+        self._samples: defaultdict[str, float] = defaultdict(float)
 
     def add(self, name: str, amount: float = 1.0, **labels: str | int) -> None:
         """Count up."""
-        key = sample_key(name, labels) if labels else name
-        self._samples[key] = self._samples.get(key, 0.0) + amount
+        if labels:
+            name = sample_key(name, labels)
+        self._samples[name] += amount
 
     def set(self, name: str, value: float, **labels: str | int) -> None:
         """Set a gauge."""

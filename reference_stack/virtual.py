@@ -284,9 +284,15 @@ def factory(
     """
     from reference_stack.warmup import warm_store
 
-    if not gc.get_freeze_count():
-        # What is there by now, libraries above all, stays: no search for cycles need go through it again.
-        gc.collect()
-        gc.freeze()
+    settle_heap()
     changed = settings_from({**settings, "seed": seed, "day_seconds": day_seconds, "days": days})
     return VirtualStack(changed, warm_store(changed.world, seed, root))
+
+
+def settle_heap() -> None:
+    """Once in a process: what is there by now, libraries above all, stays, and no search for cycles need go
+    through it again.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()

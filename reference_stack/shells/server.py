@@ -101,6 +101,10 @@ class Asked:
         """Its service time is over."""
         self.server.served(self)
 
+    def answered(self, reply: msgspec.Struct) -> None:
+        """Its handler has this to say, and did not have to wait."""
+        self.server.answer(self, reply)
+
     def ended(self, task: Finished) -> None:
         """Its handler has ended."""
         self.server.ended(self, task)
@@ -120,7 +124,7 @@ class Server:
         self._queue: deque[Asked] = deque()
         self._serving: dict[Asked, Timer] = {}
         self._open: dict[Asked, None] = {}
-        self._keys: dict[tuple[str, int], str] = {}
+        self._answered = {operation: _counter(operation, 200) for operation in self.operations}
 
     def submit(
         self,
@@ -137,7 +141,7 @@ class Server:
         asked = Asked(self, operation, request, done)
         self._open[asked] = None
         if operation not in self.operations:
-            self._answer(asked, NotFound(f"{self.component.name} has no operation {operation!r}"))
+            self.answer(asked, NotFound(f"{self.component.name} has no operation {operation!r}"))
             return
         if operation in MANAGEMENT:
             if not self._manage(asked):
@@ -145,13 +149,14 @@ class Server:
             return
         asked.service_s = service_s = self._times.take() * self.shell.service_ms * slow / 1000
         if service_s <= 0.0:
-            self._handle(asked)
+            work: Any = self.operations[operation][1](request)
+            self._runtime.start_task(work, asked.ended, asked.answered)
         elif len(self._serving) < self.shell.workers:
             self._serve(asked)
         elif len(self._queue) < self.shell.queue:
             self._queue.append(asked)
         else:
-            self._answer(asked, Overloaded(f"{self.component.name}: the queue is full"))
+            self.answer(asked, Overloaded(f"{self.component.name}: the queue is full"))
 
     @property
     def waiting(self) -> int:
@@ -185,31 +190,31 @@ class Server:
 
     def _handle(self, asked: Asked) -> None:
         work: Any = self.operations[asked.operation][1](asked.request)
-        self._runtime.start_task(work, asked.ended)
+        self._runtime.start_task(work, asked.ended, asked.answered)
 
     def ended(self, asked: Asked, task: Finished) -> None:
         """A request's handler has ended: its answer goes out."""
         if asked not in self._open:
             return
         if task.cancelled():
-            self._answer(asked, Unreachable(f"{self.component.name} ended"))
+            self.answer(asked, Unreachable(f"{self.component.name} ended"))
             return
         error = task.exception()
         if error is None:
-            self._answer(asked, task.result())
+            self.answer(asked, task.result())
         elif isinstance(error, (Rejected, NotFound, Overloaded)):
-            self._answer(asked, error)
+            self.answer(asked, error)
         else:
             report(self.component.telemetry, asked.operation, error)
             says = f"{type(error).__name__}: {error}"
-            self._answer(asked, Failed(f"{self.component.name}.{asked.operation}: {says}"))
+            self.answer(asked, Failed(f"{self.component.name}.{asked.operation}: {says}"))
 
-    def _answer(self, asked: Asked, outcome: Outcome) -> None:
-        status = 200 if not isinstance(outcome, PortError) else status_of(outcome)
-        key = self._keys.get((asked.operation, status))
-        if key is None:
-            labels: dict[str, str | int] = {"operation": asked.operation, "status": status}
-            key = self._keys[asked.operation, status] = sample_key("requests_total", labels)
+    def answer(self, asked: Asked, outcome: Outcome) -> None:
+        """The outcome of a request goes out."""
+        if isinstance(outcome, PortError):
+            key = _counter(asked.operation, status_of(outcome))
+        else:
+            key = self._answered[asked.operation]
         self.component.telemetry.metrics.add(key)
         del self._open[asked]
         asked.done(outcome)
@@ -230,7 +235,7 @@ class Server:
             outcome = SettingReply(value=previous)
             if isinstance(request, ConfigureRequest):
                 outcome = self._configure(field, request, previous)
-        self._answer(asked, outcome)
+        self.answer(asked, outcome)
         return True
 
     def _configure(self, field: str, request: ConfigureRequest, previous: msgspec.Raw) -> Outcome:
@@ -241,6 +246,10 @@ class Server:
             return Rejected(str(error))
         self.component.telemetry.log("configured", key=request.key, value=request.value, previous=previous)
         return ConfigureReply(previous=previous)
+
+
+def _counter(operation: str, status: int) -> str:
+    return sample_key("requests_total", {"operation": operation, "status": status})
 
 
 def report(telemetry: Telemetry, where: str, error: BaseException) -> None:

@@ -108,7 +108,9 @@ class Flight(Pending):
     __slots__ = ("down_ms", "link", "operation", "plan", "request")
 
     def __init__(self, link: VirtualLink, operation: str, request: msgspec.Struct) -> None:
-        Pending.__init__(self, link.machine.loop)
+        self.loop = link.machine.loop
+        self.done = False
+        self.outcome = self.work = self._callback = None  # Pending's, written out: three are made for a view
         self.link = link
         self.operation = operation
         self.request = request
@@ -129,7 +131,9 @@ class Flight(Pending):
         if process is None:
             self.reply(link.refusal())
             return
-        process.submit(self.operation, self.request, self.reply, 1.0 if plan is None else plan.slow)
+        server = process.server
+        submit = process.submit if server is None or process.paused else server.submit
+        submit(self.operation, self.request, self.reply, 1.0 if plan is None else plan.slow)
 
     def reply(self, outcome: Outcome) -> None:
         """The other end has answered."""
@@ -185,7 +189,8 @@ class VirtualLink:
         self._faulty = bool(model.lost or model.reset or model.corrupt)
         self._ordinal = 0
         self._shapes: list[Shape] = []
-        self._flights: dict[Flight, None] = {}
+        self.flights: dict[Flight, None] = {}
+        """Requests that somebody waits for, oldest first."""
 
     def shape(self, fn: Shape) -> Callable[[], None]:
         """Add a shape; what is returned takes it away again (and may be called twice)."""
@@ -202,7 +207,7 @@ class VirtualLink:
     def down(self) -> None:
         """Cut the link."""
         self.is_down = True
-        for flight in self._flights:
+        for flight in self.flights:
             flight.loop.soon(None, flight.settle, Unreachable(f"{self.name} was cut"))
 
     def up(self) -> None:
@@ -231,12 +236,12 @@ class VirtualLink:
     def send(self, operation: str, request: msgspec.Struct, timeout_ms: float) -> Flight:
         """Let a request go; what is returned is settled with its outcome. A lost one waits for the timeout.
 
-        `landed` must be told when nobody waits for it any more.
+        It must be taken out of `flights` when nobody waits for it any more.
         """
         loop = self.machine.loop
         now = loop.now
         flight = Flight(self, operation, request)
-        self._flights[flight] = None
+        self.flights[flight] = None
         drawn = (self._draws.batch or self._draws.fill()).pop()
         self._ordinal += 1
         up_ms, flight.down_ms = drawn[0], drawn[3]
@@ -252,10 +257,6 @@ class VirtualLink:
         elif plan is None or not plan.lost_up:
             loop.at(now + up_ms / 1000, None, flight.arrive, None)
         return flight
-
-    def landed(self, flight: Flight) -> None:
-        """Forget a request."""
-        del self._flights[flight]
 
     def refusal(self) -> Unreachable:
         """What a caller hears where nobody listens."""
@@ -305,7 +306,7 @@ class LinkPort:
         try:
             outcome: Any = await flight
         finally:
-            self._link.landed(flight)
+            del self._link.flights[flight]
         if isinstance(outcome, PortError):
             raise outcome
         reply: Reply = _through_json(operation.reply, outcome) if self._check else outcome

@@ -70,6 +70,11 @@ class VirtualProcess:
         else:
             raise RuntimeError(f"{self.name} was not given a component")
 
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        return self._paused is not None
+
     def pause(self) -> None:
         """Stop it where it stands."""
         if self._paused is None:

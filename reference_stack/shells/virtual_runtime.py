@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from reference_stack.ports import Semaphore
-from reference_stack.runtime import Ended, Timer
+from reference_stack.runtime import Answered, Ended, Timer
 from reference_stack.shells.virtual_loop import OWNER, VirtualLoop
 
 T = TypeVar("T")
@@ -140,7 +140,12 @@ class Work:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (told to whoever asked)
             self._end(None, error)
         else:
-            self.wait_for(waits)
+            # The work may have cancelled itself.
+            if self._throw is None and isinstance(waits, Pending):  # type: ignore[redundant-expr]
+                self._waits = waits
+                waits.work = self
+            else:
+                self.wait_for(waits)
 
     def wait_for(self, waits: Any) -> None:
         """Go on once that has come: a Pending, a future of asyncio's, or (None) everybody else's turn."""
@@ -308,8 +313,10 @@ class VirtualRuntime:
         self.loop.at(self.loop.now + seconds, self, later.due, None)
         return later
 
-    def start_task(self, work: Coroutine[Any, Any, object], ended: Ended) -> None:
-        """Start work of the component's and call `ended` afterwards.
+    def start_task(
+        self, work: Coroutine[Any, Any, object], ended: Ended, answered: Answered | None = None
+    ) -> None:
+        """Start work of the component's and call `ended` afterwards, or `answered` with its result.
 
         It begins at once, and becomes a task where it has to wait: most of what is asked never does.
         """
@@ -323,13 +330,19 @@ class VirtualRuntime:
         try:
             waits = work.send(None)
         except StopIteration as stop:
-            ended(_Done(stop.value))
+            if answered is None:
+                ended(_Done(stop.value))
+                return
+            reply = stop.value
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (told to whoever asked)
             ended(_Done(None, error))
+            return
         else:
             begun = Work(self, work, ended)
             self.tasks[begun] = None
             begun.wait_for(waits)
+            return
+        answered(reply)
 
     def pause(self) -> None:
         """Stop the component where it stands."""
