@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TABLES = ("network_proxy", "live")
+TABLES = ("network_proxy", "live", "virtual_time")
 
 if __name__ == "__main__":
     sys.exit(
