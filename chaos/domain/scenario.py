@@ -205,6 +205,8 @@ class Scenario(Strict):
     latent: list[Hole] = []
     faults: list[FaultUse] = []
     expect: Expect
+    decisive: list[Annotated[list[str], Field(min_length=1)]] = []
+    """Sets of layers: with all of a set switched off, a defended scenario must fail."""
     abort_if: list[AbortIf] = []
 
     @model_validator(mode="after")
@@ -214,6 +216,8 @@ class Scenario(Strict):
                 raise misplaced(("faults",), "a defended scenario needs a fault")
             if self.expect.detected is None and self.expect.contained is None:
                 raise misplaced(("expect",), "a defended scenario expects something detected or contained")
+        elif self.decisive:
+            raise misplaced(("decisive",), "only a defended scenario has layers that decide it")
         keys = [fault.key for fault in self.faults]
         for index, key in enumerate(keys):
             if key in keys[:index]:

@@ -228,6 +228,11 @@ class Planner:
         if expect.detected is not None:
             named += [(("expect", "detected", "by", i), name) for i, name in enumerate(expect.detected.by)]
         named += [(("expect", "missed_by", i), name) for i, name in enumerate(expect.missed_by)]
+        named += [
+            (("decisive", i, j), name)
+            for i, together in enumerate(self._scenario.decisive)
+            for j, name in enumerate(together)
+        ]
         for path, name in named:
             if name not in self._spec.layers:
                 near = nearest(name, self._spec.layers)

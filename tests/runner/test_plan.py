@@ -125,6 +125,8 @@ def test_overrides_that_match_nothing(holes: list[str], sets: list[str], says: s
         (edited(latent=[{"layer": "holt", "mode": "off"}]), "did you mean 'hold'?"),
         (edited(latent=[{"layer": "freshness", "set": {"warn_days": "x"}}]), "latent.0.set.warn_days"),
         (edited(expect={"detected": {"by": ["freshnes"], "within": "1d"}}), "did you mean 'freshness'?"),
+        (edited(decisive=[["hold"], ["freshnes"]]), "decisive.1.0: the target has no layer 'freshnes'"),
+        (edited(decisive=[[]]), "decisive.0"),
     ],
 )
 def test_what_the_target_does_not_have(text: str, says: str) -> None:
