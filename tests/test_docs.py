@@ -18,9 +18,9 @@ from chaos.app import make_files
 from chaos.catalogue import Catalogue, Shelf
 from chaos.cli import cli
 from chaos.domain.event import Effect, Reading, Signal
-from chaos.domain.scenario import Arm, Expect, Scenario
+from chaos.domain.scenario import Alerted, Arm, Expect, Scenario
 from chaos.domain.source import build, parse_source
-from chaos.domain.target import DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
+from chaos.domain.target import Alerting, DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
 from chaos.drivers.virtual.driver import VirtualDriver
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.inspection import validate
@@ -229,8 +229,8 @@ def test_every_command_and_option_is_documented(command: str, options: list[str]
 @pytest.mark.parametrize(
     ("page", "models"),
     [
-        ("scenarios.md", (Scenario, Expect)),
-        ("targets.md", (TargetSpec, NetworkLink, DataLink, LayerSpec, Parameter)),
+        ("scenarios.md", (Scenario, Expect, Alerted)),
+        ("targets.md", (TargetSpec, NetworkLink, DataLink, LayerSpec, Parameter, Alerting)),
     ],
 )
 def test_every_field_is_documented(page: str, models: tuple[type[BaseModel], ...]) -> None:

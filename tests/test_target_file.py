@@ -16,6 +16,8 @@ from reference_stack.features.component import Features
 from reference_stack.layers.contract import Layer, Mode
 from reference_stack.layers.host import load
 from reference_stack.monitor.component import Monitor
+from reference_stack.monitor.routing import read_routing
+from reference_stack.monitor.rules import RULES
 from reference_stack.oncall.component import OnCall
 from reference_stack.orchestrator.component import Orchestrator
 from reference_stack.registry.served import RegistryService
@@ -135,3 +137,10 @@ def test_limits_of_worlds_are_parameters_of_layers(spec: TargetSpec) -> None:
 def test_the_worlds_and_the_normal_page_view(spec: TargetSpec) -> None:
     assert spec.worlds == [world.name for world in PRESETS]
     assert spec.normal_ms == ShopSettings().normal_ms
+
+
+def test_the_words_of_alerts_are_those_of_the_rules_and_the_routing(spec: TargetSpec) -> None:
+    routing = read_routing()
+    assert {rule.category for rule in RULES} == set(spec.alerting.categories)
+    assert {rule.severity for rule in RULES} == set(spec.alerting.severities)
+    assert {route.to for route in routing.routes} | {routing.default} == set(spec.alerting.receivers)

@@ -140,6 +140,34 @@ class Detected(Strict):
     within: Days
 
 
+class Alerted(Strict):
+    """An alert about the fault must be sent within so many days of its verified effect, as described here.
+
+    What is left out fits any. `component` is what the alert is about; `acknowledged_within` counts from the
+    alert. Judged from the target's own alerts, not from its layers' signals.
+    """
+
+    name: str | None = None
+    category: str | None = None
+    severity: str | None = None
+    routed_to: str | None = None
+    component: str | None = None
+    within: Days
+    acknowledged_within: Days | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Alerted:
+        if not self.wanted:
+            raise ValueError("any alert would do: name one of name, category, severity, routed_to, component")
+        return self
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """What is asked for, by field."""
+        fields = ("name", "category", "severity", "routed_to", "component")
+        return {field: value for field in fields if (value := getattr(self, field)) is not None}
+
+
 class Contained(Strict):
     """Containment of one kind of harm: 1 − (defended − control) ÷ (undefended − bare)."""
 
@@ -166,6 +194,7 @@ class Expect(Strict):
     """What the scenario claims. Each part gets a verdict of its own."""
 
     detected: Detected | None = None
+    alerted: Alerted | None = None
     missed_by: list[str] = []
     contained: Contained | None = None
     budgets: dict[Harm, Annotated[float, Field(ge=0)]] = {}
@@ -201,11 +230,11 @@ class Scenario(Strict):
     world: str = "default"
     seeds: list[Seed] | None = Field(default=None, min_length=1)
     pass_share: Share = 1.0
+    decisive: list[Annotated[list[str], Field(min_length=1)]] = []
     steady_state: list[SteadyState] = Field(min_length=1)
     latent: list[Hole] = []
     faults: list[FaultUse] = []
     expect: Expect
-    decisive: list[Annotated[list[str], Field(min_length=1)]] = []
     """Sets of layers: with all of a set switched off, a defended scenario must fail."""
     abort_if: list[AbortIf] = []
 
@@ -214,10 +243,15 @@ class Scenario(Strict):
         if self.kind is Kind.DEFENDED:
             if not self.faults:
                 raise misplaced(("faults",), "a defended scenario needs a fault")
-            if self.expect.detected is None and self.expect.contained is None:
-                raise misplaced(("expect",), "a defended scenario expects something detected or contained")
+            expect = self.expect
+            if expect.detected is None and expect.contained is None and expect.alerted is None:
+                raise misplaced(
+                    ("expect",), "a defended scenario expects something detected, alerted or contained"
+                )
         elif self.decisive:
             raise misplaced(("decisive",), "only a defended scenario has layers that decide it")
+        if self.expect.alerted is not None and not self.faults:
+            raise misplaced(("expect", "alerted"), "no fault is there that an alert could be about")
         keys = [fault.key for fault in self.faults]
         for index, key in enumerate(keys):
             if key in keys[:index]:

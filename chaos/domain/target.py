@@ -128,6 +128,14 @@ class LayerSpec(Strict):
     parameters: dict[str, Parameter] = {}
 
 
+class Alerting(Strict):
+    """The words of the target's alerts, so that a misspelt one is found at planning time; empty: any."""
+
+    categories: list[str] = []
+    severities: list[str] = []
+    receivers: list[str] = []
+
+
 class DriverSpec(Strict):
     """How the target is brought up: the driver's name and what it needs to know.
 
@@ -155,6 +163,7 @@ class TargetSpec(Strict):
     components: dict[str, Component] = Field(min_length=1)
     links: dict[str, Link] = {}
     layers: dict[str, LayerSpec] = {}
+    alerting: Alerting = Alerting()
     columns: dict[str, str] = {}
     worlds: list[str] = []
     hosts: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chaos.capabilities import Described, MeaninglessChange, nearest
@@ -60,6 +60,7 @@ class Planner:
         self._check_world()
         self._check_probes()
         self._check_layers()
+        self._check_alerted()
         self._check_settings()
         faults = [
             planned
@@ -240,6 +241,23 @@ class Planner:
         for i, hole in enumerate(self._scenario.latent):
             for key, value in hole.set_.items():
                 self._check_parameter(("latent", i, "set", key), hole.layer, key, value)
+
+    def _check_alerted(self) -> None:
+        alerted, words = self._scenario.expect.alerted, self._spec.alerting
+        if alerted is None:
+            return
+        known: dict[str, Iterable[str]] = {
+            "category": words.categories,
+            "severity": words.severities,
+            "routed_to": words.receivers,
+            "component": self._spec.components,
+        }
+        for field_name, value in alerted.wanted.items():
+            among = list(known.get(field_name, ()))
+            if among and value not in among:
+                what = field_name.replace("routed_to", "receiver")
+                says = f"the target's alerts have no {what} {value!r}"
+                self._report(("expect", "alerted", field_name), says, nearest(value, among))
 
     def _check_parameter(self, path: tuple[str | int, ...], layer: str, key: str, value: object) -> None:
         known = self._spec.layers.get(layer)

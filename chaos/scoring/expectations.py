@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chaos.domain.layer import Mode, Outcome
-from chaos.domain.scenario import Arm, Harm, Kind
+from chaos.domain.scenario import Alerted, Arm, Harm, Kind
 from chaos.domain.verdict import LayerResult, Reason, Verdict
+from chaos.scoring.alerting import alerts_about, fits, told
 from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import Episode
@@ -44,6 +45,9 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
     if expect.detected is not None:
         for fault in facts.faults:
             yield _detected(facts, fault)
+    if expect.alerted is not None:
+        for fault in facts.faults:
+            yield _alerted(facts, fault, expect.alerted)
     for name in expect.missed_by:
         yield _missed(facts, name, rows)
     if expect.contained is not None:
@@ -103,6 +107,39 @@ def _detected(facts: Facts, fault: FaultFacts) -> Reason:
         f"{says}; instead {fault.first.layer}, which nobody expected, saw it on day {fault.first.day:.2f}, "
         f"{fault.first.delay_days:.2f} d after the {whose}",
     )
+
+
+def _alerted(facts: Facts, fault: FaultFacts, wanted: Alerted) -> Reason:
+    about = _about(facts, "alerted", fault)
+    if trouble := facts.trouble(Arm.DEFENDED, Arm.CONTROL):
+        return void(about, f"where alerts went was not measured: {trouble}")
+    if fault.span is None or fault.span.injected_day is None:
+        return void(about, f"{fault.key} was not injected in the defended arm")
+    stories = alerts_about(facts.views, fault.span)
+    if fault.since_day is None or stories is None:
+        return void(about, f"delays count from the verified effect, and {fault.effect.says}")
+    asked = ", ".join(f"{field} {value}" for field, value in wanted.wanted.items())
+    mine = [story for story in stories if fits(wanted, story.first)]
+    if not mine:
+        others = "; ".join(dict.fromkeys(told(story.first) for story in stories[:3]))
+        instead = f"; instead: {others}" if others else "; no other alert was sent either"
+        return failed(about, f"no alert with {asked} was sent{instead}")
+    first = mine[0]
+    delay = max(0.0, first.first.sent_day - fault.since_day)
+    says = f"{told(first.first)} was sent on day {first.first.sent_day:.2f}, {delay:.2f} d after the effect"
+    says += f" (allowed {wanted.within:g} d)"
+    ok = delay <= wanted.within + 1e-9
+    if wanted.acknowledged_within is not None:
+        waits = [
+            story.acknowledged_day - story.first.sent_day
+            for story in mine
+            if story.acknowledged_day is not None
+        ]
+        shortest = min(waits, default=None)
+        answered = "nobody answered" if shortest is None else f"answered {shortest:.2f} d later"
+        says += f"; {answered} (allowed {wanted.acknowledged_within:g} d)"
+        ok = ok and shortest is not None and shortest <= wanted.acknowledged_within + 1e-9
+    return _judge(ok, about, says)
 
 
 def _missed(facts: Facts, name: str, rows: Sequence[LayerResult]) -> Reason:

@@ -74,7 +74,7 @@ def test_every_problem_has_its_line_and_the_nearest_name() -> None:
         ({"steady_state": []}, "steady_state"),
         ({"steady_state": [{"probe": "good_views"}]}, "needs at_least or at_most"),
         ({"pass_share": 1.5}, "pass_share"),
-        ({"expect": {}}, "expects something detected or contained"),
+        ({"expect": {}}, "expects something detected, alerted or contained"),
         ({"faults": []}, "a defended scenario needs a fault"),
         ({"latent": [{"layer": "hold"}]}, "a hole needs a mode or something to set"),
         (

@@ -156,3 +156,36 @@ def test_what_the_target_lacks_is_listed_not_run() -> None:
     spec = target_of(TARGET.replace("network, data, layers", "network, layers"))
     planner = Planner(scenario, source, spec, make_catalogue(), Request())
     assert planner.needs_lacking() == ["data"]
+
+
+def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> None:
+    assert "decisive.0.1: the target has no layer 'hodl' (did you mean 'hold'?)" in problems(
+        edited(decisive=[["freshness", "hodl"]])
+    )
+    words = TARGET + "alerting: {categories: [model, ML system], severities: [page], receivers: [ml]}\n"
+    for field, value, near in (
+        ("category", "ML sytem", "ML system"),
+        ("severity", "pge", "page"),
+        ("routed_to", "mll", "ml"),
+        ("component", "reder", "reader"),
+    ):
+        text = edited(expect={"alerted": {field: value, "within": "1d"}})
+        with pytest.raises(InvalidInput) as caught:
+            planned(text, target=words)
+        assert f"expect.alerted.{field}: the target's alerts have no" in str(caught.value)
+        assert f"(did you mean {near!r}?)" in str(caught.value)
+    anything = edited(expect={"alerted": {"category": "whatever", "name": "any", "within": "1d"}})
+    assert planned(anything).expect.alerted is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"expect": {"alerted": {"within": "1d"}}}, "any alert would do"),
+        ({"decisive": [[]]}, "at least 1 item"),
+        ({"kind": "demonstration", "decisive": [["hold"]]}, "only a defended scenario"),
+        ({"kind": "quiet", "faults": [], "expect": {"alerted": {"name": "x", "within": "1d"}}}, "no fault"),
+    ],
+)
+def test_claims_that_cannot_be_meant(changes: dict[str, object], says: str) -> None:
+    assert says in problems(edited(**changes))

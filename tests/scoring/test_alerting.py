@@ -1,0 +1,109 @@
+"""Where an alert went: judged from the alerts of the defended arm, against those of the control arm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from chaos.domain.event import Alert
+from chaos.domain.scenario import Arm
+from chaos.domain.verdict import Reason, Verdict
+from tests.journals import EXPECT, Story, Told
+
+
+def alert(sent: float, acknowledged: float | None = None, **fields: Any) -> Alert:
+    first = Alert(
+        day=sent,
+        component="oncall",
+        id="1",
+        name="freshness",
+        category="ML system",
+        severity="page",
+        routed_to="ml",
+        state="firing",
+        sent_day=sent,
+        acknowledged_day=acknowledged,
+        about="features",
+    )
+    return msgspec.structs.replace(first, **fields)
+
+
+def story(**alerted: Any) -> Story:
+    wanted = {"severity": "page", "within": "1d", **alerted}
+    return Story(Told(expect={**EXPECT, "alerted": wanted})).drop(
+        Arm.DEFENDED, lambda event: isinstance(event, Alert)
+    )
+
+
+def judged(told: Story) -> Reason:
+    return next(reason for reason in told.score().reasons if reason.about == "alerted")
+
+
+def test_an_alert_that_fits_in_time_passes_and_is_named() -> None:
+    reason = judged(story(routed_to="ml", component="features").add(Arm.DEFENDED, alert(4.3)))
+    assert reason.verdict is Verdict.PASSED
+    assert "freshness (page, ML system) about features to ml" in reason.says
+    assert "day 4.30, 0.10 d after the effect" in reason.says
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"routed_to": "platform"},
+        {"category": "model"},
+        {"severity": "ticket"},
+        {"about": "trainer"},
+        {"name": "volume"},
+    ],
+)
+def test_an_alert_that_went_elsewhere_fails_and_is_shown(fields: dict[str, str]) -> None:
+    told = story(name="freshness", category="ML system", routed_to="ml", component="features")
+    reason = judged(told.add(Arm.DEFENDED, alert(4.3, **fields)))
+    assert reason.verdict is Verdict.FAILED
+    assert "instead: " in reason.says
+    assert next(iter(fields.values())) in reason.says
+
+
+def test_no_alert_at_all_fails() -> None:
+    reason = judged(story())
+    assert reason.verdict is Verdict.FAILED
+    assert "no other alert was sent either" in reason.says
+
+
+@pytest.mark.parametrize(("sent", "verdict"), [(5.2, Verdict.PASSED), (5.3, Verdict.FAILED)])
+def test_delay_counts_from_the_verified_effect(sent: float, verdict: Verdict) -> None:
+    assert judged(story().add(Arm.DEFENDED, alert(sent))).verdict is verdict
+
+
+def test_an_alert_that_the_control_arm_sent_too_is_not_about_the_fault() -> None:
+    told = story().add(Arm.DEFENDED, alert(4.3))
+    told.add(Arm.CONTROL, alert(4.5, about="trainer"))
+    assert judged(told).verdict is Verdict.PASSED
+    assert judged(told.add(Arm.CONTROL, alert(4.6))).verdict is Verdict.FAILED
+
+
+def test_an_alert_before_the_injection_is_not_about_the_fault() -> None:
+    assert judged(story().add(Arm.DEFENDED, alert(3.4))).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "verdict", "says"),
+    [
+        (4.6, Verdict.PASSED, "answered 0.30 d later"),
+        (5.0, Verdict.FAILED, "answered 0.70 d later"),
+        (None, Verdict.FAILED, "nobody answered"),
+    ],
+)
+def test_somebody_must_have_answered_it(acknowledged: float | None, verdict: Verdict, says: str) -> None:
+    reason = judged(story(acknowledged_within="0.5d").add(Arm.DEFENDED, alert(4.3, acknowledged)))
+    assert reason.verdict is verdict
+    assert says in reason.says
+
+
+def test_without_a_control_arm_it_is_void() -> None:
+    base = story()
+    told = Story(replace(base.told, arms=(Arm.DEFENDED, Arm.UNDEFENDED, Arm.BARE)))
+    assert judged(told.add(Arm.DEFENDED, alert(4.3))).verdict is Verdict.VOID
