@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TypeVar, cast
 
-import msgspec
-
 from chaos.capabilities import Capability, Described
-from chaos.domain.change import AddDataToxic, AddToxic, Change, RemoveDataToxic, RemoveToxic, SetLayer
+from chaos.domain.change import AddDataToxic, AddToxic, Change, RemoveDataToxic, RemoveToxic, Scalar, SetLayer
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
+from chaos.drivers.changes import changed_meanwhile, undo_of
 from chaos.errors import ArmFailed, ChangeRefused
 
 C = TypeVar("C", bound=Capability)
@@ -33,7 +32,7 @@ class FakeTarget:
     refuses: str = ""
     fails_to_undo: bool = False
     on: dict[str, Change] = field(default_factory=dict)
-    values: dict[tuple[str, str], object] = field(default_factory=dict)
+    values: dict[tuple[str, str], Scalar] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     partitions: dict[int, int] = field(default_factory=dict)
     closed: bool = False
@@ -75,17 +74,7 @@ class FakeTarget:
 
     def prepare(self, change: Change) -> Change | None:
         """The undo of a change."""
-        match change:
-            case AddToxic(link=link, name=name):
-                return RemoveToxic(link, name)
-            case AddDataToxic(link=link, name=name):
-                return RemoveDataToxic(link, name)
-            case SetLayer(layer=layer, key=key, value=value):
-                previous = self.values.get((layer, key), "enforce")
-                expect = msgspec.json.encode(value).decode()
-                return SetLayer(layer, key, cast("str", previous), expect=expect)
-            case _:
-                return None
+        return undo_of(change, self)
 
     def apply(self, change: Change) -> None:
         """Make it, or refuse it."""
@@ -106,10 +95,33 @@ class FakeTarget:
         """Play an undo."""
         if self.fails_to_undo:
             raise ArmFailed("the fake target cannot undo")
-        if isinstance(undo, RemoveToxic | RemoveDataToxic) and undo.name not in self.on:
+        if changed_meanwhile(undo, self):
             return "left"
         self.apply(undo)
         return "undone"
+
+    def setting(self, component: str, key: str) -> Scalar:  # noqa: ARG002
+        """What was set last; a layer's mode begins at `enforce`."""
+        _, layer, name = key.split(".")
+        return self.values.get((layer, name), "enforce" if name == "mode" else None)
+
+    def alias(self, name: str) -> int | None:  # noqa: ARG002
+        """There is no registry."""
+        return None
+
+    def link_up(self, link: str) -> bool:  # noqa: ARG002
+        """Links cannot be cut."""
+        return True
+
+    def has_toxic(self, link: str, name: str) -> bool:
+        """Whether a toxic of that name is on."""
+        return name in self.on and getattr(self.on[name], "link", None) == link
+
+    has_data_toxic = has_toxic
+
+    def running(self, component: str) -> bool:
+        """Every component always runs."""
+        return component in self.spec.components
 
     def drain(self) -> None:
         """Nothing is under way."""

@@ -1,7 +1,8 @@
-"""What a target's own log says, as journal events."""
+"""What a target says of itself: its log lines as journal events, its metrics, the names of its partitions."""
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import msgspec
@@ -16,6 +17,8 @@ class _Kind(msgspec.Struct):
 _kind = msgspec.json.Decoder(_Kind)
 _observed: msgspec.json.Decoder[Observed] = msgspec.json.Decoder(Observed)
 _NAMES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Observed))
+_PARTITION = re.compile(r"^day=(-?\d+)\.")
+_SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?) ([^ \n]+)", re.MULTILINE)
 
 
 class MalformedLog(ValueError):
@@ -34,3 +37,14 @@ def read_line(line: bytes | str) -> Observed | None:
         return _observed.decode(line)
     except msgspec.DecodeError as error:
         raise MalformedLog(f"{error}: {line!r}") from error
+
+
+def read_samples(metrics: str) -> dict[str, float]:
+    """The samples of a text in Prometheus' format, by name and labels as they stand there."""
+    return {name: float(value) for name, value in _SAMPLE.findall(metrics)}
+
+
+def partition_day(name: str) -> int | None:
+    """The day of a partition's file name (`day=12.parquet`), None for any other file."""
+    match = _PARTITION.match(name)
+    return None if match is None else int(match[1])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import re
 from typing import TypeVar
 
 import msgspec
 
+from chaos.drivers.observed import read_samples
 from chaos.errors import ArmFailed
 
 T = TypeVar("T")
-_SAMPLE = re.compile(rb"^([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?) ([^ \n]+)", re.MULTILINE)
 
 
 class HttpFailed(ArmFailed):
@@ -51,5 +50,4 @@ def ask(address: str, method: str, path: str, body: object, reply: type[T], *, t
 
 def read_metrics(address: str, *, timeout_ms: float = 2000) -> dict[str, float]:
     """The samples of a component's /metrics by name and labels. Raises HttpFailed."""
-    text = request(address, "GET", "/metrics", timeout_ms=timeout_ms)
-    return {name.decode(): float(value) for name, value in _SAMPLE.findall(text)}
+    return read_samples(request(address, "GET", "/metrics", timeout_ms=timeout_ms).decode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,10 +31,12 @@ from chaos.domain.change import (
 from chaos.domain.event import Event, Exit
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
+from chaos.drivers.changes import changed_meanwhile, undo_of
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import StackParent
+from chaos.drivers.observed import partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.errors import ChangeRefused
 
@@ -44,11 +45,14 @@ E = TypeVar("E", bound=Event)
 
 POLL_SECONDS = 0.02
 FRESH_DAYS = 0.25
-_PARTITION = re.compile(r"^day=(-?\d+)\.")
 
 
 class _Setting(msgspec.Struct):
     value: msgspec.Raw
+
+
+class _DataToxic(msgspec.Struct):
+    name: str
 
 
 class _Alias(msgspec.Struct):
@@ -138,8 +142,8 @@ class LocalTarget:
             return None
         found = {}
         for path in sink.iterdir():
-            if match := _PARTITION.match(path.name):
-                found[int(match[1])] = path.stat().st_size
+            if (day := partition_day(path.name)) is not None:
+                found[day] = path.stat().st_size
         return found
 
     def _time_link(self, link: str) -> float:
@@ -182,26 +186,7 @@ class LocalTarget:
 
     def prepare(self, change: Change) -> Change | None:
         """The undo of a change, from what is there now."""
-        match change:
-            case AddToxic(link=link, name=name):
-                return RemoveToxic(link, name)
-            case AddDataToxic(link=link, name=name):
-                return RemoveDataToxic(link, name)
-            case SetLinkUp(link=link, up=up):
-                return SetLinkUp(link, self._toxiproxy.proxy(link).enabled, expect=up)
-            case Configure(component=component, key=key, value=value):
-                return Configure(component, key, self._setting(component, key), expect=_text(value))
-            case SetLayer(layer=layer, key=key, value=value):
-                host = self._spec.layers[layer].asked_by[0]
-                return SetLayer(layer, key, self._setting(host, f"layers.{layer}.{key}"), expect=_text(value))
-            case Kill(component=component):
-                return Start(component)
-            case Pause(component=component):
-                return Resume(component)
-            case SetAlias(alias=alias, version=version):
-                return SetAlias(alias, self._alias(alias), expect=version)
-            case _:
-                return None
+        return undo_of(change, self)
 
     def apply(self, change: Change) -> None:  # noqa: PLR0912 (one case a change)
         """Make a change. Raises ChangeRefused where the component says 400, ArmFailed otherwise."""
@@ -238,14 +223,9 @@ class LocalTarget:
 
     def revert(self, undo: Change) -> str:
         """Play an undo; a value that is no longer the fault's is left alone."""
-        if self._changed_meanwhile(undo):
+        if changed_meanwhile(undo, self):
             return "left"
-        try:
-            self.apply(undo)
-        except HttpFailed as error:
-            if error.status == 404 and isinstance(undo, RemoveDataToxic):
-                return "left"
-            raise
+        self.apply(undo)
         return "undone"
 
     def close(self) -> None:
@@ -259,25 +239,27 @@ class LocalTarget:
             for link in self._wiring.sinks:
                 request(self._wiring.data_api, "DELETE", f"/links/{link}")
 
-    def _changed_meanwhile(self, undo: Change) -> bool:
-        match undo:
-            case SetLinkUp(link=link, expect=expect):
-                return self._toxiproxy.proxy(link).enabled != expect
-            case Configure(component=component, key=key, expect=expect):
-                return _text(self._setting(component, key)) != expect
-            case SetLayer(layer=layer, key=key, expect=expect):
-                host = self._spec.layers[layer].asked_by[0]
-                return _text(self._setting(host, f"layers.{layer}.{key}")) != expect
-            case SetAlias(alias=alias, expect=expect):
-                return self._alias(alias) != expect
-            case RemoveToxic(link=link, name=name):
-                return all(toxic.name != name for toxic in self._toxiproxy.proxy(link).toxics)
-            case Start(component=component):
-                return component in self._stack.pids
-            case _:
-                return False
+    # --- what is there, for undos ------------------------------------------------------------------------
 
-    def _setting(self, component: str, key: str) -> Scalar:
+    def running(self, component: str) -> bool:
+        """Whether the component has a process."""
+        return component in self._stack.pids
+
+    def link_up(self, link: str) -> bool:
+        """Whether the link's proxy accepts connections."""
+        return self._toxiproxy.proxy(link).enabled
+
+    def has_toxic(self, link: str, name: str) -> bool:
+        """Whether the link's proxy has a toxic of that name."""
+        return any(toxic.name == name for toxic in self._toxiproxy.proxy(link).toxics)
+
+    def has_data_toxic(self, link: str, name: str) -> bool:
+        """Whether the data proxy has a toxic of that name on the link."""
+        toxics = ask(self._wiring.data_api, "GET", f"/links/{link}/toxics", None, list[_DataToxic])
+        return any(toxic.name == name for toxic in toxics)
+
+    def setting(self, component: str, key: str) -> Scalar:
+        """The setting that the component says is in force."""
         address = self._wiring.addresses[component]
         answer = ask(address, "POST", "/setting", {"key": key}, _Setting)
         value: Scalar = msgspec.json.decode(answer.value)
@@ -291,8 +273,9 @@ class LocalTarget:
                 raise ChangeRefused(component, str(error)) from error
             raise
 
-    def _alias(self, alias: str) -> int | None:
-        path = f"/api/2.0/mlflow/registered-models/alias?name={self._wiring.model}&alias={alias}"
+    def alias(self, name: str) -> int | None:
+        """The version that the registry has under an alias."""
+        path = f"/api/2.0/mlflow/registered-models/alias?name={self._wiring.model}&alias={name}"
         try:
             answer = ask(self._wiring.addresses["registry"], "GET", path, None, _Alias)
         except HttpFailed as error:
@@ -308,7 +291,3 @@ class LocalTarget:
             method, body = "POST", {**body, "version": str(version)}
         path = "/api/2.0/mlflow/registered-models/alias"
         request(self._wiring.addresses["registry"], method, path, body)
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()

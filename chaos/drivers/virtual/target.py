@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
@@ -29,7 +28,8 @@ from chaos.domain.data_toxics import Parcel, make_data_toxic
 from chaos.domain.event import Event, Exit
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.observed import read_line
+from chaos.drivers.changes import changed_meanwhile, undo_of
+from chaos.drivers.observed import partition_day, read_line, read_samples
 from chaos.drivers.virtual.protocol import InProcessTarget, PartitionShape
 from chaos.drivers.virtual.toxics import shape_of
 from chaos.errors import ArmFailed, ChangeRefused
@@ -39,8 +39,6 @@ E = TypeVar("E", bound=Event)
 Remove = Callable[[], None]
 
 FRESH_DAYS = 0.5
-_PARTITION = re.compile(r"^day=(-?\d+)\.")
-_SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?) ([^ \n]+)", re.MULTILINE)
 
 
 class _ExitLine(msgspec.Struct, tag_field="event", tag="exit"):
@@ -86,7 +84,7 @@ class VirtualTarget:
         """Samples of what /metrics would give; None where the component is gone."""
         if not self._inner.running(component):
             return None
-        return {name: float(value) for name, value in _SAMPLE.findall(self._inner.metrics(component))}
+        return read_samples(self._inner.metrics(component))
 
     def link_ms(self, link: str) -> float | None:
         """The newest health request over the link that came back; starts the next one."""
@@ -107,8 +105,8 @@ class VirtualTarget:
         """The partitions at the link's sink."""
         found = {}
         for name, size in self._inner.folder(link).delivered().items():
-            if match := _PARTITION.match(name):
-                found[int(match[1])] = size
+            if (day := partition_day(name)) is not None:
+                found[day] = size
         return found
 
     # --- time --------------------------------------------------------------------------------------------
@@ -133,33 +131,17 @@ class VirtualTarget:
 
     def prepare(self, change: Change) -> Change | None:
         """The undo of a change, from what is there now."""
-        match change:
-            case AddToxic(link=link, name=name):
-                return RemoveToxic(link, name)
-            case AddDataToxic(link=link, name=name):
-                return RemoveDataToxic(link, name)
-            case SetLinkUp(link=link, up=up):
-                return SetLinkUp(link, not self._inner.link(link).is_down, expect=up)
-            case Configure(component=component, key=key, value=value):
-                return Configure(component, key, self._setting(component, key), expect=_text(value))
-            case SetLayer(layer=layer, key=key, value=value):
-                return SetLayer(layer, key, self._layer(layer, key), expect=_text(value))
-            case Kill(component=component):
-                return Start(component)
-            case Pause(component=component):
-                return Resume(component)
-            case SetAlias(alias=alias, version=version):
-                return SetAlias(alias, self._inner.registry.resolve(alias), expect=version)
-            case _:
-                return None
+        return undo_of(change, self)
 
     def apply(self, change: Change) -> None:  # noqa: PLR0912 (one case a change)
         """Make a change. Raises ChangeRefused or ArmFailed."""
         match change:
-            case AddToxic(link=link, name=name):
-                self._toxics[link, name] = self._inner.link(link).shape(shape_of(change))
-            case AddDataToxic(link=link, name=name):
-                self._toxics[link, name] = self._inner.folder(link).shape(_partition_shape(change))
+            case AddToxic(link=link):
+                self._shape(link, change.name, lambda: self._inner.link(link).shape(shape_of(change)))
+            case AddDataToxic(link=link):
+                self._shape(
+                    link, change.name, lambda: self._inner.folder(link).shape(_partition_shape(change))
+                )
             case RemoveToxic(link=link, name=name) | RemoveDataToxic(link=link, name=name):
                 self._toxics.pop((link, name), _nothing)()
             case SetLinkUp(link=link, up=up):
@@ -184,9 +166,15 @@ class VirtualTarget:
             case SetAlias(alias=alias, version=int(version)):
                 self._inner.registry.set_alias(alias, version)
 
+    def _shape(self, link: str, name: str, add: Callable[[], Remove]) -> None:
+        """Two of one name could not be told apart by an undo, as in any proxy."""
+        if (link, name) in self._toxics:
+            raise ArmFailed(f"link {link!r} has a toxic {name!r} already")
+        self._toxics[link, name] = add()
+
     def revert(self, undo: Change) -> str:
         """Play an undo; a value that is no longer the fault's is left alone."""
-        if self._changed_meanwhile(undo):
+        if changed_meanwhile(undo, self):
             return "left"
         self.apply(undo)
         return "undone"
@@ -196,27 +184,30 @@ class VirtualTarget:
         self._ending |= set(self._spec.components)
         self._inner.close()
 
-    def _changed_meanwhile(self, undo: Change) -> bool:
-        match undo:
-            case RemoveToxic(link=link, name=name) | RemoveDataToxic(link=link, name=name):
-                return (link, name) not in self._toxics
-            case SetLinkUp(link=link, expect=expect):
-                return self._inner.link(link).is_down == expect
-            case Configure(component=component, key=key, expect=expect):
-                return _text(self._setting(component, key)) != expect
-            case SetLayer(layer=layer, key=key, expect=expect):
-                return _text(self._layer(layer, key)) != expect
-            case SetAlias(alias=alias, expect=expect):
-                return self._inner.registry.resolve(alias) != expect
-            case Start(component=component):
-                return self._inner.running(component)
-            case _:
-                return False
+    # --- what is there, for undos ------------------------------------------------------------------------
 
-    def _layer(self, layer: str, key: str) -> Scalar:
-        return self._setting(self._spec.layers[layer].asked_by[0], f"layers.{layer}.{key}")
+    def running(self, component: str) -> bool:
+        """Whether the component is up."""
+        return self._inner.running(component)
 
-    def _setting(self, component: str, key: str) -> Scalar:
+    def link_up(self, link: str) -> bool:
+        """Whether the link is not cut."""
+        return not self._inner.link(link).is_down
+
+    def has_toxic(self, link: str, name: str) -> bool:
+        """Whether the link is shaped by a toxic of that name."""
+        return (link, name) in self._toxics
+
+    def has_data_toxic(self, link: str, name: str) -> bool:
+        """Whether the folder is shaped by a toxic of that name."""
+        return (link, name) in self._toxics
+
+    def alias(self, name: str) -> int | None:
+        """The version that the registry has under an alias."""
+        return self._inner.registry.resolve(name)
+
+    def setting(self, component: str, key: str) -> Scalar:
+        """The setting that the component has in force."""
         if not self._inner.running(component):
             raise ArmFailed(f"{component} is not running")
         return cast("Scalar", self._inner.setting(component, key))
@@ -247,7 +238,3 @@ def _partition_shape(change: AddDataToxic) -> PartitionShape:
 
 def _nothing() -> None:
     pass
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()

@@ -1,0 +1,112 @@
+"""How every driver undoes a change: what to put back, and when to leave it alone. It only reads."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from chaos.domain.change import (
+    AddDataToxic,
+    AddToxic,
+    Change,
+    Configure,
+    Kill,
+    Pause,
+    RemoveDataToxic,
+    RemoveToxic,
+    Resume,
+    Scalar,
+    SetAlias,
+    SetLayer,
+    SetLinkUp,
+    Start,
+)
+from chaos.domain.target import TargetSpec
+
+
+class Present(Protocol):
+    """What is there now, as a driver reads it of its target. Each may raise ArmFailed."""
+
+    @property
+    def spec(self) -> TargetSpec:
+        """The target's description."""
+        ...
+
+    def setting(self, component: str, key: str) -> Scalar:
+        """A component's setting in force."""
+        ...
+
+    def alias(self, name: str) -> int | None:
+        """The version that a registry alias names."""
+        ...
+
+    def link_up(self, link: str) -> bool:
+        """Whether a network link is open."""
+        ...
+
+    def has_toxic(self, link: str, name: str) -> bool:
+        """Whether a network link has a toxic of that name."""
+        ...
+
+    def has_data_toxic(self, link: str, name: str) -> bool:
+        """Whether a data link has a toxic of that name."""
+        ...
+
+    def running(self, component: str) -> bool:
+        """Whether a component has a process."""
+        ...
+
+
+def undo_of(change: Change, present: Present) -> Change | None:
+    """The undo of a change that is about to be made, None where there is none. Raises ArmFailed."""
+    match change:
+        case AddToxic(link=link, name=name):
+            return RemoveToxic(link, name)
+        case AddDataToxic(link=link, name=name):
+            return RemoveDataToxic(link, name)
+        case SetLinkUp(link=link, up=up):
+            return SetLinkUp(link, present.link_up(link), expect=up)
+        case Configure(component=component, key=key, value=value):
+            return Configure(component, key, present.setting(component, key), expect=as_text(value))
+        case SetLayer(layer=layer, key=key, value=value):
+            return SetLayer(layer, key, layer_setting(present, layer, key), expect=as_text(value))
+        case Kill(component=component):
+            return Start(component)
+        case Pause(component=component):
+            return Resume(component)
+        case SetAlias(alias=alias, version=version):
+            return SetAlias(alias, present.alias(alias), expect=version)
+        case _:
+            return None
+
+
+def changed_meanwhile(undo: Change, present: Present) -> bool:
+    """Whether what an undo would put back is no longer the fault's, so that it is left. Raises ArmFailed."""
+    match undo:
+        case RemoveToxic(link=link, name=name):
+            return not present.has_toxic(link, name)
+        case RemoveDataToxic(link=link, name=name):
+            return not present.has_data_toxic(link, name)
+        case SetLinkUp(link=link, expect=expect):
+            return present.link_up(link) != expect
+        case Configure(component=component, key=key, expect=expect):
+            return as_text(present.setting(component, key)) != expect
+        case SetLayer(layer=layer, key=key, expect=expect):
+            return as_text(layer_setting(present, layer, key)) != expect
+        case SetAlias(alias=alias, expect=expect):
+            return present.alias(alias) != expect
+        case Start(component=component):
+            return present.running(component)
+        case _:
+            return False
+
+
+def layer_setting(present: Present, layer: str, key: str) -> Scalar:
+    """A layer's mode or parameter in force, as the first component that asks it has it. Raises ArmFailed."""
+    return present.setting(present.spec.layers[layer].asked_by[0], f"layers.{layer}.{key}")
+
+
+def as_text(value: object) -> str:
+    """A setting as JSON text, which is how an undo compares it."""
+    return msgspec.json.encode(value).decode()

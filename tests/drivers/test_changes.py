@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from chaos.domain.change import (
+    AddDataToxic,
+    AddToxic,
+    Change,
+    Configure,
+    Kill,
+    Pause,
+    RemoveDataToxic,
+    RemoveToxic,
+    Resume,
+    Scalar,
+    SetAlias,
+    SetLayer,
+    SetLinkUp,
+    Start,
+)
+from chaos.domain.target import TargetSpec
+from chaos.drivers.changes import changed_meanwhile, undo_of
+from tests.harness import target_of
+
+
+@dataclass
+class Present:
+    """What a target holds, as a driver would read it."""
+
+    spec: TargetSpec = field(default_factory=target_of)
+    settings: dict[tuple[str, str], Scalar] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=lambda: {"champion": 3})
+    down: set[str] = field(default_factory=set)
+    toxics: set[tuple[str, str]] = field(default_factory=set)
+    data_toxics: set[tuple[str, str]] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
+
+    def setting(self, component: str, key: str) -> Scalar:
+        return self.settings[component, key]
+
+    def alias(self, name: str) -> int | None:
+        return self.aliases.get(name)
+
+    def link_up(self, link: str) -> bool:
+        return link not in self.down
+
+    def has_toxic(self, link: str, name: str) -> bool:
+        return (link, name) in self.toxics
+
+    def has_data_toxic(self, link: str, name: str) -> bool:
+        return (link, name) in self.data_toxics
+
+    def running(self, component: str) -> bool:
+        return component not in self.dead
+
+
+def settings() -> dict[tuple[str, str], Scalar]:
+    return {("reader", "cap"): 10, ("reader", "layers.hold.mode"): "enforce"}
+
+
+@pytest.mark.parametrize(
+    ("change", "undo"),
+    [
+        (AddToxic("wire", "t", "latency", "downstream", 1.0, {}), RemoveToxic("wire", "t")),
+        (AddDataToxic("events", "t", "late", {}), RemoveDataToxic("events", "t")),
+        (SetLinkUp("wire", False), SetLinkUp("wire", True, expect=False)),
+        (Configure("reader", "cap", 20), Configure("reader", "cap", 10, expect="20")),
+        (SetLayer("hold", "mode", "off"), SetLayer("hold", "mode", "enforce", expect='"off"')),
+        (Kill("writer"), Start("writer")),
+        (Pause("writer"), Resume("writer")),
+        (SetAlias("champion", 1), SetAlias("champion", 3, expect=1)),
+        (SetAlias("canary", 1), SetAlias("canary", None, expect=1)),
+        (Start("writer"), None),
+    ],
+)
+def test_an_undo_puts_back_what_is_there_and_knows_what_the_fault_put(
+    change: Change, undo: Change | None
+) -> None:
+    assert undo_of(change, Present(settings=settings())) == undo
+
+
+FAULTED = Present(
+    settings={("reader", "cap"): 20, ("reader", "layers.hold.mode"): "off"},
+    aliases={"champion": 1},
+    down={"wire"},
+    toxics={("wire", "t")},
+    data_toxics={("events", "t")},
+    dead={"writer"},
+)
+ELSEWHERE = Present(
+    settings={("reader", "cap"): 30, ("reader", "layers.hold.mode"): "observe"}, aliases={"champion": 4}
+)
+
+
+@pytest.mark.parametrize(
+    "undo",
+    [
+        RemoveToxic("wire", "t"),
+        RemoveDataToxic("events", "t"),
+        SetLinkUp("wire", True, expect=False),
+        Configure("reader", "cap", 10, expect="20"),
+        SetLayer("hold", "mode", "enforce", expect='"off"'),
+        SetAlias("champion", 3, expect=1),
+        Start("writer"),
+    ],
+)
+def test_an_undo_is_due_while_the_faults_value_stands_and_left_when_another_does(undo: Change) -> None:
+    assert not changed_meanwhile(undo, FAULTED)
+    assert changed_meanwhile(undo, ELSEWHERE)
