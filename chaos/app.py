@@ -97,6 +97,8 @@ class Wanted:
     rerun_void: int = 0
     cache: Path | None = None
     junit: Path | None = None
+    list_not_run: bool = False
+    """What the target cannot do is listed and not run, as `suite` wants it, in place of an error."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,9 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
             needs = planner.needs_lacking()
             if needs:
                 planner.plan(1)
+                if not wanted.list_not_run:
+                    says = f"target {spec.target!r} lacks what this needs: {', '.join(needs)}"
+                    raise InvalidInput([source.problem(("faults",), says)])
                 not_run.append(NotRun(scenario=scenario.scenario, needs=needs))
                 continue
             trials += [planner.plan(seed) for seed in _seeds(wanted, scenario)]

@@ -30,6 +30,14 @@ class MeaninglessChange(ValueError):
         super().__init__(says)
 
 
+class BeyondTarget(MeaninglessChange):
+    """The target cannot do this whatever the parameters; `need` is what it lacks, as `suite` lists it."""
+
+    def __init__(self, need: str, says: str) -> None:
+        self.need = need
+        super().__init__("", says)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, if one is close."""
     found = difflib.get_close_matches(name, [str(one) for one in known], n=1, cutoff=0.4)
@@ -66,6 +74,17 @@ def component_of(spec: TargetSpec, component: str) -> str:
     return component
 
 
+def column_of(spec: TargetSpec, column: str, field: str = "column") -> str:
+    """The name of a column of the data that is there; any, where the target names none.
+
+    Raises MeaninglessChange for the fault's parameter `field`.
+    """
+    if spec.columns and column not in spec.columns:
+        near = nearest(column, spec.columns)
+        raise MeaninglessChange(field, f"the target's data has no column {column!r}", near)
+    return column
+
+
 @dataclass(frozen=True)
 class Capability:
     """The base of all: it knows the target's description, never the target."""
@@ -83,7 +102,14 @@ class Network(Capability):
     def toxic(
         self, link: str, type: str, *, stream: str = "downstream", toxicity: float = 1.0, **attributes: int
     ) -> AddToxic:
-        """A toxic of Toxiproxy's kind on a network link. Raises MeaninglessChange."""
+        """A toxic of Toxiproxy's kind on a network link.
+
+        Raises MeaninglessChange, and BeyondTarget for a kind that the target's links cannot have.
+        """
+        if self.spec.toxics and type not in self.spec.toxics:
+            has = ", ".join(self.spec.toxics)
+            says = f"the links of target {self.spec.target!r} have no toxic {type!r}; they have {has}"
+            raise BeyondTarget(f"toxic {type}", says)
         return AddToxic(
             link=network_link(self.spec, link),
             name=f"mlchaos_{type}_{stream}",
@@ -105,7 +131,9 @@ class Data(Capability):
     name: ClassVar[CapabilityName] = CapabilityName.DATA
 
     def toxic(self, link: str, type: str, **parameters: Scalar) -> AddDataToxic:
-        """A data toxic on a data link. Raises MeaninglessChange."""
+        """A data toxic on a data link; its `column` is one that the data has. Raises MeaninglessChange."""
+        if isinstance(column := parameters.get("column"), str):
+            column_of(self.spec, column)
         return AddDataToxic(
             link=data_link(self.spec, link), name=f"mlchaos_{type}", type=type, parameters=parameters
         )
@@ -165,9 +193,6 @@ class Layers(Capability):
             near = nearest(key, found.parameters)
             raise MeaninglessChange(key, f"layer {layer!r} has no parameter {key!r}", near)
         return SetLayer(layer=layer, key=key, value=value)
-
-
-CAPABILITIES: tuple[type[Capability], ...] = (Network, Data, Processes, Config, Registry, Layers)
 
 
 C = TypeVar("C", bound=Capability)

@@ -177,7 +177,8 @@ def suite(
     """Run every scenario, or those of a folder or tag, into one report."""
     chosen = application.choose(names or [], application.make_files())
     asked = wanted(chosen, target, seed, seeds, None, None, None, day_seconds, out, allow, keep)
-    _run(replace(asked, junit=junit, **_campaign(jobs, rerun_void, no_cache)), json_)
+    asked = replace(asked, junit=junit, list_not_run=True)
+    _run(replace(asked, **_campaign(jobs, rerun_void, no_cache)), json_)
 
 
 def _run(asked: application.Wanted, as_json: bool) -> NoReturn:
@@ -244,6 +245,7 @@ def plan(
 ) -> None:
     """A dry run: what would be done in each arm, and when."""
     asked = wanted([scenario], target, seed, None, arms, hole, set_, day_seconds, None, allow)
+    asked = replace(asked, list_not_run=True)
     for line in inspection.dry_run(asked):
         sys.stdout.write(line + "\n")
 
@@ -262,11 +264,13 @@ def report(
     junit: Annotated[Path | None, typer.Option("--junit")] = None,
     json_: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Score and render a run again from its journals; nothing is run."""
+    """Score and render a run again from its journals; nothing is run. Names journals that are damaged."""
     from chaos.reports.screen import Screen
-    from chaos.results import write_reports
+    from chaos.results import journal_problems, write_reports
 
     results = write_reports(folder.resolve())
+    for problem in journal_problems(folder.resolve()):
+        sys.stderr.write(f"mlchaos: {problem}\n")
     if junit is not None:
         from chaos.reports.junit import write_junit
 

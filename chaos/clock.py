@@ -37,22 +37,3 @@ class WallClock:
     def utc(self) -> datetime.datetime:
         """The date and time in UTC."""
         return datetime.datetime.now(datetime.UTC)
-
-
-class FakeClock:
-    """A clock that moves only when it is told to, or slept on."""
-
-    def __init__(self, start: float = 0.0) -> None:
-        self._now = start
-
-    def monotonic(self) -> float:
-        """The time set so far, in seconds."""
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        """Move on by `seconds` at once."""
-        self._now += max(0.0, seconds)
-
-    def utc(self) -> datetime.datetime:
-        """A fixed date, moved on by the seconds passed."""
-        return datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=self._now)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from chaos.domain.scenario import Strict
 from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, combine
-from chaos.errors import UsageError
-from chaos.journal import read_folder
+from chaos.errors import Problem, UsageError
+from chaos.journal import read_folder, verify
 from chaos.reports.html import write_html
 from chaos.reports.json_report import write_json
 from chaos.runner.trials import read_trial
@@ -83,6 +83,12 @@ def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Resu
     write_json(results, folder / "results.json")
     write_html(results, folder, folder / "report.html", picture_of)
     return results
+
+
+def journal_problems(folder: Path) -> list[Problem]:
+    """What the journals of a run should hold to and do not, such as a plan that is not the one hashed."""
+    journals = [path for trial in sorted(folder.glob(f"*/{TRIAL}")) for path in trial.parent.glob("*.jsonl")]
+    return [problem for path in sorted(journals) for problem in verify(path)]
 
 
 def undo_failures(folder: Path) -> list[str]:

@@ -392,6 +392,28 @@ def test_json_prints_the_results_and_nothing_else(mlchaos: Command, tmp_path: Pa
     with JournalWriter.reopen(journal) as writer:
         writer.write(Undone(day=2.0, id="a-1", outcome="failed", says="no answer"))
     assert exit_code(printed, tmp_path / "run") == 4
+    damaged = mlchaos("report", "run", "--json")
+    assert damaged.code == 0
+    assert "journal-defended.jsonl:" in damaged.err
+    assert "the undo of a-1 failed: no answer" in damaged.err
+
+
+def test_run_refuses_what_the_target_cannot_do_and_suite_lists_it(mlchaos: Command, tmp_path: Path) -> None:
+    slow = "[{fault: latency, with: {link: serving-features, delay_ms: 100ms}, at: 1d, for: 0.5d}]"
+    (tmp_path / "scenarios").mkdir()
+    file = tmp_path / "scenarios" / "calm.yaml"
+    file.write_text(CALM.replace("kind: quiet", "kind: demonstration") + f"faults: {slow}\ntags: [only]\n")
+    (tmp_path / "mine.yaml").write_text("target: mine\nextends: reference-virtual\ntoxics: [timeout]\n")
+    refused = mlchaos("run", "calm", "--target", "mine.yaml")
+    assert refused.code == 3
+    assert "calm.yaml:" in refused.err
+    assert "faults: target 'mine' lacks what this needs: toxic latency" in refused.err
+    assert not (tmp_path / "runs").exists()
+    listed = mlchaos("plan", "calm", "--target", "mine.yaml")
+    assert (listed.code, listed.out.splitlines()[0]) == (0, "calm: not run; the target lacks toxic latency")
+    suite = mlchaos("suite", "only", "--target", "mine.yaml", "--json")
+    assert '"toxic latency"' in suite.out
+    assert '"trials": []' in suite.out
 
 
 def test_no_steady_state_is_void(mlchaos: Command, tmp_path: Path) -> None:

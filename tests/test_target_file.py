@@ -11,6 +11,7 @@ from chaos.app import make_files
 from chaos.domain.target import DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
 from reference_stack.assembly import DATA_LINKS, FOLDERS, LAYERS, LINKS, WORLD_LAYERS
 from reference_stack.collector.component import Collector
+from reference_stack.collector.partition import COLUMNS
 from reference_stack.component import Component
 from reference_stack.features.component import Features
 from reference_stack.layers.contract import Layer, Mode
@@ -69,6 +70,10 @@ def defaults_of(name: str) -> dict[str, object]:
 def test_the_components(spec: TargetSpec) -> None:
     assert sorted(spec.components) == sorted(COMPONENTS)
     assert sorted(CLASSES) == sorted(COMPONENTS)
+
+
+def test_the_columns(spec: TargetSpec) -> None:
+    assert list(spec.columns) == list(COLUMNS)
 
 
 def test_the_network_links(spec: TargetSpec) -> None:

@@ -38,7 +38,6 @@ class PlannedLayer(Strict):
     mode: Mode
     stages: list[Stage]
     parameters: dict[str, ParameterValue] = {}
-    weakened: bool = False
 
 
 class ArmPlan(Strict):

@@ -68,16 +68,6 @@ class Arm(enum.StrEnum):
         return self in (Arm.DEFENDED, Arm.CONTROL)
 
 
-class Use(Strict):
-    """A catalogue entry by name with its parameters: `{probe: model_age, at_most_days: 2}` in YAML.
-
-    Parameters are validated against the entry's own class when the scenario is planned.
-    """
-
-    name: str
-    parameters: dict[str, Any] = {}
-
-
 class SteadyState(Strict):
     """One thing that must hold before the fault and again after it.
 

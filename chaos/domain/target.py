@@ -165,6 +165,7 @@ class TargetSpec(Strict):
     layers: dict[str, LayerSpec] = {}
     alerting: Alerting = Alerting()
     columns: dict[str, str] = {}
+    toxics: list[str] = Field(default=[], description="toxics that network links can have; none listed: any")
     worlds: list[str] = []
     hosts: list[str] = []
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chaos.capabilities import MeaninglessChange, nearest
 from chaos.contracts import Readable
 from chaos.domain.event import Alert, Views
+from chaos.domain.target import TargetSpec
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,13 @@ class FiringAlerts:
 
     name: ClassVar[str] = "firing_alerts"
     severity: str = ""
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """A severity that no alert can have would count nothing for ever."""
+        known = spec.alerting.severities
+        if self.severity and known and self.severity not in known:
+            says = f"the target's alerts have no severity {self.severity!r}"
+            raise MeaninglessChange("severity", says, nearest(self.severity, known))
 
     def read(self, target: Readable) -> float | None:
         """A count; None where the target has said nothing yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.capabilities import Described, MeaninglessChange, nearest
+from chaos.capabilities import BeyondTarget, Described, MeaninglessChange, nearest
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Fault, Refusing, SelfTimed
 from chaos.domain.durations import parse_ms
@@ -44,14 +44,28 @@ class Planner:
         self.day_seconds = request.day_seconds or scenario.day_seconds or spec.day_seconds
 
     def needs_lacking(self) -> list[str]:
-        """Capabilities that the scenario's faults and holes need and the target lacks."""
-        needs: set[CapabilityName] = set()
+        """Capabilities and toxics that the scenario's faults and holes need and the target lacks."""
+        needs: set[str] = set()
         for use in self._scenario.faults:
             if use.fault in self._catalogue.faults.names():
-                needs |= {need.name for need in self._catalogue.faults.get(use.fault).needs}
+                names = {need.name for need in self._catalogue.faults.get(use.fault).needs}
+                needs |= {name.value for name in names if name not in self._spec.capabilities}
+                if not needs:
+                    needs |= self._beyond(use)
         if self._scenario.latent or self._request.overrides.holes:
-            needs.add(CapabilityName.LAYERS)
-        return sorted(need.value for need in needs if need not in self._spec.capabilities)
+            needs |= {CapabilityName.LAYERS.value} - {name.value for name in self._spec.capabilities}
+        return sorted(needs)
+
+    def _beyond(self, use: FaultUse) -> set[str]:
+        try:
+            fault = self._catalogue.faults.make(use.fault, self._parameters(use))
+            for _ in fault.changes(Described(self._spec)):
+                pass
+        except BeyondTarget as error:
+            return {error.need}
+        except MeaninglessChange:
+            return set()  # told, with its place in the file, when the scenario is planned
+        return set()
 
     def plan(self, seed: int) -> TrialPlan:
         """The trial of one seed. Raises InvalidInput with every problem, or UsageError."""
@@ -111,7 +125,6 @@ class Planner:
             return PlannedLayer(mode=Mode.OFF, stages=layer.stages)
         mode = layer.default
         parameters: dict[str, ParameterValue] = {}
-        weakened = False
         for setting in self._request.overrides.settings:
             if setting.what == "layer" and setting.name in (name, "*"):
                 if setting.key == "mode":
@@ -121,17 +134,20 @@ class Planner:
         for hole in holes:
             if hole.layer != name:
                 continue
-            weakened = True
             if hole.from_ is None:
                 mode = hole.mode or mode
                 parameters |= {key: layer.parameters[key].read(value) for key, value in hole.set_.items()}
-        return PlannedLayer(mode=mode, stages=layer.stages, parameters=parameters, weakened=weakened)
+        return PlannedLayer(mode=mode, stages=layer.stages, parameters=parameters)
 
-    def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
+    def _parameters(self, use: FaultUse) -> dict[str, object]:
         parameters = {**use.with_}
         for setting in self._request.overrides.settings:
             if setting.what == "fault" and setting.name == use.key:
                 parameters[setting.key] = setting.timed
+        return parameters
+
+    def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
+        parameters = self._parameters(use)
         try:
             fault = self._catalogue.faults.make(use.fault, parameters)
             if isinstance(fault, Refusing):
@@ -167,7 +183,11 @@ class Planner:
         )
 
     def _check_changes(self, index: int, fault: Fault) -> None:
-        if not list(fault.changes(Described(self._spec))):
+        try:
+            changes = list(fault.changes(Described(self._spec)))
+        except BeyondTarget:
+            return  # the scenario is not run on this target
+        if not changes:
             self._report(("faults", index), f"{fault.name} would change nothing on this target")
 
     def _check_effect(self, fault: Fault) -> None:

@@ -14,6 +14,7 @@ import msgspec
 import psutil
 
 from chaos.domain.event import Phase
+from chaos.journal import JournalWriter
 from chaos.runner.undo import UndoLedger, open_undos
 
 RECORD = "processes.jsonl"
@@ -112,17 +113,15 @@ def _settle(path: Path) -> None:
 
 
 def _mark_interrupted(path: Path) -> bool:
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
     day = 0.0
-    for line in whole.splitlines():
+    for line in path.read_bytes().splitlines():
         with contextlib.suppress(msgspec.DecodeError):
             phase = _phases.decode(line)
             day = phase.day
             if phase.phase in ("done", "interrupted"):
                 return False
-    line = msgspec.json.encode(Phase(day, "interrupted", "the runner ended before the arm did"))
-    path.write_bytes(whole + line + b"\n")
+    with JournalWriter.reopen(path) as journal:
+        journal.write(Phase(day, "interrupted", "the runner ended before the arm did"))
     return True
 
 

@@ -14,6 +14,7 @@ from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, Interrupted
+from chaos.journal import journal_name
 from chaos.runner.cache import ArmCache
 from chaos.runner.execute import ArmContext, ArmRun, StopSignal
 
@@ -44,7 +45,7 @@ def trial_folder(run_folder: Path, plan: TrialPlan) -> Path:
 
 def journal_path(folder: Path, arm: Arm) -> Path:
     """Where an arm's journal is, within its trial's folder."""
-    return folder / f"journal-{arm.value}.jsonl"
+    return folder / journal_name(arm)
 
 
 def open_trial(plan: TrialPlan, run_folder: Path) -> Path:

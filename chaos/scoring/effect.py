@@ -10,7 +10,6 @@ from chaos.domain.scenario import Arm
 from chaos.scoring.arms import ArmView, FaultSpan
 
 SAME_READING_DAYS = 0.06
-TWIN = {Arm.UNDEFENDED: Arm.BARE, Arm.DEFENDED: Arm.CONTROL}
 
 
 @dataclass(frozen=True)

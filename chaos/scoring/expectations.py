@@ -33,12 +33,6 @@ def _judge(ok: bool, about: str, says: str) -> Reason:
     return passed(about, says) if ok else failed(about, says)
 
 
-def either(names: Sequence[str]) -> str:
-    """`volume`, `volume or freshness`, `volume, freshness or skew`."""
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
-
-
 def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) -> Iterator[Reason]:
     """A reason for each thing that the scenario claims, in the order of its file."""
     expect = facts.plan.expect

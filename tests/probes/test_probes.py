@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from chaos.capabilities import MeaninglessChange
 from chaos.domain.change import AddToxic
 from chaos.domain.event import Alert, Event, Version, ViewRow, Views
 from chaos.domain.plan import ArmPlan
@@ -12,7 +15,7 @@ from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
 from chaos.probes.partitions_overdue import PartitionsOverdue
 from chaos.probes.views import ViewCount
-from tests.harness import planned, target_of
+from tests.harness import TARGET, planned, target_of
 
 
 def target(day: float, *events: Event) -> FakeTarget:
@@ -65,6 +68,16 @@ def test_alerts_that_are_firing_still() -> None:
     assert FiringAlerts(severity="page").read(seen) == 0
     assert FiringAlerts().read(target(2.0)) is None
     assert FiringAlerts().read(target(2.0, views(1.0))) == 0
+
+
+def test_a_severity_that_no_alert_has_is_refused() -> None:
+    spec = target_of(TARGET + "alerting: {severities: [page, ticket]}\n")
+    FiringAlerts().refuse(spec)
+    FiringAlerts(severity="ticket").refuse(spec)
+    FiringAlerts(severity="tikket").refuse(target_of())  # a target that lists none has any
+    with pytest.raises(MeaninglessChange, match="no severity 'tikket'") as caught:
+        FiringAlerts(severity="tikket").refuse(spec)
+    assert (caught.value.field, caught.value.nearest) == ("severity", "ticket")
 
 
 def test_partitions_that_are_due_and_not_there() -> None:

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from chaos.app import make_catalogue
+from chaos.capabilities import Data, MeaninglessChange
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
 from chaos.errors import InvalidInput, UsageError
@@ -66,7 +67,6 @@ def test_a_hole_for_a_span_is_a_change_in_time() -> None:
     (hole,) = arm.holes
     assert (hole.layer, hole.key, hole.value, hole.from_day, hole.until_day) == ("hold", "mode", "off", 1, 3)
     assert arm.layers["hold"].mode is Mode.ENFORCE
-    assert arm.layers["hold"].weakened
 
 
 def test_settings_reach_layers_and_faults() -> None:
@@ -156,6 +156,23 @@ def test_what_the_target_lacks_is_listed_not_run() -> None:
     spec = target_of(TARGET.replace("network, data, layers", "network, layers"))
     planner = Planner(scenario, source, spec, make_catalogue(), Request())
     assert planner.needs_lacking() == ["data"]
+
+
+def test_a_toxic_that_the_links_cannot_have_is_listed_not_run() -> None:
+    latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "100ms"}, "at": "2d", "for": "1d"}
+    scenario, source = scenario_of(edited(faults=[latency]))
+    for toxics, lacking in (("[timeout, noop]", ["toxic latency"]), ("[latency, noop]", []), ("[]", [])):
+        spec = target_of(TARGET + f"toxics: {toxics}\n")
+        assert Planner(scenario, source, spec, make_catalogue(), Request()).needs_lacking() == lacking
+
+
+def test_a_data_toxic_may_name_only_columns_that_the_target_has() -> None:
+    spec = target_of(TARGET + "columns: {price: of a product, dwell: seconds}\n")
+    assert Data(spec).toxic("events", "scale", column="price").parameters == {"column": "price"}
+    with pytest.raises(MeaninglessChange, match="no column 'prize'") as caught:
+        Data(spec).toxic("events", "scale", column="prize")
+    assert (caught.value.field, caught.value.nearest) == ("column", "price")
+    assert Data(target_of()).toxic("events", "scale", column="prize")  # a target that lists none has any
 
 
 def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> None:
