@@ -25,8 +25,6 @@ _REGISTRY_TIMEOUT_DAYS = 0.2
 _WARM = (
     "pyarrow.parquet",
     "sklearn.decomposition",
-    "uvicorn.lifespan.off",
-    "uvicorn.protocols.http.httptools_impl",
     "reference_stack.registry.mlflow_client",
     "reference_stack.registry.rest",
     "reference_stack.registry.server",

@@ -16,7 +16,8 @@ from reference_stack.component import Component
 from reference_stack.ports import Port
 from reference_stack.runtime import Finished, LiveRuntime
 from reference_stack.settings import SettingsError, ShellSettings, StackSettings
-from reference_stack.shells.http import HttpApp, HttpClient, HttpServer, listen
+from reference_stack.shells.http import HttpApp, HttpClient, listen
+from reference_stack.shells.http_server import HttpServer
 from reference_stack.shells.server import Server, report
 from reference_stack.telemetry import Telemetry
 
@@ -127,7 +128,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, http.stop)
     runtime.start_task(_work(component, runtime, Path(settings.root)), ran)
-    await http.serve(sockets=[listen(settings.addresses[component.name])])
+    await http.serve(listen(settings.addresses[component.name]))
     return code
 
 

@@ -17,7 +17,8 @@ from reference_stack.ports import (
 )
 from reference_stack.runtime import LiveRuntime
 from reference_stack.settings import ShellSettings
-from reference_stack.shells.http import HttpApp, HttpClient, HttpServer, listen
+from reference_stack.shells.http import HttpApp, HttpClient, listen
+from reference_stack.shells.http_server import HttpServer
 from reference_stack.shells.server import Server
 from reference_stack.shells.virtual_machine import VirtualMachine
 
@@ -76,7 +77,7 @@ def _live(parts, play, shell: ShellSettings):
         listening, free = listen("127.0.0.1:0"), listen("127.0.0.1:0")
         address, nobody = (f"127.0.0.1:{one.getsockname()[1]}" for one in (listening, free))
         free.close()
-        serving = asyncio.ensure_future(http.serve(sockets=[listening]))
+        serving = asyncio.ensure_future(http.serve(listening))
         async with AsyncExitStack() as stack:
             client = HttpClient()
             stack.push_async_callback(client.close)
