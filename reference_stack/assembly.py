@@ -160,21 +160,22 @@ def settings_from(changes: Mapping[str, object]) -> StackSettings:
     own fields. Raises SettingsError, naming the field.
     """
     defaults = default_settings(str(changes.get("world", "default")))
-    merged = _merged(msgspec.to_builtins(defaults), changes)
     try:
-        return msgspec.convert(merged, StackSettings)
+        return msgspec.convert(merged(msgspec.to_builtins(defaults), changes), StackSettings)
     except msgspec.ValidationError as error:
         raise SettingsError(str(error)) from error
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with some of them changed, nested ones by their own fields."""
+    found = dict(base)
     for key, value in changes.items():
-        below = merged.get(key)
-        merged[key] = (
-            _merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
-        )
-    return merged
+        below = found.get(key)
+        if isinstance(below, dict) and isinstance(value, Mapping):
+            found[key] = merged(below, value)
+        else:
+            found[key] = value
+    return found
 
 
 def folder_path(name: str, settings: StackSettings) -> Path:

@@ -4,9 +4,13 @@
     python -m reference_stack serve COMPONENT --settings FILE  one component in the foreground
     python -m reference_stack parent                           a warm parent, told what to do by JSON lines
     python -m reference_stack warmup --world NAME --seed N --out DIR
+    python -m reference_stack prepare --settings FILE [--toxiproxy HOST:PORT]
+    python -m reference_stack begin --settings FILE            once all are healthy, gives the start
 
-`serve` writes the component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke,
-3 for settings that cannot be used.
+The last two are for components in containers, each started by `serve`: what they start from, and their
+start. `--changes-in NAME` names an environment variable with further settings as JSON. `serve` writes the
+component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke, 3 for settings that
+cannot be used.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reference_stack.settings import SettingsError
+from reference_stack.settings import SettingsError, StackSettings
 
 INVALID = 3
 
@@ -55,18 +59,28 @@ def _run(options: argparse.Namespace) -> int:
 
         live.preload()
         return run_parent(live.read_changes, live.choose)
-    return _serve(options.component, options.settings)
+    settings = live.read_changes(options.settings, os.environ.get(options.changes_in, ""))
+    if options.command == "prepare":
+        from reference_stack.containers import prepare
+
+        return prepare(settings, options.toxiproxy)
+    if options.command == "begin":
+        from reference_stack.containers import begin
+
+        return begin(settings, options.timeout)
+    return _serve(options.component, settings)
 
 
-def _serve(component: str, file: Path) -> int:
+def _serve(component: str, settings: StackSettings) -> int:
     from reference_stack import live
     from reference_stack.shells.live import line_sink, run_component
     from reference_stack.shells.processes import write_complete
 
-    settings = live.read_changes(file)
-    body = live.choose(component, settings, write_complete(settings))
-    if body.program:
-        os.execv(body.program[0], list(body.program))
+    if component == "shop":
+        from reference_stack.shop.process import command
+
+        program = command(write_complete(settings, f"{component}-settings.json"), say=True)
+        os.execv(program[0], program)
     if component == "registry":
         return live.serve_registry(settings)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -81,7 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--timeout", type=float, default=30.0, help="seconds until all must be healthy")
     serve = commands.add_parser("serve", help="run one component in the foreground")
     serve.add_argument("component")
-    serve.add_argument("--settings", type=Path, required=True, help="YAML or JSON; see settings.py")
+    prepare = commands.add_parser("prepare", help="the first 18 days, and the links in Toxiproxy")
+    prepare.add_argument("--toxiproxy", metavar="HOST:PORT", help="the server that all links go through")
+    begin = commands.add_parser("begin", help="give the start to components that run, once all are healthy")
+    begin.add_argument("--timeout", type=float, default=120.0, help="seconds until all must be healthy")
+    for one in (serve, prepare, begin):
+        one.add_argument("--settings", type=Path, required=True, help="YAML or JSON; see settings.py")
+        one.add_argument("--changes-in", metavar="NAME", default="", help="variable with further JSON")
     commands.add_parser("parent", help="fork components as JSON lines on standard input say")
     commands.add_parser("warmup", help="make the first 18 days", add_help=False)
     return parser

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from reference_stack.assembly import LAYERS, LINKS, build_component, folder_path, settings_from
+from reference_stack.assembly import LAYERS, LINKS, build_component, folder_path, merged, settings_from
 from reference_stack.component import Component
 from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
@@ -71,16 +71,26 @@ def _registry_address(component: str, settings: StackSettings) -> str | None:
     return None
 
 
-def read_changes(path: Path) -> StackSettings:
-    """The default settings with the changes of a YAML or JSON file. Raises SettingsError."""
+def read_changes(path: Path, more: str = "") -> StackSettings:
+    """The default settings with the changes of a YAML or JSON file, and those of the JSON text `more` on top.
+
+    Raises SettingsError.
+    """
     try:
         changes = msgspec.yaml.decode(path.read_bytes(), type=dict[str, object])
     except (msgspec.DecodeError, OSError) as error:
         raise SettingsError(f"{path}: {error}") from error
     try:
-        return settings_from(changes)
+        return settings_from(merged(changes, _changes(more)))
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
+
+
+def _changes(text: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, object]) if text.strip() else {}
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"the further changes: {error}") from error
 
 
 def preload() -> None:

@@ -124,9 +124,18 @@ class ShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report_days: float = 1 / 24
 
 
+class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The model registry. `database`: where MLflow keeps its records, as SQLAlchemy names it
+    (`postgresql://…`); empty for a SQLite file below the root. Live only.
+    """
+
+    database: str = ""
+
+
 class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole stack. `addresses` and `links` are used live only: host:port of each component's server,
-    and the address at which a caller finds it (a proxy's, if one stands between)."""
+    and the address at which a caller finds it (a proxy's, if one stands between). Servers listen at the host
+    `listen`, where it is given, in place of their address's own: in a container that may change."""
 
     seed: int = 1
     world: str = "default"
@@ -137,6 +146,7 @@ class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inbox: str = ""
     addresses: dict[str, str] = {}
     links: dict[str, str] = {}
+    listen: str = ""
     shells: dict[str, ShellSettings] = {}
     layers: dict[str, LayerSettings] = {}
     routing: str = ""
@@ -148,6 +158,14 @@ class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     monitor: MonitorSettings = MonitorSettings()
     oncall: OnCallSettings = OnCallSettings()
     shop: ShopSettings = ShopSettings()
+    registry: RegistrySettings = RegistrySettings()
+
+    def bound(self, component: str) -> str:
+        """Where a component's server listens, `host:port`. Raises SettingsError."""
+        if component not in self.addresses:
+            raise SettingsError(f"addresses has no {component!r}")
+        host, _, port = self.addresses[component].rpartition(":")
+        return f"{self.listen or host}:{port}"
 
 
 REPLICAS = ("serving-a", "serving-b")

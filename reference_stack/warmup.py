@@ -77,7 +77,7 @@ def warm_store(world: str, seed: int, root: Path | None = None, cache: Path | No
     """The files of a warm-up: those below `root` if it holds the one asked for, else from the cache, where
     it is made if need be. Raises SettingsError.
     """
-    if root is not None and _lies_in(root, world, seed):
+    if root is not None and lies_in(root, world, seed):
         return read_folders(root)
     file = _cached(cache or cache_folder(), warm_up_key(world, seed))
     try:
@@ -110,8 +110,28 @@ def cache_folder() -> Path:
 
 def write_folders(store: Store, out: Path, marker: Marker) -> None:
     """Write a stack's files below `out`, which must be empty or absent. Raises FileExistsError."""
+    _check_empty(out)
+    _write(store, out, marker)
+
+
+def _check_empty(out: Path) -> None:
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty")
+
+
+def place(store: Store, root: Path, marker: Marker, database_at: str = "") -> None:
+    """Write a stack's files below `root`, the versions into MLflow's store there (see `seed_store`).
+
+    The marker comes last: `lies_in` is true of what is whole.
+    """
+    from reference_stack.registry.seeding import seed_store
+
+    export = MemoryRegistry(MemoryFolder(store, "registry"), lambda: 0.0).export()
+    seed_store(root, export, database_at=database_at)
+    _write({name: data for name, data in store.items() if not name.startswith("registry/")}, root, marker)
+
+
+def _write(store: Store, out: Path, marker: Marker) -> None:
     for name, data in store.items():
         file = out / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store = warm_store(options.world, options.seed, cache=options.cache)
         marker = Marker(options.world, options.seed, warm_up_key(options.world, options.seed))
         if options.registry == "mlflow":
-            _write_with_mlflow(store, options.out, marker)
+            _check_empty(options.out)
+            place(store, options.out, marker)
         else:
             write_folders(store, options.out, marker)
     except (SettingsError, FileExistsError) as error:
@@ -152,17 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _write_with_mlflow(store: Store, out: Path, marker: Marker) -> None:
-    from reference_stack.registry.seeding import seed_store
-
-    export = MemoryRegistry(MemoryFolder(store, "registry"), lambda: 0.0).export()
-    write_folders(
-        {name: data for name, data in store.items() if not name.startswith("registry/")}, out, marker
-    )
-    seed_store(out, export)
-
-
-def _lies_in(root: Path, world: str, seed: int) -> bool:
+def lies_in(root: Path, world: str, seed: int) -> bool:
+    """Whether a folder holds the warm-up of a world and a seed. Raises SettingsError for one of another."""
     try:
         marker = msgspec.json.decode((root / _MARKER).read_bytes(), type=Marker)
     except FileNotFoundError:

@@ -31,14 +31,16 @@ def configure_client(timeout_s: int) -> None:
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 
 
-def configure_server(database: Path, artifacts: Path, hosts: list[str]) -> None:
-    """What `mlflow server` hands to its workers, without job execution; `hosts` may appear in Host."""
+def configure_server(database: str, artifacts: Path, hosts: list[str]) -> None:
+    """What `mlflow server` hands to its workers, without job execution; `database` as SQLAlchemy names it,
+    `hosts` may appear in Host.
+    """
     quiet_mlflow()
     names = [*_LOOPBACK, *(host for host in hosts if host not in _LOOPBACK)]
     allowed = [pattern for name in names for pattern in (name, f"{name.replace('[', '[[]')}:*")]
     os.environ.update(
         {
-            "_MLFLOW_SERVER_FILE_STORE": database_uri(database),
+            "_MLFLOW_SERVER_FILE_STORE": database,
             "_MLFLOW_SERVER_ARTIFACT_ROOT": ARTIFACT_ROOT,
             "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(artifacts),
             "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",

@@ -22,11 +22,12 @@ from reference_stack.registry.server import ARTIFACTS, DATABASE, registry_folder
 from reference_stack.registry.template import place_database
 
 
-def seed_store(root: Path, export: Export, cache: Path | None = None) -> None:
+def seed_store(root: Path, export: Export, cache: Path | None = None, database_at: str = "") -> None:
     """Write `<root>/registry` so that `serve` finds the versions, aliases and artifacts of `export`.
 
-    Version numbers stay, run ids are MLflow's own. Raises ValueError where the numbers are not 1, 2, … n,
-    since MLflow counts by itself, and FileExistsError where there is a registry already.
+    `database_at` names an empty database to be used in place of a SQLite file there. Version numbers stay,
+    run ids are MLflow's own. Raises ValueError where the numbers are not 1, 2, … n, since MLflow counts by
+    itself, and FileExistsError where there is a registry already.
     """
     numbers = [each.registered.version for each in export.versions]
     if numbers != list(range(1, len(numbers) + 1)):
@@ -35,9 +36,10 @@ def seed_store(root: Path, export: Export, cache: Path | None = None) -> None:
     database = folder / DATABASE
     if database.exists():
         raise FileExistsError(database)
-    place_database(database, cache)
+    if not database_at:
+        place_database(database, cache)
     with deprecations_of_mlflow():
-        _fill(database_uri(database), folder / ARTIFACTS, export)
+        _fill(database_at or database_uri(database), folder / ARTIFACTS, export)
 
 
 def _fill(uri: str, artifacts: Path, export: Export) -> None:

@@ -31,25 +31,26 @@ def registry_folder(root: Path) -> Path:
 def serve(settings: StackSettings, cache: Path | None = None) -> None:
     """Serve MLflow at `settings.addresses["registry"]` until SIGTERM or SIGINT.
 
-    State is `<root>/registry`: SQLite and a folder of artifacts, both whole after SIGKILL. `cache` is where
-    the template database is kept (see `template`).
+    State is `<root>/registry`: SQLite and a folder of artifacts, both whole after SIGKILL; or the database
+    that `settings.registry` names, and the folder. `cache` is where the template database is kept (see
+    `template`).
     """
     import uvicorn
 
     folder = registry_folder(Path(settings.root).absolute())
     database, artifacts = folder / DATABASE, folder / ARTIFACTS
     artifacts.mkdir(parents=True, exist_ok=True)
-    host, port = _split(settings.addresses["registry"])
+    host, port = _split(settings.bound("registry"))
+    uri = settings.registry.database or database_uri(database)
     named = [*settings.addresses.values(), *settings.links.values()]
-    configure_server(database, artifacts, sorted({_split(address)[0] for address in named}))
+    configure_server(uri, artifacts, sorted({_split(address)[0] for address in named}))
     preload()
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    if not database.exists():
+    if not settings.registry.database and not database.exists():
         place_database(database, cache)
     from mlflow.server.fastapi_app import create_fastapi_app
     from mlflow.server.handlers import initialize_backend_stores
 
-    uri = database_uri(database)
     initialize_backend_stores(uri, uri, ARTIFACT_ROOT)
     with deprecations_of_mlflow():
         app = ReadCache(create_fastapi_app())

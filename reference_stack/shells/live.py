@@ -128,7 +128,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, http.stop)
     runtime.start_task(_work(component, runtime, Path(settings.root)), ran)
-    await http.serve(listen(settings.addresses[component.name]))
+    await http.serve(listen(settings.bound(component.name)))
     return code
 
 

@@ -309,11 +309,11 @@ def components_of(settings: StackSettings) -> list[str]:
     return sorted([*known, *others], key=lambda name: name not in SLOW_TO_START)
 
 
-def write_complete(settings: StackSettings) -> Path:
+def write_complete(settings: StackSettings, name: str = COMPLETE_SETTINGS) -> Path:
     """Write the settings with all their defaults below their root, for a program that reads them itself."""
     root = Path(settings.root)
     (root / LOGS).mkdir(parents=True, exist_ok=True)
-    file = root / COMPLETE_SETTINGS
+    file = root / name
     file.write_bytes(msgspec.json.encode(settings))
     return file
 

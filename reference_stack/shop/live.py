@@ -1,6 +1,7 @@
 """The shop in its own process, under Locust: the same component, with greenlets under it.
 
-It leaves `logs/shop.jsonl` below the stack's root, and Locust's own statistics in `logs/shop-locust.json`.
+It leaves `logs/shop.jsonl` below the stack's root (or its lines go to a file that it is given), and Locust's
+own statistics in `logs/shop-locust.json`.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ _HURRIED_S = 1.0
 class LiveShop:
     """A shop with its log, its server and its ports; `live` is its whole life."""
 
-    def __init__(self, settings: StackSettings, environment: Environment) -> None:
+    def __init__(self, settings: StackSettings, environment: Environment, log: TextIO | None = None) -> None:
         self._settings = settings
         self._environment = environment
         self._root = Path(settings.root)
-        self._log = _open_log(self._root / "logs" / "shop.jsonl")
+        self._log = log or _open_log(self._root / "logs" / "shop.jsonl")
         self._runtime = GreenletRuntime(settings.day_seconds, on_lag=self._lagged, on_error=self._broke)
         self._telemetry = Telemetry("shop", self._runtime, self._write)
         self.shop = Shop(
@@ -58,9 +59,7 @@ class LiveShop:
             folder=DirectoryFolder(self._root / "shop"),
             end_day=settings.days,
         )
-        if "shop" not in settings.addresses:
-            raise SettingsError("addresses has no 'shop'")
-        host, _, port = settings.addresses["shop"].rpartition(":")
+        host, _, port = settings.bound("shop").rpartition(":")
         self._server = WSGIServer((host, int(port)), management(self.shop), log=None, error_log=None)
 
     def live(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from reference_stack.shop.live import LiveShop
 def add_arguments(parser: ArgumentParser) -> None:
     """Take the stack's settings file."""
     parser.add_argument("--settings", type=Path, required=True, help="the stack's settings file")
+    parser.add_argument("--say", action="store_true", help="log to standard output, not below the root")
 
 
 class Shoppers(User):
@@ -28,7 +31,10 @@ class Shoppers(User):
         """The whole run; it ends the process, with exit code 1 if it breaks."""
         environment = self.environment
         try:
-            shop = LiveShop(read_settings(environment.parsed_options.settings), environment)
+            options = environment.parsed_options
+            # A duplicate, since the shop closes its log before Locust has said its last word.
+            log = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) if options.say else None
+            shop = LiveShop(read_settings(options.settings), environment, log)
             # Locust fires this on SIGTERM too; what is not written by then would be lost.
             environment.events.quitting.add_listener(lambda **_: shop.close())
             shop.live()

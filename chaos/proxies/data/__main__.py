@@ -8,7 +8,7 @@ import sys
 import threading
 
 from chaos.clock import WallClock
-from chaos.proxies.data.server import DataProxy, make_server, ready_line
+from chaos.proxies.data.server import DataProxy, LinkRequest, make_server, ready_line
 
 
 def main() -> int:
@@ -17,8 +17,16 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--until-stdin-closes", action="store_true")
+    parser.add_argument(
+        "--link", action="append", default=[], metavar="NAME=SOURCE:SINK", help="a link to begin with"
+    )
+    parser.add_argument("--day-seconds", type=float, default=1.0, help="of these links")
     options = parser.parse_args()
     proxy = DataProxy(WallClock())
+    for link in options.link:
+        name, _, folders = link.partition("=")
+        source, _, sink = folders.partition(":")
+        proxy.create(LinkRequest(name, source, sink, options.day_seconds))
     server = make_server(proxy, options.host, options.port)
 
     def end(*_: object) -> None:

@@ -1,0 +1,31 @@
+# One image for every component of the reference stack, for the data proxy and for the door.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+RUN python3 -m venv /opt/mlchaos && /opt/mlchaos/bin/pip install --no-cache-dir --disable-pip-version-check uv
+ENV VIRTUAL_ENV=/opt/mlchaos PATH=/opt/mlchaos/bin:$PATH UV_NO_CACHE=1
+WORKDIR /src
+COPY pyproject.toml constraints.txt ./
+# What only the harness needs (charts, their renderer) stays out of the image.
+RUN uv pip install --compile-bytecode --constraint constraints.txt --requirements pyproject.toml --extra containers \
+    && uv pip uninstall vl-convert-python altair uv
+COPY README.md ./
+COPY chaos chaos
+COPY reference_stack reference_stack
+COPY scenarios scenarios
+COPY targets targets
+RUN python3 -m venv /tmp/uv && /tmp/uv/bin/pip install --no-cache-dir --disable-pip-version-check uv \
+    && /tmp/uv/bin/uv pip install --python /opt/mlchaos/bin/python --compile-bytecode --no-deps .
+
+FROM ${PYTHON_IMAGE}
+COPY --from=build /opt/mlchaos /opt/mlchaos
+COPY deploy/stack.yaml deploy/healthy /opt/mlchaos/
+# A volume takes its owner from the folder it is mounted at.
+RUN useradd --uid 1000 --no-create-home --shell /usr/sbin/nologin k9s \
+    && install -d -o k9s -g k9s /k9s /k9s/collector /k9s/outbox
+ENV PATH=/opt/mlchaos/bin:$PATH HOME=/tmp XDG_CACHE_HOME=/tmp/cache PYTHONUNBUFFERED=1 \
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+USER k9s
+WORKDIR /tmp
+ENTRYPOINT ["python", "-m"]
+CMD ["reference_stack", "--help"]

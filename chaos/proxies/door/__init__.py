@@ -1,0 +1,1 @@
+"""A door into an internal network: all of a stack in containers that can be reached."""

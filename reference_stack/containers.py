@@ -1,0 +1,94 @@
+"""What a stack whose components run in containers of their own needs once: the state it starts from, its
+links in a Toxiproxy server, and the common start.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import sys
+from pathlib import Path
+
+import msgspec
+
+from reference_stack.assembly import FOLDERS, LINKS
+from reference_stack.runtime import monotonic
+from reference_stack.settings import SettingsError, StackSettings
+from reference_stack.shells.http import split_address
+from reference_stack.shells.live import LOGS, read_origin, write_origin
+from reference_stack.up import await_healthy
+from reference_stack.warmup import Marker, lies_in, place, warm_store, warm_up_key
+
+ANSWER_SECONDS = 30.0
+LEAD_SECONDS = 0.3
+_POLL_SECONDS = 0.1
+
+
+def prepare(settings: StackSettings, toxiproxy: str | None) -> int:
+    """Write the warm-up below the root, unless it is there, and have Toxiproxy know all links; the exit code.
+
+    Raises SettingsError.
+    """
+    if not settings.root:
+        raise SettingsError("root is empty")
+    root = Path(settings.root)
+    for name in (LOGS, *FOLDERS):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    if toxiproxy:
+        _populate(toxiproxy, settings)
+    if not lies_in(root, settings.world, settings.seed):
+        marker = Marker(settings.world, settings.seed, warm_up_key(settings.world, settings.seed))
+        place(warm_store(settings.world, settings.seed), root, marker, settings.registry.database)
+    return 0
+
+
+def begin(settings: StackSettings, timeout_s: float) -> int:
+    """Wait until all components are healthy and give them the start, unless it is given; the exit code.
+
+    The last line on standard output is JSON: `origin`, the start in seconds of the monotonic clock, or
+    `waiting`, the components that were not healthy in time.
+    """
+    waiting = await_healthy(settings, timeout_s)
+    if waiting:
+        _say({"waiting": waiting})
+        return 1
+    root = Path(settings.root)
+    origin = read_origin(root)
+    if origin is None:
+        origin = monotonic() + LEAD_SECONDS
+        write_origin(root, origin)
+    _say({"origin": origin})
+    return 0
+
+
+def _say(message: object) -> None:
+    sys.stdout.write(msgspec.json.encode(message).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _populate(server: str, settings: StackSettings) -> None:
+    """Have a proxy for each link, at the port that its callers use."""
+    proxies = []
+    for name, address in settings.links.items():
+        if name in LINKS and split_address(address)[0] == split_address(server)[0]:
+            listen = f"0.0.0.0:{split_address(address)[1]}"
+            upstream = settings.addresses[LINKS[name].callee]
+            proxies.append({"name": name, "listen": listen, "upstream": upstream})
+    body = msgspec.json.encode(proxies)
+    limit = monotonic() + ANSWER_SECONDS
+    while True:
+        connection = http.client.HTTPConnection(*split_address(server), timeout=5.0)
+        try:
+            connection.request("POST", "/populate", body=body)
+            response = connection.getresponse()
+            said = response.read().decode(errors="replace").strip()
+        except (OSError, http.client.HTTPException) as error:
+            if monotonic() > limit:
+                raise SettingsError(f"Toxiproxy at {server} does not answer: {error}") from error
+            select.select([], [], [], _POLL_SECONDS)
+            continue
+        finally:
+            connection.close()
+        if response.status != 201:
+            raise SettingsError(f"Toxiproxy at {server}: {response.status} {said}")
+        return
