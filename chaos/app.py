@@ -30,7 +30,7 @@ from chaos.seeds import fresh_id
 if TYPE_CHECKING:
     from chaos.domain.verdict import Results
 
-DRIVERS = ("local", "virtual")
+DRIVERS = ("local", "virtual", "compose")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -44,6 +44,11 @@ def built_in(kind: str) -> Path:
     package = Path(__file__).parent
     inside = package / "builtin" / kind
     return inside if inside.is_dir() else package.parent / kind
+
+
+def compose_file() -> Path:
+    """The compose file that came with mlchaos."""
+    return built_in("targets").parent / "docker-compose.yml"
 
 
 def cache_folder() -> Path:
@@ -197,6 +202,10 @@ def make_driver(
         from chaos.drivers.virtual.driver import VirtualDriver
 
         return VirtualDriver()
+    if spec.driver.kind == "compose":
+        from chaos.drivers.compose.driver import ComposeDriver
+
+        return ComposeDriver(folder, clock, compose_file())
     raise UsageError(f"target {spec.target!r}: there is no driver for {spec.driver.kind!r} yet")
 
 

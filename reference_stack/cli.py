@@ -9,8 +9,8 @@
 
 The last two are for components in containers, each started by `serve`: what they start from, and their
 start. `--changes-in NAME` names an environment variable with further settings as JSON. `serve` writes the
-component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke, 3 for settings that
-cannot be used.
+component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke, 3 for settings
+that cannot be used.
 """
 
 from __future__ import annotations

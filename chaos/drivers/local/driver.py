@@ -18,6 +18,7 @@ from chaos.domain.plan import ArmPlan
 from chaos.domain.source import merge
 from chaos.domain.target import DataLink, NetworkLink, TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
+from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.ports import HOST, free_addresses
 from chaos.drivers.local.program import Program, last_words
 from chaos.drivers.local.stack import StackParent, one_thread
@@ -95,7 +96,9 @@ class LocalDriver:
         except (ArmFailed, OSError):
             stack.down()
             raise
-        return LocalTarget(plan, spec, wiring, stack, network, self._clock, origin, on_event)
+        return LocalTarget(
+            plan, spec, wiring, stack, LogTail(root / "logs"), network, self._clock, origin, on_event
+        )
 
     def close(self) -> None:
         """End the parent and the proxies, and remove the warm-up's folders."""

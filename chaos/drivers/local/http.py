@@ -22,8 +22,11 @@ class HttpFailed(ArmFailed):
 
 
 def request(address: str, method: str, path: str, body: object = None, *, timeout_ms: float = 2000) -> bytes:
-    """One request to `host:port`. Raises HttpFailed for no answer and for a status of 400 or more."""
-    connection = http.client.HTTPConnection(address, timeout=timeout_ms / 1000)
+    """One request to `host:port`, or to `host:port@door`, by way of a door that takes CONNECT.
+
+    Raises HttpFailed for no answer and for a status of 400 or more.
+    """
+    connection = _connection(address, timeout_ms / 1000)
     try:
         data = b"" if body is None else msgspec.json.encode(body)
         connection.request(method, path, body=data, headers={"Content-Type": "application/json"})
@@ -37,6 +40,16 @@ def request(address: str, method: str, path: str, body: object = None, *, timeou
         says = answer.decode(errors="replace")[:300]
         raise HttpFailed(f"{method} {address}{path}: {response.status} {says}", response.status)
     return answer
+
+
+def _connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
+    there, _, door = address.partition("@")
+    if not door:
+        return http.client.HTTPConnection(there, timeout=timeout_s)
+    connection = http.client.HTTPConnection(door, timeout=timeout_s)
+    host, _, port = there.rpartition(":")
+    connection.set_tunnel(host, int(port))
+    return connection
 
 
 def ask(address: str, method: str, path: str, body: object, reply: type[T], *, timeout_ms: float = 2000) -> T:

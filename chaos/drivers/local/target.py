@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import msgspec
 
@@ -28,14 +28,13 @@ from chaos.domain.change import (
     SetLinkUp,
     Start,
 )
-from chaos.domain.event import Event, Exit
+from chaos.domain.event import Event, Exit, Observed
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, undo_of
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
-from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.observer import Latest
-from chaos.drivers.local.stack import StackParent
+from chaos.drivers.local.stack import Ended
 from chaos.drivers.observed import partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.errors import ChangeRefused
@@ -62,6 +61,43 @@ class _Alias(msgspec.Struct):
     model_version: Version
 
 
+class Stack(Protocol):
+    """What runs the components; each may raise ArmFailed."""
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The components that run."""
+        ...
+
+    def tell(self, verb: str, component: str) -> None:
+        """`start`, `stop`, `kill`, `pause` or `resume` a component."""
+        ...
+
+    def ended(self) -> Sequence[Ended]:
+        """Components that have ended since the last call."""
+        ...
+
+    def down(self) -> None:
+        """End all components."""
+        ...
+
+
+class Tail(Protocol):
+    """Follows what the components say."""
+
+    def poll(self) -> Iterator[Observed]:
+        """The events said since the last look."""
+        ...
+
+    def rest(self) -> Iterator[Observed]:
+        """Everything up to the components' end."""
+        ...
+
+    def close(self) -> None:
+        """Follow no more."""
+        ...
+
+
 @dataclass(frozen=True)
 class Wiring:
     """Where everything of one arm is: addresses as `host:port`, links as callers see them."""
@@ -82,7 +118,8 @@ class LocalTarget:
         plan: ArmPlan,
         spec: TargetSpec,
         wiring: Wiring,
-        stack: StackParent,
+        stack: Stack,
+        tail: Tail,
         toxiproxy: Toxiproxy,
         clock: Clock,
         origin: float,
@@ -96,7 +133,7 @@ class LocalTarget:
         self._clock = clock
         self._origin = origin
         self._on_event = on_event
-        self._tail = LogTail(wiring.root / "logs")
+        self._tail = tail
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="observe")
         self._metrics: dict[str, Latest[dict[str, float]]] = {}
         self._latencies: dict[str, Latest[float]] = {}

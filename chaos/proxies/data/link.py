@@ -98,6 +98,12 @@ class DataLink:
             held = [name for name, _ in self._waiting]
             return LinkState(self.name, self.source, self.sink, toxics, held, self._handed_on, self.trouble)
 
+    def delivered(self) -> dict[str, int]:
+        """The files in the sink, with their sizes in bytes."""
+        found = self._files.ls(self.sink, detail=True, refresh=True)
+        sizes = {posixpath.basename(str(one["name"])): int(one["size"]) for one in found}
+        return {name: size for name, size in sorted(sizes.items()) if not name.startswith(_HIDDEN)}
+
     def poll(self) -> None:
         """Take in what is new at the source and hand on what may pass, first come, first served."""
         with self._lock:

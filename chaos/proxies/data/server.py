@@ -124,6 +124,8 @@ class DataProxy:
             case ("DELETE", ["links", name]):
                 self.delete(name)
                 return 204, None
+            case ("GET", ["links", name, "delivered"]):
+                return 200, self.link(name).delivered()
             case ("GET", ["links", name, "toxics"]):
                 return 200, self.link(name).state().toxics
             case ("POST", ["links", name, "toxics"]):

@@ -1,0 +1,170 @@
+"""Brings arms up with `docker compose`, one after another, under one project name of the run's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from chaos.clock import Clock
+from chaos.domain.event import Event
+from chaos.domain.plan import ArmPlan
+from chaos.domain.source import merge
+from chaos.domain.target import NetworkLink, TargetSpec
+from chaos.drivers.compose.logs import ContainerLogs
+from chaos.drivers.compose.project import Project
+from chaos.drivers.compose.stack import Containers
+from chaos.drivers.compose.target import CACHE, ComposeTarget
+from chaos.drivers.local.http import ask
+from chaos.drivers.local.target import Wiring
+from chaos.drivers.toxiproxy import Toxiproxy
+from chaos.engine import asking, connect, mark, sweep
+from chaos.errors import ArmFailed
+
+BEGIN_SECONDS = 180.0
+POLL_SECONDS = 0.1
+CLOCK_READINGS = 5
+PORT = 8000
+
+
+class _Begun(msgspec.Struct):
+    origin: float | None = None
+    waiting: list[str] = []
+
+
+class _ClockReading(msgspec.Struct):
+    monotonic: float
+
+
+class ComposeDriver:
+    """All arms of a run share a project name and what the warm-up keeps; nothing else outlives an arm."""
+
+    name: ClassVar[str] = "compose"
+
+    def __init__(self, run_folder: Path, clock: Clock, compose_file: Path) -> None:
+        self._clock = clock
+        self._client = connect()
+        # By the folder: no two runs share one, and whoever finds it again finds the containers.
+        digest = hashlib.blake2b(str(run_folder).encode(), digest_size=5).hexdigest()
+        self._run = f"mlchaos-{digest}"
+        mark(run_folder, self._run)
+        self._project = Project(self._run, compose_file, run_folder / "harness")
+
+    def start(
+        self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
+    ) -> ComposeTarget:
+        """Bring up an arm; its logs lie in `folder`. Raises ArmFailed, with everything taken down."""
+        try:
+            return self._start(plan, spec, folder, on_event)
+        except (ArmFailed, OSError) as error:
+            sweep(self._client, self._run, kept_volumes=(CACHE,))
+            raise ArmFailed(f"the arm cannot be set up: {error}") from error
+
+    def close(self) -> None:
+        """Remove everything that carries the run's label."""
+        sweep(self._client, self._run)
+        self._client.close()
+
+    def _start(
+        self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
+    ) -> ComposeTarget:
+        logs = folder / "stack" / "logs"
+        logs.mkdir(parents=True)
+        self._project.up(_changes(plan, spec), plan.day_seconds)
+        names = {component: self._project.container(component) for component in spec.components}
+        containers = Containers(self._client, self._run, names)
+        try:
+            origin = self._begin(containers, logs)
+            wiring = self._wiring(spec, folder / "stack")
+            origin += self._ahead(wiring)
+            toxiproxy = Toxiproxy(self._project.published(self._client, "door", 8474))
+        except (ArmFailed, OSError):
+            containers.close()
+            raise
+        tail = ContainerLogs(self._client, names, logs)
+        return ComposeTarget(
+            plan,
+            spec,
+            wiring,
+            containers,
+            tail,
+            toxiproxy,
+            self._clock,
+            origin,
+            on_event,
+            self._client,
+            self._run,
+        )
+
+    def _begin(self, containers: Containers, logs: Path) -> float:
+        """Wait until the stack has found itself healthy and has started; day 0 on its own clock."""
+        limit = self._clock.monotonic() + BEGIN_SECONDS
+        name = self._project.container("begin")
+        while True:
+            with asking("the stack's start"):
+                begin = self._client.containers.get(name)
+                said = begin.logs(stderr=False).splitlines() if begin.status == "exited" else []
+            if said:
+                begun = msgspec.json.decode(said[-1], type=_Begun)
+                if begun.origin is not None:
+                    return begun.origin
+                raise ArmFailed(f"not healthy in time: {', '.join(begun.waiting)}")
+            for ended in containers.ended():
+                words = self._last_words(ended.component)
+                raise ArmFailed(f"{ended.component} ended with code {ended.code} as it came up{words}")
+            if self._clock.monotonic() > limit:
+                raise ArmFailed(f"the stack did not begin within {BEGIN_SECONDS:g} s; see {logs}")
+            self._clock.sleep(POLL_SECONDS)
+
+    def _last_words(self, component: str) -> str:
+        with asking(f"the log of {component}"):
+            container = self._client.containers.get(self._project.container(component))
+            said = container.logs(tail=3).decode(errors="replace").strip().splitlines()
+        return f": {said[-1]}" if said else ""
+
+    def _wiring(self, spec: TargetSpec, root: Path) -> Wiring:
+        door = self._project.published(self._client, "door", 7070)
+        known = spec.driver.settings
+        links = {
+            name: f"{known['links'][name]}@{door}"
+            for name, link in spec.links.items()
+            if isinstance(link, NetworkLink)
+        }
+        return Wiring(
+            root=root,
+            sinks={},
+            addresses={name: f"{name}:{PORT}@{door}" for name in spec.components},
+            links=links,
+            data_api=f"data-proxy:8475@{door}",
+            model=str(known.get("model", "")),
+        )
+
+    def _ahead(self, wiring: Wiring) -> float:
+        """How far this machine's monotonic clock is ahead of the engine's, which may be another's."""
+        door = wiring.data_api.partition("@")[2]
+        best = (float("inf"), 0.0)
+        for _ in range(CLOCK_READINGS):
+            before = self._clock.monotonic()
+            there = ask(door, "GET", "/clock", None, _ClockReading).monotonic
+            after = self._clock.monotonic()
+            best = min(best, (after - before, (before + after) / 2 - there))
+        return best[1]
+
+
+def _changes(plan: ArmPlan, spec: TargetSpec) -> str:
+    """What the plan asks of the stack's settings, on top of those in its image and of the target file's."""
+    planned = {
+        "seed": plan.seed,
+        "world": plan.world,
+        "days": plan.days,
+        "day_seconds": plan.day_seconds,
+        "layers": {
+            name: {"mode": layer.mode.value, "parameters": layer.parameters}
+            for name, layer in plan.layers.items()
+        },
+        "shop": {"normal_ms": spec.normal_ms},
+    }
+    return msgspec.json.encode(merge(spec.driver.stack, planned)).decode()

@@ -1,0 +1,144 @@
+"""The containers of one arm: which run, which have ended, and the verbs for one of them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from chaos.drivers.local.stack import Ended
+from chaos.engine import RUN_LABEL, SERVICE_LABEL, asking
+from chaos.errors import ArmFailed
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+STOP_SECONDS = 5
+FIRST_TO_END = ("monitor", "shop")
+"""The watcher would page for all that end after it; then the traffic, before those it asks."""
+KILL = ["bash", "-c", "kill -KILL $(cat /proc/1/task/1/children)"]
+"""From within, past the container's init: a crash as a supervisor sees one, so that the restart policy acts.
+What the engine is asked to kill it takes for stopped on purpose."""
+
+
+class Containers:
+    """The components of one arm as containers, by name."""
+
+    def __init__(self, client: DockerClient, run: str, names: Mapping[str, str]) -> None:
+        self._client = client
+        self._names = dict(names)
+        self._events: queue.SimpleQueue[Mapping[str, Any] | str] = queue.SimpleQueue()
+        self._ended: list[Ended] = []
+        self._running = dict.fromkeys(names, 1)
+        self._closing = threading.Event()
+        self._stream: Any = client.events(
+            decode=True,
+            filters={"label": f"{RUN_LABEL}={run}", "type": "container", "event": ["die", "start"]},
+        )
+        self._thread = threading.Thread(target=self._listen, daemon=True, name="engine-events")
+        self._thread.start()
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The components whose containers run; what a number means here is nobody's business."""
+        self._hear()
+        return dict(self._running)
+
+    def container(self, component: str) -> Container:
+        """A component's container. Raises ArmFailed."""
+        with asking(f"container of {component}"):
+            found: Container = self._client.containers.get(self._names[component])
+        return found
+
+    def tell(self, verb: str, component: str) -> None:
+        """`start`, `stop`, `kill`, `pause` or `resume` a component. Raises ArmFailed."""
+        container = self.container(component)
+        with asking(f"{verb} {component}"):
+            match verb:
+                case "start":
+                    container.start()
+                case "stop":
+                    container.stop(timeout=STOP_SECONDS)
+                case "kill":
+                    self.run_in(component, KILL)
+                case "pause":
+                    container.pause()
+                case "resume":
+                    container.unpause()
+                case _:
+                    raise ArmFailed(f"{verb!r} is none of start, stop, kill, pause, resume")
+
+    def run_in(self, component: str, command: Sequence[str]) -> str:
+        """Run a command in a component's container; what it said. Raises ArmFailed where it fails."""
+        with asking(f"a command in {component}"):
+            code, said = self.container(component).exec_run(list(command))
+        text = said.decode(errors="replace").strip() if isinstance(said, bytes) else ""
+        # A process that is killed from within may take the command along.
+        if code not in (0, None, 137):
+            raise ArmFailed(f"a command in {component} ended with {code}: {text[-200:]}")
+        return text
+
+    def ended(self) -> list[Ended]:
+        """Components whose containers have ended since the last call. Raises ArmFailed: no engine."""
+        self._hear()
+        ended, self._ended = self._ended, []
+        return ended
+
+    def down(self) -> None:
+        """Stop all components; each writes its last words. Raises ArmFailed."""
+        for name in FIRST_TO_END:
+            if name in self._running:
+                self._stop(name)
+        with ThreadPoolExecutor(max_workers=len(self._names)) as pool:
+            list(pool.map(self._stop, [name for name in self._names if name not in FIRST_TO_END]))
+        self._running = {}
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._closing.set()
+        self._stream.close()
+
+    def _stop(self, component: str) -> None:
+        container = self.container(component)
+        with asking(f"stop {component}"):
+            if container.status == "paused":
+                container.unpause()
+            container.stop(timeout=STOP_SECONDS)
+
+    def _hear(self) -> None:
+        while not self._events.empty():
+            event = self._events.get()
+            if isinstance(event, str):
+                raise ArmFailed(event)
+            attributes = event["Actor"]["Attributes"]
+            component = attributes.get(SERVICE_LABEL, "")
+            if component not in self._names:
+                continue
+            if event["Action"] == "start":
+                self._running[component] = 1
+            else:
+                self._running.pop(component, None)
+                self._ended.append(Ended(component, _code(attributes.get("exitCode", "0"))))
+
+    def _listen(self) -> None:
+        import requests
+        from docker.errors import DockerException
+        from urllib3.exceptions import HTTPError
+
+        why = "it ended its events"
+        try:
+            for event in self._stream:
+                self._events.put(event)
+        except (DockerException, requests.RequestException, HTTPError, OSError, AttributeError) as error:
+            why = str(error)
+        if not self._closing.is_set():
+            self._events.put(f"the container engine does not answer any more ({why})")
+
+
+def _code(text: str) -> int:
+    """An exit code; as elsewhere, a negative one is a signal's number."""
+    code = int(text)
+    return code if code < 128 else 128 - code

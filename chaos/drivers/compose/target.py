@@ -1,0 +1,61 @@
+"""The live handle of one arm in containers: as on loopback, and what only containers can be made to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from docker import DockerClient
+
+from chaos.clock import Clock
+from chaos.domain.event import Event
+from chaos.domain.plan import ArmPlan
+from chaos.domain.target import TargetSpec
+from chaos.drivers.compose.logs import ContainerLogs
+from chaos.drivers.compose.stack import Containers
+from chaos.drivers.local.http import ask
+from chaos.drivers.local.target import LocalTarget, Wiring
+from chaos.drivers.observed import partition_day
+from chaos.drivers.toxiproxy import Toxiproxy
+from chaos.engine import sweep
+
+CACHE = "cache"
+
+
+class ComposeTarget(LocalTarget):
+    """One arm: components are asked through the door, folders through the data proxy."""
+
+    def __init__(
+        self,
+        plan: ArmPlan,
+        spec: TargetSpec,
+        wiring: Wiring,
+        containers: Containers,
+        logs: ContainerLogs,
+        toxiproxy: Toxiproxy,
+        clock: Clock,
+        origin: float,
+        on_event: Callable[[Event], None],
+        client: DockerClient,
+        run: str,
+    ) -> None:
+        super().__init__(plan, spec, wiring, containers, logs, toxiproxy, clock, origin, on_event)
+        self._containers = containers
+        self._client = client
+        self._run = run
+
+    def delivered(self, link: str) -> Mapping[int, int] | None:
+        """The partitions at the link's sink, as the data proxy sees them."""
+        found = ask(self._wiring.data_api, "GET", f"/links/{link}/delivered", None, dict[str, int])
+        days = {partition_day(name): size for name, size in found.items()}
+        return {day: size for day, size in days.items() if day is not None}
+
+    def close(self) -> None:
+        """End the components, if they are up still, and remove all containers, networks and volumes."""
+        try:
+            if self._containers.pids:
+                self.drain()
+        finally:
+            self._tail.close()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._containers.close()
+            sweep(self._client, self._run, kept_volumes=(CACHE,))
