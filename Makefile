@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test install lint unit processes bench soak clean
+.PHONY: demo test install lint unit processes bench ablation soak clean
 
 demo: install
 	$(BIN)/mlchaos run late-partition
@@ -34,6 +34,10 @@ processes: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Every defended scenario without the layers that decide it: the table, and an exit code.
+ablation: install
+	$(BIN)/mlchaos ablation --target reference-virtual --seeds 1..5
 
 soak: install
 	$(BIN)/pytest -m soak -q

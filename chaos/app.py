@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chaos.domain.verdict import Results
 
 DRIVERS = ("local", "virtual", "compose")
+VERDICT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.VOID: 2}
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -87,7 +88,11 @@ def _entry_points(group: str) -> Iterator[type]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks to be run."""
+    """What the command line asks to be run.
+
+    `cache` keeps arms without a fault for later runs, `shared` all arms without layers for runs that belong
+    together and use the same code.
+    """
 
     scenarios: tuple[str, ...]
     target: str
@@ -101,6 +106,7 @@ class Wanted:
     jobs: int = 1
     rerun_void: int = 0
     cache: Path | None = None
+    shared: Path | None = None
     junit: Path | None = None
     list_not_run: bool = False
     """What the target cannot do is listed and not run, as `suite` wants it, in place of an error."""
@@ -239,7 +245,7 @@ def recover_all(folder: Path) -> dict[Path, str]:
 
 
 def choose(names: Sequence[str], files: Files) -> list[str]:
-    """The scenarios of folders or tags; all of them where none is named. Raises UsageError for no match."""
+    """The scenarios of folders, tags or names; all of them where none is given. Raises UsageError."""
     found = files.scenarios()
     if not names:
         return [one.name for one in found]
@@ -249,14 +255,14 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
         matches = [
             one.name
             for one in found
-            if one.path.parent.name == name
+            if name in (one.name, one.path.parent.name)
             or (folder.is_dir() and folder.resolve() in one.path.resolve().parents)
             or name in files.scenario(str(one.path))[0].tags
         ]
         if folder.is_dir() and not matches:
             matches = [str(path) for path in sorted(folder.rglob("*.yaml"))]
         if not matches:
-            raise UsageError(f"no scenario is in a folder {name!r} or has that tag")
+            raise UsageError(f"no scenario is in a folder {name!r}, or has that tag or name")
         chosen += [match for match in matches if match not in chosen]
     return chosen
 
@@ -267,4 +273,4 @@ def exit_code(results: Results, folder: Path) -> int:
 
     if undo_failures(folder):
         return UndoFailed.exit_code
-    return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.VOID: 2}[results.verdict]
+    return VERDICT_CODES[results.verdict]

@@ -160,7 +160,9 @@ def run(
 
 @cli.command()
 def suite(
-    names: Annotated[list[str] | None, typer.Argument(help="Folders or tags; all scenarios if none.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Folders, tags or scenarios; all if none.")
+    ] = None,
     target: Target = "reference-local",
     seed: Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED)] = None,
     seeds: Annotated[str | None, typer.Option("--seeds")] = None,
@@ -174,11 +176,46 @@ def suite(
     rerun_void: RerunVoid = 0,
     no_cache: NoCache = False,
 ) -> None:
-    """Run every scenario, or those of a folder or tag, into one report."""
+    """Run every scenario, or those of a folder, a tag or a name, into one report."""
     chosen = application.choose(names or [], application.make_files())
     asked = wanted(chosen, target, seed, seeds, None, None, None, day_seconds, out, allow, keep)
     asked = replace(asked, junit=junit, list_not_run=True)
     _run(replace(asked, **_campaign(jobs, rerun_void, no_cache)), json_)
+
+
+@cli.command()
+def ablation(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Folders, tags or scenarios; all scenarios if none.")
+    ] = None,
+    target: Target = "reference-virtual",
+    seed: Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED)] = None,
+    seeds: Annotated[str | None, typer.Option("--seeds")] = None,
+    out: Out = None,
+    keep: Annotated[Keep, typer.Option("--keep")] = Keep.NEVER,
+    json_: Annotated[bool, typer.Option("--json", help="Print ablation.json and nothing else.")] = False,
+    allow: Allow = None,
+    jobs: Jobs = None,
+    rerun_void: RerunVoid = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """Switch off the layers that decide each defended scenario: it must fail then."""
+    from chaos.ablation import ablate
+    from chaos.reports.ablation import plain
+    from chaos.reports.screen import Screen
+
+    files, catalogue = application.make_files(), application.make_catalogue()
+    chosen = application.choose(names or [], files)
+    asked = wanted(chosen, target, seed, seeds, None, None, None, None, out, allow, keep)
+    asked = replace(asked, list_not_run=True, **_campaign(jobs, rerun_void, no_cache))
+    found, folder = ablate(asked, files, catalogue, Screen(quiet=json_, fault_names=True))
+    if json_:
+        sys.stdout.write(found.model_dump_json(by_alias=True, indent=1) + "\n")
+    else:
+        for line in plain(found):
+            sys.stdout.write(line + "\n")
+        sys.stdout.write(f"table  {folder / 'ablation.md'}\n")
+    raise typer.Exit(application.VERDICT_CODES[found.verdict])
 
 
 def _run(asked: application.Wanted, as_json: bool) -> NoReturn:

@@ -43,6 +43,7 @@ class Job:
     spec: str
     folder: Path
     cache: Path | None
+    shared: Path | None
     salt: str
 
 
@@ -114,6 +115,7 @@ class _Board:
             spec=self._campaign.planned.spec.model_dump_json(by_alias=True),
             folder=self._campaign.folder,
             cache=wanted.cache,
+            shared=wanted.shared,
             salt=self._salt,
         )
         for arm in trial.arms:
@@ -159,6 +161,7 @@ def work(job: Job) -> None:
         show=_unseen,
         versions=_facts(),
         cache=None if job.cache is None else ArmCache(job.cache, job.salt),
+        shared=None if job.shared is None else ArmCache(job.shared, job.salt),
     )
     try:
         run_arm(trial, plan, context)

@@ -221,11 +221,11 @@ class Scenario(Strict):
     seeds: list[Seed] | None = Field(default=None, min_length=1)
     pass_share: Share = 1.0
     decisive: list[Annotated[list[str], Field(min_length=1)]] = []
+    """Sets of layers: with all of a set switched off, a defended scenario must fail."""
     steady_state: list[SteadyState] = Field(min_length=1)
     latent: list[Hole] = []
     faults: list[FaultUse] = []
     expect: Expect
-    """Sets of layers: with all of a set switched off, a defended scenario must fail."""
     abort_if: list[AbortIf] = []
 
     @model_validator(mode="after")

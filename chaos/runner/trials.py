@@ -36,6 +36,13 @@ class RunContext:
     show: Show
     versions: Mapping[str, str]
     cache: ArmCache | None = None
+    shared: ArmCache | None = None
+
+    def cache_of(self, arm: Arm) -> ArmCache | None:
+        """Where an arm's journal may be found: a fault's code may lie outside of what the cache knows."""
+        if self.shared is not None and not arm.has_layers:
+            return self.shared
+        return None if arm.has_fault else self.cache
 
 
 def trial_folder(run_folder: Path, plan: TrialPlan) -> Path:
@@ -75,7 +82,7 @@ def run_arm(trial: TrialPlan, plan: ArmPlan, context: RunContext) -> None:
     """Run one arm, or take its journal from the cache. Raises ArmFailed, Interrupted or KeyboardInterrupt."""
     folder = trial_folder(context.folder, trial)
     journal = journal_path(folder, plan.arm)
-    cache = None if plan.arm.has_fault else context.cache
+    cache = context.cache_of(plan.arm)
     if cache is not None and cache.take(plan, journal):
         return
     arm_folder = folder / plan.arm.value
