@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -54,6 +54,18 @@ def operations_of(component: object) -> dict[str, tuple[Operation[Any, Any], Han
     return found
 
 
+class Door(Protocol):
+    """Decides who may come in, before anybody waits for a worker."""
+
+    def admits(self, in_flight: int) -> bool:
+        """Whether a request may come in while `in_flight` others wait or are at a worker."""
+        ...
+
+    def served(self, total_s: float, service_s: float) -> None:
+        """A request has left its worker, `total_s` after its arrival and `service_s` after it got there."""
+        ...
+
+
 class Component(Generic[Settings]):
     """A component of the stack: a plain class with a runtime, a voice, settings and the layers it asks.
 
@@ -61,6 +73,7 @@ class Component(Generic[Settings]):
     """
 
     hooks: tuple[Hook, ...] = ()
+    door: Door | None = None
 
     def __init__(
         self,

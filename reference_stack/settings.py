@@ -62,14 +62,17 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A view waits for features; past `features_timeout_ms` the fallback layer, if armed, answers.
 
-    `give_up_ms` is when a lookup without that layer fails the view. While `canary` is on, `canary_share` of
-    the customers is served by the version that the alias `challenger` names, if there is one.
+    `give_up_ms` is when a lookup without that layer fails the view; `default_after_ms` (0: never), if it is
+    shorter, is when the client of the feature store puts zeros in the place of features that are slow. While
+    `canary` is on, `canary_share` of the customers is served by the version that the alias `challenger`
+    names, if there is one.
     """
 
     slots: int = 10
     explore_share: float = 0.02
     features_timeout_ms: float = 50.0
     give_up_ms: float = 2000.0
+    default_after_ms: float = 0.0
     refresh_days: float = 0.05
     canary: bool = False
     canary_share: float = 0.5
@@ -111,7 +114,8 @@ class OnCallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The shoppers. Perceived latency is 1.0 s + `felt` × (measured − `normal_ms`); above `slow_perceived_ms`
-    a view is slow. `surge` multiplies the arrivals.
+    a view is slow. An attempt is given up after `timeout_ms`; a view makes `attempts` at most, the second
+    about `backoff_ms` after the first, each further one after twice as long. `surge` multiplies the arrivals.
     """
 
     slow_perceived_ms: float = 2500.0

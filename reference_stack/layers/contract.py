@@ -47,6 +47,9 @@ class Hook(enum.StrEnum):
     RETRAIN = "retrain"  # the orchestrator is about to retrain → the last good model is held
     CHALLENGER = "challenger"  # a model fitted, judged on an unseen day → it is not admitted
     REQUEST = "request"  # serving lacks features or a model → an answer is given all the same
+    ARRIVAL = "arrival"  # a request is at serving's door → it is refused at once
+    CALL = "call"  # serving is about to ask a dependency → it fails at once
+    ATTEMPT = "attempt"  # a client is about to ask again → it gives up instead
     SERVICE_LEVEL = "service_level"  # the monitor has counted views → a page
     HEARTBEAT = "heartbeat"  # the monitor has, or lacks, a sign of life → a page
     PAGE = "page"  # an alert reaches on-call → it is acknowledged and its runbook followed

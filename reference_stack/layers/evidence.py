@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -77,6 +77,47 @@ class Lack(msgspec.Struct, frozen=True):
     cause: str
     last_good: bool
     share: float = 0.0
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """Hook ARRIVAL: a request comes while `in_flight` others wait or are at a worker.
+
+    `limit` is what the layer's detail said last (None: nothing yet). At the first arrival after each window
+    `sample_ms` is the mean time in it from a request's arrival to the end of its service, and `least_ms` the
+    mean at a worker, which is what a request takes that need not wait; else both are 0. `share` is the share
+    of arrivals refused in the last reporting tick.
+    """
+
+    in_flight: int
+    limit: float | None
+    sample_ms: float = 0.0
+    least_ms: float = 0.0
+    share: float = 0.0
+
+
+class Calls(msgspec.Struct, frozen=True):
+    """Hook CALL: whether each of the last calls to a dependency failed, oldest first.
+
+    `open_for_ms`: since a call failed that was made to try an open breaker, or since it opened; None where
+    it is closed. `opens` counts the openings without a success in between.
+    """
+
+    dependency: str
+    failed: Sequence[bool]
+    open_for_ms: float | None = None
+    opens: int = 0
+
+
+class Retrying(msgspec.Struct, frozen=True):
+    """Hook ATTEMPT: what is about to be the `attempt`-th attempt of a view, after the error `cause`.
+
+    `requests` (first attempts) and `retries` of all clients in the last second or two.
+    """
+
+    attempt: int
+    cause: str
+    requests: int
+    retries: int
 
 
 class ServiceLevel(msgspec.Struct, frozen=True):

@@ -11,12 +11,10 @@ from reference_stack.features.impressions import IntArray
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.messages import (
     EXPLAIN,
-    LOOKUP,
     RECOMMEND,
     ExplainReply,
     ExplainRequest,
     LookupReply,
-    LookupRequest,
     PartitionCheck,
     RecommendReply,
     RecommendRequest,
@@ -29,12 +27,14 @@ from reference_stack.ports import (
     PortError,
     RegistryReader,
     Runtime,
-    Task,
     TimedOut,
 )
 from reference_stack.seeds import uniform
+from reference_stack.serving.breaker import Breaker
+from reference_stack.serving.door import Door
 from reference_stack.serving.episodes import Episodes
 from reference_stack.serving.exploration import explore
+from reference_stack.serving.lookups import Lookups
 from reference_stack.serving.ranking import Ranking, as_reasons, reasons
 from reference_stack.serving.recommendations import RecommendationLog, Recommended, recommendation_id
 from reference_stack.serving.versions import Versions
@@ -61,13 +61,13 @@ class Serving(Component[ServingSettings]):
     """A replica: it holds the champion (in a canary the challenger too) and looks features up for each view.
 
     Counters: `answers_total` (failed ones included), `answers_failed_total`, `answers_fallback_total`,
-    `answers_defaulted_total`, `answers_ms_total`, `lookup_total`, `lookup_failed_total`, `lookup_ms_total`,
+    `answers_defaulted_total`, `answers_ms_total`, those of its `Door`, its `Lookups` and their `Breaker`,
     `explored_slots_total`, `canary_total`, `registry_errors_total`, `model_unusable_total`. Gauges:
     `feature_age_days` (of the newest answer), `model_version`, `model_age_days`, `registry_up`, and
     `fallback_share` and `defaulted_share` of the last reporting tick.
     """
 
-    hooks = (Hook.REQUEST,)
+    hooks = (Hook.ARRIVAL, Hook.REQUEST, Hook.CALL)
 
     def __init__(
         self,
@@ -85,7 +85,6 @@ class Serving(Component[ServingSettings]):
         seed: int,
     ) -> None:
         super().__init__(name, runtime, telemetry, settings, layers, build)
-        self._features = features
         self._folder = folder
         self._catalogue = catalogue
         self._seed = seed
@@ -94,7 +93,15 @@ class Serving(Component[ServingSettings]):
         self._remembered: dict[int, LookupReply] = {}
         self._restored = False
         self._gates = self.layers.at(Hook.REQUEST)
-        self._lacking = Episodes(self._gates, runtime, telemetry.metrics)
+        metrics = telemetry.metrics
+        self._lacking = Episodes(self._gates, runtime, metrics)
+        self._shed = Door(self.layers.at(Hook.ARRIVAL), runtime, metrics, settings.report_days)
+        self.door = self._shed
+        calls = self.layers.at(Hook.CALL)
+        self._breaker = Breaker("features", calls, runtime, metrics, settings.report_days)
+        self._lookups = Lookups(
+            features, runtime, metrics, self._breaker, self._gates, lambda: self.settings, self._late
+        )
         self._configuration = ""
         self._note_configuration()
 
@@ -171,7 +178,7 @@ class Serving(Component[ServingSettings]):
             live = self._catalogue.live(self.runtime.day())
             return Answer(live[:slots], 0, live)
         try:
-            features = await self._look_up(request.customer)
+            features = await self._lookups.look_up(request.customer)
             slate = ranking.slate(features, request.segment, slots)
         except PortError as error:
             return self._without_features(request, ranking, error)
@@ -235,30 +242,7 @@ class Serving(Component[ServingSettings]):
                 return restored
         raise Failed(f"no model: {cause}")
 
-    async def _look_up(self, customer: int) -> LookupReply:
-        """The customer's features. Raises a PortError, sooner where a layer would answer all the same."""
-        waits = self.settings.give_up_ms
-        watch: Task | None = None
-        modes = [gate.mode for gate in self._gates]
-        if Mode.ENFORCE in modes:
-            waits = min(waits, self.settings.features_timeout_ms)
-        elif Mode.OBSERVE in modes:
-            watch = self.runtime.spawn(self._would_have_acted(customer))
-        metrics = self.telemetry.metrics
-        metrics.add("lookup_total")
-        started = self.runtime.now()
-        try:
-            return await self._features.call(LOOKUP, LookupRequest(customer=customer), timeout_ms=waits)
-        except PortError:
-            metrics.add("lookup_failed_total")
-            raise
-        finally:
-            metrics.add("lookup_ms_total", 1000.0 * (self.runtime.now() - started))
-            if watch is not None:
-                watch.cancel()
-
-    async def _would_have_acted(self, customer: int) -> None:
-        await self.runtime.sleep(self.settings.features_timeout_ms / 1000.0)
+    def _late(self, customer: int) -> None:
         self._lacking.ask("features", TimedOut.__name__, last_good=customer in self._remembered)
 
     def _some(self, mode: Mode) -> bool:
@@ -325,6 +309,8 @@ class Serving(Component[ServingSettings]):
                 metrics.set("model_version", champion.version.version)
                 metrics.set("model_age_days", self.runtime.day() - champion.version.trained_day)
             self._lacking.tick()
+            self._shed.tick()
+            self._breaker.tick()
 
     def _set(self, key: str, value: object) -> object:
         previous = super()._set(key, value)
@@ -333,7 +319,7 @@ class Serving(Component[ServingSettings]):
 
     def _note_configuration(self) -> None:
         """Keep the configuration in force under a name made from its content."""
-        hosts = self.layers.at(Hook.REQUEST)
+        hosts = [host for hook in self.hooks for host in self.layers.at(hook)]
         content = msgspec.json.encode(
             {
                 "build": self.build,

@@ -3,9 +3,9 @@
     arrival ─▶ queue (bounded; full: 429) ─▶ one of N workers, held for the service time only ─▶ the handler,
                                                                   in a task of its own ─▶ the reply
 
-A worker is not held while the handler awaits another component: a slow dependency is no loss of capacity. A
-caller that has given up does not end the work. What every component answers about itself (health, metrics,
-settings) needs no worker.
+A component may have a door of its own before the queue, which refuses likewise. A worker is not held while
+the handler awaits another component: a slow dependency is no loss of capacity. A caller that has given up
+does not end the work. What a component answers about itself (health, metrics, settings) needs no worker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from reference_stack import messages
-from reference_stack.component import Component, operations_of
+from reference_stack.component import Component, Door, operations_of
 from reference_stack.messages import ConfigureReply, ConfigureRequest, SettingReply, SettingRequest
 from reference_stack.ports import Failed, NotFound, Overloaded, PortError, Rejected, Unreachable
 from reference_stack.runtime import Finished, ShellRuntime, Timer
@@ -86,7 +86,7 @@ class ServiceTimes:
 class Asked:
     """A request from its arrival to its answer."""
 
-    __slots__ = ("done", "operation", "request", "server", "service_s")
+    __slots__ = ("arrived_s", "began_s", "done", "operation", "request", "server", "service_s")
 
     def __init__(
         self, server: Server, operation: str, request: msgspec.Struct, done: Callable[[Outcome], object]
@@ -95,7 +95,7 @@ class Asked:
         self.operation = operation
         self.request = request
         self.done = done
-        self.service_s = 0.0
+        self.service_s = self.arrived_s = self.began_s = 0.0
 
     def served(self) -> None:
         """Its service time is over."""
@@ -119,6 +119,7 @@ class Server:
         self.component = component
         self.operations = operations_of(component)
         self.shell = shell
+        self._door = component.door
         self._runtime = runtime
         self._times = ServiceTimes(seed, component.name, shell.service_shape)
         self._queue: deque[Asked] = deque()
@@ -151,6 +152,8 @@ class Server:
         if service_s <= 0.0:
             work: Any = self.operations[operation][1](request)
             self._runtime.start_task(work, asked.ended, asked.answered)
+        elif self._door is not None and not self._comes_in(asked, self._door):
+            self.answer(asked, Overloaded(f"{self.component.name} sheds load"))
         elif len(self._serving) < self.shell.workers:
             self._serve(asked)
         elif len(self._queue) < self.shell.queue:
@@ -178,12 +181,21 @@ class Server:
         for asked in broken:
             asked.done(Unreachable(f"{self.component.name} is gone"))
 
+    def _comes_in(self, asked: Asked, door: Door) -> bool:
+        asked.arrived_s = self._runtime.now()
+        return door.admits(len(self._serving) + len(self._queue))
+
     def _serve(self, asked: Asked) -> None:
+        if self._door is not None:
+            asked.began_s = self._runtime.now()
         self._serving[asked] = self._runtime.later(asked.service_s, asked.served)
 
     def served(self, asked: Asked) -> None:
         """A request's service time is over: its worker is free, its handler begins."""
         del self._serving[asked]
+        if self._door is not None:
+            now = self._runtime.now()
+            self._door.served(now - asked.arrived_s, now - asked.began_s)
         while self._queue and len(self._serving) < self.shell.workers:
             self._serve(self._queue.popleft())
         self._handle(asked)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reference_stack.component import Component
+from reference_stack.layers.contract import Hook
 from reference_stack.ports import Folder, Port, Runtime
 from reference_stack.settings import LayerSettings, ShopSettings
 from reference_stack.shop.arrivals import Visits, live_through
 from reference_stack.shop.ledger import Ledger
+from reference_stack.shop.retrying import Retries
 from reference_stack.shop.returning import Returning
 from reference_stack.shop.shopper import Replica, Shopper
 from reference_stack.telemetry import Telemetry
@@ -20,9 +22,11 @@ LAST_DAY = float(HORIZON_DAYS - WARM_UP_DAYS)
 class Shop(Component[ShopSettings]):
     """All shoppers. They come from the start until `end_day`, or until the world ends.
 
-    Metrics: the counters of `reference_stack.shop.ledger.Ledger`, and the gauges `returning_level` and
-    `views_in_flight`.
+    Metrics: the counters of `reference_stack.shop.ledger.Ledger` and `reference_stack.shop.retrying.Retries`,
+    and the gauges `returning_level` and `views_in_flight`.
     """
+
+    hooks = (Hook.ATTEMPT,)
 
     def __init__(
         self,
@@ -48,8 +52,17 @@ class Shop(Component[ShopSettings]):
         self._end_day = min(end_day, LAST_DAY)
         self._ledger = Ledger(telemetry, runtime.day())
         self._returning = Returning(world.parameters, folder)
+        hosts = self.layers.at(Hook.ATTEMPT)
+        self._retries = Retries(hosts, runtime, telemetry.metrics, settings.report_days)
         self._shopper = Shopper(
-            runtime, world, replicas, collector, self._ledger, self._returning, lambda: self.settings
+            runtime,
+            world,
+            replicas,
+            collector,
+            self._ledger,
+            self._returning,
+            self._retries,
+            lambda: self.settings,
         )
 
     async def run(self) -> None:
@@ -67,6 +80,7 @@ class Shop(Component[ShopSettings]):
     def report(self) -> None:
         """Write what is tallied now: at each tick, and at the end."""
         self.telemetry.metrics.set("views_in_flight", self.in_flight)
+        self._retries.tick()
         self._ledger.report(self.runtime.day())
 
     def _level(self) -> float:

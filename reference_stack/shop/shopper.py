@@ -16,6 +16,7 @@ from reference_stack.seeds import uniform
 from reference_stack.settings import ShopSettings
 from reference_stack.shop.arrivals import Visits
 from reference_stack.shop.ledger import Ledger
+from reference_stack.shop.retrying import Retries
 from reference_stack.shop.returning import Returning
 from reference_stack.world import Looks, World, abandonment
 
@@ -47,6 +48,7 @@ class Shopper:
         collector: Port,
         ledger: Ledger,
         returning: Returning,
+        retries: Retries,
         settings: Callable[[], ShopSettings],
     ) -> None:
         self._runtime = runtime
@@ -55,6 +57,7 @@ class Shopper:
         self._collector = collector
         self._ledger = ledger
         self._returning = returning
+        self._retries = retries
         self._settings = settings
         self._segments: list[int] = world.customers.segment.tolist()
         self._shards: list[int] = world.customers.shard.tolist()
@@ -104,8 +107,12 @@ class Shopper:
         """The replica asked last and its reply. Each further attempt goes to the next replica, later."""
         first = int(routing * len(self._replicas))
         settings = self._settings()
+        self._retries.asked()
+        cause = ""
         for attempt in range(1, max(1, settings.attempts) + 1):
             if attempt > 1:
+                if not self._retries.admits(attempt, cause):
+                    break
                 wait_ms = settings.backoff_ms * 2.0 ** (attempt - 2)
                 wait_ms *= 0.5 + uniform(self._world.seed, "backoff", view, attempt)
                 await self._runtime.sleep(wait_ms / 1000.0)
@@ -115,7 +122,8 @@ class Shopper:
                 reply = await replica.port.call(RECOMMEND, request, timeout_ms=settings.timeout_ms)
             except (Rejected, NotFound):
                 break
-            except PortError:
+            except PortError as error:
+                cause = type(error).__name__
                 continue
             return replica.name, reply
         return replica.name, None

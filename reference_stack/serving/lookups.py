@@ -1,0 +1,95 @@
+"""The client of the feature store: when it asks, how long it waits, what it puts in an answer's place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from reference_stack.layers.contract import Mode
+from reference_stack.layers.host import LayerHost
+from reference_stack.messages import LOOKUP, LookupReply, LookupRequest
+from reference_stack.ports import Port, PortError, Runtime, Task, TimedOut
+from reference_stack.serving.breaker import Breaker
+from reference_stack.settings import ServingSettings
+from reference_stack.telemetry import Metrics
+
+
+class Lookups:
+    """Looks customers up. `fallbacks` are the layers that would answer without features, and `late` is told
+    of a customer whose features they would not have waited for.
+
+    Counters: `lookup_total`, `lookup_failed_total`, `lookup_ms_total`, `lookup_defaulted_total`.
+    """
+
+    def __init__(
+        self,
+        features: Port,
+        runtime: Runtime,
+        metrics: Metrics,
+        breaker: Breaker,
+        fallbacks: tuple[LayerHost, ...],
+        settings: Callable[[], ServingSettings],
+        late: Callable[[int], object],
+    ) -> None:
+        self._features = features
+        self._runtime = runtime
+        self._metrics = metrics
+        self._breaker = breaker
+        self._fallbacks = fallbacks
+        self._settings = settings
+        self._late = late
+        self._newest: LookupReply | None = None
+
+    async def look_up(self, customer: int) -> LookupReply:
+        """The customer's features. Raises a PortError, sooner where a layer would answer all the same.
+
+        Where the client is set to it, zeros stand in for features that are slow, and nobody is told but by
+        `defaulted`. What the breaker lets out to try, or refuses, fails loud.
+        """
+        settings = self._settings()
+        waits = settings.give_up_ms
+        watch: Task | None = None
+        modes = [host.mode for host in self._fallbacks]
+        trial = self._breaker.enter()
+        if Mode.ENFORCE in modes:
+            waits = min(waits, settings.features_timeout_ms)
+        elif Mode.OBSERVE in modes:
+            watch = self._runtime.spawn(self._watch(customer, settings.features_timeout_ms))
+        defaults = 0.0 < settings.default_after_ms < waits
+        try:
+            reply = await self._ask(customer, settings.default_after_ms if defaults else waits, trial=trial)
+        except TimedOut:
+            if not defaults or trial or self._newest is None:
+                raise
+            self._metrics.add("lookup_defaulted_total")
+            return _nothing(self._newest)
+        finally:
+            if watch is not None:
+                watch.cancel()
+        self._newest = reply
+        return reply
+
+    async def _ask(self, customer: int, waits_ms: float, *, trial: bool) -> LookupReply:
+        metrics = self._metrics
+        metrics.add("lookup_total")
+        started = self._runtime.now()
+        error: PortError | None = None
+        try:
+            return await self._features.call(LOOKUP, LookupRequest(customer=customer), timeout_ms=waits_ms)
+        except PortError as failure:
+            metrics.add("lookup_failed_total")
+            error = failure
+            raise
+        finally:
+            metrics.add("lookup_ms_total", 1000.0 * (self._runtime.now() - started))
+            self._breaker.left(error, trial=trial)
+
+    async def _watch(self, customer: int, waits_ms: float) -> None:
+        await self._runtime.sleep(waits_ms / 1000.0)
+        self._late(customer)
+
+
+def _nothing(like: LookupReply) -> LookupReply:
+    """What a customer has whom nobody knows, in the shape of another's features."""
+    return replace(like, products=[], values=[], affinities=[0.0] * len(like.affinities), defaulted=True)
