@@ -66,6 +66,15 @@ class VirtualDataLink:
 
         return remove
 
+    def deliver_again(self, name: str) -> None:
+        """Hand on once more what was handed on before, through the shapes there are now.
+
+        Where one of them holds it, it stays as it is at the sink.
+        """
+        if name in self._known and name not in self.held:
+            for each in self._through(Passed(name, self._source.read(name)), self._machine.day()) or ():
+                self._sink.write(*each)
+
     def source(self, folder: Folder) -> Folder:
         """The source as its writer holds it: the link hears of each file at once."""
         return _Watched(folder, self._written)

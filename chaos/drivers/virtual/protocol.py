@@ -75,6 +75,10 @@ class ShapedFolder(Protocol):
         """Add a shape; what is returned takes it away and hands on what only it held."""
         ...
 
+    def deliver_again(self, name: str) -> None:
+        """Hand on once more, through the shapes there are now, a file that was handed on before."""
+        ...
+
     def delivered(self) -> Mapping[str, int]:
         """Names at the sink, with sizes in bytes."""
         ...

@@ -24,13 +24,13 @@ from chaos.domain.change import (
     SetLinkUp,
     Start,
 )
-from chaos.domain.data_toxics import Parcel, make_data_toxic
 from chaos.domain.event import Event, Exit
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, undo_of
 from chaos.drivers.observed import partition_day, read_line, read_samples
-from chaos.drivers.virtual.protocol import InProcessTarget, PartitionShape
+from chaos.drivers.virtual.data import shape_folder
+from chaos.drivers.virtual.protocol import InProcessTarget
 from chaos.drivers.virtual.toxics import shape_of
 from chaos.errors import ArmFailed, ChangeRefused
 
@@ -63,6 +63,7 @@ class VirtualTarget:
         self._toxics: dict[tuple[str, str], Remove] = {}
         self._pings: dict[str, tuple[float, float]] = {}
         self._ending: set[str] = set()
+        self._trouble = ""
         inner.on_log(self._logged)
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -112,8 +113,10 @@ class VirtualTarget:
     # --- time --------------------------------------------------------------------------------------------
 
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
-        """Run the loop."""
-        self._inner.advance(until_day, wake)
+        """Run the loop. Raises ArmFailed where a data toxic matched nothing of what passed."""
+        self._inner.advance(until_day, lambda: bool(self._trouble) or wake())
+        if self._trouble:
+            raise ArmFailed(self._trouble)
 
     def drain(self) -> None:
         """Everything said has been heard already."""
@@ -139,9 +142,8 @@ class VirtualTarget:
             case AddToxic(link=link):
                 self._shape(link, change.name, lambda: self._inner.link(link).shape(shape_of(change)))
             case AddDataToxic(link=link):
-                self._shape(
-                    link, change.name, lambda: self._inner.folder(link).shape(_partition_shape(change))
-                )
+                folder = self._inner.folder(link)
+                self._shape(link, change.name, lambda: shape_folder(folder, change, self._in_trouble))
             case RemoveToxic(link=link, name=name) | RemoveDataToxic(link=link, name=name):
                 self._toxics.pop((link, name), _nothing)()
             case SetLinkUp(link=link, up=up):
@@ -171,6 +173,9 @@ class VirtualTarget:
         if (link, name) in self._toxics:
             raise ArmFailed(f"link {link!r} has a toxic {name!r} already")
         self._toxics[link, name] = add()
+
+    def _in_trouble(self, says: str) -> None:
+        self._trouble = says
 
     def revert(self, undo: Change) -> str:
         """Play an undo; a value that is no longer the fault's is left alone."""
@@ -219,21 +224,6 @@ class VirtualTarget:
             self._inner.configure(component, key, value)
         except ValueError as error:
             raise ChangeRefused(component, str(error)) from error
-
-
-def _partition_shape(change: AddDataToxic) -> PartitionShape:
-    try:
-        toxic = make_data_toxic(change.type, change.parameters)
-    except ValueError as error:
-        raise ArmFailed(str(error)) from error
-
-    def shape(name: str, data: bytes, written: float, now: float) -> Sequence[tuple[str, bytes]] | None:
-        parcel = Parcel(name, data, written)
-        if toxic.passes_at(parcel) > now:
-            return None
-        return [(passed.name, passed.data) for passed in toxic.shape(parcel)]
-
-    return shape
 
 
 def _nothing() -> None:

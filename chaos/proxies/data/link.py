@@ -13,7 +13,7 @@ import msgspec
 from fsspec.implementations.local import LocalFileSystem
 
 from chaos.domain.change import Scalar
-from chaos.domain.data_toxics import DataToxic, Parcel, make_data_toxic
+from chaos.domain.data_toxics import DataToxic, MatchesNothing, Parcel, make_data_toxic
 
 _NUMBER = re.compile(r"(-?\d+)")
 _HIDDEN = (".", "_")
@@ -58,6 +58,7 @@ class DataLink:
         self._files = files
         self._day = day
         self._toxics: dict[str, tuple[ToxicState, DataToxic]] = {}
+        self._changed: dict[str, list[str]] = {}
         self._lock = threading.Lock()
         self._files.makedirs(source, exist_ok=True)
         self._files.makedirs(sink, exist_ok=True)
@@ -79,16 +80,23 @@ class DataLink:
         return state
 
     def remove(self, name: str) -> bool:
-        """Take a toxic off and hand on what only it held; False where there is none of that name."""
+        """Take a toxic off and hand on what only it held; False where there is none of that name.
+
+        What it changed, and can be mended, is handed on again as it was written.
+        """
         with self._lock:
-            removed = self._toxics.pop(name, None) is not None
+            removed = self._toxics.pop(name, None)
+            changed = self._changed.pop(name, [])
+            if removed is not None and removed[1].mended:
+                for spoilt in changed:
+                    self._hand_on(spoilt, self._day())
         self.poll()
-        return removed
+        return removed is not None
 
     def clear(self) -> None:
-        """Take all toxics off."""
-        with self._lock:
-            self._toxics.clear()
+        """Take all toxics off, the latest first."""
+        for name in reversed(list(self._toxics)):
+            self.remove(name)
         self.poll()
 
     def state(self) -> LinkState:
@@ -129,19 +137,26 @@ class DataLink:
         return self._looks_left >= 0
 
     def _passes(self, name: str, written_day: float, now: float) -> bool:
-        toxics = [toxic for _, toxic in self._toxics.values()]
         parcel = Parcel(name, b"", written_day)
-        if any(toxic.passes_at(parcel) > now for toxic in toxics):
+        if any(toxic.passes_at(parcel) > now for _, toxic in self._toxics.values()):
             return False
-        parcels: tuple[Parcel, ...] = (
-            Parcel(name, self._files.cat_file(posixpath.join(self.source, name)), written_day),
-        )
-        for toxic in toxics:
-            parcels = tuple(passed for parcel in parcels for passed in toxic.shape(parcel))
+        self._hand_on(name, written_day)
+        return True
+
+    def _hand_on(self, name: str, written_day: float) -> None:
+        data = self._files.cat_file(posixpath.join(self.source, name))
+        parcels: tuple[Parcel, ...] = (Parcel(name, data, written_day),)
+        for toxic_name, (_, toxic) in self._toxics.items():
+            before = parcels
+            try:
+                parcels = tuple(passed for parcel in parcels for passed in toxic.shape(parcel))
+            except MatchesNothing as error:
+                self.trouble = f"{toxic_name}: {error}"  # shown by the API; the parcel passes as it is
+            if parcels and parcels != before:
+                self._changed.setdefault(toxic_name, []).append(name)
         for passed in parcels:
             self._write(passed)
             self._handed_on += 1
-        return True
 
     def _write(self, parcel: Parcel) -> None:
         hidden = posixpath.join(self.sink, f".{parcel.name}.part")
