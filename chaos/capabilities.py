@@ -18,6 +18,7 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
 )
+from chaos.domain.data_toxics import BadParameter, make_data_toxic, named_columns
 from chaos.domain.target import CapabilityName, DataLink, NetworkLink, TargetSpec
 
 
@@ -131,9 +132,16 @@ class Data(Capability):
     name: ClassVar[CapabilityName] = CapabilityName.DATA
 
     def toxic(self, link: str, type: str, **parameters: Scalar) -> AddDataToxic:
-        """A data toxic on a data link; its `column` is one that the data has. Raises MeaninglessChange."""
-        if isinstance(column := parameters.get("column"), str):
-            column_of(self.spec, column)
+        """A data toxic on a data link. Raises MeaninglessChange, also for a column that the data lacks."""
+        data_link(self.spec, link)
+        try:
+            made = make_data_toxic(type, parameters)
+        except BadParameter as error:
+            raise MeaninglessChange(error.field, str(error)) from error
+        except ValueError as error:
+            raise MeaninglessChange("", str(error)) from error
+        for field, column in named_columns(made):
+            column_of(self.spec, column, field)
         return AddDataToxic(
             link=data_link(self.spec, link), name=f"mlchaos_{type}", type=type, parameters=parameters
         )

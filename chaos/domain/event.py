@@ -172,13 +172,13 @@ class PartitionRef(msgspec.Struct, frozen=True):
 
 
 class Partition(_Event, frozen=True, tag="partition"):
-    """A partition was written at the source, delivered at the sink, or found absent when due."""
+    """A partition was written at the source, taken in or put aside at the sink, or absent when due."""
 
     component: str
     partition_day: int
     rows: int
     sha256: str
-    state: Literal["written", "delivered", "absent"]
+    state: Literal["written", "delivered", "quarantined", "absent"]
 
 
 class Snapshot(_Event, frozen=True, tag="snapshot"):

@@ -8,7 +8,18 @@ from chaos.probes.link_latency import LinkLatency
 from chaos.probes.metric import Metric
 from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
+from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
 from chaos.probes.views import ViewCount
 
-BUILT_IN = (Noop, Metric, GoodViews, ViewCount, ModelAge, FiringAlerts, PartitionsOverdue, LinkLatency)
+BUILT_IN = (
+    Noop,
+    Metric,
+    GoodViews,
+    ViewCount,
+    ModelAge,
+    FiringAlerts,
+    PartitionsOverdue,
+    PartitionsAltered,
+    LinkLatency,
+)

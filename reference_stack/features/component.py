@@ -244,6 +244,7 @@ class Features(Component[FeaturesSettings]):
                 sha256=check.sha256,
                 says=arrival.damage,
             )
+            self._log_partition(check, "quarantined")
             return
         if arrival.unknown:
             metrics.add("features_unknown_columns_total", len(arrival.unknown))

@@ -14,6 +14,20 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "noop": {},
     "late_partition": {"link": "events", "held_days": "5d"},
     "latency": {"link": "serving-features", "delay_ms": "225ms"},
+    "partial_partition": {"link": "events", "share": 0.4},
+    "duplicate_replay": {"link": "events", "copies": 2},
+    "schema_drift": {"link": "events", "column": "dwell", "renamed_to": "dwell_s"},
+    "missing_values": {"link": "events", "column": "dwell", "share": 0.6},
+    "unit_change": {"link": "events", "column": "dwell", "factor": 1000.0, "stored_as": "int16"},
+    "clock_skew": {"link": "events", "column": "day", "ahead_days": "2d", "share": 0.4},
+    "poisoned_source": {
+        "link": "events",
+        "where": "source",
+        "equals": 1,
+        "values": ["clicked=1", "dwell=60"],
+    },
+    "added_column": {"link": "events", "column": "consent"},
+    "delayed_partition": {"link": "events", "delay_days": "0.1d"},
 }
 
 
@@ -53,7 +67,7 @@ class TestContract:
     def test_its_effect_is_read_by_a_probe_of_the_catalogue(self, name: str) -> None:
         spec, _ = make_files().target("k9s")
         check = make(name).effect(spec)
-        assert (check is None) is (name == "noop")
+        assert (check is None) is (name in ("noop", "delayed_partition"))
         if check is not None:
             make_catalogue().probes.make(check.probe, check.parameters)
             assert not check.seen(0.0)
@@ -64,6 +78,11 @@ class TestContract:
     [
         ("late_partition", {"link": "events", "held_days": "0.5d"}, "held_days"),
         ("latency", {"link": "serving-features", "delay_ms": "0ms"}, "delay_ms"),
+        ("partial_partition", {"link": "events"}, "share"),
+        ("schema_drift", {"link": "events", "column": "dwell"}, "renamed_to"),
+        ("schema_drift", {"link": "events", "column": "dwell", "stored_as": "int99"}, "stored_as"),
+        ("clock_skew", {"link": "events", "column": "day", "ahead_days": "0d"}, "ahead_days"),
+        ("delayed_partition", {"link": "events", "delay_days": "0.2d"}, "delay_days"),
         ("latency", {"link": "serving-features", "delay_ms": "5ms", "jitter_ms": "6ms"}, "jitter_ms"),
     ],
 )
@@ -74,3 +93,31 @@ def test_parameters_that_cannot_be_meant(name: str, parameters: dict[str, object
     with pytest.raises(MeaninglessChange) as caught:
         fault.refuse(spec)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "field", "near"),
+    [
+        ("partial_partition", {"link": "events", "share": 1.5}, "share", None),
+        ("partial_partition", {"link": "events", "where": "shrd"}, "where", "shard"),
+        ("duplicate_replay", {"link": "events", "copies": 1}, "copies", None),
+        ("schema_drift", {"link": "events", "column": "dwel", "renamed_to": "x"}, "column", "dwell"),
+        ("missing_values", {"link": "events", "column": "pric"}, "column", "price"),
+        ("unit_change", {"link": "events", "column": "dwell", "factor": 1.0}, "factor", None),
+        ("poisoned_source", {"link": "events", "where": "source", "equals": 1, "values": []}, "values", None),
+        (
+            "poisoned_source",
+            {"link": "events", "where": "source", "equals": 1, "values": ["clikced=1"]},
+            "values",
+            "clicked",
+        ),
+    ],
+)
+def test_data_toxics_that_cannot_be_meant_are_refused_at_planning_time(
+    name: str, parameters: dict[str, object], field: str, near: str | None
+) -> None:
+    spec, _ = make_files().target("k9s")
+    fault = make_catalogue().faults.make(name, parameters)
+    with pytest.raises(MeaninglessChange) as caught:
+        list(fault.changes(Described(spec)))
+    assert (caught.value.field, caught.value.nearest) == (field, near)

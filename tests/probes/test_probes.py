@@ -4,7 +4,7 @@ import pytest
 
 from chaos.capabilities import MeaninglessChange
 from chaos.domain.change import AddToxic
-from chaos.domain.event import Alert, Event, Version, ViewRow, Views
+from chaos.domain.event import Alert, Event, Partition, Version, ViewRow, Views
 from chaos.domain.plan import ArmPlan
 from chaos.drivers.fake import FakeTarget, silent
 from chaos.probes.firing_alerts import FiringAlerts
@@ -13,6 +13,7 @@ from chaos.probes.link_latency import LinkLatency
 from chaos.probes.metric import Metric
 from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
+from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
 from chaos.probes.views import ViewCount
 from tests.harness import TARGET, planned, target_of
@@ -101,3 +102,18 @@ def test_link_latency_and_metric() -> None:
     assert Metric("reader", "steps").read(seen) == 24
     assert Metric("reader", "nothing").read(seen) is None
     assert Metric("nobody", "steps").read(seen) is None
+
+
+def partition(state: str, day: int, digest: str, component: str = "reader") -> Partition:
+    return Partition(day + 1.0, component, day, 10, digest, state)  # type: ignore[arg-type]
+
+
+def test_partitions_that_are_not_what_was_written() -> None:
+    written = [partition("written", day, f"w{day}", "writer") for day in (1, 2, 3)]
+    as_written, other = partition("delivered", 1, "w1"), partition("delivered", 2, "x")
+    aside, again = partition("quarantined", 3, "y"), partition("delivered", 3, "w3")
+    probe = PartitionsAltered("events")
+    assert probe.read(target(4.0)) is None
+    assert probe.read(target(4.0, *written, as_written)) == 0
+    assert probe.read(target(4.0, *written, as_written, other, aside)) == 2
+    assert probe.read(target(4.0, *written, as_written, other, aside, again)) == 1

@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chaos.proxies.data.link import DataLink, DuplicateToxic
@@ -119,3 +121,39 @@ def test_it_works_between_any_two_folders_of_fsspec(calendar: Calendar) -> None:
     link.poll()
     assert memory.cat_file("/proxy-test/in/day=1.parquet") == b"1"
     memory.rm("/proxy-test", recursive=True)
+
+
+def table(*values: int) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"x": values}), sink)
+    return bytes(sink.getvalue())
+
+
+def test_what_a_toxic_changed_is_delivered_again_as_it_was_written(tmp_path: Path, link: DataLink) -> None:
+    (tmp_path / "out" / "day=1.parquet").write_bytes(table(1, 2))
+    link.poll()
+    link.add("units", "scale", {"column": "x", "factor": 10.0})
+    (tmp_path / "out" / "day=2.parquet").write_bytes(table(3))
+    link.poll()
+    sink = tmp_path / "in" / "day=2.parquet"
+    assert pq.read_table(sink)["x"].to_pylist() == [30]
+    (tmp_path / "in" / "day=1.parquet").write_bytes(b"taken")
+    link.remove("units")
+    assert sink.read_bytes() == table(3)
+    assert (tmp_path / "in" / "day=1.parquet").read_bytes() == b"taken"
+
+
+def test_what_was_poisoned_stays_poisoned(tmp_path: Path, link: DataLink) -> None:
+    link.add("lies", "poison", {"values": ["x=9"]})
+    (tmp_path / "out" / "day=1.parquet").write_bytes(table(1))
+    link.poll()
+    link.clear()
+    assert pq.read_table(tmp_path / "in" / "day=1.parquet")["x"].to_pylist() == [9]
+
+
+def test_a_toxic_that_matches_nothing_is_shown_and_lets_pass(tmp_path: Path, link: DataLink) -> None:
+    link.add("units", "scale", {"column": "y", "factor": 10.0})
+    (tmp_path / "out" / "day=1.parquet").write_bytes(table(1))
+    link.poll()
+    assert link.state().trouble == "units: day=1.parquet has no column 'y'"
+    assert (tmp_path / "in" / "day=1.parquet").read_bytes() == table(1)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import math
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from chaos.domain.change import Scalar
+from chaos.domain.data_toxics import (
+    DATA_TOXICS,
+    BadParameter,
+    MatchesNothing,
+    Parcel,
+    make_data_toxic,
+    named_columns,
+)
+
+ROWS = 40
+
+
+def parcel(name: str = "day=3.parquet") -> Parcel:
+    table = pa.table(
+        {
+            "who": pa.array(range(ROWS), pa.int64()),
+            "shard": pa.array([row % 4 for row in range(ROWS)], pa.int64()),
+            "dwell": pa.array([None if row % 5 else 20.0 + row for row in range(ROWS)], pa.float64()),
+            "word": pa.array([f"w{row}" for row in range(ROWS)]),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return Parcel(name, bytes(sink.getvalue()), 3.0)
+
+
+def shaped(type_name: str, **parameters: Scalar) -> pa.Table:
+    (passed,) = make_data_toxic(type_name, parameters).shape(parcel())
+    assert passed.name == "day=3.parquet"
+    return pq.read_table(pa.BufferReader(passed.data))
+
+
+def original() -> pa.Table:
+    return pq.read_table(pa.BufferReader(parcel().data))
+
+
+def test_a_share_of_the_rows_is_lost_and_the_same_ones_each_time() -> None:
+    left = shaped("drop", share=0.25)
+    assert left.num_rows == 30
+    assert left == shaped("drop", share=0.25)
+    assert set(left["who"].to_pylist()) < set(range(ROWS))
+
+
+def test_other_partitions_lose_other_rows() -> None:
+    toxic = make_data_toxic("drop", {"share": 0.5})
+    left = [
+        pq.read_table(pa.BufferReader(toxic.shape(parcel(name))[0].data))["who"].to_pylist()
+        for name in ("day=3.parquet", "day=4.parquet")
+    ]
+    assert left[0] != left[1]
+
+
+def test_a_shard_is_lost() -> None:
+    assert set(shaped("drop", where="shard", equals=2)["shard"].to_pylist()) == {0, 1, 3}
+
+
+def test_everything_is_lost() -> None:
+    assert make_data_toxic("drop", {}).shape(parcel()) == ()
+
+
+def test_rows_come_more_than_once() -> None:
+    rows = shaped("duplicate", copies=3, where="shard", equals=1)["shard"].to_pylist()
+    assert [rows.count(shard) for shard in range(4)] == [10, 30, 10, 10]
+
+
+def test_a_column_has_another_name_and_its_values() -> None:
+    table = shaped("rename", column="dwell", to="dwell_s")
+    assert table.column_names == ["who", "shard", "dwell_s", "word"]
+    assert table["dwell_s"] == original()["dwell"]
+
+
+def test_a_column_has_another_type() -> None:
+    assert shaped("retype", column="who", to="text").schema.field("who").type == pa.string()
+
+
+def test_a_number_that_does_not_fit_wraps_round_and_null_stays_null() -> None:
+    milliseconds = pq.read_table(
+        pa.BufferReader(
+            make_data_toxic("retype", {"column": "dwell", "to": "int16"})
+            .shape(make_data_toxic("scale", {"column": "dwell", "factor": 1000.0}).shape(parcel())[0])[0]
+            .data
+        )
+    )["dwell"].to_pylist()
+    assert milliseconds[0] == 20_000
+    assert milliseconds[15] == 35_000 - 65_536
+    assert milliseconds[1] is None
+
+
+def test_values_go_missing_in_the_rows_meant_only() -> None:
+    values = shaped("nulls", column="who", where="shard", equals=0)["who"].to_pylist()
+    assert [value is None for value in values] == [row % 4 == 0 for row in range(ROWS)]
+
+
+def test_a_unit_changes_in_the_rows_meant_only_and_keeps_its_type() -> None:
+    table = shaped("scale", column="who", factor=10.0, where="shard", equals=1)
+    assert table.schema.field("who").type == pa.int64()
+    assert table["who"].to_pylist()[:6] == [0, 10, 2, 3, 4, 50]
+
+
+def test_a_clock_runs_ahead() -> None:
+    before, after = (
+        original()["dwell"].to_pylist(),
+        shaped("skew", column="dwell", by=2.0)["dwell"].to_pylist(),
+    )
+    assert [value and value + 2 for value in before] == after
+
+
+def test_a_source_tells_lies() -> None:
+    table = shaped("poison", values=["who=7", "dwell=60"], where="shard", equals=3)
+    lies = table.filter(pa.compute.equal(table["shard"], 3))
+    assert set(lies["who"].to_pylist()) == {7}
+    assert set(lies["dwell"].to_pylist()) == {60.0}
+    assert table.num_rows == ROWS
+    assert table["who"].to_pylist()[:3] == [0, 1, 2]
+
+
+def test_a_column_more() -> None:
+    table = shaped("add", column="consent", value=1.0)
+    assert table.column_names[-1] == "consent"
+    assert set(table["consent"].to_pylist()) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("type_name", "parameters"),
+    [
+        ("drop", {"where": "shard", "equals": 9}),
+        ("drop", {"where": "shrd", "equals": 1}),
+        ("nulls", {"column": "nobody"}),
+        ("scale", {"column": "nobody", "factor": 2.0}),
+        ("rename", {"column": "who", "to": "dwell"}),
+        ("retype", {"column": "word", "to": "int16"}),
+        ("add", {"column": "who"}),
+    ],
+)
+def test_what_matches_nothing_is_an_error(type_name: str, parameters: dict[str, Scalar]) -> None:
+    with pytest.raises(MatchesNothing, match=r"day=3\.parquet"):
+        make_data_toxic(type_name, parameters).shape(parcel())
+
+
+def test_what_is_no_table_is_an_error() -> None:
+    with pytest.raises(MatchesNothing, match="no Parquet"):
+        make_data_toxic("drop", {"share": 0.5}).shape(Parcel("day=3.parquet", b"words", 3.0))
+
+
+@pytest.mark.parametrize(
+    ("type_name", "parameters", "field"),
+    [
+        ("drop", {"share": 1.01}, "share"),
+        ("drop", {"share": 0.0}, "share"),
+        ("duplicate", {"copies": 1}, "copies"),
+        ("rename", {"column": "a", "to": "a"}, "to"),
+        ("retype", {"column": "a", "to": "int99"}, "to"),
+        ("scale", {"column": "a", "factor": math.inf}, "factor"),
+        ("skew", {"column": "a", "by": 0.0}, "by"),
+        ("poison", {"values": ["clicked"]}, "values"),
+        ("late", {"held_days": 0.0}, "held_days"),
+    ],
+)
+def test_parameters_that_cannot_be_meant(type_name: str, parameters: dict[str, Scalar], field: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        make_data_toxic(type_name, parameters)
+    assert caught.value.field == field
+
+
+def test_the_columns_that_a_toxic_names() -> None:
+    scale = make_data_toxic("scale", {"column": "dwell", "factor": 2.0, "where": "shard", "equals": 1})
+    assert named_columns(scale) == [("column", "dwell"), ("where", "shard")]
+    assert named_columns(make_data_toxic("poison", {"values": ["dwell=1"]})) == [("values", "dwell")]
+    assert named_columns(make_data_toxic("drop", {})) == []
+
+
+def test_types_are_named_as_their_classes() -> None:
+    assert [toxic.__name__.lower() for toxic in DATA_TOXICS.values()] == list(DATA_TOXICS)
