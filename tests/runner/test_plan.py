@@ -168,11 +168,13 @@ def test_a_toxic_that_the_links_cannot_have_is_listed_not_run() -> None:
 
 def test_a_data_toxic_may_name_only_columns_that_the_target_has() -> None:
     spec = target_of(TARGET + "columns: {price: of a product, dwell: seconds}\n")
-    assert Data(spec).toxic("events", "scale", column="price").parameters == {"column": "price"}
+    found = Data(spec).toxic("events", "scale", column="price", factor=2.0)
+    assert found.parameters == {"column": "price", "factor": 2.0}
     with pytest.raises(MeaninglessChange, match="no column 'prize'") as caught:
-        Data(spec).toxic("events", "scale", column="prize")
+        Data(spec).toxic("events", "scale", column="prize", factor=2.0)
     assert (caught.value.field, caught.value.nearest) == ("column", "price")
-    assert Data(target_of()).toxic("events", "scale", column="prize")  # a target that lists none has any
+    # a target that lists none has any
+    assert Data(target_of()).toxic("events", "scale", column="prize", factor=2.0)
 
 
 def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> None:
