@@ -166,7 +166,7 @@ def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(f"gauge {gauge():.1f} µs (quiet machines: 9 to 15)")
+        print(f"gauge {gauge():.1f} µs")
         for row in (validate(), warm_up(folder), cold(folder), *arms(folder), four_arms(folder)):
             print(row, f"  gauge {gauge():.1f}", flush=True)
 

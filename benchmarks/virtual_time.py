@@ -3,9 +3,9 @@
     python -m benchmarks.virtual_time [--arms 100] [arm] [warmup] [days] [views] [memory]
 
 Figures are seconds of processor time, one BLAS thread. They depend on the machine and on what else it does:
-the gauge beside each is what `sum(range(1000))` takes just then, in µs. The bars are meant for a quiet core,
-on which the gauge shows 9 to 15. An arm is 14 days of the default world with all layers, from a warm process
-and a made warm-up.
+the gauge beside each is what `sum(range(1000))` takes just then, in µs. The best ever seen on the machine
+that they were taken on is about 15. An arm is 14 days of the default world with all layers, from a warm
+process and a made warm-up.
 """
 
 from __future__ import annotations

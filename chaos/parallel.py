@@ -13,6 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 
 from chaos.app import make_catalogue, version, versions
 from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
@@ -59,19 +60,22 @@ def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
         initargs=(campaign.folder,),
     )
     try:
-        return _Board(campaign, pool).run()
-    except Interrupted:
-        for worker in multiprocessing.active_children():
-            worker.terminate()  # it stops its arm, and says so in the journal
-        raise
+        with contextlib.ExitStack() as stack:
+            stack.callback(pool.shutdown, cancel_futures=True)
+            stack.push(_end_workers)
+            return _Board(campaign, pool).run()
     except BrokenProcessPool as error:
         raise ArmFailed("a worker process died; is there enough memory?") from error
-    except BaseException:
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+
+def _end_workers(
+    _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+) -> None:
+    """After an error: one that is told to end stops its arm, and says so in the journal."""
+    if error is None:
+        return
+    for worker in multiprocessing.active_children():
+        (worker.terminate if isinstance(error, Interrupted) else worker.kill)()
 
 
 class _Board:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reference_stack.collector.component import Collector
+from reference_stack.collector.partition import Decode, decode
 from reference_stack.component import Component
 from reference_stack.features.component import Features
 from reference_stack.monitor.component import Monitor
@@ -204,6 +205,7 @@ class Parts:
     registry: Registry | None
     reader: RegistryReader | None
     world: World
+    decode: Decode
 
     def some_registry(self) -> Registry:
         """The registry. Raises SettingsError where none was given."""
@@ -227,16 +229,17 @@ def build_component(
     *,
     reader: RegistryReader | None = None,
     world: World | None = None,
+    decode: Decode = decode,
 ) -> Component[Any]:
     """A component of the stack, not yet running.
 
     `reader` is a registry that can only be read, for serving and monitor, where it is not `registry`;
-    `world` spares drawing it again. Raises SettingsError for settings that cannot be used and KeyError for a
-    name that is no component.
+    `world` spares drawing it again, `decode` may remember partitions for several components. Raises
+    SettingsError for settings that cannot be used and KeyError for a name that is no component.
     """
     if world is None:
         world = draw_world(settings)
-    parts = Parts(settings, runtime, telemetry, ports, folders, registry, reader, world)
+    parts = Parts(settings, runtime, telemetry, ports, folders, registry, reader, world, decode)
     return _BUILDERS[name](name, parts)
 
 
@@ -273,6 +276,7 @@ def _features(_name: str, p: Parts) -> Component[Any]:
         catalogue=p.world.catalogue,
         categories=p.world.parameters.categories,
         segments=p.world.parameters.segments,
+        decode=p.decode,
     )
 
 
@@ -287,6 +291,7 @@ def _trainer(_name: str, p: Parts) -> Component[Any]:
         store=p.folders("features"),
         folder=p.folders("trainer"),
         catalogue=p.world.catalogue,
+        decode=p.decode,
     )
 
 

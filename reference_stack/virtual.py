@@ -22,6 +22,7 @@ from reference_stack.assembly import (
     draw_world,
     settings_from,
 )
+from reference_stack.collector.partition import remembering
 from reference_stack.component import Component
 from reference_stack.folders import MemoryFolder
 from reference_stack.messages import (
@@ -104,6 +105,7 @@ class VirtualStack:
             settings.seed, settings.day_seconds, start_day=start_day, on_exit=self._exited
         )
         self._world = world if world is not None else draw_world(settings)
+        self._decode = remembering()
         self._log_listeners: list[LogListener] = []
         self._alert_listeners: list[LogListener] = []
         for name, link in LINKS.items():
@@ -224,7 +226,15 @@ class VirtualStack:
         telemetry = Telemetry(component, process.runtime, sink)
         registry = self._registry_for(component, port)
         return build_component(
-            component, self.settings, process.runtime, telemetry, port, folder, registry, world=self._world
+            component,
+            self.settings,
+            process.runtime,
+            telemetry,
+            port,
+            folder,
+            registry,
+            world=self._world,
+            decode=self._decode,
         )
 
     def _registry_for(self, component: str, port: Callable[[str], Port]) -> Registry | None:

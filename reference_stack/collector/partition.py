@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -60,8 +60,6 @@ COLUMNS = (
 )
 NUMBERS = tuple(name for name in COLUMNS if name not in _TEXT)
 _NAME = re.compile(r"day=(-?\d+)\.parquet")
-_REMEMBERED = 48
-"""Partitions, of some 0.5 MB each."""
 _LARGEST = 2**53
 """From here on float64 does not hold every whole number."""
 
@@ -94,6 +92,9 @@ class Partition:
         found["view"] = views.indices.to_numpy().astype(np.int64)
         found["fallback"] = self.table.column("fallback").fill_null("").to_numpy()
         return found
+
+
+Decode = Callable[[bytes], Partition]
 
 
 def schema() -> pa.Schema:
@@ -134,12 +135,8 @@ def encode(columns: Mapping[str, Sequence[object]]) -> bytes:
     return bytes(sink.getvalue())
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def decode(data: bytes) -> Partition:
     """The partition in a file's bytes. Raises DamagedPartition.
-
-    What was read is remembered: in virtual time the same partitions come by again and again, to another
-    component and, those of the warm-up, in every arm of a seed.
 
     Integers and floats of other widths are widened, columns that the schema does not know are left out; a
     missing column or another kind of type damages the whole partition.
@@ -155,6 +152,14 @@ def decode(data: bytes) -> Partition:
         raise DamagedPartition(f"lacks {', '.join(missing)}, or has more than one")
     unknown = tuple(name for name in table.column_names if name not in COLUMNS)
     return Partition(pa.table({name: _fitted(name, table.column(name)) for name in COLUMNS}), unknown)
+
+
+def remembering(partitions: int = 48) -> Decode:
+    """`decode` with a memory of its own for so many partitions, of some 0.5 MB each.
+
+    For components that share a process, as in virtual time, where each reads what another has read before.
+    """
+    return lru_cache(maxsize=partitions)(decode)
 
 
 def _type(name: str) -> pa.DataType:

@@ -17,7 +17,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from reference_stack.collector.partition import sha256
+from reference_stack.collector.partition import Decode, decode, sha256
 from reference_stack.component import Component, serves
 from reference_stack.features.diary import read_diary, write_diary
 from reference_stack.features.figures import reference, statistics
@@ -74,6 +74,7 @@ class Features(Component[FeaturesSettings]):
         catalogue: Catalogue,
         categories: int = 8,
         segments: int = 5,
+        decode: Decode = decode,
     ) -> None:
         super().__init__("features", runtime, telemetry, settings, layers, build)
         self._gates = self.layers.at(Hook.DELIVERY)
@@ -81,7 +82,7 @@ class Features(Component[FeaturesSettings]):
         self._store = store
         self._catalogue = catalogue
         self._kinds = (categories, segments)
-        self._shelf = Shelf(inbox, store)
+        self._shelf = Shelf(inbox, store, decode)
         self._diary = read_diary(store)
         self._one_at_a_time = runtime.semaphore(1)
         self._acknowledged: dict[int, int] = {}

@@ -12,7 +12,14 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from reference_stack.collector.partition import DamagedPartition, Partition, decode, partition_day, sha256
+from reference_stack.collector.partition import (
+    DamagedPartition,
+    Decode,
+    Partition,
+    decode,
+    partition_day,
+    sha256,
+)
 from reference_stack.features.figures import DayFigures, figures
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.manifest import PARTITIONS, stored_partition
@@ -37,8 +44,9 @@ class Arrival:
 class Shelf:
     """Keeps figures of the last 40 days and rows of the last 10 in memory; the rest is read when needed."""
 
-    def __init__(self, inbox: Folder, store: Folder) -> None:
+    def __init__(self, inbox: Folder, store: Folder, decode: Decode = decode) -> None:
         self._inbox = inbox
+        self._decode = decode
         self._store = store
         self._present = {day for name in store.list(PARTITIONS) if (day := partition_day(name)) is not None}
         self._aside = {
@@ -107,7 +115,7 @@ class Shelf:
         if digest[:16] in self._aside or (day in self._present and self.check(day).sha256 == digest):
             return None
         try:
-            partition = decode(data)
+            partition = self._decode(data)
         except DamagedPartition as error:
             self._store.write(f"{_QUARANTINE}day={day}-{digest[:16]}.parquet", data)
             self._aside.add(digest[:16])
@@ -122,7 +130,7 @@ class Shelf:
             return
         data = self._store.read(stored_partition(day))
         try:
-            partition = decode(data)
+            partition = self._decode(data)
         except DamagedPartition:
             # Damaged since it was taken in: absent, and the link may bring it again.
             self._present.discard(day)

@@ -6,7 +6,9 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 
 from locust import User, constant, events, task
 
@@ -30,7 +32,9 @@ class Shoppers(User):
     def live(self) -> None:
         """The whole run; it ends the process, with exit code 1 if it breaks."""
         environment = self.environment
-        try:
+        with ExitStack() as stack:
+            stack.callback(environment.runner.quit)
+            stack.push(self._broke)
             options = environment.parsed_options
             # A duplicate, since the shop closes its log before Locust has said its last word.
             log = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) if options.say else None
@@ -38,10 +42,11 @@ class Shoppers(User):
             # Locust fires this on SIGTERM too; what is not written by then would be lost.
             environment.events.quitting.add_listener(lambda **_: shop.close())
             shop.live()
-        except Exception:
-            # Said here, since quitting ends this greenlet before Locust can say it.
-            logging.getLogger(__name__).exception("the shop broke")
-            environment.process_exit_code = 1
-            raise
-        finally:
-            environment.runner.quit()
+
+    def _broke(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Said here, since quitting ends this greenlet before Locust can say it."""
+        if isinstance(error, Exception):
+            logging.getLogger(__name__).error("the shop broke", exc_info=error)
+            self.environment.process_exit_code = 1

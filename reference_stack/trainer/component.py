@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 
 from reference_stack.arrays import DamagedBytes
+from reference_stack.collector.partition import Decode, decode
 from reference_stack.component import Component, serves
 from reference_stack.features.snapshot import build
 from reference_stack.layers.contract import Hook
@@ -66,10 +67,11 @@ class Trainer(Component[TrainerSettings]):
         store: Folder,
         folder: Folder,
         catalogue: Catalogue,
+        decode: Decode = decode,
     ) -> None:
         super().__init__("trainer", runtime, telemetry, settings, layers, build)
         self._registry = registry
-        self._reader = WindowReader(store)
+        self._reader = WindowReader(store, decode)
         self._folder = folder
         self._catalogue = catalogue
         self._one_at_a_time = runtime.semaphore(1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from reference_stack.arrays import DamagedBytes
-from reference_stack.collector.partition import DamagedPartition, decode, sha256
+from reference_stack.collector.partition import DamagedPartition, Decode, decode, sha256
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.manifest import (
     Manifest,
@@ -60,8 +60,9 @@ class Window:
 class WindowReader:
     """Reads windows from the store of the features job; days that were read before are not decoded again."""
 
-    def __init__(self, store: Folder) -> None:
+    def __init__(self, store: Folder, decode: Decode = decode) -> None:
         self._store = store
+        self._decode = decode
         self._days: dict[int, TrainingDay] = {}
 
     def read(self, day: int, snapshot: str, window_days: int) -> Window:
@@ -91,6 +92,6 @@ class WindowReader:
         known = self._days.get(day)
         if known is not None and known.check.sha256 == digest:
             return known
-        partition = decode(data)
+        partition = self._decode(data)
         check = PartitionCheck(partition_day=day, rows=partition.rows, sha256=digest)
         return TrainingDay(check, Impressions.of(partition.arrays()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote
@@ -113,12 +114,11 @@ class HttpProtocol(asyncio.Protocol):
     async def _work(self) -> None:
         while self._waiting:
             request = self._waiting.popleft()
-            try:
-                response = await self._answer(request)
-            except BaseException:
+            with ExitStack() as unanswered:
                 # Nobody should wait for an answer that will not come; the loop reports the error.
-                self._transport.abort()
-                raise
+                unanswered.callback(self._transport.abort)
+                response = await self._answer(request)
+                unanswered.pop_all()
             self._write(response, request.keep_alive)
             if not request.keep_alive:
                 self._transport.close()
