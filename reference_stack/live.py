@@ -15,18 +15,19 @@ from reference_stack.assembly import LAYERS, LINKS, build_component, folder_path
 from reference_stack.component import Component
 from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
+from reference_stack.registry.rest import RestRegistry
 from reference_stack.settings import COMPONENTS, SettingsError, StackSettings
 from reference_stack.shells.live import Life, line_sink, open_log, run_component
 from reference_stack.shells.processes import Body
 
 WRITERS = ("trainer", "orchestrator")
-"""Components that change the registry, through MLflow's client; the others read it by plain REST."""
+"""Components that change the registry; the others only read it."""
 _REGISTRY_TIMEOUT_DAYS = 0.2
+_REGISTRY_WRITE_MS = 1000.0
+"""What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
 _WARM = (
     "pyarrow.parquet",
     "sklearn.decomposition",
-    "reference_stack.registry.mlflow_client",
-    "reference_stack.registry.rest",
     "reference_stack.registry.server",
 )
 
@@ -45,18 +46,11 @@ def build_live(life: Life) -> Component[Any]:
     reader: RegistryReader | None = None
     address = _registry_address(life.name, settings)
     timeout_ms = 1000.0 * _REGISTRY_TIMEOUT_DAYS * settings.day_seconds
-    if address is not None and life.name in WRITERS:
-        from reference_stack.registry.mlflow_client import MlflowRegistry
-
-        # MLflow counts whole seconds.
-        registry = MlflowRegistry(
-            f"http://{address}", life.runtime, timeout_s=max(1, round(timeout_ms / 1000))
-        )
-    elif address is not None:
-        from reference_stack.registry.rest import RestRegistry
-
-        reader = RestRegistry(address, timeout_ms=timeout_ms)
-        life.closing.append(reader.close)
+    if address is not None:
+        writes = life.name in WRITERS
+        rest = RestRegistry(address, timeout_ms=max(timeout_ms, _REGISTRY_WRITE_MS) if writes else timeout_ms)
+        registry, reader = (rest, None) if writes else (None, rest)
+        life.closing.append(rest.close)
     return build_component(
         life.name, settings, life.runtime, life.telemetry, life.port, folder, registry, reader=reader
     )

@@ -29,6 +29,11 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def epoch_ms() -> int:
+    """The date, in milliseconds since 1970: only for what foreign systems stamp their records with."""
+    return int(time.time() * 1000)
+
+
 class Timer(Protocol):
     """Something that will happen, unless it is cancelled."""
 

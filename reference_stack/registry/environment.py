@@ -23,14 +23,6 @@ def quiet_mlflow() -> None:
     os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
 
 
-def configure_client(timeout_s: int) -> None:
-    """A dead server is an error at once, a stuck one after `timeout_s`: retrying is the caller's choice."""
-    quiet_mlflow()
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(timeout_s)
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-
-
 def configure_server(database: str, artifacts: Path, hosts: list[str]) -> None:
     """What `mlflow server` hands to its workers, without job execution; `database` as SQLAlchemy names it,
     `hosts` may appear in Host.
@@ -59,7 +51,7 @@ def deprecations_of_mlflow() -> Iterator[None]:
 
 
 def preload() -> None:
-    """Import MLflow's server and client (2 to 3 s), for a parent that forks the registry and its callers.
+    """Import MLflow's server (2 to 3 s), for a parent that forks the registry.
 
     MLflow builds one application while it is imported, guarding against foreign Host headers with what it
     then knows; that one is built without the guard and never served: `serve` builds its own.
@@ -71,7 +63,6 @@ def preload() -> None:
     try:
         with deprecations_of_mlflow():
             importlib.import_module("mlflow.server.fastapi_app")
-            importlib.import_module("mlflow.tracking")
     finally:
         if before is None:
             del os.environ[guard]

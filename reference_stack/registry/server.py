@@ -19,6 +19,7 @@ from reference_stack.settings import StackSettings
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
+KEEP_ALIVE_SECONDS = 75
 READINESS = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 """Answers 200 when the server can work; /health answers sooner."""
 
@@ -56,7 +57,14 @@ def serve(settings: StackSettings, cache: Path | None = None) -> None:
         app = ReadCache(create_fastapi_app())
     # Its start-up hook only looks for the leftovers of a coding assistant's containers.
     config = uvicorn.Config(
-        app, host=host, port=port, lifespan="off", access_log=False, log_level="warning", workers=1
+        app,
+        host=host,
+        port=port,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        workers=1,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     # MLflow's half a million objects are here to stay; collections need not walk them.
     gc.freeze()

@@ -111,7 +111,11 @@ class HttpClient:
 
     def port(self, address: str) -> HttpPort:
         """A port to the component at `host:port`."""
-        return HttpPort(self._open, address)
+        return HttpPort(self.channel(address))
+
+    def channel(self, address: str) -> Channel:
+        """A way to send requests of any kind to `host:port`."""
+        return Channel(self._open, address)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -186,32 +190,26 @@ class Connection(asyncio.Protocol):
             self._waiter.set_exception(error)
 
 
-class HttpPort:
-    """A link to a component over HTTP."""
+class Channel:
+    """Connections to one address, the one used last first; as many as there are requests at a time."""
 
     def __init__(self, all_open: set[Connection], address: str) -> None:
         self._host, self._port = split_address(address)
-        self._address = address.removeprefix("http://").rstrip("/")
+        self.address = address.removeprefix("http://").rstrip("/")
         self._all_open = all_open
         self._idle: list[Connection] = []
-        self._known: dict[str, tuple[bytes, Decoder[Any]]] = {}
 
-    async def call(
-        self, operation: Operation[Request, Reply], request: Request, *, timeout_ms: float
-    ) -> Reply:
-        """Ask and wait for the reply. Raises a PortError."""
-        known = self._known.get(operation.name)
-        if known is None:
-            known = self._known[operation.name] = (self._head(operation.name), Decoder(operation.reply))
-        head, decoder = known
-        body = _encoder.encode(request)
-        where = f"{self._address}/{operation.name}"
+    async def exchange(self, data: bytes, where: str, timeout_ms: float) -> tuple[int, bytes]:
+        """Send a request and wait for status and body. Raises TimedOut and Unreachable, which name `where`.
+
+        Nothing is sent twice.
+        """
         connection: Connection | None = None
         try:
             connection, within_s = self._kept(), timeout_ms / 1000
             if connection is None:
                 connection, within_s = await self._connected(within_s)
-            status, answer = await connection.ask(b"%b%d\r\n\r\n%b" % (head, len(body), body), within_s)
+            answer = await connection.ask(data, within_s)
         except TimeoutError as error:
             raise TimedOut(f"{where}: no reply within {timeout_ms:g} ms") from error
         except OSError as error:
@@ -223,7 +221,7 @@ class HttpPort:
         finally:
             if connection is not None:
                 connection.abort()
-        return read_reply(status, answer, cast(Decoder[Reply], decoder), where)
+        return answer
 
     def _kept(self) -> Connection | None:
         while self._idle:
@@ -242,11 +240,41 @@ class HttpPort:
             )
         return made, deadline - loop.time()
 
+
+class HttpPort:
+    """A link to a component over HTTP."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._known: dict[str, tuple[bytes, Decoder[Any], str]] = {}
+
+    async def call(
+        self, operation: Operation[Request, Reply], request: Request, *, timeout_ms: float
+    ) -> Reply:
+        """Ask and wait for the reply. Raises a PortError."""
+        known = self._known.get(operation.name)
+        if known is None:
+            where = f"{self._channel.address}/{operation.name}"
+            known = self._known[operation.name] = (
+                self._head(operation.name),
+                Decoder(operation.reply),
+                where,
+            )
+        head, decoder, where = known
+        body = _encoder.encode(request)
+        data = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+        status, answer = await self._channel.exchange(data, where, timeout_ms)
+        return read_reply(status, answer, cast(Decoder[Reply], decoder), where)
+
     def _head(self, operation: str) -> bytes:
-        return (
-            f"POST /{operation} HTTP/1.1\r\nHost: {self._address}\r\n"
-            "Content-Type: application/json\r\nContent-Length: "
-        ).encode()
+        return request_head("POST", f"/{operation}", self._channel.address, "application/json")
+
+
+def request_head(method: str, target: str, address: str, kind: str) -> bytes:
+    """The head of a request up to its length, which comes next."""
+    return (
+        f"{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {kind}\r\nContent-Length: "
+    ).encode()
 
 
 def read_reply(status: int, body: bytes, decoder: Decoder[Reply], where: str) -> Reply:

@@ -14,7 +14,6 @@ import pytest
 from reference_stack.component import operations_of
 from reference_stack.ports import ModelVersion, NotFound, Registry, RegistryReader, Rejected
 from reference_stack.registry.memory import MemoryRegistry
-from reference_stack.registry.mlflow_client import MlflowRegistry
 from reference_stack.registry.rest import RestRegistry
 from reference_stack.registry.served import PortRegistry, RegistryService
 from reference_stack.telemetry import Telemetry
@@ -37,7 +36,6 @@ def address(new_server: Callable[..., Server]) -> str:
     params=[
         "memory",
         "served",
-        pytest.param("mlflow", marks=pytest.mark.processes),
         pytest.param("rest", marks=pytest.mark.processes),
     ]
 )
@@ -56,14 +54,11 @@ def hold(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
             )
             return
         address = request.getfixturevalue("address")
-        writer = MlflowRegistry(f"http://{address}", InlineRuntime())
-        if request.param == "mlflow":
-            await scenario(writer, MlflowRegistry(f"http://{address}", InlineRuntime()))
-            return
-        reader = RestRegistry(address)
+        writer, reader = RestRegistry(address), RestRegistry(address)
         try:
             await scenario(writer, reader)
         finally:
+            await writer.close()
             await reader.close()
 
     return lambda scenario: asyncio.run(run(scenario))

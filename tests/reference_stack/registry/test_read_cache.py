@@ -74,9 +74,7 @@ def test_an_answer_is_repeated_until_something_is_written() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    "other", [{"query": b"other"}, {"host": b"b"}, {"path": "/api/2.0/mlflow/model-versions/get"}]
-)
+@pytest.mark.parametrize("other", [{"query": b"other"}, {"path": "/api/2.0/mlflow/model-versions/get"}])
 def test_another_question_has_its_own_answer(other: dict[str, Any]) -> None:
     async def scenario() -> None:
         store = Store()
@@ -84,6 +82,36 @@ def test_another_question_has_its_own_answer(other: dict[str, Any]) -> None:
         await ask(cache)
         await ask(cache, **other)
         assert store.asked == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_host_is_let_in_before_it_gets_a_repetition() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        for host in (b"a", b"b", b"a", b"b"):
+            assert await ask(cache, host=host) == b"1"
+        assert store.asked == 2
+        store.status = 403
+        for _ in range(2):
+            await ask(cache, host=b"foreign")
+        assert store.asked == 4
+
+    asyncio.run(scenario())
+
+
+def test_writes_of_runs_and_artifacts_leave_answers_alone() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        await ask(cache)
+        for path in ("runs/create", "runs/log-batch", "experiments/create"):
+            await ask(cache, "POST", b"9", path=f"/api/2.0/mlflow/{path}")
+        await ask(cache, "PUT", b"9", path="/api/2.0/mlflow-artifacts/artifacts/1/x/model.bin")
+        assert (await ask(cache), store.asked) == (b"1", 5)
+        await ask(cache, "POST", b"9", path="/api/2.0/mlflow/model-versions/create")
+        assert await ask(cache) == b"9"
 
     asyncio.run(scenario())
 

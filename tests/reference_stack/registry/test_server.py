@@ -9,22 +9,35 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reference_stack.ports import NotFound, PortError, RegistryReader, TimedOut, Unreachable
+from reference_stack.ports import ModelVersion, NotFound, PortError, TimedOut, Unreachable
 from reference_stack.registry.memory import MemoryRegistry
-from reference_stack.registry.mlflow_client import MlflowRegistry
 from reference_stack.registry.rest import RestRegistry
 from reference_stack.registry.seeding import seed_store
 
-from .conftest import DictFolder, InlineRuntime, Server, free_port
+from .conftest import DictFolder, Server, free_port
 
 TAGS = {"snapshot": "s", "trained_day": "-3.0"}
 
 
-def writer(server: Server, timeout_s: int = 2) -> MlflowRegistry:
-    return MlflowRegistry(f"http://{server.address}", InlineRuntime(), timeout_s=timeout_s)
+async def register(server: Server, artifact: bytes = b"", **more: dict[str, Any]) -> ModelVersion:
+    registry = RestRegistry(server.address)
+    try:
+        made = {"parameters": {}, "metrics": {}, "tags": TAGS, **more}
+        return await registry.register(artifact=artifact, **made)
+    finally:
+        await registry.close()
+
+
+async def set_alias(server: Server, alias: str, version: int) -> None:
+    registry = RestRegistry(server.address)
+    try:
+        await registry.set_alias(alias, version)
+    finally:
+        await registry.close()
 
 
 async def read(server: Server) -> tuple[list[int], int | None, list[bytes]]:
@@ -36,16 +49,12 @@ async def read(server: Server) -> tuple[list[int], int | None, list[bytes]]:
         await reader.close()
 
 
-async def error_of(reader: RegistryReader) -> type[PortError]:
-    with pytest.raises(PortError) as caught:
-        await reader.resolve("champion")
-    return caught.type
-
-
-async def rest_error(address: str, timeout_ms: float = 500.0) -> type[PortError]:
+async def error_of(address: str, timeout_ms: float = 500.0) -> type[PortError]:
     reader = RestRegistry(address, timeout_ms=timeout_ms)
     try:
-        return await error_of(reader)
+        with pytest.raises(PortError) as caught:
+            await reader.resolve("champion")
+        return caught.type
     finally:
         await reader.close()
 
@@ -56,32 +65,27 @@ def test_a_new_registry_is_empty_and_outlives_sigkill(new_server: Callable[..., 
     server.start()
     assert asyncio.run(read(server)) == ([], None, [])
 
-    registry = writer(server)
-    register = registry.register(artifact=b"one", parameters={}, metrics={}, tags=TAGS)
-    assert asyncio.run(register).version == 1
-    asyncio.run(registry.set_alias("champion", 1))
+    assert asyncio.run(register(server, b"one")).version == 1
+    asyncio.run(set_alias(server, "champion", 1))
     server.end(signal.SIGKILL)
-    assert asyncio.run(error_of(registry)) is Unreachable
+    assert asyncio.run(error_of(server.address)) is Unreachable
 
     server.start()
     assert asyncio.run(read(server)) == ([1], 1, [b"one"])
-    register = registry.register(artifact=b"two", parameters={}, metrics={}, tags=TAGS)
-    assert asyncio.run(register).version == 2
+    assert asyncio.run(register(server, b"two")).version == 2
 
 
 @pytest.mark.processes
 def test_a_registry_whose_database_is_deleted_starts_empty(new_server: Callable[..., Server]) -> None:
     server = new_server()
     server.start()
-    registry = writer(server)
-    asyncio.run(registry.register(artifact=b"", parameters={}, metrics={}, tags=TAGS))
+    asyncio.run(register(server))
     server.end(signal.SIGKILL)
     # The write-ahead log stays behind, as it does when only the database is removed.
     (server.root / "registry" / "mlflow.db").unlink()
     server.start()
     assert asyncio.run(read(server)) == ([], None, [])
-    again = asyncio.run(registry.register(artifact=b"x", parameters={}, metrics={}, tags=TAGS))
-    assert again.version == 1
+    assert asyncio.run(register(server, b"x")).version == 1
 
 
 @pytest.mark.processes
@@ -90,9 +94,7 @@ def test_a_version_is_an_ordinary_mlflow_version(new_server: Callable[..., Serve
 
     server = new_server()
     server.start()
-    made = asyncio.run(
-        writer(server).register(artifact=b"a", parameters={"rank": "8"}, metrics={"ndcg": 0.5}, tags=TAGS)
-    )
+    made = asyncio.run(register(server, b"a", parameters={"rank": "8"}, metrics={"ndcg": 0.5}))
     client = MlflowClient(f"http://{server.address}")
     run = client.get_run(made.run)
     version = client.get_model_version("recommender", "1")
@@ -128,22 +130,17 @@ def test_a_stuck_server_times_out(new_server: Callable[..., Server]) -> None:
     server = new_server()
     server.start()
     assert server.pid is not None
-    registry = writer(server, timeout_s=1)
     os.kill(server.pid, signal.SIGSTOP)
     try:
-        assert asyncio.run(error_of(registry)) is TimedOut
-        assert asyncio.run(rest_error(server.address)) is TimedOut
+        assert asyncio.run(error_of(server.address)) is TimedOut
     finally:
         os.kill(server.pid, signal.SIGCONT)
 
 
 def test_a_dead_server_is_unreachable_at_once() -> None:
     port = free_port()
-    registry = MlflowRegistry(f"http://127.0.0.1:{port}", InlineRuntime())
-    asyncio.run(error_of(registry))  # imports what MLflow imports late
     began = time.monotonic()
-    assert asyncio.run(error_of(registry)) is Unreachable
-    assert asyncio.run(rest_error(f"127.0.0.1:{port}")) is Unreachable
+    assert asyncio.run(error_of(f"127.0.0.1:{port}")) is Unreachable
     assert time.monotonic() - began < 2.0
 
 
@@ -156,7 +153,7 @@ def test_a_server_that_hangs_up_is_unreachable() -> None:
         server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            assert await rest_error(f"127.0.0.1:{port}") is Unreachable
+            assert await error_of(f"127.0.0.1:{port}") is Unreachable
 
     asyncio.run(scenario())
 
@@ -198,20 +195,19 @@ def test_a_warm_up_becomes_a_live_registry(new_server: Callable[..., Server], te
             await reader.close()
 
     asyncio.run(compare())
-    made = asyncio.run(writer(server).register(artifact=b"", parameters={}, metrics={}, tags=TAGS))
-    assert made.version == 5
+    assert asyncio.run(register(server)).version == 5
 
 
 @pytest.mark.processes
 def test_a_copied_registry_is_another_registry(new_server: Callable[..., Server], tmp_path: Path) -> None:
     first = new_server()
     first.start()
-    asyncio.run(writer(first).register(artifact=b"one", parameters={}, metrics={}, tags=TAGS))
+    asyncio.run(register(first, b"one"))
     first.end(signal.SIGTERM)
     shutil.copytree(first.root, tmp_path / "copy")
     second = new_server(tmp_path / "copy")
     second.start()
-    asyncio.run(writer(second).register(artifact=b"two", parameters={}, metrics={}, tags=TAGS))
+    asyncio.run(register(second, b"two"))
     second.end(signal.SIGTERM)
     first.start()
     assert asyncio.run(read(first))[2] == [b"one"]
