@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test install lint unit processes bench ablation soak clean
+.PHONY: demo test install lint unit processes bench ablation catalogue soak clean
 
 demo: install
 	$(BIN)/mlchaos run late-partition
@@ -38,6 +38,10 @@ bench: install
 # Every defended scenario without the layers that decide it: the table, and an exit code.
 ablation: install
 	$(BIN)/mlchaos ablation --target reference-virtual --seeds 1..5
+
+# The page of everything that can be named, from the code.
+catalogue: install
+	$(BIN)/mlchaos catalogue > docs/catalogue.md
 
 soak: install
 	$(BIN)/pytest -m soak -q

@@ -260,6 +260,14 @@ def show(
 
 
 @cli.command()
+def catalogue() -> None:
+    """Print the catalogue as a page of documentation: everything built in that can be named."""
+    from chaos.catalogue_page import page
+
+    sys.stdout.write(page())
+
+
+@cli.command()
 def validate(
     files: Annotated[list[Path], typer.Argument(help="Scenario or target files.")],
     target: Annotated[str, typer.Option("--target", help="What scenarios are checked against.")] = "k9s",

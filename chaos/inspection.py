@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -19,11 +19,11 @@ from chaos.domain.scenario import Scenario
 from chaos.domain.source import build, read_source
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import Results
+from chaos.entries import KINDS, Entry, entries
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.plan import Planner, Request
 
-_NOTHING = "none"
-KINDS = ("scenarios", "faults", "layers", "probes", "targets")
+WIDTH = 100
 MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "target": TargetSpec, "results": Results}
 
 
@@ -36,74 +36,49 @@ def listing(what: str, target: str) -> Iterator[str]:
         if not what:
             yield f"{kind}:"
         indent = "" if what else "  "
-        for name, says in _entries(kind, files, catalogue, target):
-            yield f"{indent}{name:<22} {says}"
+        for entry in _entries(kind, files, catalogue, target):
+            yield f"{indent}{entry.name:<26} {_listed(entry)}"
 
 
-def _entries(kind: str, files: Files, catalogue: Catalogue, target: str) -> Iterator[tuple[str, str]]:
-    if kind == "scenarios":
-        for found in files.scenarios():
-            scenario, _ = files.scenario(str(found.path))
-            yield found.name, f"{scenario.kind.value}: {_sentence(scenario.teaches)}"
-    elif kind == "targets":
-        for found in files.targets():
-            yield found.name, files.target(found.name)[0].says
-    elif kind == "layers":
-        for name, layer in sorted(files.target(target)[0].layers.items()):
-            yield name, f"{', '.join(layer.stages)}: {layer.says}"
-    else:
-        shelf = catalogue.faults if kind == "faults" else catalogue.probes
-        for name in shelf.names():
-            yield name, _sentence(inspect.getdoc(shelf.get(name)) or "")
+def _entries(kind: str, files: Files, catalogue: Catalogue, target: str) -> Iterator[Entry]:
+    scenarios = [files.scenario(str(found.path))[0] for found in files.scenarios()]
+    targets = [files.target(found.name)[0] for found in files.targets()]
+    return entries(kind, catalogue, files.target(target)[0], scenarios, targets)
+
+
+def _listed(entry: Entry) -> str:
+    kinds = dict(entry.facts)
+    first = kinds.get("kind") or kinds.get("for")
+    return f"{first}: {_first(entry.sentence)}" if first else _first(entry.sentence)
 
 
 def explain(name: str, target: str) -> str:
     """Everything about one name, whatever it is. Raises UsageError."""
     files, catalogue = make_files(), make_catalogue()
-    spec = files.target(target)[0]
-    scenarios = {found.name: found.path for found in files.scenarios()}
-    targets = {found.name: found.path for found in files.targets()}
-    parts: list[str] = []
-    if name in scenarios:
-        parts.append(f"scenario {name}\n\n{scenarios[name].read_text().strip()}")
-    if name in catalogue.faults.names():
-        parts.append(_explain_entry("fault", name, catalogue))
-    if name in catalogue.probes.names():
-        parts.append(_explain_entry("probe", name, catalogue))
-    if name in spec.layers:
-        parts.append(_explain_layer(name, spec))
-    if name in targets:
-        parts.append(f"target {name}\n\n{targets[name].read_text().strip()}")
+    paths = {found.name: found.path for found in [*files.scenarios(), *files.targets()]}
+    everything = [entry for kind in KINDS for entry in _entries(kind, files, catalogue, target)]
+    parts = [_explained(entry, paths) for entry in everything if entry.name == name]
     if parts:
         return "\n\n".join(parts)
-    known = [*scenarios, *targets, *catalogue.faults.names(), *catalogue.probes.names(), *spec.layers]
-    raise UsageError(_unknown(f"nothing is called {name!r}", name, known))
+    raise UsageError(_unknown(f"nothing is called {name!r}", name, [entry.name for entry in everything]))
 
 
-def _explain_entry(kind: str, name: str, catalogue: Catalogue) -> str:
-    shelf = catalogue.faults if kind == "fault" else catalogue.probes
-    entry = shelf.get(name)
-    lines = [f"{kind} {name}", "", inspect.getdoc(entry) or ""]
-    if kind == "fault":
-        needs = ", ".join(need.name.value for need in catalogue.faults.get(name).needs) or "nothing"
-        lines += ["", f"needs of the target: {needs}"]
-    parameters = shelf.parameters(name)
-    if parameters:
+def _explained(entry: Entry, paths: Mapping[str, Path]) -> str:
+    lines = [f"{entry.kind} {entry.name}", "", *textwrap.wrap(entry.sentence, WIDTH)]
+    if entry.text:
+        lines += ["", entry.text]
+    if entry.facts:
+        lines.append("")
+    for name, says in entry.facts:
+        lines += textwrap.wrap(f"{name}: {says}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    if entry.parameters:
         lines += ["", "parameters:"]
-        lines += [
-            f"  {key:<16} {'required' if default is None else f'default {default or _NOTHING}'}"
-            for key, default in parameters.items()
-        ]
-    return "\n".join(lines)
-
-
-def _explain_layer(name: str, spec: TargetSpec) -> str:
-    layer = spec.layers[name]
-    lines = [f"layer {name} of target {spec.target}", "", layer.says, ""]
-    lines += [f"for: {', '.join(layer.stages)}", f"asked by: {', '.join(layer.asked_by)}"]
-    lines += [f"switch: off, observe, enforce (default {layer.default.value})"]
-    for key, parameter in layer.parameters.items():
-        lines.append(f"  {key:<20} {parameter.type}, default {parameter.default}  {parameter.says}".rstrip())
+    for one in entry.parameters:
+        default = "required" if one.default is None else f"default {one.default}"
+        told = ", ".join(part for part in (one.unit, one.range, default) if part)
+        lines.append(f"  {one.name:<20} {told}  {one.says}".rstrip())
+    if entry.kind in ("scenario", "target"):
+        lines += ["", paths[entry.name].read_text().strip()]
     return "\n".join(lines)
 
 
@@ -188,9 +163,8 @@ def schema(what: str) -> dict[str, object]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
-def _sentence(text: str) -> str:
-    first = " ".join(text.split()).split(". ")[0].rstrip(".")
-    return first + "."
+def _first(text: str) -> str:
+    return text.split(". ", maxsplit=1)[0].rstrip(".") + "."
 
 
 def _unknown(says: str, name: str, known: Sequence[str]) -> str:

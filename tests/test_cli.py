@@ -338,7 +338,7 @@ def test_nothing_beyond_loopback_without_being_listed_and_allowed(mlchaos: Comma
         (["run", "late-partition", "--outt", "x"], "No such option: --outt"),
         (["run"], "Missing argument"),
         (["rum", "late-partition"], "Did you mean 'run'?"),
-        (["suite", "late-dat"], "no scenario is in a folder 'late-dat' or has that tag"),
+        (["suite", "late-dat"], "no scenario is in a folder 'late-dat', or has that tag or name"),
         (["show", "model_aeg"], "did you mean 'model_age'?"),
         (["list", "fault"], "did you mean 'faults'?"),
         (["schema", "scenarios"], "did you mean 'scenario'?"),
