@@ -35,25 +35,26 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self._samples: defaultdict[str, float] = defaultdict(float)
+        self.values: defaultdict[str, float] = defaultdict(float)
+        """By key, as in the text format. What happens with every view is counted here, without a call."""
 
     def add(self, name: str, amount: float = 1.0, **labels: str | int) -> None:
         """Count up."""
         if labels:
             name = sample_key(name, labels)
-        self._samples[name] += amount
+        self.values[name] += amount
 
     def set(self, name: str, value: float, **labels: str | int) -> None:
         """Set a gauge."""
-        self._samples[sample_key(name, labels) if labels else name] = value
+        self.values[sample_key(name, labels) if labels else name] = value
 
     def samples(self) -> dict[str, float]:
         """A copy of all values, keys as in the text format."""
-        return dict(self._samples)
+        return dict(self.values)
 
     def render(self) -> str:
         """The text of /metrics."""
-        return "".join(f"{key} {value:g}\n" for key, value in sorted(self._samples.items()))
+        return "".join(f"{key} {value:g}\n" for key, value in sorted(self.values.items()))
 
 
 def sample_key(name: str, labels: dict[str, str | int]) -> str:

@@ -116,23 +116,23 @@ class Serving(Component[ServingSettings]):
     @serves(RECOMMEND)
     async def recommend(self, request: RecommendRequest) -> RecommendReply:
         """A slate. Raises Failed where features or model are lacking and no layer answers all the same."""
-        metrics = self.telemetry.metrics
-        metrics.add("answers_total")
+        counts = self.telemetry.metrics.values
+        counts["answers_total"] += 1.0
         started = self.runtime.now()
         self._lacking.answers += 1
         try:
             answer = await self._answer(request)
         except PortError:
-            metrics.add("answers_failed_total")
+            counts["answers_failed_total"] += 1.0
             raise
         finally:
-            metrics.add("answers_ms_total", 1000.0 * (self.runtime.now() - started))
+            counts["answers_ms_total"] += 1000.0 * (self.runtime.now() - started)
         if answer.fallback:
             self._lacking.fallbacks += 1
-            metrics.add("answers_fallback_total")
+            counts["answers_fallback_total"] += 1.0
         if answer.features is not None and answer.features.defaulted:
             self._lacking.defaulted += 1
-            metrics.add("answers_defaulted_total")
+            counts["answers_defaulted_total"] += 1.0
         return self._explored(request, answer)
 
     @serves(EXPLAIN)
@@ -249,7 +249,7 @@ class Serving(Component[ServingSettings]):
         return any(gate.mode is mode for gate in self._gates)
 
     def _note_age(self, features: LookupReply) -> None:
-        self.telemetry.metrics.set("feature_age_days", self.runtime.day() - features.built_day)
+        self.telemetry.metrics.values["feature_age_days"] = self.runtime.day() - features.built_day
 
     def _remember(self, customer: int, features: LookupReply) -> None:
         self._remembered.pop(customer, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 
 from reference_stack.seeds import uniforms
 
@@ -18,6 +19,11 @@ def explore(seed: int, view: str, share: float, slate: list[int], first: int, co
     if share <= 0.0:
         return []
     draws = uniforms(seed, "explore", view)
+    # Most views explore nothing, and say so with their first draw.
+    first_draw = next(draws)
+    if 1.0 - first_draw <= (1.0 - share) ** len(slate):
+        return []
+    draws = chain((first_draw,), draws)
     explored = list(_slots(draws, share, len(slate)))
     for slot, draw in zip(explored, draws, strict=False):
         taken = sorted(product for product in set(slate) if first <= product < first + count)
@@ -31,7 +37,7 @@ def explore(seed: int, view: str, share: float, slate: list[int], first: int, co
 
 
 def _slots(draws: Iterator[float], share: float, slots: int) -> Iterator[int]:
-    """The gaps between explored slots are geometric: most views explore none, and cost one draw."""
+    """The gaps between explored slots are geometric."""
     slot, kept = -1, math.log1p(-share) if share < 1.0 else -math.inf
     while True:
         slot += 1 + int(math.log1p(-next(draws)) / kept)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
+
 import numpy as np
 
-from reference_stack.features.impressions import Impressions, IntArray
+from reference_stack.features.impressions import FloatArray, Impressions, IntArray
 from reference_stack.features.snapshot import Snapshot
 from reference_stack.messages import LookupReply, Reason
 from reference_stack.ports import Failed, ModelVersion
@@ -12,6 +15,8 @@ from reference_stack.serving.recommendations import Recommended
 from reference_stack.trainer.model import FEATURES, Model, describe
 from reference_stack.trainer.scorer import Scorer, best
 from reference_stack.world import Catalogue
+
+_REMEMBERED = 10_000
 
 
 class Ranking:
@@ -24,7 +29,13 @@ class Ranking:
         self.live = catalogue.live(day)
         scorer = Scorer.of(model, catalogue, day, self.live, model.products)
         self._candidates = scorer.products
-        self._shared, self._item, self._fold = scorer.shared, scorer.item, scorer.fold
+        rank = scorer.fold.shape[1]
+        self._shared = list(scorer.shared)
+        self._by_product = scorer.fold @ scorer.item[:rank]
+        """(p, c) what a residual of 1 at a product adds to each candidate's score."""
+        self._by_affinity = scorer.item[rank:]
+        self._slates: dict[int, tuple[LookupReply, int, int, IntArray]] = {}
+        """By the identity of the features, which are kept here and so have it to themselves."""
         self._affinities = model.segment_category.shape[1] + catalogue.embedding.shape[1]
         self._column = {product: column for column, product in enumerate(model.products.tolist())}
         known = np.searchsorted(model.products, scorer.products)
@@ -33,20 +44,42 @@ class Ranking:
     def slate(self, features: LookupReply, segment: int, slots: int) -> IntArray:
         """The best `slots` products for a customer with these features: `Scorer.slate` from a sparse row.
 
-        Raises Failed for features of another shape than the model's.
+        The same reply asked about again has the same slate; do not write to it. Raises Failed for features of
+        another shape than the model's.
         """
+        known = self._slates.get(id(features))
+        if known is not None and known[1] == segment and known[2] == slots:
+            return known[3]
+        slate = filled(self._candidates[best(self._scores(features, segment), slots)], self.live, slots)
+        if len(self._slates) >= _REMEMBERED:
+            self._slates.clear()
+        self._slates[id(features)] = features, segment, slots, slate
+        return slate
+
+    def _scores(self, features: LookupReply, segment: int) -> FloatArray:
         products, values = features.products, features.values
         if len(features.affinities) != self._affinities or len(products) != len(values):
             raise Failed(f"{len(features.affinities)} affinities looked up, {self._affinities} expected")
-        find = self._column.get
-        columns = [find(product, -1) for product in products]
+        scores = np.array(features.affinities, dtype=np.float64) @ self._by_affinity
+        scores += self._shared[self._known(segment)]
+        columns = self._columns(products)
         if -1 in columns:  # products that nobody knows any more
             values = [value for value, column in zip(values, columns, strict=True) if column >= 0]
             columns = [column for column in columns if column >= 0]
-        taste = np.array(values, dtype=np.float64) @ self._fold[columns]
-        scores = np.concatenate((taste, features.affinities)) @ self._item
-        scores += self._shared[self._known(segment)]
-        return filled(self._candidates[best(scores, slots)], self.live, slots)
+        if values:
+            scores += np.array(values, dtype=np.float64) @ self._by_product.take(columns, axis=0)
+        return scores
+
+    def _columns(self, products: Sequence[int]) -> Sequence[int]:
+        """The model's column of each product, −1 for those it does not know."""
+        if len(products) > 1:  # a getter of one gives no tuple
+            try:
+                columns: tuple[int, ...] = itemgetter(*products)(self._column)
+            except KeyError:
+                pass
+            else:
+                return columns
+        return [self._column.get(product, -1) for product in products]
 
     def popular(self, slots: int) -> IntArray:
         """The live products of the highest smoothed click rate: the same for everybody."""

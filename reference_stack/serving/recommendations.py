@@ -68,9 +68,9 @@ class Looked(msgspec.Struct, frozen=True, omit_defaults=True):
                 features=name,
                 snapshot=reply.snapshot,
                 built_day=reply.built_day,
-                products=np.asarray(reply.products, dtype="<i8").tobytes(),
-                values=np.asarray(reply.values, dtype="<f4").tobytes(),
-                affinities=np.asarray(reply.affinities, dtype="<f4").tobytes(),
+                products=np.array(reply.products, dtype="<i8").tobytes(),
+                values=np.array(reply.values, dtype="<f4").tobytes(),
+                affinities=np.array(reply.affinities, dtype="<f4").tobytes(),
                 defaulted=reply.defaulted,
             )
 
@@ -106,12 +106,18 @@ class RecommendationLog:
         self._pending: list[Recommended] = []
         self._features: dict[str, LookupReply | None] = {}
         """By name; None once they are written."""
+        self._names: dict[int, tuple[LookupReply, str]] = {}
+        """Names by the identity of the features, which are kept here and so have it to themselves."""
 
     def name_of(self, features: LookupReply, replica: str, day: float) -> str:
         """The name that an entry of `day` gives to its features, which are noted."""
         self._turn_to(replica, day)
+        known = self._names.get(id(features))
+        if known is not None:
+            return known[1]
         name = hashlib.blake2b(_pack(features), digest_size=8).hexdigest()
         self._features.setdefault(name, features)
+        self._names[id(features)] = features, name
         return name
 
     def add(self, entry: Recommended) -> None:
@@ -127,6 +133,7 @@ class RecommendationLog:
             self.flush()
             self._day, self._file = whole, _file(replica, whole)
             self._features.clear()
+            self._names.clear()
 
     def flush(self) -> None:
         """Write what is pending, features first."""

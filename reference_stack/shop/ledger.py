@@ -57,24 +57,24 @@ class Ledger:
     ) -> None:
         """A view that got a slate."""
         tally = self._tally(reply.version, reply.build, reply.replica, segment)
-        add = self._telemetry.metrics.add
+        counts = self._telemetry.metrics.values
         tally.n += 1
         tally.served_value += value
         tally.best_value += best_value
-        add("views_total")
+        counts["views_total"] += 1.0
         if slow:
             tally.slow += 1
-            add("views_slow_total")
-            add("views_bad_total")
+            counts["views_slow_total"] += 1.0
+            counts["views_bad_total"] += 1.0
         if abandoned:
             tally.abandoned += 1
-            add("views_abandoned_total")
+            counts["views_abandoned_total"] += 1.0
         if reply.fallback:
             tally.fallback += 1
-            add("views_fallback_total")
+            counts["views_fallback_total"] += 1.0
         if reply.defaulted:
             tally.defaulted += 1
-            add("views_defaulted_total")
+            counts["views_defaulted_total"] += 1.0
 
     def failed(self, replica: str, segment: int) -> None:
         """A view that got no slate; `replica` was asked last."""
@@ -88,7 +88,7 @@ class Ledger:
     def collected(self, rows: int, *, acknowledged: bool) -> None:
         """Rows sent to the collector."""
         name = "event_rows_sent_total" if acknowledged else "event_rows_lost_total"
-        self._telemetry.metrics.add(name, rows)
+        self._telemetry.metrics.values[name] += rows
 
     def report(self, end_day: float) -> None:
         """Log the tallies as one `views` event, if there were any views, and begin anew."""

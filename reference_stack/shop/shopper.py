@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from reference_stack.messages import COLLECT, RECOMMEND, RecommendReply, RecommendRequest, ViewEvents
@@ -19,6 +20,8 @@ from reference_stack.shop.ledger import Ledger
 from reference_stack.shop.retrying import Retries
 from reference_stack.shop.returning import Returning
 from reference_stack.world import Looks, World, abandonment
+
+_POSITIONS = tuple(range(1, 11))
 
 
 class Replica(NamedTuple):
@@ -35,6 +38,10 @@ class _Products(NamedTuple):
     category: list[int]
     source: list[int]
     launch_day: list[int]
+
+    def ages(self, today: float) -> list[float]:
+        """Days since the launch of each."""
+        return [today - launch_day for launch_day in self.launch_day]
 
 
 class Shopper:
@@ -68,6 +75,8 @@ class Shopper:
             catalogue.source.tolist(),
             catalogue.launch_day.tolist(),
         )
+        self._ages = (math.nan, list[float]())
+        """Of the products on the day before."""
         self._stay = 1.0 - abandonment(world.parameters, world.parameters.normal_latency_s)
 
     async def visit(self, visits: Visits, index: int) -> None:
@@ -150,8 +159,17 @@ class Shopper:
         products = self._products
         last = len(products.price) - 1
         listed = slate if min(slate) >= 0 and max(slate) <= last else [min(max(0, p), last) for p in slate]
-        price, category, source, launch_day = products
-        today = float(math.floor(day))
+        today, ages = self._ages
+        if today != math.floor(day):
+            today = float(math.floor(day))
+            ages = products.ages(today)
+            self._ages = today, ages
+        size = len(listed)
+        # A getter of one place gives no tuple.
+        of = itemgetter(*listed) if size > 1 else itemgetter(slice(listed[0], listed[0] + 1))
+        prices: Sequence[float | None] = of(products.price)
+        if True in looks.null:
+            prices = [None if null else price for price, null in zip(prices, looks.null, strict=True)]
         return ViewEvents(
             view=view,
             recommendation=reply.recommendation,
@@ -162,13 +180,13 @@ class Shopper:
             version=reply.version,
             fallback=reply.fallback,
             products=slate,
-            positions=list(range(1, len(slate) + 1)),
+            positions=_POSITIONS[:size] if size <= len(_POSITIONS) else tuple(range(1, size + 1)),
             clicked=list(map(int, looks.clicked)),
             dwell_s=looks.dwell_seconds,
-            prices=[None if null else price[p] for p, null in zip(listed, looks.null, strict=True)],
-            categories=[category[p] for p in listed],
-            sources=[source[p] for p in listed],
-            ages_days=[today - launch_day[p] for p in listed],
+            prices=prices,
+            categories=of(products.category),
+            sources=of(products.source),
+            ages_days=of(ages),
         )
 
 

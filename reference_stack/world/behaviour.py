@@ -22,6 +22,8 @@ class View(NamedTuple):
     click_uniforms: list[float]
     dwell_noise: list[float]
     null_uniforms: list[float]
+    least_null: float
+    """The least of `null_uniforms`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Arrivals:
         """The rows: for one view at a time plain numbers cost a tenth of arrays."""
         columns = (self.ordinals, self.customers, self.patience)
         slots = (self.click_uniforms, self.dwell_noise, self.null_uniforms)
-        return list(map(View, *(column.tolist() for column in (*columns, *slots))))
+        least = self.null_uniforms.min(axis=1, initial=1.0)
+        return list(map(View, *(column.tolist() for column in (*columns, *slots, least))))
 
 
 class Looks(NamedTuple):
