@@ -57,12 +57,12 @@ class Failed(PortError):
 class Port(Protocol):
     """A link to another component."""
 
-    async def call(
+    def call(
         self, operation: Operation[Request, Reply], request: Request, *, timeout_ms: float
-    ) -> Reply:
-        """Ask and wait for the reply.
+    ) -> Awaitable[Reply]:
+        """Ask; awaited, the reply.
 
-        Raises a PortError: Unreachable, TimedOut, Overloaded, Rejected, NotFound or Failed.
+        Raises a PortError then: Unreachable, TimedOut, Overloaded, Rejected, NotFound or Failed.
         """
         ...
 
@@ -115,7 +115,7 @@ class Runtime(Protocol):
         """Let operational `seconds` pass."""
         ...
 
-    async def until(self, day: float) -> None:
+    def until(self, day: float) -> Awaitable[None]:
         """Wait for a moment of the calendar; returns at once if it is past."""
         ...
 

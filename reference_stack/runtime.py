@@ -67,14 +67,14 @@ Answered = Callable[[Any], object]
 class ShellRuntime(Runtime, Protocol):
     """What a shell needs besides: a timer without a task, and tasks whose end it is told of."""
 
-    def later(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call back after operational `seconds`."""
+    def after(self, seconds: float, callback: Callable[[object], object]) -> None:
+        """Call back with None after operational `seconds`, come what may."""
         ...
 
     def start_task(
         self, work: Coroutine[Any, Any, object], ended: Ended, answered: Answered | None = None
-    ) -> None:
-        """Start work of the component's and call `ended` afterwards, perhaps before this returns.
+    ) -> bool:
+        """Start work of the component's and call `ended` afterwards; whether it has still to end.
 
         In the place of `ended`, `answered` may be given the result of work that did not have to wait.
         """
@@ -226,18 +226,19 @@ class LiveRuntime:
         """Run work in a thread; it takes as long as it takes."""
         return await asyncio.to_thread(work)
 
-    def later(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call back after operational `seconds`, to the resolution of the event loop."""
-        return asyncio.get_running_loop().call_later(seconds, callback)
+    def after(self, seconds: float, callback: Callable[[object], object]) -> None:
+        """Call back with None after operational `seconds`, to the resolution of the event loop."""
+        asyncio.get_running_loop().call_later(seconds, callback, None)
 
     def start_task(
         self,
         work: Coroutine[Any, Any, object],
         ended: Ended,
         answered: Answered | None = None,  # noqa: ARG002
-    ) -> None:
+    ) -> bool:
         """Start work of the component's and call `ended` with its task afterwards."""
         self._tasks.spawn(asyncio.get_running_loop(), work, ended=ended)
+        return True
 
     def close(self) -> None:
         """Cancel the component's tasks."""

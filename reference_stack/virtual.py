@@ -39,6 +39,7 @@ from reference_stack.registry.served import PortRegistry
 from reference_stack.settings import COMPONENTS, ShellSettings, StackSettings
 from reference_stack.shells.server import Outcome
 from reference_stack.shells.virtual_link import VirtualLink
+from reference_stack.shells.virtual_loop import GC_THRESHOLDS
 from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
 from reference_stack.telemetry import Telemetry
 from reference_stack.virtual_data_link import VirtualDataLink
@@ -301,8 +302,9 @@ def factory(
 
 def settle_heap() -> None:
     """Once in a process: what is there by now, libraries above all, stays, and no search for cycles need go
-    through it again.
+    through it again. Later searches are seldom: what views leave behind is no cycle.
     """
     if not gc.get_freeze_count():
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)

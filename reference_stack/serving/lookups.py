@@ -71,18 +71,18 @@ class Lookups:
         return reply
 
     async def _ask(self, customer: int, waits_ms: float, *, trial: bool) -> LookupReply:
-        metrics = self._metrics
-        metrics.add("lookup_total")
+        counts = self._metrics.values
+        counts["lookup_total"] += 1.0
         started = self._runtime.now()
         error: PortError | None = None
         try:
             return await self._features.call(LOOKUP, LookupRequest(customer=customer), timeout_ms=waits_ms)
         except PortError as failure:
-            metrics.add("lookup_failed_total")
+            counts["lookup_failed_total"] += 1.0
             error = failure
             raise
         finally:
-            metrics.add("lookup_ms_total", 1000.0 * (self._runtime.now() - started))
+            counts["lookup_ms_total"] += 1000.0 * (self._runtime.now() - started)
             self._breaker.left(error, trial=trial)
 
     async def _watch(self, customer: int, waits_ms: float) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 
 from reference_stack import messages
-from reference_stack.component import Component, Door, operations_of
+from reference_stack.component import Component, Door, Handler, operations_of
 from reference_stack.messages import ConfigureReply, ConfigureRequest, SettingReply, SettingRequest
 from reference_stack.ports import Failed, NotFound, Overloaded, PortError, Rejected, Unreachable
-from reference_stack.runtime import Finished, ShellRuntime, Timer
+from reference_stack.runtime import Finished, ShellRuntime
 from reference_stack.seeds import stream
 from reference_stack.settings import ShellSettings
 from reference_stack.telemetry import Telemetry, sample_key
@@ -71,22 +71,19 @@ class ServiceTimes:
     def __init__(self, seed: int, component: str, shape: float) -> None:
         self._draws = stream(seed, "service", component)
         self._shape = shape
-        self._batch: list[float] = []
-        self._next = 0
+        self.batch: list[float] = []
+        """Those to come as multiples of the mean, the next one last."""
 
-    def take(self) -> float:
-        """The next request's service time as a multiple of the mean."""
-        if self._next == len(self._batch):
-            self._batch = (self._draws.gamma(self._shape, size=_BATCH) / self._shape).tolist()
-            self._next = 0
-        self._next += 1
-        return self._batch[self._next - 1]
+    def fill(self) -> list[float]:
+        """Draw again, when the batch is used up."""
+        self.batch[:] = (self._draws.gamma(self._shape, size=_BATCH)[::-1] / self._shape).tolist()
+        return self.batch
 
 
 class Asked:
     """A request from its arrival to its answer."""
 
-    __slots__ = ("arrived_s", "began_s", "done", "operation", "request", "server", "service_s")
+    __slots__ = ("arrived_s", "began_s", "done", "operation", "over", "request", "server", "service_s")
 
     def __init__(
         self, server: Server, operation: str, request: msgspec.Struct, done: Callable[[Outcome], object]
@@ -96,13 +93,15 @@ class Asked:
         self.request = request
         self.done = done
         self.service_s = self.arrived_s = self.began_s = 0.0
+        self.over = False
+        """Whether it has been answered."""
 
-    def served(self) -> None:
+    def served(self, _: object) -> None:
         """Its service time is over."""
         self.server.served(self)
 
     def answered(self, reply: msgspec.Struct) -> None:
-        """Its handler has this to say, and did not have to wait."""
+        """Its handler has this to say."""
         self.server.answer(self, reply)
 
     def ended(self, task: Finished) -> None:
@@ -123,9 +122,14 @@ class Server:
         self._runtime = runtime
         self._times = ServiceTimes(seed, component.name, shell.service_shape)
         self._queue: deque[Asked] = deque()
-        self._serving: dict[Asked, Timer] = {}
+        self._serving: dict[Asked, None] = {}
         self._open: dict[Asked, None] = {}
+        """Those that wait for something."""
         self._answered = {operation: _counter(operation, 200) for operation in self.operations}
+        self._counts = component.telemetry.metrics.values
+        self._handlers: dict[str, Handler] = {
+            name: handler for name, (_, handler) in self.operations.items() if name not in MANAGEMENT
+        }
 
     def submit(
         self,
@@ -140,26 +144,32 @@ class Server:
         becomes of the others.
         """
         asked = Asked(self, operation, request, done)
-        self._open[asked] = None
-        if operation not in self.operations:
-            self.answer(asked, NotFound(f"{self.component.name} has no operation {operation!r}"))
+        handler = self._handlers.get(operation)
+        if handler is None:
+            self._submit_other(asked)
             return
-        if operation in MANAGEMENT:
-            if not self._manage(asked):
-                self._handle(asked)
-            return
-        asked.service_s = service_s = self._times.take() * self.shell.service_ms * slow / 1000
-        if service_s <= 0.0:
-            work: Any = self.operations[operation][1](request)
-            self._runtime.start_task(work, asked.ended, asked.answered)
+        times, shell = self._times, self.shell
+        asked.service_s = (times.batch or times.fill()).pop() * shell.service_ms * slow / 1000
+        if shell.service_ms <= 0.0:
+            work: Any = handler(request)
+            if self._runtime.start_task(work, asked.ended, asked.answered):
+                self._open[asked] = None
         elif self._door is not None and not self._comes_in(asked, self._door):
             self.answer(asked, Overloaded(f"{self.component.name} sheds load"))
-        elif len(self._serving) < self.shell.workers:
+        elif len(self._serving) < shell.workers:
+            self._open[asked] = None
             self._serve(asked)
-        elif len(self._queue) < self.shell.queue:
+        elif len(self._queue) < shell.queue:
+            self._open[asked] = None
             self._queue.append(asked)
         else:
             self.answer(asked, Overloaded(f"{self.component.name}: the queue is full"))
+
+    def _submit_other(self, asked: Asked) -> None:
+        if asked.operation not in self.operations:
+            self.answer(asked, NotFound(f"{self.component.name} has no operation {asked.operation!r}"))
+        elif not self._manage(asked):
+            self._handle(asked)
 
     @property
     def waiting(self) -> int:
@@ -174,11 +184,10 @@ class Server:
     def stop(self) -> None:
         """The process is gone: whatever is open breaks off at the caller's end."""
         self._queue.clear()
-        for timer in self._serving.values():
-            timer.cancel()
         self._serving.clear()
         broken, self._open = self._open, {}
         for asked in broken:
+            asked.over = True
             asked.done(Unreachable(f"{self.component.name} is gone"))
 
     def _comes_in(self, asked: Asked, door: Door) -> bool:
@@ -186,12 +195,15 @@ class Server:
         return door.admits(len(self._serving) + len(self._queue))
 
     def _serve(self, asked: Asked) -> None:
+        self._serving[asked] = None
         if self._door is not None:
             asked.began_s = self._runtime.now()
-        self._serving[asked] = self._runtime.later(asked.service_s, asked.served)
+        self._runtime.after(asked.service_s, asked.served)
 
     def served(self, asked: Asked) -> None:
         """A request's service time is over: its worker is free, its handler begins."""
+        if asked.over:
+            return
         del self._serving[asked]
         if self._door is not None:
             now = self._runtime.now()
@@ -202,11 +214,12 @@ class Server:
 
     def _handle(self, asked: Asked) -> None:
         work: Any = self.operations[asked.operation][1](asked.request)
-        self._runtime.start_task(work, asked.ended, asked.answered)
+        if self._runtime.start_task(work, asked.ended, asked.answered):
+            self._open[asked] = None
 
     def ended(self, asked: Asked, task: Finished) -> None:
         """A request's handler has ended: its answer goes out."""
-        if asked not in self._open:
+        if asked.over:
             return
         if task.cancelled():
             self.answer(asked, Unreachable(f"{self.component.name} ended"))
@@ -227,8 +240,9 @@ class Server:
             key = _counter(asked.operation, status_of(outcome))
         else:
             key = self._answered[asked.operation]
-        self.component.telemetry.metrics.add(key)
-        del self._open[asked]
+        self._counts[key] += 1.0
+        asked.over = True
+        self._open.pop(asked, None)
         asked.done(outcome)
 
     def _manage(self, asked: Asked) -> bool:

@@ -7,8 +7,9 @@ The messages themselves are handed over as they are: they are frozen.
 
 from __future__ import annotations
 
+import math
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -103,11 +104,22 @@ class _Draws:
 
 
 class Flight(Pending):
-    """A request on its way over a link, or its reply."""
+    """A request on its way over a link, or its reply; awaited, the reply.
 
-    __slots__ = ("down_ms", "link", "operation", "plan", "request")
+    It is among its `fellows`, those with the same timeout, until it is settled.
+    """
 
-    def __init__(self, link: VirtualLink, operation: str, request: msgspec.Struct) -> None:
+    __slots__ = ("deadline", "down_ms", "fellows", "link", "operation", "plan", "request")
+
+    def __init__(
+        self,
+        link: VirtualLink,
+        operation: Operation[Any, Any],
+        request: msgspec.Struct,
+        deadline: float,
+        fellows: dict[Flight, None],
+    ) -> None:
+        self._asyncio_future_blocking = False
         self.loop = link.machine.loop
         self.done = False
         self.outcome = self.work = self._callback = None  # Pending's, written out: three are made for a view
@@ -117,6 +129,31 @@ class Flight(Pending):
         self.plan: Plan | None = None
         """None where nothing befalls it."""
         self.down_ms = 0.0
+        self.deadline = deadline
+        self.fellows = fellows
+        fellows[self] = None
+
+    def __await__(self) -> Generator[Pending, None, Any]:
+        if not self.done:
+            self._asyncio_future_blocking = True
+            yield self
+        outcome = self.outcome
+        if isinstance(outcome, PortError):
+            raise outcome
+        if self.link.machine.check_messages:
+            return _through_json(self.operation.reply, outcome)
+        return outcome
+
+    def settle(self, outcome: object) -> None:
+        """This is what became of it."""
+        if not self.done:
+            del self.fellows[self]
+            Pending.settle(self, outcome)
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more."""
+        self.fellows.pop(self, None)
+        Pending.give_up(self)
 
     def arrive(self, _: object) -> None:
         """It is at the other end's door."""
@@ -133,7 +170,7 @@ class Flight(Pending):
             return
         server = process.server
         submit = process.submit if server is None or process.paused else server.submit
-        submit(self.operation, self.request, self.reply, 1.0 if plan is None else plan.slow)
+        submit(self.operation.name, self.request, self.reply, 1.0 if plan is None else plan.slow)
 
     def reply(self, outcome: Outcome) -> None:
         """The other end has answered."""
@@ -149,9 +186,35 @@ class Flight(Pending):
                 outcome = Unreachable(f"{self.link.name}: connection reset")
         loop.at(loop.now + self.down_ms / 1000, None, self.settle, outcome)
 
-    def expire(self) -> None:
-        """The caller's patience is at its end."""
-        self.settle(TimedOut(f"{self.link.name}: no reply in time"))
+
+class _Patience:
+    """Requests of one link with the same timeout, oldest first, whose deadlines therefore come in order.
+
+    Nearly all are answered in time, so one timer does for all: it goes off for the oldest.
+    """
+
+    __slots__ = ("_armed", "_link", "flights", "seconds")
+
+    def __init__(self, link: VirtualLink, seconds: float) -> None:
+        self.seconds = seconds
+        self.flights: dict[Flight, None] = {}
+        self._link = link
+        self._armed = False
+
+    def arm(self) -> None:
+        """See to it that the oldest's deadline is kept."""
+        if not self._armed:
+            self._armed = True
+            self._look(None)
+
+    def _look(self, _: object) -> None:
+        loop = self._link.machine.loop
+        for oldest in self.flights:
+            if oldest.deadline > loop.now:
+                loop.at(oldest.deadline, None, self._look, None)
+                return
+            loop.soon(None, oldest.settle, TimedOut(f"{self._link.name}: no reply in time"))
+        self._armed = False
 
 
 class _Ping(Flight):
@@ -160,7 +223,7 @@ class _Ping(Flight):
     __slots__ = ("came_back",)
 
     def __init__(self, link: VirtualLink, plan: Plan, came_back: Callable[[], object]) -> None:
-        super().__init__(link, HEALTH.name, Empty())
+        super().__init__(link, HEALTH, Empty(), math.inf, {})
         self.plan, self.down_ms = plan, plan.down_ms
         self.came_back = came_back
 
@@ -189,8 +252,8 @@ class VirtualLink:
         self._faulty = bool(model.lost or model.reset or model.corrupt)
         self._ordinal = 0
         self._shapes: list[Shape] = []
-        self.flights: dict[Flight, None] = {}
-        """Requests that somebody waits for, oldest first."""
+        self._patience: dict[float, _Patience] = {}
+        """By the timeout, in milliseconds."""
 
     def shape(self, fn: Shape) -> Callable[[], None]:
         """Add a shape; what is returned takes it away again (and may be called twice)."""
@@ -207,8 +270,9 @@ class VirtualLink:
     def down(self) -> None:
         """Cut the link."""
         self.is_down = True
-        for flight in self.flights:
-            flight.loop.soon(None, flight.settle, Unreachable(f"{self.name} was cut"))
+        for patience in self._patience.values():
+            for flight in patience.flights:
+                flight.loop.soon(None, flight.settle, Unreachable(f"{self.name} was cut"))
 
     def up(self) -> None:
         """Mend the link."""
@@ -233,15 +297,15 @@ class VirtualLink:
         """The link as its caller holds it."""
         return LinkPort(self, caller)
 
-    def send(self, operation: str, request: msgspec.Struct, timeout_ms: float) -> Flight:
-        """Let a request go; what is returned is settled with its outcome. A lost one waits for the timeout.
-
-        It must be taken out of `flights` when nobody waits for it any more.
-        """
+    def send(self, operation: Operation[Any, Any], request: msgspec.Struct, timeout_ms: float) -> Flight:
+        """Let a request go; what is returned is settled with its outcome, a lost one by its timeout."""
         loop = self.machine.loop
         now = loop.now
-        flight = Flight(self, operation, request)
-        self.flights[flight] = None
+        patience = self._patience.get(timeout_ms)
+        if patience is None:
+            patience = self._patience[timeout_ms] = _Patience(self, timeout_ms / 1000)
+        flight = Flight(self, operation, request, now + patience.seconds, patience.flights)
+        patience.arm()
         drawn = (self._draws.batch or self._draws.fill()).pop()
         self._ordinal += 1
         up_ms, flight.down_ms = drawn[0], drawn[3]
@@ -249,7 +313,6 @@ class VirtualLink:
         if self._shapes or self._faulty:
             flight.plan = plan = self._shaped(self._ordinal - 1, drawn[:3], drawn[3:])
             up_ms, flight.down_ms = plan.up_ms, plan.down_ms
-        loop.deadline(now + timeout_ms / 1000, timeout_ms, flight)
         if self.is_down or (plan is not None and plan.refused):
             # Even a refusal takes a round trip: a caller that asks again and again must not stop the clock.
             flight.down_ms += up_ms
@@ -294,20 +357,12 @@ class LinkPort:
         self._runtime = caller.runtime
         self._check = link.machine.check_messages
 
-    async def call(
+    def call(
         self, operation: Operation[Request, Reply], request: Request, *, timeout_ms: float
-    ) -> Reply:
-        """Ask the process at the other end. Raises a PortError."""
+    ) -> Awaitable[Reply]:
+        """Ask the process at the other end; awaited, the reply. Raises a PortError then."""
         if self._runtime.closed:
             raise CancelledError
         if self._check:
             request = _through_json(operation.request, request)
-        flight = self._link.send(operation.name, request, timeout_ms)
-        try:
-            outcome: Any = await flight
-        finally:
-            del self._link.flights[flight]
-        if isinstance(outcome, PortError):
-            raise outcome
-        reply: Reply = _through_json(operation.reply, outcome) if self._check else outcome
-        return reply
+        return self._link.send(operation, request, timeout_ms)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import heapq
+import itertools
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple
+from heapq import heappop, heappush
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -19,7 +20,7 @@ Ts = TypeVarTuple("Ts")
 OWNER: contextvars.ContextVar[object] = contextvars.ContextVar("owner", default=None)
 """Whose work runs: asyncio's callbacks and tasks inherit it, so that a component can be paused as a whole."""
 
-_GC_THRESHOLDS = (50_000, 20, 100)
+GC_THRESHOLDS = (200_000, 20, 100)
 """While the loop runs, cycles are looked for seldom: views make none, and the search is costly."""
 _HANDLE = object()
 """In the place of an owner: what is to be run is a handle of asyncio's, which knows its context."""
@@ -64,25 +65,8 @@ class _Call(asyncio.TimerHandle):
         self._callback, self._args = _nothing, ()
 
 
-def _expire(of: Expiring) -> None:
-    of.expire()
-
-
 def _nothing() -> None:
     """What a cancelled callback does."""
-
-
-class Expiring(Protocol):
-    """Something that is over, or else ends at its deadline."""
-
-    @property
-    def done(self) -> bool:
-        """Whether it is over."""
-        ...
-
-    def expire(self) -> None:
-        """Its deadline has come."""
-        ...
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -99,12 +83,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.now = start
         """The virtual time, in seconds; only the loop sets it."""
+        self.runs = False
+        """Whether `run_until` is at work."""
         self._heap: list[tuple[float, int, object, Any, Any]] = []
-        self._sequence = 0
+        self._sequence = itertools.count(1).__next__
         self._soon: deque[tuple[object, Any, Any]] = deque()
         self.paused: dict[object, deque[tuple[object, Any, Any]]] = {}
         """What is held back, by its owner."""
-        self._deadlines: dict[float, deque[tuple[float, Expiring]]] = {}
 
     def time(self) -> float:
         """The virtual time, in seconds."""
@@ -124,8 +109,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def at(self, when: float, owner: object, callback: Callable[[Any], object], argument: object) -> None:
         """Call back when the virtual time is `when`; there is no calling it off."""
-        self._sequence += 1
-        heapq.heappush(self._heap, (when, self._sequence, owner, callback, argument))
+        heappush(self._heap, (when, self._sequence(), owner, callback, argument))
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
@@ -142,33 +126,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         """Call back when the virtual time is `when`, or at once if that is past."""
         timer = _Call(when, callback, args, self, context)
-        self._sequence += 1
-        heapq.heappush(self._heap, (when, self._sequence, _HANDLE, timer, None))
+        heappush(self._heap, (when, self._sequence(), _HANDLE, timer, None))
         return timer
-
-    def deadline(self, when: float, patience: float, of: Expiring) -> None:
-        """Have `of` expire when the virtual time is `when`, unless it is over by then.
-
-        Nearly everything is over in time, so those of the same `patience`, whose deadlines come in order,
-        share one timer: it goes off for the oldest and passes over what is done.
-        """
-        waiting = self._deadlines.get(patience)
-        if waiting is None:
-            waiting = self._deadlines[patience] = deque()
-            self.at(when, None, self._expire, patience)
-        waiting.append((when, of))
-
-    def _expire(self, patience: float) -> None:
-        waiting = self._deadlines[patience]
-        while waiting:
-            when, oldest = waiting[0]
-            if not oldest.done:
-                if when > self.now:
-                    self.at(when, None, self._expire, patience)
-                    return
-                self.soon(None, _expire, oldest)
-            waiting.popleft()
-        del self._deadlines[patience]
 
     def call_later(
         self,
@@ -180,8 +139,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Call back after `delay` seconds."""
         when = self.now + delay
         timer = _Call(when, callback, args, self, context)
-        self._sequence += 1
-        heapq.heappush(self._heap, (when, self._sequence, _HANDLE, timer, None))
+        heappush(self._heap, (when, self._sequence(), _HANDLE, timer, None))
         return timer
 
     def run_until(self, moment: float, wake: Callable[[], bool] | None = None) -> None:
@@ -189,19 +147,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
         Everything due at the instant is done before this returns. Synchronous.
         """
-        if self.is_running():
+        if self.runs or self.is_running():
             raise RuntimeError("the loop runs already")
         asyncio._set_running_loop(self)
+        self.runs = True
         thresholds = gc.get_threshold()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             self._run_until(moment, wake)
         finally:
             gc.set_threshold(*thresholds)
+            self.runs = False
             asyncio._set_running_loop(None)
 
     def _run_until(self, moment: float, wake: Callable[[], bool] | None) -> None:
-        heap, ready, paused, pop = self._heap, self._soon, self.paused, heapq.heappop
+        heap, ready, paused, pop = self._heap, self._soon, self.paused, heappop
         while True:
             if ready:
                 self._run_ready()
@@ -269,12 +229,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._soon.append((owner, callback, argument))
         heap = self._heap
         while heap and heap[0][0] <= self.now:
-            self._soon.append(heapq.heappop(heap)[2:])
+            self._soon.append(heappop(heap)[2:])
 
     def _advance(self, limit: float) -> bool:
         """Jump to the next moment up to `limit` and make ready all that is due then."""
         while self._heap and self._heap[0][0] <= limit:
-            when, _, owner, callback, argument = heapq.heappop(self._heap)
+            when, _, owner, callback, argument = heappop(self._heap)
             self._due(when, owner, callback, argument)
             if self._soon:
                 return True

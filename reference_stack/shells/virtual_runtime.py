@@ -28,6 +28,7 @@ class Pending:
     __slots__ = ("_asyncio_future_blocking", "_callback", "done", "loop", "outcome", "work")
 
     def __init__(self, loop: VirtualLoop) -> None:
+        self._asyncio_future_blocking = False
         self.loop = loop
         self.done = False
         self.outcome: Any = None
@@ -72,9 +73,14 @@ class Pending:
         """Give up waiting."""
         if self.done:
             return False
-        self.done, self.outcome = True, asyncio.CancelledError()
+        self.give_up()
+        self.outcome = asyncio.CancelledError()
         self._call_back()
         return True
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more."""
+        self.done, self.work = True, None
 
     def result(self) -> Any:
         """The outcome. Raises CancelledError for one that was given up."""
@@ -110,13 +116,14 @@ class _Done:
 class Work:
     """A task of a component's. It is told of its end through `ended`, else an error through the runtime."""
 
-    __slots__ = ("_ended", "_error", "_over", "_result", "_throw", "_waits", "_work", "runtime")
+    __slots__ = ("_ended", "_error", "_over", "_result", "_send", "_throw", "_waits", "_work", "runtime")
 
     def __init__(
         self, runtime: VirtualRuntime, work: Coroutine[Any, Any, object], ended: Ended | None
     ) -> None:
         self.runtime = runtime
         self._work = work
+        self._send = work.send
         self._ended = ended
         self._waits: Any = None
         self._throw: BaseException | None = None
@@ -131,7 +138,7 @@ class Work:
         self._waits = None
         try:
             if self._throw is None:
-                waits = self._work.send(None)
+                waits = self._send(None)
             else:
                 error, self._throw = self._throw, None
                 waits = self._work.throw(error)
@@ -167,7 +174,7 @@ class Work:
         self._throw = asyncio.CancelledError()
         waits, self._waits = self._waits, None
         if isinstance(waits, Pending):
-            waits.done, waits.work = True, None
+            waits.give_up()
             self.runtime.loop.soon(self.runtime, self.step, None)
         elif waits is not None:
             waits.cancel()
@@ -258,12 +265,18 @@ class VirtualRuntime:
         self._alive()
         await self._moment(self.loop.now + max(0.0, seconds))
 
-    async def until(self, day: float) -> None:
+    def until(self, day: float) -> Awaitable[None]:
         """Wait for a moment of the calendar; returns at once if it is past."""
-        self._alive()
+        if self.closed:
+            raise asyncio.CancelledError
+        loop = self.loop
         moment = day * self._day_seconds
-        if moment > self.loop.now:
-            await self._moment(moment)
+        pending = Pending(loop)
+        if moment > loop.now:
+            loop.at(moment, self, pending.settle, None)
+        else:
+            pending.done = True
+        return pending
 
     async def timeout(self, seconds: float, work: Awaitable[T]) -> T:
         """Wait for `work` for `seconds` at most, else cancel it and raise TimeoutError."""
@@ -307,6 +320,10 @@ class VirtualRuntime:
         await self.sleep(cost_ms / 1000)
         return work()
 
+    def after(self, seconds: float, callback: Callable[[object], object]) -> None:
+        """Call back with None after operational `seconds`, come what may."""
+        self.loop.at(self.loop.now + seconds, self, callback, None)
+
     def later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back after operational `seconds`."""
         later = _Later(callback)
@@ -315,34 +332,37 @@ class VirtualRuntime:
 
     def start_task(
         self, work: Coroutine[Any, Any, object], ended: Ended, answered: Answered | None = None
-    ) -> None:
+    ) -> bool:
         """Start work of the component's and call `ended` afterwards, or `answered` with its result.
+
+        Returns whether it has still to end.
 
         It begins at once, and becomes a task where it has to wait: most of what is asked never does.
         """
         if self.closed:
             work.close()
             ended(_Done(None, asyncio.CancelledError()))
-            return
-        if asyncio._get_running_loop() is None:
+            return False
+        if not self.loop.runs:
             self.spawn(work, ended)  # asked from outside: it begins when time does
-            return
+            return True
         try:
             waits = work.send(None)
         except StopIteration as stop:
             if answered is None:
                 ended(_Done(stop.value))
-                return
+                return False
             reply = stop.value
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (told to whoever asked)
             ended(_Done(None, error))
-            return
+            return False
         else:
             begun = Work(self, work, ended)
             self.tasks[begun] = None
             begun.wait_for(waits)
-            return
+            return True
         answered(reply)
+        return False
 
     def pause(self) -> None:
         """Stop the component where it stands."""

@@ -59,8 +59,9 @@ async def live_through(
         until = min(times[index] if index < len(times) else end, now + _LOOK_UP_DAYS, end)
         await runtime.until(until)
         now = until
-        if level() != planned:
-            planned = level()
+        wanted = level()
+        if wanted != planned:
+            planned = wanted
             plan, times, index = _plan(world, day, planned, now)
         while index < len(times) and times[index] <= now < end:
             arrive(plan, index)

@@ -61,7 +61,11 @@ def test_time_may_start_before_zero() -> None:
     loop = VirtualLoop(-36.0)
     runtime = _runtime(loop)
     assert runtime.day() == -18.0
-    loop.run_until_complete(runtime.until(0.0))
+
+    async def work() -> None:
+        await runtime.until(0.0)
+
+    loop.run_until_complete(work())
     assert runtime.now() == 0.0
     loop.close()
 
