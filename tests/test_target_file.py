@@ -72,6 +72,10 @@ def test_the_components(spec: TargetSpec) -> None:
     assert sorted(CLASSES) == sorted(COMPONENTS)
 
 
+def test_who_answers_the_shops_views(spec: TargetSpec) -> None:
+    assert spec.called_by(["shop"]) == ["collector", "features", "registry", "serving-a", "serving-b", "shop"]
+
+
 def test_the_columns(spec: TargetSpec) -> None:
     assert list(spec.columns) == list(COLUMNS)
 

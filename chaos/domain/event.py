@@ -230,6 +230,23 @@ class Lag(_Event, frozen=True, tag="lag"):
     over_days: float
 
 
+WAIT_LIMIT_MS = 5.0
+"""Above this average wait for a processor, views are slow because of the machine.
+
+A view passes about eight processes (shop, proxies, serving, features, and back), and is slow from 75 ms
+beyond normal on. If each wait is exponential with this mean, 1.8% of views are slow (the tail of Erlang's
+distribution of eight stages): more than the error budget of 1% that `burn` defends.
+"""
+
+
+class Waiting(_Event, frozen=True, tag="waiting"):
+    """A component's process waited for a processor `wait_ms` a turn, on average over `over_days`."""
+
+    process: str
+    wait_ms: float
+    over_days: float
+
+
 Event = (
     Header
     | Phase
@@ -250,6 +267,7 @@ Event = (
     | Alias
     | Exit
     | Lag
+    | Waiting
 )
 
 # What a target's own log may say; the rest of the events are the harness's.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -168,6 +169,14 @@ class TargetSpec(Strict):
     toxics: list[str] = Field(default=[], description="toxics that network links can have; none listed: any")
     worlds: list[str] = []
     hosts: list[str] = []
+
+    def called_by(self, components: Iterable[str]) -> list[str]:
+        """These components and all that they call over network links, directly or not, in file order."""
+        found = set(components)
+        calls = [link for link in self.links.values() if isinstance(link, NetworkLink)]
+        for _ in self.components:
+            found |= {link.to for link in calls if not found.isdisjoint(link.from_)}
+        return [component for component in self.components if component in found]
 
     @model_validator(mode="after")
     def _names_only_what_it_has(self) -> TargetSpec:

@@ -118,8 +118,8 @@ class ArmResult(Strict):
     steady_before: bool | None
     steady_after: bool | None
     lag_days: float | None
+    wait_ms: float | None = None
     interrupted: bool = False
-    seconds: float | None = None
 
 
 class TrialResult(Strict):

@@ -44,9 +44,6 @@ def _suite(suites: ElementTree.Element, name: str, trials: list[TrialResult]) ->
     suite = ElementTree.SubElement(suites, "testsuite", name=name)
     for trial in trials:
         case = ElementTree.SubElement(suite, "testcase", name=f"seed {trial.seed}", classname=name)
-        seconds = [arm.seconds for arm in trial.arms if arm.seconds is not None]
-        if seconds:
-            case.set("time", f"{sum(seconds):.3f}")
         lines = _clean("\n".join(f"{r.verdict.value}: {r.about}: {r.says}" for r in trial.reasons))
         if trial.verdict is Verdict.PASSED:
             ElementTree.SubElement(case, "system-out").text = lines

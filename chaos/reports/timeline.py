@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chaos.domain.event import (
+    WAIT_LIMIT_MS,
     Action,
     Alert,
     Alias,
@@ -18,6 +19,7 @@ from chaos.domain.event import (
     Refused,
     Signal,
     Undone,
+    Waiting,
 )
 from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.scenario import Arm
@@ -83,6 +85,8 @@ class Timeline:
                 return "fault", component, f"ended by itself with code {code}"
             case Lag(component=component, lag_days=late, over_days=over) if over > 0:
                 return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
+            case Waiting(process=process, wait_ms=wait_ms) if wait_ms > WAIT_LIMIT_MS:
+                return "fault", process, f"waits {wait_ms:.1f} ms a turn for a processor: the machine is busy"
             case _:
                 return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chaos.domain.event import Lag
+from chaos.domain.event import WAIT_LIMIT_MS, Lag, Waiting
 from chaos.domain.scenario import Arm
 from chaos.scoring.arms import ArmView
 
@@ -17,8 +17,20 @@ def worst_lag(view: ArmView) -> float | None:
     return max((lag.lag_days for lag in _counted(view)), default=None)
 
 
+def worst_wait(view: ArmView) -> float | None:
+    """The largest average wait for a processor, in ms a turn, of any component that no fault names.
+
+    None where it was not measured.
+    """
+    return max((waiting.wait_ms for waiting in _waits(view)), default=None)
+
+
 def busy(views: Mapping[Arm, ArmView]) -> str:
-    """Why the lag makes the trial void; empty where it does not."""
+    """Why the machine makes the trial void; empty where it does not.
+
+    Late timers say that a component could not keep its own time; waits for a processor, that views were slow
+    though timers were not late.
+    """
     for arm, view in views.items():
         late = [lag for lag in _counted(view) if lag.lag_days > LIMIT_DAYS and lag.over_days > SPAN_DAYS]
         if late:
@@ -28,9 +40,28 @@ def busy(views: Mapping[Arm, ArmView]) -> str:
                 f"{worst.lag_days:.2f} d late for {worst.over_days:.2f} d around day {worst.day:.2f} "
                 f"(allowed: {LIMIT_DAYS:g} d for {SPAN_DAYS:g} d)"
             )
+    for arm, view in views.items():
+        waits = [waiting for waiting in _waits(view) if waiting.wait_ms > WAIT_LIMIT_MS]
+        if waits:
+            longest = max(waits, key=lambda waiting: waiting.wait_ms)
+            return (
+                f"the machine was too busy: in the {arm.value} arm {longest.process} waited "
+                f"{longest.wait_ms:.1f} ms for a processor each time, on average over "
+                f"{longest.over_days:.2f} d (allowed: {WAIT_LIMIT_MS:g} ms)"
+            )
     return ""
 
 
+def _waits(view: ArmView) -> list[Waiting]:
+    named = _named(view)
+    return [waiting for waiting in view.journal.of(Waiting) if waiting.process not in named]
+
+
 def _counted(view: ArmView) -> list[Lag]:
-    named = {component for span in view.spans for component in span.components}
+    named = _named(view)
     return [lag for lag in view.journal.of(Lag) if lag.component not in named]
+
+
+def _named(view: ArmView) -> set[str]:
+    """Components that a fault names: it may keep them from running on purpose."""
+    return {component for span in view.spans for component in span.components}

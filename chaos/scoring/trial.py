@@ -24,7 +24,7 @@ from chaos.scoring.expectations import expectations
 from chaos.scoring.facts import Facts, FaultFacts, gather
 from chaos.scoring.grounds import arm_reasons, grounds, judged_on
 from chaos.scoring.harm import blocks, worst_segments
-from chaos.scoring.lag import worst_lag
+from chaos.scoring.lag import worst_lag, worst_wait
 from chaos.scoring.layers import layer_results
 
 
@@ -122,6 +122,7 @@ def _arm(facts: Facts, view: ArmView) -> ArmResult:
         steady_before=facts.before[view.arm].ok,
         steady_after=facts.after[view.arm].ok,
         lag_days=worst_lag(view),
+        wait_ms=worst_wait(view),
         interrupted=view.journal.interrupted,
     )
 

@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos.domain.event import Alias, Effect, Event, Exit, Lag, Phase, Reading, Undone, Version, Views
+from chaos.domain.event import (
+    Alias,
+    Effect,
+    Event,
+    Exit,
+    Lag,
+    Phase,
+    Reading,
+    Undone,
+    Version,
+    Views,
+    Waiting,
+)
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import Reason, TrialResult, Verdict
@@ -176,6 +188,19 @@ def test_a_busy_machine_is_void_with_the_lag(arm: Arm, late: float, over: float,
     if void:
         assert f"serving-a ran up to {late:.2f} d late" in reason(trial, "lag").says
         assert verdict(trial, "detected") is Verdict.VOID
+
+
+@pytest.mark.parametrize(("wait_ms", "void"), [(5.1, True), (4.9, False)])
+def test_a_machine_without_a_processor_to_spare_is_void_though_no_timer_is_late(
+    wait_ms: float, void: bool
+) -> None:
+    trial = Story().add(Arm.CONTROL, Waiting(5.0, "serving-a", wait_ms, 0.25)).score()
+    assert trial.verdict is (Verdict.VOID if void else Verdict.PASSED)
+    assert next(one.wait_ms for one in trial.arms if one.arm is Arm.CONTROL) == wait_ms
+    assert next(one.wait_ms for one in trial.arms if one.arm is Arm.BARE) is None
+    if void:
+        says = "in the control arm serving-a waited 5.1 ms for a processor each time, on average over 0.25 d"
+        assert says in reason(trial, "lag").says
 
 
 def test_lag_makes_a_failure_void_too() -> None:

@@ -28,13 +28,14 @@ from chaos.domain.change import (
     SetLinkUp,
     Start,
 )
-from chaos.domain.event import Event, Exit, Observed
+from chaos.domain.event import Event, Exit, Observed, Views
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, undo_of
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
+from chaos.drivers.local.waiting import WaitMeter
 from chaos.drivers.observed import partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.errors import ChangeRefused
@@ -137,6 +138,7 @@ class LocalTarget:
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="observe")
         self._metrics: dict[str, Latest[dict[str, float]]] = {}
         self._latencies: dict[str, Latest[float]] = {}
+        self._waits = WaitMeter()
         self._seen: dict[object, list[Event]] = {}
         self._ending: set[str] = set()
 
@@ -207,13 +209,23 @@ class LocalTarget:
         self._hand_on()
         for event in self._tail.rest():
             self._note(event)
+        for waiting in self._waits.worst(self.day()):
+            self._note(waiting)
 
     def _hand_on(self) -> None:
         for event in self._tail.poll():
             self._note(event)
+        for waiting in self._waits.look(self.day(), self._answering()):
+            self._note(waiting)
         for ended in self._stack.ended():
             expected = ended.component in self._ending
             self._note(Exit(self.day(), ended.component, ended.code, expected))
+
+    def _answering(self) -> Mapping[str, int]:
+        """The processes that answer views: a trainer that waits for a processor makes none of them slow."""
+        reporters = {views.component for views in self.seen(Views)[:1]}
+        wanted = self._spec.called_by(reporters) if reporters else list(self._spec.components)
+        return {name: pid for name, pid in self._stack.pids.items() if name in wanted}
 
     def _note(self, event: Event) -> None:
         self._seen.setdefault(type(event), []).append(event)
