@@ -110,6 +110,7 @@ class Wanted:
     junit: Path | None = None
     list_not_run: bool = False
     """What the target cannot do is listed and not run, as `suite` wants it, in place of an error."""
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,10 +184,10 @@ def check_can_start(wanted: Wanted, planned: Planned) -> None:
         raise UsageError(f"--junit {junit}: is a folder, or is in none that is there")
 
 
-def new_run_folder(out: Path | None, clock: Clock) -> tuple[str, Path]:
-    """A run's name and its own, empty folder. Raises UsageError."""
+def new_run_folder(out: Path | None, clock: Clock, base: Path = Path("runs")) -> tuple[str, Path]:
+    """A run's name and its own, empty folder: `out`, or one of its name in `base`. Raises UsageError."""
     run = f"{clock.utc():%Y%m%d-%H%M%S}-{fresh_id('run')}"
-    folder = out or Path("runs") / run
+    folder = out or base / run
     try:
         if folder.exists() and any(folder.iterdir()):
             raise UsageError(f"--out {folder}: is not empty; a run wants a folder of its own")

@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
 import typer
 from typer.exceptions import TyperException
@@ -20,6 +20,10 @@ from chaos import inspection
 from chaos.capabilities import nearest
 from chaos.domain.scenario import MAX_SEED, Arm
 from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from chaos.domain.verdict import Results
+    from chaos.reports.screen import Screen
 
 cli = typer.Typer(
     name="mlchaos",
@@ -152,10 +156,21 @@ def run(
     jobs: Jobs = None,
     rerun_void: RerunVoid = 0,
     no_cache: NoCache = False,
+    into: Annotated[str | None, typer.Option("--into", help="Run it in a standing stack, by name.")] = None,
+    pause_before: Annotated[
+        str | None, typer.Option("--pause-before", help="Wait for Enter, with --into: inject,undo.")
+    ] = None,
+    blind: Annotated[bool, typer.Option("--blind", help="Keep the faults' names off the screen.")] = False,
 ) -> None:
     """Run scenarios against a target and give the verdict."""
     asked = wanted(scenarios, target, seed, seeds, arms, hole, set_, day_seconds, out, allow, keep)
-    _run(replace(asked, junit=junit, **_campaign(jobs, rerun_void, no_cache)), json_)
+    asked = replace(asked, junit=junit, blind=blind, **_campaign(jobs, rerun_void, no_cache))
+    if into is not None:
+        _visit(asked, into, pause_before, json_)
+    elif pause_before is not None:
+        raise UsageError("--pause-before waits in a standing stack; name one with --into")
+    else:
+        _run(asked, json_)
 
 
 @cli.command()
@@ -225,8 +240,31 @@ def _run(asked: application.Wanted, as_json: bool) -> NoReturn:
     files, catalogue = application.make_files(), application.make_catalogue()
     planned = application.plan_run(asked, files, catalogue)
     application.check_can_start(asked, planned)
-    screen = Screen(quiet=as_json, fault_names=True)
-    results, folder = execute(asked, planned, catalogue, screen)
+    screen = Screen(quiet=as_json, fault_names=not asked.blind)
+    _tell(asked, as_json, screen, *execute(asked, planned, catalogue, screen))
+
+
+def _visit(asked: application.Wanted, into: str, pause_before: str | None, as_json: bool) -> NoReturn:
+    from chaos.reports.screen import Screen
+    from chaos.standing.visit import Facilitator, pauses_of, plan_visit, visit
+
+    pauses = pauses_of(pause_before)
+    if asked.target != "reference-local":
+        raise UsageError("--target has no meaning with --into: the stack has its own")
+    planned, state = plan_visit(asked, into, application.make_files(), application.make_catalogue())
+    application.check_can_start(asked, planned)
+    if not planned.trials:
+        lacking = planned.not_run[0]
+        raise UsageError(f"{lacking.scenario}: {into} lacks {', '.join(lacking.needs)}")
+    screen = Screen(quiet=as_json, fault_names=not asked.blind)
+    screen.note(f"{into}: from day {planned.trials[0].arms[0].start_day:g} on")
+    facilitator = Facilitator(screen.note, sys.stdin)
+    _tell(asked, as_json, screen, *visit(planned, state, asked.out, pauses, screen, facilitator))
+
+
+def _tell(
+    asked: application.Wanted, as_json: bool, screen: Screen, results: Results, folder: Path
+) -> NoReturn:
     if asked.junit is not None:
         from chaos.reports.junit import write_junit
 
@@ -340,36 +378,95 @@ def recover(
         sys.stdout.write("nothing to recover\n")
 
 
+Name = Annotated[str, typer.Option("--name", help="The name it stands under.")]
+Into = Annotated[str, typer.Option("--into", help="A standing stack, by name.")]
+
+
 @stack.command(name="up")
 def stack_up(
     target: Target = "reference-local",
-    seed: Annotated[int, typer.Option("--seed")] = 1,
+    name: Name = "k9s",
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED)] = 1,
     world: Annotated[str, typer.Option("--world")] = "default",
-    days: Annotated[float, typer.Option("--days", help="Stop after so many simulated days.")] = 60.0,
-    day_seconds: Annotated[float, typer.Option("--day-seconds")] = 1.0,
-    out: Annotated[Path, typer.Option("--out")] = Path("runs/stack"),
+    days: Annotated[float, typer.Option("--days", min=1, max=90, help="Ends after so many days.")] = 90.0,
+    day_seconds: Annotated[float, typer.Option("--day-seconds", help="Seconds in a simulated day.")] = 30.0,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it stands.")] = False,
 ) -> None:
-    """Bring the stack up, say where everything is, and keep it until Ctrl-C or `stack down`."""
-    from chaos import standing
+    """Bring a stack up, say where everything is, and keep it until Ctrl-C or `stack down`."""
+    from chaos.standing import up
 
-    standing.up(application.make_files().target(target)[0], seed, world, days, day_seconds, out, sys.stdout)
+    if not 0 < day_seconds < math.inf:
+        raise UsageError("--day-seconds must be above 0")
+    asked = up.Asked(name, application.make_files().target(target)[0], seed, world, days, day_seconds)
+    if not detach:
+        up.up(asked, _say)
+        return
+    up.check(asked)
+    arguments = ["stack", "up", "--target", target, "--name", name, "--seed", str(seed), "--world", world]
+    up.detach([*arguments, "--days", str(days), "--day-seconds", str(day_seconds)], name, _say)
 
 
 @stack.command(name="status")
-def stack_status(out: Annotated[Path, typer.Option("--out")] = Path("runs/stack")) -> None:
-    """Which components answer, and where."""
-    from chaos import standing
+def stack_status(
+    name: Annotated[str | None, typer.Option("--name", help="One of them, in detail.")] = None,
+) -> None:
+    """Which stacks stand; of one, which components answer, what is injected, and who has it."""
+    from chaos.standing import up
 
-    for line in standing.status(out):
-        sys.stdout.write(line + "\n")
+    for line in up.status(name):
+        _say(line)
 
 
 @stack.command(name="down")
-def stack_down(out: Annotated[Path, typer.Option("--out")] = Path("runs/stack")) -> None:
-    """Take a standing stack down."""
-    from chaos import standing
+def stack_down(name: Name = "k9s") -> None:
+    """Undo what is injected, and take a standing stack down."""
+    from chaos.standing import up
 
-    sys.stdout.write(standing.down(out) + "\n")
+    _say(up.down(name))
+
+
+@cli.command()
+def inject(
+    fault: Annotated[str, typer.Argument(help="A fault of the catalogue.")],
+    parameters: Annotated[list[str] | None, typer.Argument(help="Its parameters: link=events …")] = None,
+    into: Into = "k9s",
+    lasts: Annotated[str | None, typer.Option("--for", help="Undo it after so long: 2d, 6h.")] = None,
+) -> None:
+    """Inject a fault into a standing stack by hand."""
+    from chaos.standing import by_hand, place
+
+    spec = application.make_files().target(place.find(into).target)[0]
+    wanted = by_hand.parameters_of(parameters or [])
+    _say(by_hand.inject(into, fault, wanted, lasts, spec, application.make_catalogue()))
+
+
+@cli.command()
+def undo(
+    id: Annotated[str, typer.Argument(help="What `inject` called it; the newest if left out.")] = "",
+    into: Into = "k9s",
+) -> None:
+    """Undo what was injected into a standing stack by hand."""
+    from chaos.standing import by_hand
+
+    _say(by_hand.undo(into, id))
+
+
+@cli.command()
+def watch(
+    into: Into = "k9s",
+    blind: Annotated[bool, typer.Option("--blind", help="Keep the faults' names off the screen.")] = False,
+) -> None:
+    """Show what happens in a standing stack, until it ends or Ctrl-C."""
+    from chaos.reports.screen import Screen
+    from chaos.standing import by_hand
+
+    screen = Screen(quiet=False, fault_names=not blind)
+    by_hand.watch(into, lambda event: screen.event(event, into))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> NoReturn:

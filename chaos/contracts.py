@@ -158,6 +158,21 @@ class Target(Usable, Readable, Protocol):
         ...
 
 
+@runtime_checkable
+class Addressed(Protocol):
+    """A target whose components can be reached from outside, as those that stand by themselves are."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """`host:port` of each component that has one."""
+        ...
+
+    @property
+    def logs(self) -> Path | None:
+        """The folder of the components' logs, where they are files."""
+        ...
+
+
 class Driver(Protocol):
     """Brings targets up, one arm at a time."""
 

@@ -41,7 +41,7 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
     stop = StopSignal()
     campaign = Campaign(wanted, planned, catalogue, watcher, clock, info, folder, stop, record)
     with ExitStack() as stack:
-        stack.enter_context(_signals(stop, watcher))
+        stack.enter_context(on_signals(stop, watcher))
         guardian = Guardian(folder)
         stack.callback(guardian.close)
         stack.callback(record.close)
@@ -95,7 +95,7 @@ def _run_one(plan: TrialPlan, context: RunContext, campaign: Campaign) -> TrialR
 
 
 @contextmanager
-def _signals(stop: StopSignal, watcher: Watcher) -> Iterator[None]:
+def on_signals(stop: StopSignal, watcher: Watcher) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) stops, undoes and takes down; the second does so at once."""
 
     def ask(_number: int, _frame: object) -> None:

@@ -60,6 +60,7 @@ class ArmPlan(Strict):
         default=[], description="faults of the scenario whose effect is probed though this arm has none"
     )
     probe_every_days: float = 0.25
+    start_day: float = Field(default=0.0, description="above 0 where the stack stood before: its day then")
 
     def fingerprint(self) -> str:
         """A hash of the plan, the same in every process."""
@@ -75,3 +76,4 @@ class TrialPlan(Strict):
     expect: Expect
     arms: list[ArmPlan]
     not_armed: list[str] = []
+    into: str = Field(default="", description="the standing stack it is run against; its own where empty")

@@ -122,6 +122,19 @@ class ArmResult(Strict):
     interrupted: bool = False
 
 
+class ServiceLevel(Strict):
+    """What users got in a stretch of a run: shares of the views; None where there were none."""
+
+    when: str = Field(description="before, during or after the faults")
+    from_day: float
+    to_day: float
+    views: int
+    good_share: float | None = Field(description="neither failed nor slow")
+    error_share: float | None
+    slow_share: float | None
+    fallback_share: float | None
+
+
 class TrialResult(Strict):
     """One scenario with one seed."""
 
@@ -141,6 +154,9 @@ class TrialResult(Strict):
     arms: list[ArmResult]
     not_armed: list[str] = []
     pass_share: float = 1.0
+    into: str = Field(default="", description="the standing stack it was run against; its own where empty")
+    service_levels: list[ServiceLevel] = []
+    not_measured: list[str] = Field(default=[], description="expectations that this run could not judge")
 
 
 class NotRun(Strict):

@@ -23,6 +23,7 @@ class Screen:
 
     def __init__(self, *, quiet: bool, fault_names: bool = True, file: TextIO | None = None) -> None:
         self._quiet = quiet
+        self._names = fault_names
         self._console = Console(file=file, highlight=False)
         if not self._console.is_terminal:
             self._console = Console(file=file, highlight=False, width=WIDTH, no_color=True)
@@ -33,11 +34,15 @@ class Screen:
         """An event of an arm, as it is journalled."""
         if self._quiet:
             return
-        trial = f"{plan.scenario.scenario}, seed {plan.seed}"
+        trial = f"{plan.scenario.scenario if self._names else 'a scenario'}, seed {plan.seed}"
         if trial != self._trial:
             self._trial = trial
             self._console.print(f"{trial}: {', '.join(one.arm.value for one in plan.arms)}", soft_wrap=True)
         self._timeline.show(event, arm, trial)
+
+    def event(self, event: Event, who: str) -> None:
+        """An event of a stack that stands."""
+        self._timeline.show(event, who)
 
     def progress(self, done: Sequence[TrialResult], total: int, seconds_left: float) -> None:
         """A trial has ended: how many passed so far, and how long the rest may take."""

@@ -18,6 +18,7 @@ from chaos.domain.verdict import (
     LayerResult,
     Reason,
     Results,
+    ServiceLevel,
     TrialResult,
     Verdict,
     combine,
@@ -68,7 +69,8 @@ def _title(verdict: Verdict, says: str) -> Text:
 
 def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: int) -> Iterator[Text]:
     pace = f"{results.day_seconds:g} s"
-    says = f"{trial.scenario} · seed {trial.seed} · {results.target} · {trial.days:g} days of {pace}"
+    into = f" · into {trial.into}" if trial.into else ""
+    says = f"{trial.scenario} · seed {trial.seed} · {results.target}{into} · {trial.days:g} days of {pace}"
     yield _title(trial.verdict, says)
     if any(arm.interrupted for arm in trial.arms):
         yield Text("interrupted: what follows is what the journals hold", style="yellow")
@@ -82,6 +84,9 @@ def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: i
     yield Text("")
     yield from _layers(trial.layers, dull=room < 1)
     yield Text("")
+    yield from _service_levels(trial.service_levels)
+    for says in trial.not_measured:
+        yield from (Text(line, style="dim") for line in textwrap.wrap(says, width))
     yield from _harm(trial, (9, 6, 5, 4, 2)[room])
     yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room])
     yield from _paths(folder, trial)
@@ -119,7 +124,8 @@ def _reason(verdict: Verdict, about: str, says: str) -> Text:
 
 def detection_measured(trial: TrialResult) -> bool:
     """Whether it is known who saw the faults, or that nobody did."""
-    return trial.harm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
+    measured = trial.harm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
+    return measured or bool(trial.into)
 
 
 def _fault(trial: TrialResult, fault: FaultResult) -> Iterator[Text]:
@@ -219,6 +225,20 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         yield Text(names, style="dim")
     if unknown:
         yield Text(f"not measured: {', '.join(unknown)}", style="dim")
+
+
+def _service_levels(levels: Sequence[ServiceLevel]) -> Iterator[Text]:
+    if not levels:
+        return
+    head = f"{'views':<8}{'days':>16}{'n':>9}{'good':>9}{'errors':>9}{'slow':>9}{'fallback':>10}"
+    yield Text(head, style="dim")
+    for level in levels:
+        days = f"{level.from_day:.2f} to {level.to_day:.2f}"
+        shares = (level.good_share, level.error_share, level.slow_share, level.fallback_share)
+        told = ["-" if share is None else f"{share:.1%}" for share in shares]
+        yield Text(
+            f"{level.when:<8}{days:>16}{level.views:>9,}{told[0]:>9}{told[1]:>9}{told[2]:>9}{told[3]:>10}"
+        )
 
 
 def amount(value: float | None, kind: Harm) -> str:

@@ -22,13 +22,12 @@ from chaos.domain.event import (
     Waiting,
 )
 from chaos.domain.layer import Mode, SignalKind
-from chaos.domain.scenario import Arm
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STYLE = {"fault": "bold red", "well": "green", "layer": "yellow", "alert": "magenta", "": "", "dim": "dim"}
-STARTS = ("provision", "teardown", "void", "aborted", "interrupted")
+STARTS = ("provision", "teardown", "void", "aborted", "interrupted", "paused")
 DAILY_DAYS = 1.6
 WORDS = {
     SignalKind.FIRED: "fired",
@@ -50,15 +49,15 @@ class Timeline:
         self._said: dict[tuple[str, str, str], str] = {}
         self._flips: dict[tuple[str, str], float] = {}
 
-    def show(self, event: Event, arm: Arm, trial: str = "") -> None:
+    def show(self, event: Event, arm: str, trial: str = "") -> None:
         """Print a line about an event, if there is something to say about it."""
-        line = self._line(event, f"{trial}/{arm.value}")
+        line = self._line(event, f"{trial}/{arm}")
         if line is None:
             return
         kind, who, says = line
         from rich.text import Text
 
-        head = f"{'day':>4} {event.day:6.2f}  {arm.value:<10}  "
+        head = f"{'day':>4} {event.day:6.2f}  {arm:<10}  "
         text = Text(head, style="dim")
         text.append(f"{who:<12} ", style=STYLE[kind])
         text.append(says, style="" if kind != "dim" else "dim")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,31 +16,27 @@ import msgspec
 from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
 from chaos.contracts import Driver, EffectCheck, Probe
-from chaos.domain.change import Change
-from chaos.domain.event import (
-    SCHEMA,
-    Applied,
-    Effect,
-    Event,
-    Header,
-    Lag,
-    Phase,
-    Planned,
-    Prepared,
-    Reading,
-    Refused,
-    Undone,
-)
+from chaos.domain.event import SCHEMA, Effect, Event, Header, Lag, Phase, Reading
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, ChangeRefused, Interrupted
+from chaos.errors import ArmFailed, Interrupted
 from chaos.journal import JournalWriter
+from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
 from chaos.runner.undo import UndoLedger
 
 TICK_DAYS = 0.05
 EFFECT_EVERY_DAYS = 0.1
 QUIET_STEADY_DAY = 2.0
+
+
+Go = Callable[[], bool]
+Pause = Callable[[str, str], Go | None]
+
+
+def no_pause(_before: str, _about: str) -> Go | None:
+    """Nobody wants to be waited for."""
+    return None
 
 
 @dataclass
@@ -50,7 +48,11 @@ class StopSignal:
 
 @dataclass(frozen=True)
 class ArmContext:
-    """What an arm is run with."""
+    """What an arm is run with.
+
+    `pause` is asked before an injection and an undo, with `inject` or `undo` and the fault's key: it returns
+    what says whether to go on, or None where nobody is to be waited for.
+    """
 
     run: str
     mlchaos: str
@@ -63,6 +65,7 @@ class ArmContext:
     stop: StopSignal
     show: Callable[[Event], None]
     versions: dict[str, str] = field(default_factory=dict)
+    pause: Pause = no_pause
 
 
 class ArmEnded(Exception):
@@ -101,8 +104,8 @@ class ArmRun:
         self._lag = LagMeter()
         self._moments: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
-        self._ids = itertools.count(1)
-        self._day = 0.0
+        self._day = plan.start_day
+        self._waited_days = 0.0
         self._lagging = False
 
     def run(self) -> None:
@@ -114,12 +117,14 @@ class ArmRun:
         context = self._context
         with ExitStack() as stack:
             self._journal = stack.enter_context(JournalWriter(context.journal, self._header()))
-            self._ledger = stack.enter_context(UndoLedger(context.folder / "undo.jsonl"))
+            ledger = stack.enter_context(UndoLedger(context.folder / "undo.jsonl"))
             try:
-                self._phase("provision")
+                if not self._plan.start_day:
+                    self._phase("provision")
                 self._target = context.driver.start(self._plan, context.spec, context.folder, self._write)
                 stack.callback(self._tear_down)
-                stack.callback(self._undo_rest)
+                self._injector = Injector(self._target, ledger, self._write, self._journal.sync)
+                stack.callback(self._injector.undo_rest)
                 self._live()
             except ArmEnded as ended:
                 self._phase(ended.phase, ended.says)
@@ -137,20 +142,22 @@ class ArmRun:
         self._abort = [
             (bound, self._context.catalogue.probes.make(bound.probe, bound.with_)) for bound in plan.abort_if
         ]
-        self._every(TICK_DAYS, TICK_DAYS, plan.days, self._check_abort)
-        self._every(plan.probe_every_days, plan.probe_every_days, plan.days, self._read_steady)
+        start, probe_every = plan.start_day, plan.probe_every_days
+        self._every(start + TICK_DAYS, TICK_DAYS, plan.days, self._check_abort)
+        self._every(start + probe_every, probe_every, plan.days, self._read_steady)
         for hole in plan.holes:
             self._plan_hole(hole)
         for fault in plan.faults or plan.effect_watch:
             self._plan_fault(fault, injected=bool(plan.faults))
         if not plan.faults:
-            first = min((fault.inject_day for fault in plan.effect_watch), default=QUIET_STEADY_DAY)
+            quiet = start + QUIET_STEADY_DAY
+            first = min((fault.inject_day for fault in plan.effect_watch), default=quiet)
             self._at(first, self._require_steady_state)
         while self._moments:
             due, _, act = heapq.heappop(self._moments)
-            self._pass_until(due)
+            self._pass_until(due + self._waited_days)
             act()
-        self._pass_until(plan.days)
+        self._pass_until(plan.days + self._waited_days)
         self._phase("drain")
         self._target.drain()
         self._write(Lag(day=self._day, component="harness", lag_days=self._lag.largest, over_days=0.0))
@@ -162,6 +169,18 @@ class ArmRun:
             raise Interrupted("stopped by the user")
         self._day = self._target.day()
         self._note_lag(day)
+
+    def _wait_for_go(self, before: str, about: str) -> None:
+        """While somebody wants to be waited for, time passes and everything planned is put off."""
+        go = self._context.pause(before, about)
+        if go is None:
+            return
+        stop, asked_day = self._context.stop, self._target.day()
+        self._phase("paused", f"somebody is waited for before the {before}")
+        self._target.advance(math.inf, lambda: stop.asked or go())
+        if stop.asked:
+            raise Interrupted("stopped by the user")
+        self._waited_days += self._target.day() - asked_day
 
     def _note_lag(self, due: float) -> None:
         spell = self._lag.tick(due, self._day)
@@ -217,24 +236,25 @@ class ArmRun:
         check = fault.effect(self._context.spec)
         if check is not None:
             probe = self._context.catalogue.probes.make(check.probe, check.parameters)
-            self._every(
-                planned.inject_day + EFFECT_EVERY_DAYS,
-                EFFECT_EVERY_DAYS,
-                planned.undo_day,
-                lambda: self._read_effect(planned.key, check, probe),
-            )
+            first = planned.inject_day + EFFECT_EVERY_DAYS
+            if self._plan.start_day:  # nothing to compare with but the time before
+                first = max(self._plan.start_day, planned.inject_day - 3 * EFFECT_EVERY_DAYS)
+            read = partial(self._read_effect, planned.key, check, probe)
+            self._every(first, EFFECT_EVERY_DAYS, planned.undo_day, read)
         if not injected:
             return
 
         def inject() -> None:
+            self._wait_for_go("inject", planned.key)
             self._require_steady_state()
             self._phase("inject", planned.key)
-            self._make(planned.key, list(fault.changes(self._target)))
+            self._injector.make(planned.key, list(fault.changes(self._target)))
             self._phase("observe", planned.key)
 
         def undo() -> None:
+            self._wait_for_go("undo", planned.key)
             self._phase("undo", planned.key)
-            self._undo(planned.key)
+            self._injector.undo(planned.key)
             self._phase("steady_after", planned.key)
 
         self._at(planned.inject_day, inject)
@@ -244,38 +264,11 @@ class ArmRun:
         key = f"hole_{hole.layer}_{hole.key}_{next(self._order)}"
 
         def open_hole() -> None:
-            self._make(key, [self._target.use(Layers).set(hole.layer, hole.key, hole.value)])
+            self._injector.make(key, [self._target.use(Layers).set(hole.layer, hole.key, hole.value)])
 
-        self._at(max(hole.from_day, 0.01), open_hole)
+        self._at(max(hole.from_day, self._plan.start_day + 0.01), open_hole)
         if hole.until_day is not None:
-            self._at(hole.until_day, lambda: self._undo(key))
-
-    def _make(self, about: str, changes: Sequence[Change]) -> None:
-        """Each change: planned, its undo on disk, then applied."""
-        for change in changes:
-            id = f"{about}-{next(self._ids)}"
-            self._write(Planned(day=self._target.day(), id=id, about=about, change=change))
-            undo = self._target.prepare(change)
-            if undo is not None:
-                self._ledger.record(id, undo)
-            self._write(Prepared(day=self._target.day(), id=id, undo=undo))
-            self._journal.sync()
-            try:
-                self._target.apply(change)
-            except ChangeRefused as refused:
-                self._write(Refused(day=self._target.day(), id=id, by=refused.by, says=refused.says))
-                continue
-            self._write(Applied(day=self._target.day(), id=id))
-
-    def _undo(self, about: str) -> None:
-        for id, outcome, says in self._ledger.play(
-            self._target.revert, lambda id: id.rpartition("-")[0] == about
-        ):
-            self._write(Undone(day=self._target.day(), id=id, outcome=outcome, says=says))
-
-    def _undo_rest(self) -> None:
-        for id, outcome, says in self._ledger.play(self._target.revert):
-            self._write(Undone(day=self._target.day(), id=id, outcome=outcome, says=says))
+            self._at(hole.until_day, lambda: self._injector.undo(key))
 
     def _read_effect(self, fault: str, check: EffectCheck, probe: Probe) -> None:
         value = probe.read(self._target)
@@ -286,7 +279,8 @@ class ArmRun:
 
     def _tear_down(self) -> None:
         try:
-            self._phase("teardown")
+            if not self._plan.start_day:
+                self._phase("teardown")
         finally:
             self._target.close()
         self._phase("done")

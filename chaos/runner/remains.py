@@ -27,11 +27,15 @@ class _Process(msgspec.Struct, frozen=True, tag_field="what", tag="process"):
     started: float
 
 
+class _Also(msgspec.Struct, frozen=True, tag_field="what", tag="also"):
+    folder: str
+
+
 class _Closed(msgspec.Struct, frozen=True, tag_field="what", tag="closed"):
     pass
 
 
-_decoder = msgspec.json.Decoder(_Process | _Closed)
+_decoder = msgspec.json.Decoder(_Process | _Also | _Closed)
 _phases = msgspec.json.Decoder(Phase)
 
 
@@ -46,11 +50,15 @@ class ProcessRecord:
         with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
             self._append(_Process(name, pid, psutil.Process(pid).create_time()))
 
+    def also(self, folder: Path) -> None:
+        """Undos and journals lie in this folder, too."""
+        self._append(_Also(str(folder)))
+
     def close(self) -> None:
         """Say that nothing is left."""
         self._append(_Closed())
 
-    def _append(self, entry: _Process | _Closed) -> None:
+    def _append(self, entry: _Process | _Also | _Closed) -> None:
         with self._path.open("ab") as file:
             file.write(msgspec.json.encode(entry) + b"\n")
             file.flush()
@@ -93,17 +101,24 @@ def recover(run_folder: Path) -> Recovered:
     for entry in _entries(run_folder / RECORD):
         if isinstance(entry, _Process) and entry.name != "runner" and _kill(entry):
             done.ended.append(f"{entry.name} ({entry.pid})")
-    for ledger in sorted(run_folder.rglob("undo.jsonl")):
-        for undo in open_undos(ledger):
-            done.undone.append(undo.id)
-        _settle(ledger)
-    for journal in sorted(run_folder.rglob("journal-*.jsonl")):
-        if _mark_interrupted(journal):
-            done.interrupted.append(journal.name)
+    for folder in _folders(run_folder):
+        for ledger in sorted(folder.rglob("undo.jsonl")):
+            for undo in open_undos(ledger):
+                done.undone.append(undo.id)
+            _settle(ledger)
+        for journal in sorted(folder.rglob("journal-*.jsonl")):
+            if _mark_interrupted(journal):
+                done.interrupted.append(journal.name)
     for name in TEMPORARY:
         shutil.rmtree(run_folder / name, ignore_errors=True)
     ProcessRecord(run_folder).close()
     return done
+
+
+def _folders(run_folder: Path) -> list[Path]:
+    """The run's folder, and those of runs that had borrowed its stack."""
+    also = [Path(entry.folder) for entry in _entries(run_folder / RECORD) if isinstance(entry, _Also)]
+    return [run_folder, *(folder for folder in dict.fromkeys(also) if folder.is_dir())]
 
 
 def _settle(path: Path) -> None:
@@ -148,7 +163,7 @@ def _kill(entry: _Process) -> bool:
     return True
 
 
-def _entries(path: Path) -> Iterator[_Process | _Closed]:
+def _entries(path: Path) -> Iterator[_Process | _Also | _Closed]:
     if not path.exists():
         return
     for line in path.read_bytes().splitlines():

@@ -26,6 +26,7 @@ from chaos.scoring.grounds import arm_reasons, grounds, judged_on
 from chaos.scoring.harm import blocks, worst_segments
 from chaos.scoring.lag import worst_lag, worst_wait
 from chaos.scoring.layers import layer_results
+from chaos.scoring.standing import score_standing
 
 
 def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult:
@@ -33,6 +34,8 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
 
     Arms that are missing were not measured. Raises InvalidInput where a journal's plan cannot be read.
     """
+    if plan.into:
+        return score_standing(plan, journals.get(Arm.DEFENDED))
     facts = gather(plan, journals)
     scenario = plan.scenario
     ratio = facts.contained.ratio if facts.contained is not None else None

@@ -149,6 +149,16 @@ class LocalTarget:
         """The target's description."""
         return self._spec
 
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where each component is, past the proxies."""
+        return dict(self._wiring.addresses)
+
+    @property
+    def logs(self) -> Path:
+        """Where the components write their logs."""
+        return self._wiring.root / "logs"
+
     def use(self, capability: type[C]) -> C:
         """A capability's verbs."""
         return Described(self._spec).use(capability)

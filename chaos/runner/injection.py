@@ -1,0 +1,62 @@
+"""Makes changes with their undo on disk first, and takes them back; every step of it is journalled."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from chaos.contracts import Target
+from chaos.domain.change import Change
+from chaos.domain.event import Applied, Event, Planned, Prepared, Refused, Undone
+from chaos.errors import ChangeRefused
+from chaos.runner.undo import UndoLedger
+
+
+@dataclass
+class Injector:
+    """What stands between a fault's changes and a target. `sync` waits until the journal is on the disk."""
+
+    target: Target
+    ledger: UndoLedger
+    write: Callable[[Event], None]
+    sync: Callable[[], None]
+    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def make(self, about: str, changes: Sequence[Change]) -> list[Refused]:
+        """Each change: planned, its undo on disk, then applied; those that the target refused.
+
+        Raises ArmFailed where one cannot be made, and then the undos of those before it are on the disk.
+        """
+        refusals = []
+        for change in changes:
+            id = f"{about}-{next(self._ids)}"
+            self.write(Planned(day=self.target.day(), id=id, about=about, change=change))
+            undo = self.target.prepare(change)
+            if undo is not None:
+                self.ledger.record(id, undo)
+            self.write(Prepared(day=self.target.day(), id=id, undo=undo))
+            self.sync()
+            try:
+                self.target.apply(change)
+            except ChangeRefused as refused:
+                refusals.append(Refused(day=self.target.day(), id=id, by=refused.by, says=refused.says))
+                self.write(refusals[-1])
+                continue
+            self.write(Applied(day=self.target.day(), id=id))
+        return refusals
+
+    def undo(self, about: str) -> list[Undone]:
+        """Play the undos of one fault or hole, last in, first out."""
+        return self._play(lambda id: id.rpartition("-")[0] == about)
+
+    def undo_rest(self) -> list[Undone]:
+        """Play every undo that is left."""
+        return self._play(lambda _id: True)
+
+    def _play(self, wanted: Callable[[str], bool]) -> list[Undone]:
+        played = []
+        for id, outcome, says in self.ledger.play(self.target.revert, wanted):
+            played.append(Undone(day=self.target.day(), id=id, outcome=outcome, says=says))
+            self.write(played[-1])
+        return played

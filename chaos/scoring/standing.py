@@ -1,0 +1,330 @@
+"""Scores a run against a standing stack: one arm, compared with nothing but the time before the fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from chaos.domain.event import Effect, Views
+from chaos.domain.plan import TrialPlan
+from chaos.domain.scenario import Arm, Kind
+from chaos.domain.verdict import (
+    AlertResult,
+    ArmResult,
+    Detection,
+    FaultResult,
+    LayerResult,
+    Reason,
+    ServiceLevel,
+    TrialResult,
+    Verdict,
+    combine,
+)
+from chaos.journal import Journal
+from chaos.scoring.arms import ArmView, FaultSpan, view_of
+from chaos.scoring.detection import TAIL_DAYS, first_of
+from chaos.scoring.effect import readings_of, seen_in
+from chaos.scoring.episodes import Firing, alerts_of
+from chaos.scoring.expectations import failed, passed, void
+from chaos.scoring.lag import busy, worst_lag
+from chaos.scoring.recovery import recovery_of
+from chaos.scoring.steady import Held, steady_after, steady_before
+
+ONE_ARM = "not measured on a stack that stands: there is no arm without the layers, or the fault, to compare"
+
+
+def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
+    """Judge a trial that was run into a standing stack; None where not even its header was written.
+
+    Containment and budgets need arms to compare, so they are named as not measured; the verdict rests on the
+    steady state, on who saw the fault, on recovery and on false alarms before it.
+    """
+    view = None if journal is None else view_of(journal)
+    if view is None:
+        reasons = [void("arm", "the run did not begin")]
+    else:
+        grounds = list(_grounds(plan, view))
+        reasons = [*grounds, *(_judged(grounds, reason) for reason in _expectations(plan, view))]
+    scenario = plan.scenario
+    return TrialResult(
+        scenario=scenario.scenario,
+        kind=scenario.kind,
+        teaches=scenario.teaches,
+        source=scenario.source,
+        seed=plan.seed,
+        days=scenario.days,
+        verdict=combine(reason.verdict for reason in reasons),
+        reasons=reasons,
+        faults=[_fault(plan, view, span) for span in view.spans] if view is not None else [],
+        layers=_layers(plan, view) if view is not None else [],
+        alerts=_alerts(view) if view is not None else [],
+        harm={},
+        worst_segment={},
+        arms=[_arm(view)] if view is not None else [],
+        not_armed=plan.not_armed,
+        pass_share=scenario.pass_share,
+        into=plan.into,
+        service_levels=list(service_levels(view)) if view is not None else [],
+        not_measured=list(_not_measured(plan)),
+    )
+
+
+# --- grounds ---------------------------------------------------------------------------------------------
+
+
+def _grounds(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
+    if view.trouble:
+        yield void("arm", f"the run {view.trouble}")
+    if late := busy({Arm.DEFENDED: view}):
+        yield void("lag", late)
+    before = steady_before(view)
+    yield (
+        passed("steady state before", f"held on day {before.since_day:.2f}")
+        if before.ok and before.since_day is not None
+        else void("steady state before", before.says)
+    )
+    if plan.scenario.kind is Kind.QUIET:
+        return
+    for span in view.spans:
+        if span.undo_failed:
+            yield void("undo", f"the undo of {span.key} failed: {span.undo_failed}")
+        yield _effect(view, span)
+
+
+def _effect(view: ArmView, span: FaultSpan) -> Reason:
+    about = _about(view, "effect", span)
+    if span.injected_day is None:
+        return void(about, f"{span.key} was not injected")
+    if span.refused:
+        return passed(about, f"{span.refused[0].by} refused {span.key}: {span.refused[0].says}")
+    if any(one.seen for one in _earlier(view, span)):
+        return void(about, f"the effect probe of {span.key} saw the same before the injection")
+    day = _effective(view, span)
+    if day is None:
+        return void(about, f"{span.key} was not seen to have an effect, and no other arm tells why")
+    return passed(about, f"{span.key} took effect on day {day:.2f}, {day - span.start:.2f} d after injection")
+
+
+def _earlier(view: ArmView, span: FaultSpan) -> list[Effect]:
+    return [one for one in view.journal.of(Effect) if one.fault == span.key and one.day < span.start - 1e-6]
+
+
+def _effective(view: ArmView, span: FaultSpan) -> float | None:
+    return next((one.day for one in readings_of(view, span) if one.seen), None)
+
+
+def _judged(grounds: Sequence[Reason], reason: Reason) -> Reason:
+    lacking = [ground.about for ground in grounds if ground.verdict is Verdict.VOID]
+    if not lacking or reason.verdict is Verdict.VOID:
+        return reason
+    return void(reason.about, f"not judged ({', '.join(lacking)}); measured: {reason.says}")
+
+
+# --- expectations ----------------------------------------------------------------------------------------
+
+
+def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
+    expect = plan.expect
+    for span in view.spans:
+        if expect.detected is not None:
+            yield _detected(plan, view, span, expect.detected.by, expect.detected.within)
+        if expect.recovered is not None:
+            yield _recovered(view, span, expect.recovered.within)
+    after = _after(view)
+    about = "steady state after"
+    if after.ok is None:
+        yield void(about, after.says)
+    else:
+        yield passed(about, f"the run ends steady, {after.says}") if after.ok else failed(about, after.says)
+    if expect.false_alarms is not None or plan.scenario.kind is Kind.QUIET:
+        yield _false_alarms(view, expect.false_alarms or 0)
+
+
+def _detected(plan: TrialPlan, view: ArmView, span: FaultSpan, by: Sequence[str], within: float) -> Reason:
+    about = _about(view, "detected", span)
+    if view.trouble:
+        return void(about, f"who saw it was not measured: the run {view.trouble}")
+    firings = attributed(view, span)
+    found = first_of([one for one in firings if one.layer in by], span, _since(view, span), by)
+    if found is not None:
+        says = f"{found.layer} saw it on day {found.day:.2f}, {found.delay_days:.2f} d after its effect"
+        says += f" (allowed {within:g} d)"
+        return passed(about, says) if found.delay_days <= within + 1e-9 else failed(about, says)
+    off = [name for name in by if name in plan.not_armed]
+    says = f"not seen by {' or '.join(by)}"
+    says += f"; not armed: {', '.join(off)}" if off else ""
+    first = firings[0] if firings else None
+    says += (
+        f"; instead {first.layer} saw it on day {first.day:.2f}" if first else "; nobody else saw it either"
+    )
+    return failed(about, says)
+
+
+def attributed(view: ArmView, span: FaultSpan) -> list[Firing]:
+    """What fired from the injection until a day after the undo, of layers that were silent before it."""
+    noisy = {one.layer for one in view.firings if view.plan.start_day <= one.day < span.start}
+    found = [
+        one
+        for one in view.firings
+        if span.start <= one.day <= span.end + TAIL_DAYS and one.layer not in noisy
+    ]
+    found += [
+        Firing(refused.by, refused.day, refused.day, refused.says)
+        for refused in span.refused
+        if refused.by in view.plan.layers
+    ]
+    return sorted(found, key=lambda one: (one.day, one.layer))
+
+
+def _since(view: ArmView, span: FaultSpan) -> float | None:
+    return span.start if span.refused else _effective(view, span)
+
+
+def _recovered(view: ArmView, span: FaultSpan, within: float) -> Reason:
+    about = _about(view, "recovered", span)
+    held, recovery = recovery_of(view, span)
+    if recovery is None:
+        return void(about, held.says) if held.ok is None else failed(about, held.says)
+    says = f"steady again on day {recovery.day:.2f}, {recovery.delay_days:.2f} d after the undo"
+    says += f" (allowed {within:g} d)"
+    return passed(about, says) if recovery.delay_days <= within + 1e-9 else failed(about, says)
+
+
+def _after(view: ArmView) -> Held:
+    if view.cut_short:
+        return Held(None, f"the run {view.trouble}")
+    return steady_after(view, view.last_undo)
+
+
+def _false_alarms(view: ArmView, limit: int) -> Reason:
+    until = view.first_injection if view.spans else view.plan.days
+    early = [one for one in view.firings if view.plan.start_day <= one.day < until]
+    where = "before the fault" if view.spans else "in the run"
+    says = f"{len(early) or 'no'} false alarm{'' if len(early) == 1 else 's'} {where}"
+    if early:
+        says += f", at most {limit} allowed: " + ", ".join(f"{e.layer} on day {e.day:.2f}" for e in early[:3])
+    return passed("false alarms", says) if len(early) <= limit else failed("false alarms", says)
+
+
+def _not_measured(plan: TrialPlan) -> Iterator[str]:
+    if plan.expect.contained is not None:
+        yield f"containment of {plan.expect.contained.of.value}: {ONE_ARM}"
+    if plan.expect.budgets:
+        yield f"budgets ({', '.join(kind.value for kind in plan.expect.budgets)}): {ONE_ARM}"
+    if plan.expect.missed_by:
+        yield f"missed by {', '.join(plan.expect.missed_by)}: {ONE_ARM}"
+
+
+def _about(view: ArmView, what: str, span: FaultSpan) -> str:
+    return what if len(view.spans) == 1 else f"{what} {span.key}"
+
+
+# --- what is shown ---------------------------------------------------------------------------------------
+
+
+def service_levels(view: ArmView) -> Iterator[ServiceLevel]:
+    """What users got before the first injection, until the last undo, and after it."""
+    plan = view.plan
+    last = max((views.end_day for views in view.journal.of(Views)), default=plan.days)
+    edges = [plan.start_day, view.first_injection, view.last_undo, max(last, view.last_undo)]
+    for when, start, end in zip(("before", "during", "after"), edges, edges[1:], strict=False):
+        if end > start:
+            yield _level(when, start, end, view.journal.of(Views))
+
+
+def _level(when: str, start: float, end: float, told: Sequence[Views]) -> ServiceLevel:
+    rows = [
+        row for views in told if start <= (views.start_day + views.end_day) / 2 < end for row in views.rows
+    ]
+    count = sum(row.n for row in rows)
+
+    def share(part: int) -> float | None:
+        return part / count if count else None
+
+    errors, slow = sum(row.errors for row in rows), sum(row.slow for row in rows)
+    return ServiceLevel(
+        when=when,
+        from_day=start,
+        to_day=end,
+        views=count,
+        good_share=share(count - errors - slow),
+        error_share=share(errors),
+        slow_share=share(slow),
+        fallback_share=share(sum(row.fallback for row in rows)),
+    )
+
+
+def _fault(plan: TrialPlan, view: ArmView, span: FaultSpan) -> FaultResult:
+    expected = plan.expect.detected.by if plan.expect.detected is not None else []
+    since = _since(view, span)
+    first: Detection | None = None
+    if not view.trouble and since is not None:
+        first = first_of(attributed(view, span), span, since, expected)
+    return FaultResult(
+        fault=span.key,
+        injected_day=span.injected_day,
+        effective_day=_effective(view, span),
+        undone_day=span.undone_day,
+        prevented=bool(span.refused) or (span.injected_day is not None and seen_in(view, span) is False),
+        detection=first,
+        containment=None,
+        recovery=recovery_of(view, span)[1],
+    )
+
+
+def _layers(plan: TrialPlan, view: ArmView) -> list[LayerResult]:
+    """What each layer said and did; what it achieved is not measured."""
+    wanted = plan.expect.detected.by if plan.expect.detected is not None else []
+    rows = []
+    for name, layer in view.plan.layers.items():
+        mine = [one for one in view.episodes if one.layer == name and one.start >= view.first_injection]
+        rows.append(
+            LayerResult(
+                layer=name,
+                mode=layer.mode,
+                stages=layer.stages,
+                expected=["detect"] if name in wanted else [],
+                outcome=None,
+                first_fired_day=_first([one.fired_day for one in mine]),
+                first_acted_day=_first([one.acted_day for one in mine]),
+                would_have_acted_day=_first([one.would_have_acted_day for one in mine]),
+                false_alarms=sum(
+                    1
+                    for one in view.firings
+                    if one.layer == name and view.plan.start_day <= one.day < view.first_injection
+                ),
+            )
+        )
+    return rows
+
+
+def _first(days: Sequence[float | None]) -> float | None:
+    return min((day for day in days if day is not None), default=None)
+
+
+def _alerts(view: ArmView) -> list[AlertResult]:
+    return [
+        AlertResult(
+            name=story.first.name,
+            category=story.first.category,
+            severity=story.first.severity,
+            routed_to=story.first.routed_to,
+            arm=view.arm,
+            sent_day=story.first.sent_day,
+            acknowledged_day=story.acknowledged_day,
+        )
+        for story in alerts_of(view.journal)
+        if story.first.sent_day >= view.plan.start_day
+    ]
+
+
+def _arm(view: ArmView) -> ArmResult:
+    path = view.journal.path
+    return ArmResult(
+        arm=view.arm,
+        journal=PurePosixPath(path.parent.name, path.name).as_posix(),
+        steady_before=steady_before(view).ok,
+        steady_after=_after(view).ok,
+        lag_days=worst_lag(view),
+        interrupted=view.journal.interrupted,
+    )

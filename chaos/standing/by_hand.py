@@ -1,0 +1,91 @@
+"""`mlchaos inject`, `undo` and `watch`: what is done to a standing stack by hand, and what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from chaos.capabilities import Described, MeaninglessChange
+from chaos.catalogue import Catalogue, UnknownName
+from chaos.contracts import Refusing
+from chaos.domain.change import Scalar
+from chaos.domain.durations import parse_days
+from chaos.domain.event import Event
+from chaos.domain.target import TargetSpec
+from chaos.errors import ArmFailed, Interrupted, UsageError
+from chaos.runner.overrides import Setting
+from chaos.standing import place
+from chaos.standing.wire import Answer, Ask, Happened, Inject, Line, Undo, Watch
+
+PATIENCE_SECONDS = 60.0
+
+
+def parameters_of(words: Sequence[str]) -> dict[str, Scalar]:
+    """`link=events held_days=5d` as a mapping. Raises UsageError."""
+    found: dict[str, Scalar] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{word!r}: write parameters as key=value")
+        if key in found:
+            raise UsageError(f"{key} is given twice")
+        found[key] = Setting("fault", "", key, value).timed
+    return found
+
+
+def inject(
+    into: str,
+    fault: str,
+    parameters: Mapping[str, Scalar],
+    lasts: str | None,
+    spec: TargetSpec,
+    catalogue: Catalogue,
+) -> str:
+    """Inject a fault into a standing stack. Raises UsageError, before anything is touched, or ArmFailed."""
+    try:
+        for_days = None if lasts is None else parse_days(lasts)
+        made = catalogue.faults.make(fault, parameters)
+        if isinstance(made, Refusing):
+            made.refuse(spec)
+        list(made.changes(Described(spec)))
+    except (UnknownName, MeaninglessChange) as error:
+        hint = f" (did you mean {error.nearest!r}?)" if error.nearest else ""
+        raise UsageError(f"inject {fault}: {error}{hint}") from error
+    except ValueError as error:
+        raise UsageError(f"--for {lasts}: {error}") from error
+    if for_days is not None and for_days <= 0:
+        raise UsageError(f"--for {lasts}: must be above 0")
+    return _said(into, Inject(fault, dict(parameters), for_days))
+
+
+def undo(into: str, id: str) -> str:
+    """Undo what was injected by hand. Raises UsageError, ArmFailed or UndoFailed."""
+    return _said(into, Undo(id))
+
+
+def _said(into: str, ask: Ask) -> str:
+    state = place.find(into)
+    with Line(into, state.port, state.token) as line:
+        line.say(ask)
+        try:
+            word = line.hear(patience_s=PATIENCE_SECONDS)
+        except TimeoutError as error:
+            raise ArmFailed(f"the stack {into!r} does not answer") from error
+    if not isinstance(word, Answer):
+        raise ArmFailed(f"the stack {into!r} gave an unexpected answer")
+    return word.ok_or_raise()
+
+
+def watch(into: str, show: Callable[[Event], None]) -> None:
+    """Show what happens until the stack ends, or Ctrl-C. Raises UsageError where none stands."""
+    state = place.find(into)
+    with Line(into, state.port, state.token) as line:
+        line.say(Watch())
+        try:
+            while True:
+                word = line.hear(patience_s=None)
+                if isinstance(word, Happened):
+                    show(word.event)
+        except ArmFailed:
+            return
+        except KeyboardInterrupt as error:
+            raise Interrupted("no longer watching; the stack stands") from error

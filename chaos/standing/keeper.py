@@ -1,0 +1,363 @@
+"""Keeps a stack up: lets its days pass, injects and undoes as it is asked, and lends it to runs."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from pydantic import ValidationError
+
+from chaos.capabilities import MeaninglessChange
+from chaos.catalogue import Catalogue, UnknownName
+from chaos.contracts import Driver, Fault, Refusing, SelfTimed, Target
+from chaos.domain.event import SCHEMA, Effect, Event, Exit, Header, Phase
+from chaos.domain.plan import ArmPlan, TrialPlan
+from chaos.domain.target import TargetSpec
+from chaos.errors import ArmFailed, ChaosError, Interrupted
+from chaos.journal import JournalWriter
+from chaos.runner.adopt import AdoptingDriver
+from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, StopSignal
+from chaos.runner.injection import Injector
+from chaos.runner.trials import journal_path, trial_folder
+from chaos.runner.undo import UndoLedger
+from chaos.standing.wire import (
+    Answer,
+    Ask,
+    Desk,
+    Down,
+    Happened,
+    Inject,
+    Open,
+    Run,
+    Status,
+    StatusIs,
+    Stop,
+    Undo,
+    Visitor,
+    Waiting,
+    Watch,
+)
+from chaos.standing.wire import Go as GoOn
+
+JOURNAL = "journal-standing.jsonl"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a stack is kept with."""
+
+    run: str
+    mlchaos: str
+    started_at: str
+    versions: Mapping[str, str]
+    folder: Path
+    plan: ArmPlan
+    spec: TargetSpec
+    catalogue: Catalogue
+    driver: Driver
+    desk: Desk
+    stop: StopSignal
+    borrowed: Callable[[Path], None]
+
+
+@dataclass
+class Loan:
+    """A run that has the stack, and whoever asked for it."""
+
+    ask: Run
+    visitor: Visitor
+    stop: StopSignal = field(default_factory=StopSignal)
+    waits: bool = False
+
+
+class Keeper:
+    """One stack from its coming up to its end. Single-threaded: whoever asks is heard between two looks."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self._moments: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._numbers = itertools.count(1)
+        self._open: dict[str, Open] = {}
+        self._gone: dict[str, int] = {}
+        self._watchers: list[Visitor] = []
+        self._waiting: list[tuple[Visitor, Inject | Undo | Run]] = []
+        self._listener: Callable[[Event], None] | None = None
+        self._loan: Loan | None = None
+        self._leaving: list[Visitor] = []
+        self._over = False
+
+    def keep(self, ready: Callable[[Target], None]) -> None:
+        """Bring the stack up, call `ready`, and keep it until it is asked to go, or its days are over.
+
+        Everything is undone and taken down at the end. Raises ArmFailed where the stack cannot be brought up
+        or driven on.
+        """
+        kept = self._kept
+        with ExitStack() as stack:
+            stack.callback(kept.desk.close)
+            stack.callback(self._say_goodbye)
+            self._journal = stack.enter_context(JournalWriter(kept.folder / JOURNAL, self._header()))
+            ledger = stack.enter_context(UndoLedger(kept.folder / "undo.jsonl"))
+            try:
+                self._target = kept.driver.start(kept.plan, kept.spec, kept.folder, self._hear)
+                stack.callback(self._tear_down)
+                self._injector = Injector(self._target, ledger, self._write, self._journal.sync)
+                stack.callback(self._injector.undo_rest)
+                ready(self._target)
+                self._live()
+            except ArmFailed as failed:
+                self._write(Phase(self._day(), "void", str(failed)))
+                raise
+
+    def _live(self) -> None:
+        days = self._kept.plan.days
+        while not self._over and self._target.day() < days:
+            due = min(self._moments[0][0] if self._moments else days, days)
+            self._target.advance(due, self._wake)
+            while self._moments and self._moments[0][0] <= self._target.day():
+                heapq.heappop(self._moments)[2]()
+            while self._waiting and not self._over:
+                self._serve(*self._waiting.pop(0))
+
+    def _wake(self) -> bool:
+        self._look()
+        return self._over or bool(self._waiting)
+
+    def _look(self) -> None:
+        """Hear what is asked; what takes time is put off until the stack is in hand again."""
+        if self._kept.stop.asked:
+            self._leave()
+        for visitor, ask in self._kept.desk.poll():
+            self._asked(visitor, ask)
+        if self._loan is not None and self._loan.visitor.gone:
+            self._loan.stop.asked = True
+
+    def _asked(self, visitor: Visitor, ask: Ask) -> None:
+        match ask:
+            case Status():
+                run = self._loan.ask.run if self._loan is not None else ""
+                gone = tuple(f"{name} (code {code})" for name, code in self._gone.items())
+                visitor.tell(StatusIs(self._target.day(), run, tuple(self._open.values()), gone))
+            case Watch():
+                self._watchers.append(visitor)
+            case GoOn():
+                if self._loan is not None and self._loan.visitor is visitor:
+                    self._loan.waits = False
+            case Stop():
+                if self._loan is not None and self._loan.visitor is visitor:
+                    self._loan.stop.asked = True
+            case Down():
+                self._leaving.append(visitor)
+                self._leave()
+            case _ if self._loan is not None:
+                visitor.tell(Answer(f"run {self._loan.ask.run} has the stack; wait for its end", 3))
+            case _:
+                self._waiting.append((visitor, ask))
+
+    def _leave(self) -> None:
+        self._over = True
+        if self._loan is not None:
+            self._loan.stop.asked = True
+
+    # --- by hand -----------------------------------------------------------------------------------------
+
+    def _serve(self, visitor: Visitor, ask: Inject | Undo | Run) -> None:
+        try:
+            match ask:
+                case Inject():
+                    answer = self._inject(ask)
+                case Undo(id=id):
+                    answer = self._undo_by_hand(id)
+                case Run():
+                    answer = self._lend(Loan(ask, visitor))
+        except ChaosError as error:
+            answer = Answer(str(error), error.exit_code)
+        visitor.tell(answer)
+
+    def _inject(self, ask: Inject) -> Answer:
+        try:
+            fault = self._kept.catalogue.faults.make(ask.fault, ask.parameters)
+            if isinstance(fault, Refusing):
+                fault.refuse(self._target.spec)
+            changes = list(fault.changes(self._target))
+        except (UnknownName, MeaninglessChange) as error:
+            return Answer(str(error), 3)
+        if not changes:
+            return Answer(f"{ask.fault} would change nothing on this target", 3)
+        id = f"{ask.fault}_{next(self._numbers)}"
+        self._write(Phase(self._target.day(), "inject", id))
+        try:
+            refusals = self._injector.make(id, changes)
+        except ArmFailed:
+            self._injector.undo(id)  # those that were made before the one that failed
+            raise
+        if len(refusals) == len(changes):
+            self._injector.undo(id)
+            return Answer(f"{refusals[0].by} refused it: {refusals[0].says}", 2)
+        day = self._target.day()
+        lasts = ask.for_days if ask.for_days is not None else _lasts(fault)
+        until = None if lasts is None else day + lasts
+        self._open[id] = Open(id, day, until)
+        if until is not None:
+            self._at(until, partial(self._undo_in_time, id))
+        self._watch_effect(id, fault)
+        end = "until it is undone by hand" if until is None else f"undone by itself on day {until:.2f}"
+        return Answer(f"{id} is injected on day {day:.2f}, {end}")
+
+    def _watch_effect(self, id: str, fault: Fault) -> None:
+        check = fault.effect(self._target.spec)
+        if check is None:
+            return
+        probe = self._kept.catalogue.probes.make(check.probe, check.parameters)
+
+        def read() -> None:
+            if id in self._open:
+                value = probe.read(self._target)
+                seen = None if value is None else check.seen(value)
+                self._write(Effect(day=self._target.day(), fault=id, seen=seen, value=value))
+                self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
+
+        self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
+
+    def _undo_in_time(self, id: str) -> None:
+        if id in self._open:
+            self._undo(id)
+
+    def _undo_by_hand(self, id: str) -> Answer:
+        if not self._open:
+            return Answer("nothing is injected", 3)
+        if id and id not in self._open:
+            return Answer(f"{id!r} is not injected; there is {', '.join(self._open)}", 3)
+        return self._undo(id or next(reversed(self._open)))
+
+    def _undo(self, id: str) -> Answer:
+        self._write(Phase(self._target.day(), "undo", id))
+        undone = self._injector.undo(id)
+        del self._open[id]
+        failed = [one.says for one in undone if one.outcome == "failed"]
+        if failed:
+            return Answer(f"the undo of {id} failed: {failed[0]}", 4)
+        left = [one.says for one in undone if one.outcome == "left"]
+        day = self._target.day()
+        return Answer(f"{id} is left as it is: {left[0]}" if left else f"{id} is undone on day {day:.2f}")
+
+    def _at(self, day: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._moments, (day, next(self._order), act))
+
+    # --- runs --------------------------------------------------------------------------------------------
+
+    def _lend(self, loan: Loan) -> Answer:
+        try:
+            trial = TrialPlan.model_validate_json(bytes(loan.ask.plan))
+        except ValidationError as error:
+            return Answer(f"not a plan of this version: {error.errors()[0]['msg']}", 3)
+        (plan,) = trial.arms
+        if self._open:
+            return Answer(f"{next(iter(self._open))} is injected; undo it first", 3)
+        if plan.start_day < self._target.day() or plan.days > self._kept.plan.days:
+            return Answer(
+                f"it would run from day {plan.start_day:g} to {plan.days:g}, and the stack is on day "
+                f"{self._target.day():.2f} of {self._kept.plan.days:g}",
+                3,
+            )
+        run_folder = Path(loan.ask.folder)
+        folder = trial_folder(run_folder, trial)
+        arm_folder = folder / plan.arm.value
+        arm_folder.mkdir()
+        self._kept.borrowed(run_folder)
+        context = ArmContext(
+            run=loan.ask.run,
+            mlchaos=self._kept.mlchaos,
+            started_at=loan.ask.started_at,
+            folder=arm_folder,
+            journal=journal_path(folder, plan.arm),
+            spec=self._kept.spec,
+            catalogue=self._kept.catalogue,
+            driver=AdoptingDriver(self._target, self._look, self._listen),
+            stop=loan.stop,
+            show=lambda event: self._show(event, loan.visitor),
+            versions=dict(self._kept.versions),
+            pause=partial(self._pause, loan),
+        )
+        self._loan = loan
+        try:
+            ArmRun(plan, context).run()
+        except Interrupted as error:
+            return Answer("stopped: what it did is undone, the stack stands", error.exit_code)
+        finally:
+            self._loan = None
+        return Answer("done")
+
+    def _pause(self, loan: Loan, before: str, about: str) -> Go | None:
+        if before not in loan.ask.pause_before:
+            return None
+        loan.waits = True
+        loan.visitor.tell(Waiting(before, about))
+        return lambda: not loan.waits
+
+    def _listen(self, listener: Callable[[Event], None] | None) -> None:
+        self._listener = listener
+
+    # --- what happens ------------------------------------------------------------------------------------
+
+    def _hear(self, event: Event) -> None:
+        """The stack says something."""
+        if isinstance(event, Exit) and not event.expected:
+            self._gone[event.component] = event.code
+        if self._listener is not None:
+            self._listener(event)  # the run that has the stack shows it, too
+            self._journal.write(event)
+        else:
+            self._write(event)
+
+    def _write(self, event: Event) -> None:
+        self._journal.write(event)
+        self._show(event, None)
+
+    def _show(self, event: Event, also: Visitor | None) -> None:
+        self._watchers = [watcher for watcher in self._watchers if not watcher.gone]
+        for visitor in [*self._watchers, *([also] if also is not None else [])]:
+            visitor.tell(Happened(event))
+
+    def _day(self) -> float:
+        target = getattr(self, "_target", None)
+        return target.day() if target is not None else 0.0
+
+    def _say_goodbye(self) -> None:
+        for visitor in self._leaving:
+            visitor.tell(Answer("down"))
+
+    def _tear_down(self) -> None:
+        self._write(Phase(self._target.day(), "teardown"))
+        try:
+            self._target.close()
+        finally:
+            self._write(Phase(self._target.day(), "done"))
+
+    def _header(self) -> Header:
+        kept = self._kept
+        return Header(
+            day=0.0,
+            schema=SCHEMA,
+            mlchaos=kept.mlchaos,
+            run=kept.run,
+            seed=kept.plan.seed,
+            target=kept.plan.target,
+            arm=kept.plan.arm.value,
+            day_seconds=kept.plan.day_seconds,
+            started_at=kept.started_at,
+            plan_hash=kept.plan.fingerprint(),
+            plan=msgspec.Raw(kept.plan.model_dump_json(by_alias=True).encode()),
+            versions=dict(kept.versions),
+        )
+
+
+def _lasts(fault: Fault) -> float | None:
+    return fault.lasts_days if isinstance(fault, SelfTimed) else None

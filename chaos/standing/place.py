@@ -1,0 +1,99 @@
+"""Where a standing stack is written down: under its name, in a folder of the working directory."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from chaos.capabilities import nearest
+from chaos.errors import UsageError
+
+FOLDER = Path("runs") / "standing"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class State(msgspec.Struct, frozen=True):
+    """What is known of a standing stack. `token` lets only those in who can read this file."""
+
+    name: str
+    target: str
+    pid: int
+    started: float
+    folder: str
+    port: int
+    token: str
+    seed: int
+    world: str
+    days: float
+    day_seconds: float
+    addresses: dict[str, str] = {}
+    health: dict[str, str] = {}
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one. Raises UsageError."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"--name {name}: use small letters, digits and single dashes, as in game-day")
+    return name
+
+
+def path_of(name: str) -> Path:
+    """Where a stack of that name is written down while it stands."""
+    return FOLDER / f"{check_name(name)}.json"
+
+
+def write(state: State) -> None:
+    """Write a stack down, readable by its owner alone; whole, or not at all."""
+    path = path_of(state.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(msgspec.json.encode(state))
+    part.rename(path)
+
+
+def remove(name: str) -> None:
+    """It stands no more."""
+    path_of(name).unlink(missing_ok=True)
+
+
+def standing() -> Iterator[State]:
+    """The stacks that stand, by name."""
+    for path in sorted(FOLDER.glob("*.json")):
+        state = _read(path)
+        if state is not None:
+            yield state
+
+
+def find(name: str) -> State:
+    """The stack of that name. Raises UsageError where none stands."""
+    state = _read(path_of(name))
+    if state is None:
+        known = [one.name for one in standing()]
+        near = nearest(name, known)
+        hint = f" (did you mean {near!r}?)" if near else f"; there is {', '.join(known)}" if known else ""
+        raise UsageError(f"no stack stands under the name {name!r} here{hint}")
+    return state
+
+
+def is_taken(name: str) -> bool:
+    """Whether a stack of that name stands."""
+    return _read(path_of(name)) is not None
+
+
+def _read(path: Path) -> State | None:
+    try:
+        state = msgspec.json.decode(path.read_bytes(), type=State)
+        process = psutil.Process(state.pid)
+        same = abs(process.create_time() - state.started) < 0.01
+        alive = process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, msgspec.DecodeError, psutil.NoSuchProcess):
+        return None
+    return state if same and alive else None

@@ -1,0 +1,244 @@
+"""`mlchaos stack`: brings a stack up under a name, says how it is, takes it down."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from chaos.app import make_catalogue, make_driver, new_run_folder, version, versions
+from chaos.clock import WallClock
+from chaos.contracts import Addressed, Target
+from chaos.domain.plan import ArmPlan, PlannedLayer
+from chaos.domain.scenario import Arm, Kind
+from chaos.domain.target import TargetSpec
+from chaos.drivers.local.http import HttpFailed, request
+from chaos.errors import ArmFailed, UsageError
+from chaos.runner.execute import StopSignal
+from chaos.runner.guardian import Guardian
+from chaos.runner.remains import ProcessRecord
+from chaos.standing import place
+from chaos.standing.keeper import Keeper, Kept
+from chaos.standing.wire import Answer, Desk, Down, Line, Status, StatusIs
+
+COMING_UP_SECONDS = 300.0
+DOWN_SECONDS = 60.0
+POLL_SECONDS = 0.05
+KEEPER = "from chaos.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The stack that is asked for; `day_seconds` None takes the target's own pace."""
+
+    name: str
+    spec: TargetSpec
+    seed: int
+    world: str
+    days: float
+    day_seconds: float
+
+
+def check(asked: Asked) -> None:
+    """Raises UsageError for what cannot stand."""
+    if asked.spec.driver.kind in ("virtual", "fake"):
+        raise UsageError(f"target {asked.spec.target!r} cannot stand by itself; use reference-local")
+    if asked.spec.worlds and asked.world not in asked.spec.worlds:
+        raise UsageError(f"--world {asked.world}: the target has {', '.join(asked.spec.worlds)}")
+    if place.is_taken(place.check_name(asked.name)):
+        raise UsageError(f"a stack stands under the name {asked.name!r} already; see `mlchaos stack status`")
+
+
+def plan_of(asked: Asked) -> ArmPlan:
+    """Nothing is planned for it: layers as the target file has them, no fault."""
+    return ArmPlan(
+        scenario=asked.name,
+        kind=Kind.QUIET,
+        arm=Arm.DEFENDED,
+        target=asked.spec.target,
+        world=asked.world,
+        seed=asked.seed,
+        days=asked.days,
+        day_seconds=asked.day_seconds,
+        layers={
+            name: PlannedLayer(mode=layer.default, stages=layer.stages)
+            for name, layer in asked.spec.layers.items()
+        },
+        holes=[],
+        faults=[],
+        steady_state=[],
+        abort_if=[],
+    )
+
+
+def up(asked: Asked, say: Callable[[str], None]) -> None:
+    """Bring a stack up and keep it until Ctrl-C, SIGTERM, `down`, or the end of its days.
+
+    Raises UsageError for a name that is taken, ArmFailed where it does not come up or cannot go on.
+    """
+    check(asked)
+    clock = WallClock()
+    run, folder = new_run_folder(None, clock, place.FOLDER / asked.name)
+    stop = StopSignal()
+    with ExitStack() as stack:
+        record = ProcessRecord(folder)
+        record.note("runner", psutil.Process().pid)
+        guardian = Guardian(folder)
+        stack.callback(guardian.close)
+        stack.callback(record.close)
+        stack.callback(place.remove, asked.name)
+        driver = make_driver(asked.spec, folder, clock, record.note)
+        stack.callback(driver.close)
+        token = secrets.token_hex(16)
+        desk = Desk(token)
+        kept = Kept(
+            run=run,
+            mlchaos=version(),
+            started_at=clock.utc().isoformat(timespec="seconds"),
+            versions=versions(),
+            folder=folder,
+            plan=plan_of(asked),
+            spec=asked.spec,
+            catalogue=make_catalogue(),
+            driver=driver,
+            desk=desk,
+            stop=stop,
+            borrowed=record.also,
+        )
+
+        def ready(target: Target) -> None:
+            place.write(_state(asked, folder, desk, token, target))
+            for line in _where(asked, folder, target):
+                say(line)
+
+        def ask_to_stop(_number: int, _frame: object) -> None:
+            stop.asked = True
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, ask_to_stop))
+        Keeper(kept).keep(ready)
+    say("down")
+
+
+def _state(asked: Asked, folder: Path, desk: Desk, token: str, target: Target) -> place.State:
+    me = psutil.Process()
+    return place.State(
+        name=asked.name,
+        target=asked.spec.target,
+        pid=me.pid,
+        started=me.create_time(),
+        folder=str(folder),
+        port=desk.port,
+        token=token,
+        seed=asked.seed,
+        world=asked.world,
+        days=asked.days,
+        day_seconds=asked.day_seconds,
+        addresses=dict(target.addresses) if isinstance(target, Addressed) else {},
+        health={name: component.health for name, component in asked.spec.components.items()},
+    )
+
+
+def _where(asked: Asked, folder: Path, target: Target) -> Iterator[str]:
+    if isinstance(target, Addressed):
+        for component, address in target.addresses.items():
+            yield f"{component:<14} http://{address}"
+        if target.logs is not None:
+            yield f"{'logs':<14} {target.logs}"
+    yield f"{'journal':<14} {folder / 'journal-standing.jsonl'}"
+    yield (
+        f"{asked.name} stands for {asked.days:g} days of {asked.day_seconds:g} s; "
+        f"`mlchaos stack down --name {asked.name}` ends it"
+    )
+
+
+def detach(arguments: Sequence[str], name: str, say: Callable[[str], None]) -> None:
+    """Have a process of its own keep the stack; returns once it stands. Raises ArmFailed if it does not."""
+    clock = WallClock()
+    log = place.FOLDER / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", KEEPER, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    limit = clock.monotonic() + COMING_UP_SECONDS
+    while not place.is_taken(name):
+        if process.poll() is not None or clock.monotonic() > limit:
+            words = log.read_text(errors="replace").strip().splitlines()
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+            raise ArmFailed(f"the stack did not come up: {words[-1] if words else f'see {log}'}")
+        clock.sleep(POLL_SECONDS)
+    process.returncode = 0  # it goes on by itself: nobody waits for it here
+    say(f"{name} stands; see `mlchaos stack status --name {name}`, and {log}")
+
+
+def status(name: str | None) -> Iterator[str]:
+    """A line for each stack, or for each component of one. Raises UsageError where none has that name."""
+    if name is None:
+        found = list(place.standing())
+        for state in found:
+            yield f"{state.name:<14} {state.target}, day {ask_status(state).day:.2f} of {state.days:g}"
+        if not found:
+            yield "no stack stands here"
+        return
+    state = place.find(name)
+    told = ask_status(state)
+    yield f"{name}: {state.target}, day {told.day:.2f} of {state.days:g}, a day is {state.day_seconds:g} s"
+    for component, address in state.addresses.items():
+        try:
+            request(address, "GET", state.health.get(component, "/health"), timeout_ms=1000)
+            yield f"{component:<14} up    http://{address}"
+        except HttpFailed as error:
+            yield f"{component:<14} down  {error}"
+    for component in told.gone:
+        yield f"ended by itself: {component}"
+    for one in told.open:
+        until = "until it is undone by hand" if one.until_day is None else f"until day {one.until_day:.2f}"
+        yield f"injected: {one.id} since day {one.since_day:.2f}, {until}"
+    if told.run:
+        yield f"run {told.run} has it"
+
+
+def ask_status(state: place.State) -> StatusIs:
+    """What its keeper says. Raises ArmFailed where it does not answer."""
+    with Line(state.name, state.port, state.token) as line:
+        line.say(Status())
+        try:
+            word = line.hear()
+        except TimeoutError as error:
+            raise ArmFailed(f"the stack {state.name!r} does not answer") from error
+    if not isinstance(word, StatusIs):
+        raise ArmFailed(f"the stack {state.name!r} gave an unexpected answer")
+    return word
+
+
+def down(name: str) -> str:
+    """Undo what is injected and take a stack down. Raises UsageError or ArmFailed."""
+    state = place.find(name)
+    with Line(name, state.port, state.token) as line:
+        line.say(Down())
+        try:
+            while not isinstance(line.hear(patience_s=DOWN_SECONDS), Answer):
+                pass
+        except TimeoutError as error:
+            raise ArmFailed(f"the stack (process {state.pid}) did not end in {DOWN_SECONDS:g} s") from error
+    try:
+        process = psutil.Process(state.pid)
+        if abs(process.create_time() - state.started) < 0.01:
+            psutil.wait_procs([process], timeout=DOWN_SECONDS)
+    except psutil.NoSuchProcess:
+        pass
+    return "down"

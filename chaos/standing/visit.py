@@ -1,0 +1,170 @@
+"""`mlchaos run SCENARIO --into NAME`: a scenario against a stack that stands, which has no other arms."""
+
+from __future__ import annotations
+
+import math
+import select
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from chaos.app import Planned, Wanted, new_run_folder, plan_run, version
+from chaos.campaign import Watcher
+from chaos.catalogue import Catalogue
+from chaos.clock import WallClock
+from chaos.domain.files import Files
+from chaos.domain.plan import TrialPlan
+from chaos.domain.scenario import Arm
+from chaos.domain.verdict import Results
+from chaos.errors import ArmFailed, Interrupted, UsageError
+from chaos.execution import on_signals
+from chaos.results import RunInfo, write_reports
+from chaos.runner.adopt import onto
+from chaos.runner.execute import StopSignal
+from chaos.runner.trials import open_trial
+from chaos.standing import place
+from chaos.standing.up import Asked, ask_status, plan_of
+from chaos.standing.wire import Answer, Go, Happened, Line, Run, Stop, Waiting
+
+PAUSES = ("inject", "undo")
+SOON_DAYS = 0.02
+LOOK_SECONDS = 0.2
+
+
+def pauses_of(text: str | None) -> tuple[str, ...]:
+    """`inject,undo` as names. Raises UsageError."""
+    names = tuple(text.split(",")) if text else ()
+    for name in names:
+        if name not in PAUSES:
+            raise UsageError(f"--pause-before {text}: {name!r} is not one of {', '.join(PAUSES)}")
+    return names
+
+
+def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) -> tuple[Planned, place.State]:
+    """Plan a scenario for a stack that stands, as it does now. Raises InvalidInput or UsageError."""
+    state = place.find(into)
+    if wanted.seeds is not None:
+        raise UsageError(f"--seed has no meaning with --into: {into} has its own ({state.seed})")
+    if wanted.day_seconds is not None:
+        raise UsageError(f"--day-seconds has no meaning with --into: {into} has its own")
+    if len(wanted.scenarios) != 1:
+        raise UsageError("--into takes one scenario at a time")
+    asked = replace(
+        wanted,
+        target=state.target,
+        seeds=(state.seed,),
+        arms=(Arm.DEFENDED,),
+        day_seconds=state.day_seconds,
+    )
+    planned = plan_run(asked, files, catalogue)
+    if not planned.trials:
+        return planned, state
+    (trial, *others) = planned.trials
+    if others or trial.seed != state.seed:
+        raise UsageError(f"the scenario fixes its seeds, and {into} stands with seed {state.seed}")
+    if trial.scenario.world != state.world:
+        raise UsageError(f"the scenario wants the world {trial.scenario.world!r}, {into} has {state.world!r}")
+    start_day = float(math.ceil(ask_status(state).day + SOON_DAYS))
+    if start_day + trial.scenario.days > state.days:
+        raise UsageError(
+            f"{into} stands until day {state.days:g}; from day {start_day:g} on there are not "
+            f"{trial.scenario.days:g} days left"
+        )
+    standing = plan_of(Asked(into, planned.spec, state.seed, state.world, state.days, state.day_seconds))
+    return replace(planned, trials=[onto(trial, into, start_day, standing.layers)]), state
+
+
+@dataclass(frozen=True)
+class Facilitator:
+    """Whoever leads the game day: says what to do at `asks`, and is listened to at `hears`."""
+
+    asks: Callable[[str], None]
+    hears: TextIO
+
+    def went_on(self) -> bool:
+        """Whether a line was entered. Raises UsageError where nobody is there to enter one."""
+        ready, _, _ = select.select([self.hears], [], [], 0)
+        if not ready:
+            return False
+        if not self.hears.readline():
+            raise UsageError("--pause-before: nobody is there to say that it may go on")
+        return True
+
+
+def visit(
+    planned: Planned,
+    state: place.State,
+    out: Path | None,
+    pause_before: Sequence[str],
+    watcher: Watcher,
+    facilitator: Facilitator,
+) -> tuple[Results, Path]:
+    """Run it there and write results and reports.
+
+    Raises UsageError where the stack's keeper refused; the stack stays as it was.
+    """
+    clock = WallClock()
+    run, folder = new_run_folder(out, clock)
+    (trial,) = planned.trials
+    started_at = clock.utc().isoformat(timespec="seconds")
+    RunInfo(
+        run=run,
+        mlchaos=version(),
+        target=planned.spec.target,
+        day_seconds=state.day_seconds,
+        started_at=started_at,
+        not_run=planned.not_run,
+    ).save(folder)
+    open_trial(trial, folder)
+    ask = Run(
+        plan=msgspec.Raw(trial.model_dump_json(by_alias=True).encode()),
+        folder=str(folder),
+        run=run,
+        started_at=started_at,
+        pause_before=tuple(pause_before),
+    )
+    stop = StopSignal()
+    with ExitStack() as stack:
+        line = stack.enter_context(Line(state.name, state.port, state.token))
+        stack.enter_context(on_signals(stop, watcher))
+        line.say(ask)
+        try:
+            answer = _follow(line, trial, stop, watcher, facilitator)
+        except ArmFailed as gone:
+            answer = Answer(str(gone), gone.exit_code)
+    if answer.exit_code not in (0, ArmFailed.exit_code, Interrupted.exit_code):
+        answer.ok_or_raise()
+    if answer.exit_code:
+        watcher.note(answer.says)
+    return write_reports(folder), folder
+
+
+def _follow(
+    line: Line, trial: TrialPlan, stop: StopSignal, watcher: Watcher, facilitator: Facilitator
+) -> Answer:
+    waits = told = False
+    while True:
+        if stop.asked and not told:
+            line.say(Stop())
+            told = True
+        if waits and facilitator.went_on():
+            line.say(Go())
+            waits = False
+        try:
+            word = line.hear(patience_s=LOOK_SECONDS)
+        except TimeoutError:
+            continue
+        match word:
+            case Happened(event=event):
+                watcher.show(trial, Arm.DEFENDED, event)
+            case Waiting(before=before):
+                waits = True
+                facilitator.asks(f"press Enter to {before}")
+            case Answer():
+                return word
+            case _:
+                continue
