@@ -46,6 +46,7 @@ from chaos.standing.wire import (
 from chaos.standing.wire import Go as GoOn
 
 JOURNAL = "journal-standing.jsonl"
+SAME_MOMENT_DAYS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,10 @@ class Keeper:
 
     def _live(self) -> None:
         days = self._kept.plan.days
-        while not self._over and self._target.day() < days:
+        while not self._over and self._target.day() < days - SAME_MOMENT_DAYS:
             due = min(self._moments[0][0] if self._moments else days, days)
             self._target.advance(due, self._wake)
-            while self._moments and self._moments[0][0] <= self._target.day():
+            while self._moments and self._moments[0][0] <= self._target.day() + SAME_MOMENT_DAYS:
                 heapq.heappop(self._moments)[2]()
             while self._waiting and not self._over:
                 self._serve(*self._waiting.pop(0))

@@ -1,0 +1,394 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chaos.domain.change import AddToxic
+from chaos.domain.event import Applied, Effect, Event, Planned, Signal, Undone
+from chaos.domain.layer import Mode, SignalKind
+from chaos.domain.plan import TrialPlan
+from chaos.domain.scenario import Arm
+from chaos.domain.verdict import TrialResult, Verdict
+from chaos.drivers.fake import FakeTarget
+from chaos.errors import ArmFailed
+from chaos.results import score_folder
+from chaos.runner.adopt import onto
+from chaos.runner.plan import Request
+from chaos.runner.trials import open_trial
+from chaos.runner.undo import open_undos
+from chaos.standing.up import Asked, plan_of
+from chaos.standing.wire import Down, Go, Inject, Run, Status, StatusIs, Stop, Undo, Waiting, Watch
+from tests.games import Game, lively
+from tests.harness import edited, planned, target_of
+
+SLOW = Inject("latency", {"link": "wire", "delay_ms": "225ms"})
+
+
+# --- by hand ---------------------------------------------------------------------------------------------
+
+
+def test_a_fault_is_injected_by_hand_and_undone_by_hand(game: Game) -> None:
+    injected = game.agenda.at(2, SLOW)
+    status = game.agenda.at(3, Status())
+    undone = game.agenda.at(4, Undo())
+    game.agenda.at(6, Down())
+    game.keep()
+    assert injected.answer is not None
+    assert injected.answer.exit_code == 0
+    assert "latency_1 is injected on day 2.0" in injected.answer.says
+    assert "until it is undone by hand" in injected.answer.says
+    (told,) = status.told
+    assert isinstance(told, StatusIs)
+    assert [(one.id, one.until_day) for one in told.open] == [("latency_1", None)]
+    assert undone.answer is not None
+    assert "latency_1 is undone" in undone.answer.says
+    assert game.target.on == {}
+    seen = [(type(event).__name__, event.day) for event in game.journal.of(Applied)]
+    assert len(seen) == 1
+    effects = game.journal.of(Effect)
+    assert all(effect.seen for effect in effects)
+    assert len(effects) > 10
+    assert effects[-1].day <= 4.1
+
+
+def test_a_fault_that_says_how_long_it_lasts_is_undone_by_itself(game: Game) -> None:
+    game.agenda.at(2, Inject("late_partition", {"link": "events", "held_days": "3d"}))
+    game.agenda.at(8, Down())
+    game.keep()
+    (undone,) = game.journal.of(Undone)
+    assert undone.outcome == "undone"
+    assert undone.day == pytest.approx(5, abs=0.1)
+
+
+def test_for_says_how_long(game: Game) -> None:
+    game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.5))
+    game.agenda.at(8, Down())
+    game.keep()
+    (undone,) = game.journal.of(Undone)
+    assert undone.day == pytest.approx(3.5, abs=0.1)
+
+
+def test_two_faults_at_once_are_undone_by_name_or_newest_first(game: Game) -> None:
+    game.agenda.at(2, SLOW)
+    game.agenda.at(2.2, Inject("late_partition", {"link": "events", "held_days": "9d"}))
+    unknown = game.agenda.at(3, Undo("latency_7"))
+    first = game.agenda.at(4, Undo("latency_1"))
+    second = game.agenda.at(5, Undo())
+    third = game.agenda.at(6, Undo())
+    game.agenda.at(7, Down())
+    game.keep()
+    answers = [guest.answer for guest in (unknown, first, second, third)]
+    assert [answer.exit_code for answer in answers if answer is not None] == [3, 0, 0, 3]
+    says = [answer.says for answer in answers if answer is not None]
+    assert says[0] == "'latency_7' is not injected; there is latency_1, late_partition_2"
+    assert "latency_1 is undone" in says[1]
+    assert "late_partition_2 is undone" in says[2]
+    assert says[3] == "nothing is injected"
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (Inject("latncy", {}), "there is no fault 'latncy'"),
+        (Inject("latency", {"link": "wire"}), "is missing"),
+        (Inject("latency", {"link": "wir", "delay_ms": "225ms"}), "the target has no network link 'wir'"),
+        (Inject("noop", {}), "noop would change nothing on this target"),
+    ],
+)
+def test_what_cannot_be_injected_is_refused_and_nothing_is_touched(
+    game: Game, ask: Inject, says: str
+) -> None:
+    guest = game.agenda.at(2, ask)
+    game.agenda.at(3, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert (guest.answer.exit_code, says in guest.answer.says) == (3, True)
+    assert game.target.done == []
+
+
+def test_going_down_undoes_what_is_still_injected(game: Game) -> None:
+    game.agenda.at(2, SLOW)
+    leaving = game.agenda.at(3, Down())
+    game.keep()
+    assert game.target.on == {}
+    assert game.target.closed
+    assert open_undos(game.folder / "undo.jsonl") == []
+    assert leaving.answer is not None
+    assert leaving.answer.exit_code == 0
+    assert game.phases()[-2:] == [("teardown", ""), ("done", "")]
+
+
+def test_an_undo_that_fails_is_said_with_exit_code_4(game: Game) -> None:
+    game.driver.fails_to_undo = True
+    game.agenda.at(2, SLOW)
+    guest = game.agenda.at(3, Undo())
+    game.agenda.at(4, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert guest.answer.exit_code == 4
+
+
+def test_a_door_that_refuses_is_said(game: Game) -> None:
+    game.driver.refuses = "two people must review it"
+    guest = game.agenda.at(2, SLOW)
+    game.agenda.at(3, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert guest.answer.exit_code == 2
+    assert "review refused it: two people must review it" in guest.answer.says
+
+
+def test_watchers_hear_everything_from_then_on(game: Game) -> None:
+    watcher = game.agenda.at(1, Watch())
+    game.agenda.at(2, SLOW)
+    game.agenda.at(3, Down())
+    game.keep()
+    kinds = {type(event).__name__ for event in watcher.events}
+    assert {"Views", "Phase", "Planned", "Prepared", "Applied", "Undone"} <= kinds
+    assert min(event.day for event in watcher.events) >= 0.95
+
+
+def test_a_stack_that_dies_is_said_and_everything_is_closed(game: Game) -> None:
+    def dies(target: FakeTarget) -> Iterable[Event]:
+        if target.day() > 3:
+            raise ArmFailed("the stack has ended")
+        return ()
+
+    game.driver.script = lively(dies)
+    game.agenda.at(2, SLOW)
+    with pytest.raises(ArmFailed, match="the stack has ended"):
+        game.keep()
+    assert game.target.closed
+    assert ("void", "the stack has ended") in game.phases()
+
+
+def test_it_ends_when_its_days_are_over_or_the_user_says_so(game: Game, tmp_path: Path) -> None:
+    game.keep(days=3.0)
+    assert game.target.day() == pytest.approx(3.0)
+    game.folder = tmp_path / "again"
+    game.folder.mkdir()
+    game.driver.targets.clear()
+    game.stop.asked = True
+    game.keep(days=30.0)
+    assert game.target.day() < 0.1
+
+
+# --- runs ------------------------------------------------------------------------------------------------
+
+SLOW_SCENARIO = {
+    "days": "6d",
+    "faults": [
+        {"fault": "latency", "with": {"link": "wire", "delay_ms": "225ms"}, "at": "2d", "for": "1.5d"}
+    ],
+}
+
+
+def trial_of(start_day: float, **changes: object) -> TrialPlan:
+    trial = planned(edited(**{**SLOW_SCENARIO, **changes}), Request(arms=(Arm.DEFENDED,)))
+    standing = plan_of(Asked("game", target_of(), 1, "default", 40.0, 1.0))
+    return onto(trial, "game", start_day, standing.layers)
+
+
+def ask_of(trial: TrialPlan, folder: Path, *pauses: str) -> Run:
+    folder.mkdir()
+    open_trial(trial, folder)
+    plan = msgspec.Raw(trial.model_dump_json(by_alias=True).encode())
+    return Run(plan, str(folder), "run-1", "2026-01-01T00:00:00+00:00", pauses)
+
+
+def result_of(folder: Path) -> TrialResult:
+    return score_folder(folder / "small-1")
+
+
+def freshness(*days: float) -> object:
+    """Fires in the first step after each of these days."""
+    left = list(days)
+
+    def script(target: FakeTarget) -> Iterable[Event]:
+        while left and target.day() >= left[0]:
+            left.pop(0)
+            yield Signal(
+                target.day(), "reader", "freshness", SignalKind.FIRED, Mode.ENFORCE, says="late", about="x"
+            )
+            yield Signal(
+                target.day(), "reader", "freshness", SignalKind.CLEARED, Mode.ENFORCE, says="", about="x"
+            )
+
+    return script
+
+
+def reasons_of(result: TrialResult) -> dict[str, tuple[Verdict, str]]:
+    return {reason.about: (reason.verdict, reason.says) for reason in result.reasons}
+
+
+def test_a_scenario_runs_into_a_standing_stack_and_is_judged_on_one_arm(game: Game, tmp_path: Path) -> None:
+    game.driver.script = lively(freshness(7.3))  # type: ignore[arg-type]
+    ask = ask_of(trial_of(5.0), tmp_path / "run")
+    guest = game.agenda.at(4.2, ask)
+    game.agenda.at(20, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert (guest.answer.says, guest.answer.exit_code) == ("done", 0)
+    result = result_of(tmp_path / "run")
+    assert result.verdict is Verdict.PASSED, result.reasons
+    assert result.into == "game"
+    reasons = reasons_of(result)
+    assert "freshness saw it on day 7." in reasons["detected"][1]
+    (fault,) = result.faults
+    assert fault.injected_day == pytest.approx(7.0, abs=0.1)
+    assert fault.undone_day == pytest.approx(8.5, abs=0.1)
+    assert fault.containment is None
+    assert result.harm == {}
+    assert [level.when for level in result.service_levels] == ["before", "during", "after"]
+    assert all(level.good_share == 1.0 for level in result.service_levels)
+    (arm,) = result.arms
+    assert not arm.interrupted
+    assert game.borrowed == [tmp_path / "run"]
+    assert not game.target.on
+    assert game.target.day() > 19  # it stood on
+
+
+def test_a_layer_that_fires_before_the_fault_too_has_not_seen_it(game: Game, tmp_path: Path) -> None:
+    game.driver.script = lively(freshness(5.5, 7.3))  # type: ignore[arg-type]
+    game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    game.agenda.at(20, Down())
+    game.keep()
+    verdict, says = reasons_of(result_of(tmp_path / "run"))["detected"]
+    assert verdict is Verdict.FAILED
+    assert "nobody else saw it either" in says
+
+
+def test_what_needs_other_arms_is_named_and_not_judged(game: Game, tmp_path: Path) -> None:
+    expect = {
+        "detected": {"by": ["freshness"], "within": "1d"},
+        "contained": {"of": "slow_views", "at_least": 0.9},
+        "budgets": {"error_views": 3},
+    }
+    game.driver.script = lively(freshness(7.3))  # type: ignore[arg-type]
+    game.agenda.at(4.2, ask_of(trial_of(5.0, expect=expect), tmp_path / "run"))
+    game.agenda.at(20, Down())
+    game.keep()
+    result = result_of(tmp_path / "run")
+    assert result.verdict is Verdict.PASSED
+    assert [says.split(":")[0] for says in result.not_measured] == [
+        "containment of slow_views",
+        "budgets (error_views)",
+    ]
+
+
+def test_while_a_run_has_the_stack_nobody_else_injects_and_everybody_may_look(
+    game: Game, tmp_path: Path
+) -> None:
+    game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    other = game.agenda.at(6, SLOW)
+    status = game.agenda.at(6, Status())
+    second = game.agenda.at(6.1, ask_of(trial_of(8.0), tmp_path / "second"))
+    game.agenda.at(20, Down())
+    game.keep()
+    for guest in (other, second):
+        assert guest.answer is not None
+        assert (guest.answer.exit_code, "run-1 has the stack" in guest.answer.says) == (3, True)
+    (told,) = status.told
+    assert isinstance(told, StatusIs)
+    assert told.run == "run-1"
+    changes = game.journal.of(Planned)
+    assert not changes  # those of the run are in the run's own journal
+
+
+def test_a_run_wants_a_stack_into_which_nothing_is_injected(game: Game, tmp_path: Path) -> None:
+    game.agenda.at(2, SLOW)
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    late = game.agenda.at(6, Undo())
+    past = game.agenda.at(8, ask_of(trial_of(7.0), tmp_path / "past"))
+    game.agenda.at(20, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert "latency_1 is injected; undo it first" in guest.answer.says
+    assert late.answer is not None
+    assert past.answer is not None
+    assert "it would run from day 7 to 13, and the stack is on day 8.0" in past.answer.says
+
+
+@pytest.mark.parametrize("how", ["stop", "hang up", "down"])
+def test_a_run_that_is_stopped_undoes_what_it_did(game: Game, tmp_path: Path, how: str) -> None:
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    match how:
+        case "stop":
+            game.agenda.at(7.5, Stop(), guest)
+        case "hang up":
+            game.agenda.once(lambda: game.agenda.day() >= 7.5, None, guest)
+        case _:
+            game.agenda.at(7.5, Down())
+    if how != "down":
+        game.agenda.at(20, Down())
+    game.keep()
+    result = result_of(tmp_path / "run")
+    assert result.verdict is Verdict.VOID
+    assert game.target.on == {}
+    assert "AddToxic" in game.target.done
+    if how != "down":
+        assert game.target.day() > 19
+        assert guest.answer is not None or how == "hang up"
+
+
+def test_a_run_waits_for_the_facilitator_and_everything_planned_is_put_off(
+    game: Game, tmp_path: Path
+) -> None:
+    game.driver.script = lively(freshness(9.3))  # type: ignore[arg-type]
+    ask = ask_of(trial_of(5.0), tmp_path / "run", "inject", "undo")
+    guest = game.agenda.at(4.2, ask)
+    game.agenda.at(9.0, Go(), guest)  # planned for day 7
+    game.agenda.at(12.0, Go(), guest)  # planned for a day and a half later
+    game.agenda.at(20, Down())
+    game.keep()
+    assert [word for word in guest.told if isinstance(word, Waiting)] == [
+        Waiting("inject", "latency"),
+        Waiting("undo", "latency"),
+    ]
+    result = result_of(tmp_path / "run")
+    (fault,) = result.faults
+    assert fault.injected_day == pytest.approx(9.0, abs=0.1)
+    assert fault.undone_day == pytest.approx(12.0, abs=0.1)
+    assert result.verdict is Verdict.PASSED, result.reasons
+
+
+def test_somebody_elses_go_is_not_the_runs(game: Game, tmp_path: Path) -> None:
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run", "inject"))
+    game.agenda.at(8.0, Go())
+    game.agenda.at(10.0, Go(), guest)
+    game.agenda.at(20, Down())
+    game.keep()
+    (fault,) = result_of(tmp_path / "run").faults
+    assert fault.injected_day == pytest.approx(10.0, abs=0.1)
+
+
+def test_an_effect_that_was_there_before_is_void(game: Game, tmp_path: Path) -> None:
+    def slow_by_itself(target: FakeTarget) -> Iterable[Event]:
+        if target.day() > 6.5:
+            target.on["somebody's"] = AddToxic("wire", "x", "latency", "downstream", 1.0, {"latency": 240})
+        return ()
+
+    game.driver.script = lively(slow_by_itself)
+    game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    game.agenda.at(20, Down())
+    game.keep()
+    assert reasons_of(result_of(tmp_path / "run"))["effect"] == (
+        Verdict.VOID,
+        "the effect probe of latency saw the same before the injection",
+    )
+
+
+def test_holes_of_the_scenario_are_opened_for_the_run_and_closed_after_it(game: Game, tmp_path: Path) -> None:
+    trial = trial_of(5.0, latent=[{"layer": "freshness", "mode": "off"}])
+    guest = game.agenda.at(4.2, ask_of(trial, tmp_path / "run"))
+    game.agenda.at(20, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert game.target.done.count("SetLayer") == 2
+    assert game.target.values["freshness", "mode"] == "enforce"
+    verdict, says = reasons_of(result_of(tmp_path / "run"))["detected"]
+    assert verdict is Verdict.FAILED
+    assert "not armed: freshness" in says
