@@ -10,7 +10,7 @@ from chaos.domain.verdict import LayerResult, Reason, Verdict
 from chaos.scoring.alerting import alerts_about, fits, told
 from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
 from chaos.scoring.detection import first_of
-from chaos.scoring.episodes import Episode
+from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
 
 
@@ -112,6 +112,11 @@ def _alerted(facts: Facts, fault: FaultFacts, wanted: Alerted) -> Reason:
     stories = alerts_about(facts.views, fault.span)
     if fault.since_day is None or stories is None:
         return void(about, f"delays count from the verified effect, and {fault.effect.says}")
+    return judge_alerts(about, wanted, stories, fault.since_day)
+
+
+def judge_alerts(about: str, wanted: Alerted, stories: Sequence[AlertStory], since_day: float) -> Reason:
+    """Whether one of the alerts about a fault is the one wanted, in time and answered."""
     asked = ", ".join(f"{field} {value}" for field, value in wanted.wanted.items())
     mine = [story for story in stories if fits(wanted, story.first)]
     if not mine:
@@ -119,7 +124,7 @@ def _alerted(facts: Facts, fault: FaultFacts, wanted: Alerted) -> Reason:
         instead = f"; instead: {others}" if others else "; no other alert was sent either"
         return failed(about, f"no alert with {asked} was sent{instead}")
     first = mine[0]
-    delay = max(0.0, first.first.sent_day - fault.since_day)
+    delay = max(0.0, first.first.sent_day - since_day)
     says = f"{told(first.first)} was sent on day {first.first.sent_day:.2f}, {delay:.2f} d after the effect"
     says += f" (allowed {wanted.within:g} d)"
     ok = delay <= wanted.within + 1e-9

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from chaos.domain.event import Effect, Views
 from chaos.domain.plan import TrialPlan
-from chaos.domain.scenario import Arm, Kind
+from chaos.domain.scenario import Alerted, Arm, Kind
 from chaos.domain.verdict import (
     AlertResult,
     ArmResult,
@@ -25,7 +25,7 @@ from chaos.scoring.arms import ArmView, FaultSpan, view_of
 from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
-from chaos.scoring.expectations import failed, passed, void
+from chaos.scoring.expectations import failed, judge_alerts, passed, void
 from chaos.scoring.lag import busy, worst_lag
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
@@ -128,6 +128,8 @@ def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
     for span in view.spans:
         if expect.detected is not None:
             yield _detected(plan, view, span, expect.detected.by, expect.detected.within)
+        if expect.alerted is not None:
+            yield _alerted(view, span, expect.alerted)
         if expect.recovered is not None:
             yield _recovered(view, span, expect.recovered.within)
     after = _after(view)
@@ -158,6 +160,25 @@ def _detected(plan: TrialPlan, view: ArmView, span: FaultSpan, by: Sequence[str]
         f"; instead {first.layer} saw it on day {first.day:.2f}" if first else "; nobody else saw it either"
     )
     return failed(about, says)
+
+
+def _alerted(view: ArmView, span: FaultSpan, wanted: Alerted) -> Reason:
+    about, since = _about(view, "alerted", span), _since(view, span)
+    if view.trouble or since is None:
+        return void(about, "where alerts went was not measured")
+    told = alerts_of(view.journal)
+    noisy = {
+        (one.first.name, one.first.about)
+        for one in told
+        if view.plan.start_day <= one.first.sent_day < span.start
+    }
+    mine = [
+        one
+        for one in told
+        if span.start <= one.first.sent_day <= span.end + TAIL_DAYS
+        and (one.first.name, one.first.about) not in noisy
+    ]
+    return judge_alerts(about, wanted, mine, since)
 
 
 def attributed(view: ArmView, span: FaultSpan) -> list[Firing]:

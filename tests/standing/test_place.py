@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from chaos.errors import UsageError
+from chaos.standing import place
+
+
+def state_of(name: str, **changes: object) -> place.State:
+    me = psutil.Process()
+    state = place.State(name, "reference-local", me.pid, me.create_time(), "/x", 1, "t", 1, "default", 90, 30)
+    return msgspec.structs.replace(state, **changes)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_stack_is_found_by_its_name_and_its_token_is_its_owners() -> None:
+    place.write(state_of("game"))
+    assert place.find("game").token == "t"
+    assert place.is_taken("game")
+    assert stat.S_IMODE(place.path_of("game").stat().st_mode) == 0o600
+    place.remove("game")
+    assert not place.is_taken("game")
+
+
+def test_a_name_that_is_not_there_gets_the_nearest() -> None:
+    place.write(state_of("game-day"))
+    with pytest.raises(
+        UsageError, match=r"no stack stands under the name 'gameday' here \(did you mean 'game-day'\?\)"
+    ):
+        place.find("gameday")
+    with pytest.raises(UsageError, match="; there is game-day"):
+        place.find("xyz")
+
+
+@pytest.mark.parametrize("name", ["Game", "a b", "../x", "-x", "", "a--b"])
+def test_a_name_that_cannot_be_one_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="use small letters"):
+        place.path_of(name)
+
+
+def test_a_stack_whose_keeper_is_gone_does_not_stand() -> None:
+    place.write(state_of("dead", started=1.0))  # another process has its number now
+    place.write(state_of("game"))
+    assert [state.name for state in place.standing()] == ["game"]
+    (place.FOLDER / "torn.json").write_text("{")
+    assert [state.name for state in place.standing()] == ["game"]
