@@ -344,7 +344,7 @@ def test_nothing_beyond_loopback_without_being_listed_and_allowed(mlchaos: Comma
         (["schema", "scenarios"], "did you mean 'scenario'?"),
         (["report", "nowhere"], "is not the folder of a run"),
         (["recover", "nowhere"], "there is no folder nowhere"),
-        (["stack", "down"], "no stack stands in"),
+        (["stack", "down"], "no stack stands under the name 'k9s' here"),
         (["stack", "up", "--target", "reference-virtual"], "cannot stand by itself"),
     ],
 )  # fmt: skip
