@@ -29,6 +29,7 @@ from reference_stack.serving.component import Serving
 from reference_stack.settings import (
     REPLICAS,
     LayerSettings,
+    ServingSettings,
     SettingsError,
     ShellSettings,
     StackSettings,
@@ -93,6 +94,10 @@ LAYERS: dict[str, str] = {
     "freshness": "reference_stack.layers.freshness:Freshness",
     "hold": "reference_stack.layers.hold:Hold",
     "evaluation": "reference_stack.layers.evaluation:Evaluation",
+    "admission": "reference_stack.layers.admission:Admission",
+    "canary": "reference_stack.layers.canary:Canary",
+    "config": "reference_stack.layers.config:Config",
+    "version": "reference_stack.layers.version:Version",
     "fallback": "reference_stack.layers.fallback:Fallback",
     "shed": "reference_stack.layers.shed:Shed",
     "retry": "reference_stack.layers.retry:Retry",
@@ -133,6 +138,7 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
 """Parameters of layers that depend on how many views a day has: world.md's limits at k = 6 for V = 300 and
 V = 1000. The layers' own defaults are those for V = 600. In `hungry` six products a day are new."""
 
+_PRODUCTS_ROOM = 1.5
 _SERVICE_MS = 5.0
 _HEADROOM = 4 / 3
 _LEAST_VIEWS_A_DAY = 600
@@ -140,11 +146,27 @@ _LEAST_VIEWS_A_DAY = 600
 
 def default_settings(world: str = "default") -> StackSettings:
     """The settings of a healthy stack in a world, with every layer armed."""
-    limits = WORLD_LAYERS.get(world, {})
+    limits = {**WORLD_LAYERS.get(world, {})}
+    room = products_room(world)
+    limits["admission"] = {"max_products": room, **limits.get("admission", {})}
     layers = {
         name: LayerSettings(use=use, parameters=dict(limits.get(name, {}))) for name, use in LAYERS.items()
     }
-    return StackSettings(world=world, shells=dict.fromkeys(REPLICAS, serving_shell(world)), layers=layers)
+    return StackSettings(
+        world=world,
+        shells=dict.fromkeys(REPLICAS, serving_shell(world)),
+        layers=layers,
+        serving=ServingSettings(max_products=room),
+    )
+
+
+def products_room(world: str) -> int:
+    """How many products a version may have in serving: half as many again as a window of the world holds.
+
+    In `default` those are 100 live ones and 7 that left within the window.
+    """
+    found = next((each for each in PRESETS if each.name == world), PRESETS[0])
+    return int(_PRODUCTS_ROOM * (found.products + found.launches_per_day * found.window_days))
 
 
 def serving_shell(world: str) -> ShellSettings:
@@ -335,6 +357,7 @@ def _orchestrator(_name: str, p: Parts) -> Component[Any]:
         folder=p.folders("orchestrator"),
         due_days=p.settings.features.due_days,
         poll_days=p.settings.features.poll_days,
+        catalogue=p.world.catalogue,
     )
 
 

@@ -41,6 +41,18 @@ class ConfigureRequest(msgspec.Struct, frozen=True):
     value: msgspec.Raw
 
 
+class TallyRequest(msgspec.Struct, frozen=True):
+    """Ask what became of the views of one version, counted since the process began."""
+
+    version: int
+
+
+class TallyReply(msgspec.Struct, frozen=True):
+    """Counts by name: serving tells `asked` and `late`, the collector `clicked` (of views, not of rows)."""
+
+    counts: dict[str, int]
+
+
 class ConfigureReply(msgspec.Struct, frozen=True):
     """The value that stood before."""
 
@@ -62,6 +74,7 @@ class SettingReply(msgspec.Struct, frozen=True):
 HEALTH = Operation("health", Empty, HealthReply)
 SCRAPE = Operation("scrape", Empty, ScrapeReply)
 CONFIGURE = Operation("configure", ConfigureRequest, ConfigureReply)
+TALLY = Operation("tally", TallyRequest, TallyReply)
 SETTING = Operation("setting", SettingRequest, SettingReply)
 
 # --- serving ---------------------------------------------------------------------------------------------
@@ -286,12 +299,16 @@ class PromoteReply(msgspec.Struct, frozen=True):
 
 
 class PushRequest(msgspec.Struct, frozen=True):
-    """Ask for a configuration value on one or all components of a kind; `components` empty means all."""
+    """Ask for a configuration value on some components, or on all that have it (`components` empty).
+
+    `approved_by` is the second person who has read it.
+    """
 
     key: str
     value: msgspec.Raw
     by: str
     components: list[str] = []
+    approved_by: str = ""
 
 
 class PushReply(msgspec.Struct, frozen=True):

@@ -51,24 +51,38 @@ class FeaturesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The model's hyperparameters, as `reference_stack.trainer.model` explains them."""
+    """The model's hyperparameters, as `reference_stack.trainer.model` explains them, and its export.
+
+    `schemas`: in how many database schemas the product query finds its table; what stands in two comes twice.
+    `export_scale`: steps to a unit when weights are exported as whole numbers of one byte (0: as they are).
+    `inference_ms`: how long the exported model is waited for with each answer, as if it ran elsewhere.
+    """
 
     window_days: int = 7
     rank: int = 8
     ridge: float = 4.0
     damping: float = 1.0
+    schemas: int = 1
+    export_scale: float = 0.0
+    inference_ms: float = 0.0
 
 
 class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A view waits for features; past `features_timeout_ms` the fallback layer, if armed, answers.
+    """`placements` says which places on the site there are and how many products each shows, as in
+    `home=10 basket=4`; views are of `home`. A version with more than `max_products` does not fit in. `promo`
+    means what the replica's build makes of it (`reference_stack.serving.builds`).
+
+    A view waits for features; past `features_timeout_ms` the fallback layer, if armed, answers.
 
     `give_up_ms` is when a lookup without that layer fails the view; `default_after_ms` (0: never), if it is
     shorter, is when the client of the feature store puts zeros in the place of features that are slow. While
     `canary` is on, `canary_share` of the customers is served by the version that the alias `challenger`
-    names, if there is one.
+    names, if there is one; an answer that takes longer than `late_ms` counts as late there.
     """
 
-    slots: int = 10
+    placements: str = "home=10"
+    max_products: int = 160
+    promo: bool = False
     explore_share: float = 0.02
     features_timeout_ms: float = 50.0
     give_up_ms: float = 2000.0
@@ -76,6 +90,7 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_days: float = 0.05
     canary: bool = False
     canary_share: float = 0.5
+    late_ms: float = 75.0
     report_days: float = 1 / 24
 
 
@@ -83,7 +98,9 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """The daily cycle starts `start_days` after midnight; a lease ends by itself after `lease_days`.
 
     A step is tried `attempts` times, `retry_days` apart; a cycle that is held or has failed is tried again
-    each `recheck_days` until the next one starts.
+    each `recheck_days` until the next one starts. A canary is looked at each `canary_look_days`; a push
+    stands on its first component for `push_stage_days`; each `audit_days` the champion is held against the
+    version that was last promoted.
     """
 
     start_days: float = 0.02
@@ -93,7 +110,9 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     recheck_days: float = 0.1
     step_timeout_days: float = 0.2
     train_timeout_days: float = 0.5
-    canary_days: float = 0.0
+    canary_look_days: float = 0.05
+    push_stage_days: float = 0.08
+    audit_days: float = 0.1
 
 
 class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,9 +28,12 @@ from reference_stack.layers.evidence import Rows
 from reference_stack.messages import (
     ACKNOWLEDGED,
     COLLECT,
+    TALLY,
     AcknowledgedReply,
     AcknowledgedRequest,
     CollectReply,
+    TallyReply,
+    TallyRequest,
     ViewEvents,
 )
 from reference_stack.ports import Failed, Folder, Runtime
@@ -42,6 +45,7 @@ _RETRY_DAYS = 0.01
 _CLOSE_COST_MS = 12.0
 _KEPT_ROWS = 100
 _KEPT_CHARACTERS = 200
+_VERSIONS_COUNTED = 8
 
 
 class _Quarantined(msgspec.Struct, frozen=True):
@@ -79,6 +83,8 @@ class Collector(Component[CollectorSettings]):
         self._rows: dict[int, int] = {}
         self._seen: dict[int, dict[str, list[object]]] = {}
         """Positions in the log by its day and their view."""
+        self._clicked: dict[object, int] = {}
+        """Views with a click by the version that was shown, of the newest few."""
         self._unsure: set[int] = set(self._log.days())
         try:
             self._recover()
@@ -111,12 +117,24 @@ class Collector(Component[CollectorSettings]):
             good = range(rows) if not bad else [row for row in range(rows) if row not in bad]
             if good:
                 self._keep(pick(events, good) if bad else events, len(good), now_day)
+                self._count_click(events)
             if bad:
                 self._quarantine(events, bad, now_day)
         except OSError as error:
             self._storage_failed("collect", error)
             raise Failed(f"cannot store events: {error}") from error
         return CollectReply(accepted=len(good), quarantined=rows - len(good))
+
+    def _count_click(self, events: ViewEvents) -> None:
+        if 1 in events.clicked:
+            self._clicked[events.version] = self._clicked.pop(events.version, 0) + 1
+            if len(self._clicked) > _VERSIONS_COUNTED:
+                del self._clicked[next(iter(self._clicked))]
+
+    @serves(TALLY)
+    async def tally(self, request: TallyRequest) -> TallyReply:
+        """Views of a version with a click that were taken in since this process began."""
+        return TallyReply(counts={"clicked": self._clicked.get(request.version, 0)})
 
     def _judge(self, events: ViewEvents, now_day: float) -> Mapping[int, str]:
         bad: Mapping[int, str] = {}

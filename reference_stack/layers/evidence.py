@@ -65,6 +65,84 @@ class Challenger(msgspec.Struct, frozen=True):
     finite: bool
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """Hook ADMISSION: a registered version that asks to enter service, as its artifact and tags show it.
+
+    `damage` says why the artifact cannot be read (then nothing else is known of the model), `smoke` what went
+    wrong when a slate was asked of it; `lacks` are the tags of its lineage that are not there. `age_days`
+    since its training (NaN: unknown); `known_good` says that it is champion or was the one before.
+    """
+
+    version: int
+    size_bytes: int
+    checksum_fits: bool
+    age_days: float
+    known_good: bool
+    lacks: tuple[str, ...] = ()
+    damage: str = ""
+    products: int = 0
+    finite: bool = True
+    space_fits: bool = True
+    smoke: str = ""
+
+
+def _grown(now: int, then: int) -> int:
+    return now - then if now >= then else now
+
+
+class Outcomes(msgspec.Struct, frozen=True):
+    """What became of the views of one version in a canary: `late` of `asked` were answered late, and of
+    `clicked` views there was a click. A view that failed is asked and never clicked."""
+
+    asked: int = 0
+    late: int = 0
+    clicked: int = 0
+
+    def since(self, before: Outcomes) -> Outcomes:
+        """What came to it after `before`; a counter that fell belongs to a process that began anew."""
+        return Outcomes(
+            asked=_grown(self.asked, before.asked),
+            late=_grown(self.late, before.late),
+            clicked=_grown(self.clicked, before.clicked),
+        )
+
+
+class CanaryStage(msgspec.Struct, frozen=True):
+    """Hook CANARY: two versions side by side on the same traffic, `elapsed_days` after the stage began."""
+
+    elapsed_days: float
+    challenger: Outcomes
+    champion: Outcomes
+
+
+class PushedValue(msgspec.Struct, frozen=True):
+    """Hook PUSH: a value that is to be set. `previous` is what is in force at the first component.
+
+    `stage` is `asked` before anything is set, `staged` once the first component has worked with it for a
+    while, with the answers that it has given since and how many of them failed.
+    """
+
+    key: str
+    value: object
+    previous: object
+    by: str
+    approved_by: str
+    stage: str = "asked"
+    answers: int = 0
+    failed: int = 0
+
+
+class Census(msgspec.Struct, frozen=True):
+    """Hook CENSUS: what runs where, by component; `about` is `build`, `configuration` or `model`.
+
+    `differing_days` is for how long they have not all been the same; 0 where they are.
+    """
+
+    about: str
+    running: Mapping[str, str]
+    differing_days: float
+
+
 class Lack(msgspec.Struct, frozen=True):
     """Hook REQUEST: serving has no good answer of its own; `cause` is the error's name.
 

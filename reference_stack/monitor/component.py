@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from reference_stack.component import Component
 from reference_stack.layers.contract import Hook
-from reference_stack.layers.evidence import Heartbeat, ServiceLevel
+from reference_stack.layers.evidence import Census, Heartbeat, ServiceLevel
 from reference_stack.messages import HEARTBEAT, PAGE, SCRAPE, Empty, HeartbeatRequest
 from reference_stack.monitor.alerts import Alerts
 from reference_stack.monitor.board import Board
+from reference_stack.monitor.census import Differences, take_census
 from reference_stack.monitor.routing import Routing
 from reference_stack.monitor.rules import (
     BAD_VIEWS,
@@ -39,7 +40,7 @@ class Monitor(Component[MonitorSettings]):
     Metrics of its own: `scrape_errors_total`, `notification_errors_total`, `alerts_firing`, `silent`.
     """
 
-    hooks = (Hook.SERVICE_LEVEL, Hook.HEARTBEAT)
+    hooks = (Hook.SERVICE_LEVEL, Hook.HEARTBEAT, Hook.CENSUS)
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Monitor(Component[MonitorSettings]):
         self._seen: dict[str, float] = {}
         self._signs_seen: dict[str, float] = {}
         self._called_silent: set[str] = set()
+        self._differences = Differences()
         self._telling: Task | None = None
 
     async def run(self) -> None:
@@ -123,6 +125,7 @@ class Monitor(Component[MonitorSettings]):
     def _judge(self, day: float) -> None:
         self._watch_signs_of_life(day)
         self._watch_service_level(day)
+        self._watch_replicas(day)
         self._board.show("monitor", self.telemetry.metrics.samples())
         limits = Limits(self.settings.fallback_share, self.settings.quarantine_share)
         for alert in self._alerts.found(self._findings(limits, day), day):
@@ -146,6 +149,14 @@ class Monitor(Component[MonitorSettings]):
         evidence = ServiceLevel(day=day, views=Windows(day, views), good=Windows(day, views, less=bad))
         for host in self.layers.at(Hook.SERVICE_LEVEL):
             host.ask(evidence, day=day, about="views")
+
+    def _watch_replicas(self, day: float) -> None:
+        hosts = self.layers.at(Hook.CENSUS)
+        fresh = {name for name, seen in self._seen.items() if day - seen <= 2 * self.settings.scrape_days}
+        for about, running in take_census(self._board, fresh).items():
+            census = Census(about, running, self._differences.days(about, running, day))
+            for host in hosts:
+                host.ask(census, day=day, about=about)
 
     def _watch_signs_of_life(self, day: float) -> None:
         every = self.settings.scrape_days

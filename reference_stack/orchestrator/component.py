@@ -5,28 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import msgspec
 from msgspec.structs import replace
 
 from reference_stack.component import Component, serves
 from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Retrain
 from reference_stack.messages import (
-    CONFIGURE,
     PROMOTE,
     PUSH,
-    SETTING,
     STATUS,
-    ConfigureRequest,
     Empty,
     PromoteReply,
     PromoteRequest,
     PushReply,
     PushRequest,
-    SettingRequest,
     StatusReply,
 )
-from reference_stack.orchestrator.ledger import DONE, Cycle, Lease, Ledger
+from reference_stack.orchestrator.admission import EXAMINE_MS, examine
+from reference_stack.orchestrator.canary import CanaryDesk
+from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
+from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.orchestrator.steps import STEPS, Step
 from reference_stack.ports import (
     Folder,
@@ -40,12 +38,12 @@ from reference_stack.ports import (
     Request,
     Runtime,
 )
-from reference_stack.settings import LayerSettings, OrchestratorSettings
+from reference_stack.settings import REPLICAS, LayerSettings, OrchestratorSettings
 from reference_stack.telemetry import Telemetry
+from reference_stack.world import Catalogue
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
-_PUSH_TIMEOUT_MS = 200.0
 
 
 class Orchestrator(Component[OrchestratorSettings]):
@@ -53,10 +51,11 @@ class Orchestrator(Component[OrchestratorSettings]):
 
     `pushes` are the ports to the components whose settings may be pushed, by their names; `due_days` after
     midnight a partition is due, and until then `deliver` asks for it each `poll_days`. `instance` tells
-    apart two orchestrators over one folder; a restarted one keeps its name.
+    apart two orchestrators over one folder; a restarted one keeps its name. `catalogue` is what admission
+    asks a version for a slate of.
     """
 
-    hooks = (Hook.RETRAIN,)
+    hooks = (Hook.RETRAIN, Hook.ADMISSION, Hook.CANARY, Hook.PUSH)
 
     def __init__(
         self,
@@ -73,6 +72,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         folder: Folder,
         due_days: float,
         poll_days: float,
+        catalogue: Catalogue,
         instance: str = "orchestrator",
         steps: tuple[Step, ...] = STEPS,
     ) -> None:
@@ -82,7 +82,12 @@ class Orchestrator(Component[OrchestratorSettings]):
         self.due_days = due_days
         self.poll_days = poll_days
         self._registry = registry
-        self._pushes = pushes
+        self._catalogue = catalogue
+        self._gates = self.layers.at(Hook.ADMISSION)
+        self._push_door = Pushes(runtime, telemetry, pushes, self.layers.at(Hook.PUSH))
+        replicas = {name: port for name, port in pushes.items() if name in REPLICAS}
+        collector, canaries = pushes.get("collector"), self.layers.at(Hook.CANARY)
+        self._canary = CanaryDesk(runtime, registry, replicas, collector, canaries)
         self._steps = {step.name: step for step in steps}
         self._first_step = steps[0].name
         self._ledger = Ledger(folder)
@@ -95,6 +100,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         """Run the cycle of each day while the lease is ours."""
         started_day = self.runtime.day()
         leading: bool | None = None
+        self.runtime.spawn(self._audit())
         while True:
             day = self.runtime.day()
             before, leading = leading, self._lease.take(day)
@@ -125,6 +131,8 @@ class Orchestrator(Component[OrchestratorSettings]):
             return None
         if last is not None and last.step != DONE:
             self._log(last, last.step, "abandoned", "the next cycle is due")
+            if last.canary is not None:
+                self.runtime.spawn(self._canary.abandon())
         held = last.held_cycles if last is not None else 0
         fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held)
         self._log(fresh, fresh.step, "started", "")
@@ -145,8 +153,9 @@ class Orchestrator(Component[OrchestratorSettings]):
         if not self._lease.renew(self.runtime.day()):
             return
         state = "failed" if moved.failed else "held" if moved.held and not cycle.held else "done"
-        if not (moved.held and cycle.held):
-            self._log(moved, step.name, state, moved.outcome)
+        looks_again = moved.canary is not None and cycle.canary is not None and not moved.failed
+        if not (moved.held and cycle.held) and not looks_again:
+            self._log(moved, step.name, "begun" if moved.canary and state == "done" else state, moved.outcome)
         if moved.step == DONE:
             moved = replace(moved, held_cycles=0)
             self.telemetry.metrics.add("cycles_total")
@@ -200,6 +209,60 @@ class Orchestrator(Component[OrchestratorSettings]):
         self.telemetry.metrics.set("hold_overdue", float(overdue))
         return bool(acting)
 
+    async def objection(self, version: int) -> str:
+        """Ask every ADMISSION layer about a version; what those say that act.
+
+        Raises NotFound where there is no such version, or another PortError.
+        """
+        if all(host.mode == "off" for host in self._gates):
+            return ""
+        found = await self._registry.version(version)
+        artifact = await self._registry.artifact(version)
+        known_good = version in (self._ledger.admitted(), await self._registry.resolve(PREVIOUS))
+        day = self.runtime.day()
+        candidate = await self.runtime.blocking(
+            lambda: examine(found, artifact, self._catalogue, day, known_good=known_good), EXAMINE_MS
+        )
+        decisions = [host.ask(candidate, day=day) for host in self._gates]
+        return "; ".join(decision.says for decision in decisions if decision.acts)
+
+    async def canary(self, version: int, run: CanaryRun | None) -> tuple[CanaryRun | None, str]:
+        """A stage of the canary, or the end of it with what the layers say that take the version back."""
+        if run is None:
+            champion = await self._registry.resolve(CHAMPION)
+            if not self._canary.armed or champion in (None, version):
+                return None, ""
+            return await self._canary.begin(version, champion), ""
+        objections, over = await self._canary.look(run)
+        if over:
+            await self._canary.end()
+        return (None if over else run), objections
+
+    async def _audit(self) -> None:
+        """Hold the alias against what was promoted: what nobody admitted is looked at, and turned back."""
+        while True:
+            await self.runtime.until(self.runtime.day() + self.settings.audit_days)
+            if self._lease.superseded or all(host.mode == "off" for host in self._gates):
+                continue
+            try:
+                await self._audit_once()
+            except PortError as error:
+                self.telemetry.metrics.add("audit_errors_total", error=type(error).__name__)
+
+    async def _audit_once(self) -> None:
+        champion, admitted = await self._registry.resolve(CHAMPION), self._ledger.admitted()
+        if champion in (None, admitted):
+            return
+        if admitted is None or not await self.objection(champion):
+            self._ledger.admit(champion)
+            return
+        # `previous` stays: what is turned back was never good.
+        await self._registry.set_alias(CHAMPION, admitted)
+        self.telemetry.log("alias", alias=CHAMPION, version=admitted, previous=champion, by="admission")
+        self.telemetry.log(
+            "action", by="admission", action="roll back", says=f"version {champion} turned back"
+        )
+
     async def make_champion(self, version: int, by: str) -> int | None:
         """Point `champion` at a version and `previous` at the one before, which is returned.
 
@@ -212,6 +275,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         if previous is not None:
             await self._registry.set_alias(PREVIOUS, previous)
         await self._registry.set_alias(CHAMPION, version)
+        self._ledger.admit(version)
         self.telemetry.log("alias", alias=CHAMPION, version=version, previous=previous, by=by)
         self.telemetry.metrics.set("champion_version", version)
         return previous
@@ -229,8 +293,11 @@ class Orchestrator(Component[OrchestratorSettings]):
 
     @serves(PROMOTE)
     async def promote(self, request: PromoteRequest) -> PromoteReply:
-        """Make a version champion; a rollback is the promotion of an older one."""
+        """Make a version champion unless admission objects; a rollback is the promotion of an older one."""
         try:
+            objection = await self.objection(request.version)
+            if objection:
+                return self._refuse(request, objection, "admission")
             previous = await self.make_champion(request.version, request.by)
         except NotFound:
             return self._refuse(request, f"there is no version {request.version}")
@@ -238,43 +305,16 @@ class Orchestrator(Component[OrchestratorSettings]):
             return self._refuse(request, f"the registry does not answer: {type(error).__name__}")
         return PromoteReply(refused_by="", says=f"version {request.version} is champion", previous=previous)
 
-    def _refuse(self, request: PromoteRequest, says: str) -> PromoteReply:
+    def _refuse(self, request: PromoteRequest, says: str, door: str = "registry") -> PromoteReply:
         self.telemetry.log(
-            "promotion_refused", version=request.version, by=request.by, refused_by="registry", says=says
+            "promotion_refused", version=request.version, by=request.by, refused_by=door, says=says
         )
-        return PromoteReply(refused_by="registry", says=says, previous=None)
+        return PromoteReply(refused_by=door, says=says, previous=None)
 
     @serves(PUSH)
     async def push(self, request: PushRequest) -> PushReply:
         """Set a value on the components named, or on every one that has such a setting.
 
-        Stops at the first component that refuses or does not answer, and names it.
+        The reply names who refused it: a layer, or the first component that does not take it or not answer.
         """
-        unknown = [name for name in request.components if name not in self._pushes]
-        if unknown:
-            return PushReply(refused_by="orchestrator", says=f"no component {', '.join(unknown)}")
-        took: list[str] = []
-        refused_by, says = "", ""
-        for name in request.components or self._pushes:
-            try:
-                if request.components or await self._has(name, request.key):
-                    change = ConfigureRequest(key=request.key, value=request.value)
-                    await self._pushes[name].call(CONFIGURE, change, timeout_ms=_PUSH_TIMEOUT_MS)
-                    took.append(name)
-            except PortError as error:
-                refused_by, says = name, f"{type(error).__name__}: {error}"
-                break
-        if not took and not refused_by:
-            refused_by, says = "orchestrator", f"no component has a setting {request.key!r}"
-        value = msgspec.json.decode(request.value)
-        self.telemetry.log(
-            "push", key=request.key, value=value, by=request.by, took=took, refused_by=refused_by
-        )
-        return PushReply(refused_by=refused_by, says=says or f"set on {', '.join(took)}")
-
-    async def _has(self, component: str, key: str) -> bool:
-        try:
-            await self._pushes[component].call(SETTING, SettingRequest(key=key), timeout_ms=_PUSH_TIMEOUT_MS)
-        except Rejected:
-            return False
-        return True
+        return await self._push_door.push(request, self.settings.push_stage_days)

@@ -6,11 +6,24 @@ from typing import Final
 
 import msgspec
 
+from reference_stack.layers.evidence import Outcomes
 from reference_stack.ports import Folder
 
 DONE: Final = "done"
 _CYCLE = "cycle.json"
 _LEASE = "lease.json"
+_ADMITTED = "admitted.json"
+
+
+class CanaryRun(msgspec.Struct, frozen=True):
+    """A stage under way: since when `version` answers beside the champion `against`, and what had become of
+    the views of both before."""
+
+    version: int
+    against: int
+    started_day: float
+    before: Outcomes
+    before_against: Outcomes
 
 
 class Cycle(msgspec.Struct, frozen=True):
@@ -30,6 +43,7 @@ class Cycle(msgspec.Struct, frozen=True):
     snapshot: str = ""
     version: int | None = None
     outcome: str = ""
+    canary: CanaryRun | None = None
 
 
 class _Lease(msgspec.Struct, frozen=True):
@@ -49,6 +63,16 @@ class Ledger:
         if not self._folder.exists(_CYCLE):
             return None
         return msgspec.json.decode(self._folder.read(_CYCLE), type=Cycle)
+
+    def admitted(self) -> int | None:
+        """The version that was last made champion through the door, None before the first."""
+        if not self._folder.exists(_ADMITTED):
+            return None
+        return msgspec.json.decode(self._folder.read(_ADMITTED), type=int)
+
+    def admit(self, version: int) -> None:
+        """Note the version that is champion by right."""
+        self._folder.write(_ADMITTED, msgspec.json.encode(version))
 
     def write(self, cycle: Cycle) -> None:
         """Put the cycle in place of the last."""

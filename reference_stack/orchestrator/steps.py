@@ -2,9 +2,9 @@
 
              ┌───────────── wait ────────────┐  held: data gates are asked again, late partitions taken in
              ▼                               │
-02:00 ─▶ deliver ─▶ check ─▶ (RETRAIN layers) ─▶ build ─▶ train ─▶ promote ─▶ done
-                                                            │ a gate blocked it: the champion stays
-                                                            └──────────────▶ done
+02:00 ─▶ deliver ─▶ check ─▶ (RETRAIN layers) ─▶ build ─▶ train ─▶ admit ─▶ canary ─▶ promote ─▶ done
+                                                            │        │         │ a layer objects: the
+                                                            └────────┴─────────┴─▶ done   champion stays
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from reference_stack.messages import BUILD, CHECK, DELIVER, TRAIN, DeliverRequest, TrainRequest
-from reference_stack.orchestrator.ledger import DONE, Cycle
+from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle
 from reference_stack.ports import Operation, Port, Reply, Request, Runtime
 from reference_stack.settings import OrchestratorSettings
 
@@ -39,6 +39,17 @@ class Desk(Protocol):
 
     def held(self, red: dict[str, str], cycle: Cycle) -> bool:
         """Ask the RETRAIN layers."""
+        ...
+
+    async def objection(self, version: int) -> str:
+        """Ask the ADMISSION layers; empty where none acts. Raises a PortError."""
+        ...
+
+    async def canary(self, version: int, run: CanaryRun | None) -> tuple[CanaryRun | None, str]:
+        """Begin or go on with a stage: the one that goes on, or none and why the version is taken back.
+
+        Raises a PortError.
+        """
         ...
 
     async def make_champion(self, version: int, by: str) -> int | None:
@@ -98,7 +109,27 @@ async def train(desk: Desk, cycle: Cycle) -> Cycle:
     if reply.version is None:
         blocked = "; ".join(f"{gate}: {says}" for gate, says in sorted(reply.red.items()))
         return replace(cycle, step=DONE, outcome=f"blocked by {blocked}")
-    return replace(cycle, step="promote", version=reply.version)
+    return replace(cycle, step="admit", version=reply.version)
+
+
+async def admit(desk: Desk, cycle: Cycle) -> Cycle:
+    """Have the ADMISSION layers look at the version."""
+    assert cycle.version is not None
+    objection = await desk.objection(cycle.version)
+    if objection:
+        return replace(cycle, step=DONE, outcome=f"not admitted: {objection}")
+    return replace(cycle, step="canary", canary=None)
+
+
+async def canary(desk: Desk, cycle: Cycle) -> Cycle:
+    """Let the version answer a share of the views, and look at them again and again until that is over."""
+    assert cycle.version is not None
+    run, objection = await desk.canary(cycle.version, cycle.canary)
+    if objection:
+        return replace(cycle, step=DONE, canary=None, outcome=f"taken back: {objection}")
+    if run is None:
+        return replace(cycle, step="promote", canary=None)
+    return replace(cycle, canary=run, resume_day=desk.runtime.day() + desk.settings.canary_look_days)
 
 
 async def promote(desk: Desk, cycle: Cycle) -> Cycle:
@@ -113,5 +144,7 @@ STEPS: tuple[Step, ...] = (
     Step("check", check),
     Step("build", build),
     Step("train", train),
+    Step("admit", admit),
+    Step("canary", canary),
     Step("promote", promote),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 
 from reference_stack.component import Component, serves
@@ -12,12 +10,14 @@ from reference_stack.layers.contract import Hook, Mode
 from reference_stack.messages import (
     EXPLAIN,
     RECOMMEND,
+    TALLY,
     ExplainReply,
     ExplainRequest,
     LookupReply,
-    PartitionCheck,
     RecommendReply,
     RecommendRequest,
+    TallyReply,
+    TallyRequest,
 )
 from reference_stack.ports import (
     Failed,
@@ -31,20 +31,24 @@ from reference_stack.ports import (
 )
 from reference_stack.seeds import uniform
 from reference_stack.serving.breaker import Breaker
+from reference_stack.serving.builds import BUILDS, back_to_front, placements_of
+from reference_stack.serving.configuration import named
 from reference_stack.serving.door import Door
 from reference_stack.serving.episodes import Episodes
 from reference_stack.serving.exploration import explore
 from reference_stack.serving.lookups import Lookups
 from reference_stack.serving.ranking import Ranking, as_reasons, reasons
 from reference_stack.serving.recommendations import RecommendationLog, Recommended, recommendation_id
-from reference_stack.serving.versions import Versions
-from reference_stack.settings import LayerSettings, ServingSettings
+from reference_stack.serving.versions import Versions, partitions_of
+from reference_stack.settings import LayerSettings, ServingSettings, SettingsError
 from reference_stack.telemetry import Telemetry
 from reference_stack.world import Catalogue
 
 LAST_GOOD = "last_good"
+PLACE = "home"
 POPULARITY = "popularity"
 _REMEMBERED = 10_000
+_VERSIONS_COUNTED = 8
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -102,6 +106,9 @@ class Serving(Component[ServingSettings]):
         self._lookups = Lookups(
             features, runtime, metrics, self._breaker, self._gates, lambda: self.settings, self._late
         )
+        self._outcomes: dict[int, list[int]] = {}
+        """Of the newest few versions: views asked for, and answers that came late."""
+        self._placements = placements_of(settings.placements)
         self._configuration = ""
         self._note_configuration()
 
@@ -111,6 +118,7 @@ class Serving(Component[ServingSettings]):
         while True:
             if await self._versions.refresh(challenger=self.settings.canary):
                 self._restored = False
+            self._note_model()
             await self.runtime.until(self.runtime.day() + self.settings.refresh_days)
 
     @serves(RECOMMEND)
@@ -126,7 +134,10 @@ class Serving(Component[ServingSettings]):
             counts["answers_failed_total"] += 1.0
             raise
         finally:
-            counts["answers_ms_total"] += 1000.0 * (self.runtime.now() - started)
+            took_ms = 1000.0 * (self.runtime.now() - started)
+            counts["answers_ms_total"] += took_ms
+        if took_ms > self.settings.late_ms and answer.version in self._outcomes:
+            self._outcomes[answer.version][1] += 1
         if answer.fallback:
             self._lacking.fallbacks += 1
             counts["answers_fallback_total"] += 1.0
@@ -134,6 +145,12 @@ class Serving(Component[ServingSettings]):
             self._lacking.defaulted += 1
             counts["answers_defaulted_total"] += 1.0
         return self._explored(request, answer)
+
+    @serves(TALLY)
+    async def tally(self, request: TallyRequest) -> TallyReply:
+        """What became of the views of a version since this process began."""
+        asked, late = self._outcomes.get(request.version, (0, 0))
+        return TallyReply(counts={"asked": asked, "late": late})
 
     @serves(EXPLAIN)
     async def explain(self, request: ExplainRequest) -> ExplainReply:
@@ -171,15 +188,18 @@ class Serving(Component[ServingSettings]):
         )
 
     async def _answer(self, request: RecommendRequest) -> Answer:
-        slots = self.settings.slots
+        slots = self._slots()
         ranking = await self._ranking(request.customer)
         if ranking is None:
             # Nothing was learnt yet, and all is to be explored: how a shop begins.
             live = self._catalogue.live(self.runtime.day())
             return Answer(live[:slots], 0, live)
+        await self._fits_in(ranking)
+        settings = self.settings
         try:
             features = await self._lookups.look_up(request.customer)
-            slate = ranking.slate(features, request.segment, slots)
+            arranged = ranking.worst if back_to_front(self.build, settings.promo) else ranking.slate
+            slate = arranged(features, request.segment, slots)
         except PortError as error:
             return self._without_features(request, ranking, error)
         if not features.defaulted:
@@ -187,6 +207,21 @@ class Serving(Component[ServingSettings]):
         self._note_age(features)
         fallback = LAST_GOOD if self._restored else ""
         return Answer(slate, ranking.version.version, ranking.live, fallback, features)
+
+    def _slots(self) -> int:
+        """How many products the page shows. Raises Failed for a place that nobody has described."""
+        slots = self._placements.get(PLACE)
+        if slots is None:
+            raise Failed(f"no placement {PLACE!r}")
+        return slots
+
+    async def _fits_in(self, ranking: Ranking) -> None:
+        """Wait for a model that runs elsewhere. Raises Failed for one that there is no room for."""
+        products = len(ranking.model.products)
+        if products > self.settings.max_products:
+            raise Failed(f"{products} products, there is room for {self.settings.max_products}")
+        if ranking.model.inference_ms > 0.0:
+            await self.runtime.sleep(ranking.model.inference_ms / 1000.0)
 
     def _without_features(self, request: RecommendRequest, ranking: Ranking, error: PortError) -> Answer:
         """What the customer's last good features say, else popularity. Raises Failed if no layer acts."""
@@ -196,7 +231,7 @@ class Serving(Component[ServingSettings]):
         silent = isinstance(error, TimedOut) and not self._some(Mode.ENFORCE)
         if silent or not self._lacking.ask("features", cause, last_good=known is not None):
             raise Failed(f"no features: {cause}: {error}") from error
-        slots, version = self.settings.slots, ranking.version.version
+        slots, version = self._slots(), ranking.version.version
         if known is not None:
             try:
                 slate = ranking.slate(known, request.segment, slots)
@@ -226,12 +261,21 @@ class Serving(Component[ServingSettings]):
             raise Failed(f"no model: {self._versions.cause}")
         challenger = self._versions.ranking("challenger") if self.settings.canary else None
         if challenger is None:
-            return champion
+            return self._counted(champion)
         draw = uniform(self._seed, "canary", challenger.version.version, customer)
-        if draw >= self.settings.canary_share:
-            return champion
-        self.telemetry.metrics.add("canary_total")
-        return challenger
+        chosen = champion if draw >= self.settings.canary_share else challenger
+        if chosen is challenger:
+            self.telemetry.metrics.add("canary_total")
+        return self._counted(chosen)
+
+    def _counted(self, ranking: Ranking) -> Ranking:
+        version = ranking.version.version
+        if version not in self._outcomes:
+            self._outcomes[version] = [0, 0]
+            if len(self._outcomes) > _VERSIONS_COUNTED:
+                del self._outcomes[next(iter(self._outcomes))]
+        self._outcomes[version][0] += 1
+        return ranking
 
     def _without_model(self) -> Ranking:
         cause = self._versions.cause
@@ -298,44 +342,51 @@ class Serving(Component[ServingSettings]):
         return reply
 
     async def _report(self) -> None:
-        metrics = self.telemetry.metrics
         due = self.runtime.day()
         while True:
             due = max(due, self.runtime.day() - self.settings.report_days) + self.settings.report_days
             await self.runtime.until(due)
             self._log.flush()
-            champion = self._versions.ranking("champion")
-            if champion is not None:
-                metrics.set("model_version", champion.version.version)
-                metrics.set("model_age_days", self.runtime.day() - champion.version.trained_day)
+            self._note_model()
             self._lacking.tick()
             self._shed.tick()
             self._breaker.tick()
 
+    def _note_model(self) -> None:
+        metrics, champion = self.telemetry.metrics, self._versions.ranking("champion")
+        if champion is not None:
+            metrics.set("model_version", champion.version.version)
+            metrics.set("model_age_days", self.runtime.day() - champion.version.trained_day)
+
+    def _get(self, key: str) -> object:
+        return self.build if key == "build" else super()._get(key)
+
     def _set(self, key: str, value: object) -> object:
-        previous = super()._set(key, value)
+        """Also `build`: the replica is rolled out to another build."""
+        if key == "build":
+            if value not in BUILDS:
+                raise SettingsError(f"{self.name} has no build {value!r}; there are {', '.join(BUILDS)}")
+            was: object = self.build
+            self.build = str(value)
+        elif key == "placements":
+            try:
+                placements = placements_of(str(value))
+            except ValueError as error:
+                raise SettingsError(f"placements: {error}") from error
+            was, self._placements = super()._set(key, value), placements
+        else:
+            was = super()._set(key, value)
         self._note_configuration()
-        return previous
+        return was
 
     def _note_configuration(self) -> None:
         """Keep the configuration in force under a name made from its content."""
-        hosts = [host for hook in self.hooks for host in self.layers.at(hook)]
-        content = msgspec.json.encode(
-            {
-                "build": self.build,
-                "settings": self.settings,
-                "layers": {host.name: host.mode.value for host in hosts},
-            },
-            order="deterministic",
-        )
-        self._configuration = hashlib.blake2b(content, digest_size=8).hexdigest()
-        self._folder.write(f"configurations/{self._configuration}.json", content)
-
-
-def partitions_of(tags: dict[str, str]) -> dict[str, str]:
-    """Partition days and their hashes from a version's tags; empty where the trainer noted none."""
-    try:
-        checks = msgspec.json.decode(tags.get("partitions", "[]"), type=list[PartitionCheck])
-    except msgspec.DecodeError:
-        return {}
-    return {str(check.partition_day): check.sha256 for check in checks}
+        modes = {host.name: host.mode.value for hook in self.hooks for host in self.layers.at(hook)}
+        name, content = named(self.build, self.settings, modes)
+        self._folder.write(f"configurations/{name}.json", content)
+        metrics = self.telemetry.metrics
+        metrics.set("running", 0.0, configuration=self._configuration)
+        metrics.set("running", 1.0, configuration=name)
+        for build in BUILDS:
+            metrics.set("build", float(build == self.build), build=build)
+        self._configuration = name

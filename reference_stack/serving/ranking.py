@@ -56,6 +56,11 @@ class Ranking:
         self._slates[id(features)] = features, segment, slots, slate
         return slate
 
+    def worst(self, features: LookupReply, segment: int, slots: int) -> IntArray:
+        """The same products the other way round, worst first. Raises Failed."""
+        order = best(-self._scores(features, segment), slots)
+        return filled(self._candidates[order], self.live, slots)
+
     def _scores(self, features: LookupReply, segment: int) -> FloatArray:
         products, values = features.products, features.values
         if len(features.affinities) != self._affinities or len(products) != len(values):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from reference_stack.arrays import DamagedBytes
+from reference_stack.messages import PartitionCheck
 from reference_stack.ports import Folder, ModelVersion, NotFound, PortError, RegistryReader, Runtime
 from reference_stack.serving.ranking import Ranking
 from reference_stack.telemetry import Telemetry
@@ -187,3 +188,12 @@ class Versions:
         for old in list(self._loaded):
             if len(self._loaded) > _KEPT and old not in used:
                 del self._loaded[old]
+
+
+def partitions_of(tags: dict[str, str]) -> dict[str, str]:
+    """Partition days and their hashes from a version's tags; empty where the trainer noted none."""
+    try:
+        checks = msgspec.json.decode(tags.get("partitions", "[]"), type=list[PartitionCheck])
+    except msgspec.DecodeError:
+        return {}
+    return {str(check.partition_day): check.sha256 for check in checks}

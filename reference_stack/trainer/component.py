@@ -20,6 +20,7 @@ from reference_stack.ports import Folder, ModelVersion, NotFound, Registry, Reje
 from reference_stack.settings import LayerSettings, TrainerSettings
 from reference_stack.telemetry import Telemetry
 from reference_stack.trainer.evaluation import evaluate
+from reference_stack.trainer.export import exported, largest_weight
 from reference_stack.trainer.model import SCHEMA, Blocks, Model, ModelParameters, fit
 from reference_stack.trainer.window import Window, WindowReader
 from reference_stack.world import Catalogue
@@ -47,7 +48,8 @@ class Judgement:
 class Trainer(Component[TrainerSettings]):
     """Trains from the snapshots and partitions in `store`, the folder of the features job.
 
-    Gauges: `training_rows`, `trained_day`, `challenger_ndcg`, `challenger_z_popularity`,
+    Gauges: `training_rows`, `training_largest_weight` (by size),
+    `trained_day`, `challenger_ndcg`, `challenger_z_popularity`,
     `challenger_z_champion`, `challenger_training_auc`. Counters: `trainings_total`, `blocked_total`. Besides
     the `version` event it logs `blocked` {cycle, snapshot, red, metrics}, `partition_unusable` and
     `champion_unusable`.
@@ -117,13 +119,14 @@ class Trainer(Component[TrainerSettings]):
         model = await self.runtime.blocking(partial(self._refit, window, parameters, blocks), FIT_MS)
         metrics = {**metrics, "rows": float(model.rows)}
         version = await self._registry.register(
-            artifact=model.to_bytes(),
+            artifact=exported(model, self.settings).to_bytes(),
             parameters={name: str(value) for name, value in msgspec.to_builtins(self.settings).items()},
             metrics=metrics,
             tags=self._tags(training, window, model, trained_day, metrics),
         )
         self.telemetry.metrics.add("trainings_total")
         self.telemetry.metrics.set("training_rows", model.rows)
+        self.telemetry.metrics.set("training_largest_weight", largest_weight(model))
         self.telemetry.metrics.set("trained_day", trained_day)
         return self._announced(version)
 

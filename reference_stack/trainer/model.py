@@ -74,6 +74,8 @@ class Model:
     """(m,) logit of the smoothed CTR."""
     weights: FloatArray
     """(9,) intercept and one weight per name in FEATURES, for features in natural units."""
+    inference_ms: float = 0.0
+    """How long an answer is waited for, as for a model that runs elsewhere."""
 
     def is_finite(self) -> bool:
         """Whether every number in it is finite."""
@@ -86,7 +88,9 @@ class Model:
 
     def to_bytes(self) -> bytes:
         """The model as bytes, the same bytes each time."""
-        facts = {name: getattr(self, name) for name in ("day", "rows", "novelty_days", "space_id")}
+        facts = {
+            name: getattr(self, name) for name in ("day", "rows", "novelty_days", "space_id", "inference_ms")
+        }
         facts |= {"kind": "model", "schema": SCHEMA, "training_auc": repr(self.training_auc)}
         names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)]
         return pack(facts, {name: getattr(self, name) for name in names})

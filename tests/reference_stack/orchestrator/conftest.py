@@ -26,7 +26,9 @@ from reference_stack.registry.memory import MemoryRegistry
 from reference_stack.settings import LayerSettings, OrchestratorSettings, ServingSettings, ShellSettings
 from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
 from reference_stack.telemetry import Telemetry
+from reference_stack.world import World, preset
 
+CATALOGUE = World.draw(preset("default"), 1).catalogue
 HOLD = {"hold": LayerSettings(use="reference_stack.layers.hold:Hold")}
 
 
@@ -149,6 +151,7 @@ class Office:
                 folder=process.folder(self.folder),
                 due_days=0.15,
                 poll_days=0.01,
+                catalogue=CATALOGUE,
                 instance=instance or name,
             )
             self.orchestrators[name] = made

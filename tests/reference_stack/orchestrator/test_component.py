@@ -230,20 +230,20 @@ def test_promoting_the_champion_again_changes_nothing(office):
 def test_pushes_a_setting_to_those_that_have_it(office):
     office.start()
     office.until(0.5)
-    status, reply = office.ask("push", key="slots", value=5, by="ann")
+    status, reply = office.ask("push", key="explore_share", value=0.5, by="ann")
     assert (status, reply) == (200, {"refused_by": "", "says": "set on features, trainer"})
     process = office.machine.process("features")
-    assert process.server.component.settings.slots == 5
+    assert process.server.component.settings.explore_share == 0.5
     assert office.logged("push")[-1]["took"] == ["features", "trainer"]
 
 
 def test_a_push_names_who_refused(office):
     office.start()
     office.until(0.5)
-    assert office.ask("push", key="slots", value="many", by="ann")[1]["refused_by"] == "features"
+    assert office.ask("push", key="refresh_days", value="many", by="ann")[1]["refused_by"] == "features"
     assert office.ask("push", key="nothing", value=1, by="ann")[1]["refused_by"] == "orchestrator"
-    reply = office.ask("push", key="slots", value=1, by="ann", components=["shop"])[1]
+    reply = office.ask("push", key="refresh_days", value=1, by="ann", components=["shop"])[1]
     assert reply["refused_by"] == "orchestrator"
     office.machine.end("trainer")
-    reply = office.ask("push", key="slots", value=6, by="ann", components=["trainer"])[1]
+    reply = office.ask("push", key="refresh_days", value=6, by="ann", components=["trainer"])[1]
     assert reply["refused_by"] == "trainer"

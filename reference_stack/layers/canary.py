@@ -1,0 +1,83 @@
+"""Canary: a challenger answers half of the customers beside the champion, and is taken back if it does worse.
+
+Off: an admitted version is champion for everybody at once. On: one stage with one metric, declared here
+beforehand: the share of views that were **answered in time and clicked**. Errors, lateness and bad slates all
+lower it.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import ClassVar
+
+import msgspec
+
+from reference_stack.layers.contract import Decision, Hook, red
+from reference_stack.layers.evidence import CanaryStage, Outcomes
+
+_LEAST_SHARE_OF_STAGE = 0.1
+
+
+class CanaryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stage lasts `stage_days`, and up to `longest_days` until the challenger has `min_points` views.
+
+    `error_per_day` is the chance that an innocent challenger is taken back, over all looks at one stage.
+    """
+
+    stage_days: float = 0.25
+    longest_days: float = 0.9
+    min_points: int = 50
+    error_per_day: float = 0.0002
+
+
+class Canary:
+    """Acts when the challenger is worse beyond the boundary; detail `done` says that the stage is over.
+
+    The boundary is O'Brien and Fleming's (1979): early looks need far more evidence than the last, and
+    together they spend the error of one look at the end.
+    """
+
+    name: ClassVar[str] = "canary"
+    hook: ClassVar[Hook] = Hook.CANARY
+    Parameters: ClassVar[type[msgspec.Struct]] = CanaryParameters
+
+    def __init__(self, parameters: CanaryParameters) -> None:
+        self._parameters = parameters
+        self._last_look = NormalDist().inv_cdf(1.0 - parameters.error_per_day)
+
+    def decide(self, evidence: CanaryStage) -> Decision:
+        """Red where the challenger is worse, or has too few views to say so when time is up."""
+        p = self._parameters
+        points, compared = evidence.challenger.asked, evidence.champion.asked
+        if min(points, compared) < p.min_points:
+            if evidence.elapsed_days < p.longest_days:
+                return Decision(fired=False, acts=False, says="", detail={"done": 0.0})
+            return red(f"only {points} views in {evidence.elapsed_days:.2f} days: not judged", done=1.0)
+        share = max(_LEAST_SHARE_OF_STAGE, min(1.0, evidence.elapsed_days / p.stage_days))
+        limit = -self._last_look / math.sqrt(share)
+        z = _z(evidence.challenger, evidence.champion)
+        if z < limit:
+            return red(
+                f"{good(evidence.challenger):.0f} of {points} views answered in time and clicked, the "
+                f"champion's {good(evidence.champion):.0f} of {compared}: z {z:.1f} under {limit:.1f}",
+                z=z,
+                done=1.0,
+            )
+        done = float(evidence.elapsed_days >= p.stage_days)
+        return Decision(fired=False, acts=False, says="", detail={"z": z, "done": done})
+
+
+def good(outcomes: Outcomes) -> float:
+    """Clicked views less the late ones: which of them were late is not known, so their share is taken off."""
+    if not outcomes.asked:
+        return 0.0
+    return min(outcomes.clicked, outcomes.asked) * (1.0 - min(1.0, outcomes.late / outcomes.asked))
+
+
+def _z(challenger: Outcomes, champion: Outcomes) -> float:
+    """Difference of two shares over its standard error, pooled; 0 where all views went alike."""
+    pooled = (good(challenger) + good(champion)) / (challenger.asked + champion.asked)
+    error = math.sqrt(pooled * (1.0 - pooled) * (1.0 / challenger.asked + 1.0 / champion.asked))
+    difference = good(challenger) / challenger.asked - good(champion) / champion.asked
+    return difference / error if error > 0.0 else 0.0

@@ -1,0 +1,167 @@
+"""Configuration pushes: who may have a value, in which order, and when it is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from reference_stack.layers.evidence import PushedValue
+from reference_stack.layers.host import LayerHost
+from reference_stack.messages import (
+    CONFIGURE,
+    SCRAPE,
+    SETTING,
+    ConfigureRequest,
+    Empty,
+    PushReply,
+    PushRequest,
+    SettingRequest,
+)
+from reference_stack.ports import Port, PortError, Rejected, Runtime
+from reference_stack.telemetry import Telemetry
+
+_TIMEOUT_MS = 200.0
+_DOOR = "orchestrator"
+_SAID_FOR_DAYS = 0.25
+"""An objection to a push stands for so long, so that whoever watches sees it: the push itself is over."""
+
+
+class Answers(NamedTuple):
+    """What a component has answered so far, and how much of it failed."""
+
+    given: float
+    failed: float
+
+
+class Pushes:
+    """The door for configuration values.
+
+    Without a layer that enforces, a push goes to everyone at once and stops at the first who refuses. With
+    one, it is asked about first, then stands on the first component for `stage_days`, and goes on to the
+    others unless the layer objects to what that component answers.
+    """
+
+    def __init__(
+        self, runtime: Runtime, telemetry: Telemetry, ports: Mapping[str, Port], hosts: tuple[LayerHost, ...]
+    ) -> None:
+        self._runtime = runtime
+        self._telemetry = telemetry
+        self._ports = ports
+        self._hosts = hosts
+
+    async def push(self, request: PushRequest, stage_days: float) -> PushReply:
+        """Take a request; the reply says who refused it, and what was set or will be."""
+        unknown = [name for name in request.components if name not in self._ports]
+        if unknown:
+            return PushReply(refused_by=_DOOR, says=f"no component {', '.join(unknown)}")
+        wanted = list(request.components) or [name for name in self._ports if await self._has(name, request)]
+        if not wanted:
+            return self._said(request, [], _DOOR, f"no component has a setting {request.key!r}")
+        enforced = any(host.mode == "enforce" for host in self._hosts)
+        red = await self._red(request, wanted[0], "asked", Answers(0, 0))
+        if red is not None:
+            return self._said(request, [], *red)
+        if not enforced or len(wanted) == 1:
+            return await self._set_all(request, wanted)
+        previous = await self._in_force(wanted[0], request.key)
+        reply = await self._set_all(request, wanted[:1])
+        if not reply.refused_by:
+            self._runtime.spawn(self._rest(request, wanted, previous, stage_days))
+        return reply
+
+    async def _rest(
+        self, request: PushRequest, wanted: Sequence[str], previous: msgspec.Raw, stage_days: float
+    ) -> None:
+        """The second stage, unless the first component fails with the value: then it gets the old one."""
+        first = wanted[0]
+        before = await self._answers(first)
+        await self._runtime.until(self._runtime.day() + stage_days)
+        since = await self._answers(first)
+        seen = Answers(max(0.0, since.given - before.given), max(0.0, since.failed - before.failed))
+        red = await self._red(request, first, "staged", seen)
+        if red is None:
+            await self._set_all(request, wanted[1:])
+            return
+        back = msgspec.structs.replace(request, value=previous, by=red[0], components=[first])
+        await self._set_all(back, [first])
+
+    async def _red(
+        self, request: PushRequest, first: str, stage: str, answers: Answers
+    ) -> tuple[str, str] | None:
+        """The layer that objects and what it says, or None."""
+        if all(host.mode == "off" for host in self._hosts):
+            return None
+        try:
+            previous = msgspec.json.decode(await self._in_force(first, request.key))
+        except PortError:
+            previous = None
+        evidence = PushedValue(
+            key=request.key,
+            value=msgspec.json.decode(request.value),
+            previous=previous,
+            by=request.by,
+            approved_by=request.approved_by,
+            stage=stage,
+            answers=round(answers.given),
+            failed=round(answers.failed),
+        )
+        day = self._runtime.day()
+        asked = [(host.name, host.ask(evidence, day=day, about=request.key)) for host in self._hosts]
+        if any(decision.fired for _, decision in asked):
+            self._runtime.spawn(self._let_go(request.key))
+        return next(((name, decision.says) for name, decision in asked if decision.acts), None)
+
+    async def _let_go(self, key: str) -> None:
+        await self._runtime.until(self._runtime.day() + _SAID_FOR_DAYS)
+        for host in self._hosts:
+            host.release(key, "the push is over")
+
+    async def _set_all(self, request: PushRequest, components: Sequence[str]) -> PushReply:
+        took: list[str] = []
+        refused_by, says = "", ""
+        for name in components:
+            change = ConfigureRequest(key=request.key, value=request.value)
+            try:
+                await self._ports[name].call(CONFIGURE, change, timeout_ms=_TIMEOUT_MS)
+            except PortError as error:
+                refused_by, says = name, f"{type(error).__name__}: {error}"
+                break
+            took.append(name)
+        return self._said(request, took, refused_by, says or f"set on {', '.join(took)}")
+
+    def _said(self, request: PushRequest, took: list[str], refused_by: str, says: str) -> PushReply:
+        value = msgspec.json.decode(request.value)
+        self._telemetry.log(
+            "push",
+            key=request.key,
+            value=value,
+            by=request.by,
+            approved_by=request.approved_by,
+            took=took,
+            refused_by=refused_by,
+            says=says,
+        )
+        return PushReply(refused_by=refused_by, says=says)
+
+    async def _has(self, component: str, request: PushRequest) -> bool:
+        try:
+            await self._in_force(component, request.key)
+        except Rejected:
+            return False
+        except PortError:
+            return True  # it is asked again when it is its turn, and then the push stops at it
+        return True
+
+    async def _in_force(self, component: str, key: str) -> msgspec.Raw:
+        request = SettingRequest(key=key)
+        return (await self._ports[component].call(SETTING, request, timeout_ms=_TIMEOUT_MS)).value
+
+    async def _answers(self, component: str) -> Answers:
+        try:
+            reply = await self._ports[component].call(SCRAPE, Empty(), timeout_ms=_TIMEOUT_MS)
+        except PortError:
+            return Answers(0.0, 0.0)
+        samples = reply.samples
+        return Answers(samples.get("answers_total", 0.0), samples.get("answers_failed_total", 0.0))
