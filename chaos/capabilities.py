@@ -13,10 +13,13 @@ from chaos.domain.change import (
     Configure,
     Kill,
     Pause,
+    Promote,
+    Push,
     Scalar,
     SetAlias,
     SetLayer,
     SetLinkUp,
+    Start,
 )
 from chaos.domain.data_toxics import BadParameter, make_data_toxic, named_columns
 from chaos.domain.target import CapabilityName, DataLink, NetworkLink, TargetSpec
@@ -157,6 +160,10 @@ class Processes(Capability):
         """End a component at once. Raises MeaninglessChange."""
         return Kill(component=component_of(self.spec, component))
 
+    def start(self, component: str) -> Start:
+        """Start a component again that was ended. Raises MeaninglessChange."""
+        return Start(component=component_of(self.spec, component))
+
     def pause(self, component: str) -> Pause:
         """Stop a component where it stands. Raises MeaninglessChange."""
         return Pause(component=component_of(self.spec, component))
@@ -172,6 +179,14 @@ class Config(Capability):
         """Set a component's setting. Raises MeaninglessChange."""
         return Configure(component=component_of(self.spec, component), key=key, value=value)
 
+    def ask(self, components: list[str], key: str, value: Scalar, *, by: str, approved_by: str = "") -> Push:
+        """Ask the target's door to set a value on components. Raises MeaninglessChange."""
+        door = self.spec.doors.pushes
+        if door is None:
+            raise MeaninglessChange("", f"target {self.spec.target!r} has no door for configuration pushes")
+        named = [component_of(self.spec, component) for component in components]
+        return Push(door=door, key=key, value=value, components=named, by=by, approved_by=approved_by)
+
 
 @dataclass(frozen=True)
 class Registry(Capability):
@@ -182,6 +197,13 @@ class Registry(Capability):
     def flip(self, alias: str, version: int) -> SetAlias:
         """Flip an alias directly, past every door."""
         return SetAlias(alias=alias, version=version)
+
+    def promote(self, version: int, *, by: str) -> Promote:
+        """Ask the target's door to promote a version. Raises MeaninglessChange."""
+        door = self.spec.doors.promotions
+        if door is None:
+            raise MeaninglessChange("", f"target {self.spec.target!r} has no door for promotions")
+        return Promote(door=door, alias=self.spec.doors.champion, version=version, by=by)
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,34 @@ class SetAlias(_Change, frozen=True, tag="set_alias"):
     expect: int | None = None
 
 
+class Promote(_Change, frozen=True, tag="promote"):
+    """Ask the component `door` to point the registry alias at a version, as whoever `by` names."""
+
+    door: str
+    alias: str
+    version: int
+    by: str
+
+
+class Push(_Change, frozen=True, tag="push"):
+    """Ask the component `door` to set a value on components; `approved_by` has read it, or nobody."""
+
+    door: str
+    key: str
+    value: Scalar
+    components: list[str]
+    by: str
+    approved_by: str = ""
+
+
+class TakeBack(_Change, frozen=True, tag="take_back"):
+    """The undo of a push: each component gets its own value back where it still has the pushed one."""
+
+    key: str
+    values: Mapping[str, Scalar]
+    expect: str
+
+
 Change = (
     AddToxic
     | RemoveToxic
@@ -122,6 +150,9 @@ Change = (
     | Pause
     | Resume
     | SetAlias
+    | Promote
+    | Push
+    | TakeBack
 )
 
 

@@ -137,6 +137,16 @@ class Alerting(Strict):
     receivers: list[str] = []
 
 
+class Doors(Strict):
+    """Who may be asked for a change: the components that take promotion requests and configuration pushes,
+    and the registry alias that a promotion moves.
+    """
+
+    promotions: str | None = None
+    pushes: str | None = None
+    champion: str = "champion"
+
+
 class DriverSpec(Strict):
     """How the target is brought up: the driver's name and what it needs to know.
 
@@ -165,6 +175,7 @@ class TargetSpec(Strict):
     links: dict[str, Link] = {}
     layers: dict[str, LayerSpec] = {}
     alerting: Alerting = Alerting()
+    doors: Doors = Doors()
     columns: dict[str, str] = {}
     toxics: list[str] = Field(default=[], description="toxics that network links can have; none listed: any")
     worlds: list[str] = []
@@ -186,6 +197,11 @@ class TargetSpec(Strict):
                 if end not in self.components:
                     says = f"names a component {end!r} that is not there"
                     raise misplaced(("links", name, *path), says, self.components, end)
+        for door in ("promotions", "pushes"):
+            keeper = getattr(self.doors, door)
+            if keeper is not None and keeper not in self.components:
+                says = f"names a component {keeper!r} that is not there"
+                raise misplaced(("doors", door), says, self.components, keeper)
         for name, layer in self.layers.items():
             for index, component in enumerate(layer.asked_by):
                 if component not in self.components:

@@ -13,6 +13,8 @@ from chaos.domain.change import (
     Configure,
     Kill,
     Pause,
+    Promote,
+    Push,
     RemoveDataToxic,
     RemoveToxic,
     Resume,
@@ -21,6 +23,7 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
     Start,
+    TakeBack,
 )
 from chaos.domain.target import TargetSpec
 
@@ -77,6 +80,11 @@ def undo_of(change: Change, present: Present) -> Change | None:
             return Resume(component)
         case SetAlias(alias=alias, version=version):
             return SetAlias(alias, present.alias(alias), expect=version)
+        case Promote(alias=alias, version=version):
+            return SetAlias(alias, present.alias(alias), expect=version)
+        case Push(key=key, value=value, components=components):
+            values = {component: present.setting(component, key) for component in components}
+            return TakeBack(key, values, expect=as_text(value))
         case _:
             return None
 
@@ -96,10 +104,19 @@ def changed_meanwhile(undo: Change, present: Present) -> bool:
             return as_text(layer_setting(present, layer, key)) != expect
         case SetAlias(alias=alias, expect=expect):
             return present.alias(alias) != expect
+        case TakeBack():
+            return not to_take_back(undo, present)
         case Start(component=component):
             return present.running(component)
         case _:
             return False
+
+
+def to_take_back(undo: TakeBack, present: Present) -> list[str]:
+    """The components that still have the pushed value. Raises ArmFailed."""
+    return [
+        component for component in undo.values if as_text(present.setting(component, undo.key)) == undo.expect
+    ]
 
 
 def layer_setting(present: Present, layer: str, key: str) -> Scalar:

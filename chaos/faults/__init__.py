@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from chaos.faults.added_column import AddedColumn
+from chaos.faults.bad_config import BadConfig
+from chaos.faults.bad_hyperparameter import BadHyperparameter
 from chaos.faults.clock_skew import ClockSkew
 from chaos.faults.delayed_partition import DelayedPartition
 from chaos.faults.duplicate_replay import DuplicateReplay
@@ -10,10 +12,16 @@ from chaos.faults.late_partition import LatePartition
 from chaos.faults.latency import Latency
 from chaos.faults.missing_values import MissingValues
 from chaos.faults.noop import Noop
+from chaos.faults.offline_winner import OfflineWinner
+from chaos.faults.oversized_feature_file import OversizedFeatureFile
 from chaos.faults.partial_partition import PartialPartition
+from chaos.faults.partial_rollout import PartialRollout
 from chaos.faults.poisoned_source import PoisonedSource
+from chaos.faults.registry_outage import RegistryOutage
 from chaos.faults.schema_drift import SchemaDrift
+from chaos.faults.slow_challenger import SlowChallenger
 from chaos.faults.unit_change import UnitChange
+from chaos.faults.wrong_alias import WrongAlias
 
 BUILT_IN = (
     Noop,
@@ -28,4 +36,12 @@ BUILT_IN = (
     AddedColumn,
     DelayedPartition,
     Latency,
+    WrongAlias,
+    BadConfig,
+    PartialRollout,
+    BadHyperparameter,
+    OversizedFeatureFile,
+    SlowChallenger,
+    OfflineWinner,
+    RegistryOutage,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chaos.probes.build_share import BuildShare
 from chaos.probes.firing_alerts import FiringAlerts
 from chaos.probes.good_views import GoodViews
 from chaos.probes.link_latency import LinkLatency
@@ -10,6 +11,9 @@ from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
 from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
+from chaos.probes.slate_quality import SlateQuality
+from chaos.probes.unsound_views import UnsoundViews
+from chaos.probes.version_share import VersionShare
 from chaos.probes.views import ViewCount
 
 BUILT_IN = (
@@ -22,4 +26,8 @@ BUILT_IN = (
     PartitionsOverdue,
     PartitionsAltered,
     LinkLatency,
+    VersionShare,
+    BuildShare,
+    UnsoundViews,
+    SlateQuality,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chaos.domain.change import Change
 from chaos.domain.event import Applied, Exit, Phase, Planned, Refused, Undone
 from chaos.domain.plan import ArmPlan, PlannedFault
 from chaos.domain.scenario import Arm
@@ -99,7 +100,7 @@ def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:
     undone = [event for event in journal.of(Undone) if event.id in ids]
     injected = applied or [event.day for event in refused] or _phase_days(journal, "inject", planned.key)
     ended = [event.day for event in undone] or _phase_days(journal, "undo", planned.key)
-    components = [getattr(change.change, "component", None) for change in mine]
+    components = [name for change in mine for name in touched(change.change)]
     return FaultSpan(
         key=planned.key,
         planned=planned,
@@ -107,8 +108,14 @@ def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:
         undone_day=max(ended, default=None),
         refused=() if applied else refused,
         undo_failed=next((event.says or event.id for event in undone if event.outcome == "failed"), ""),
-        components=tuple(name for name in components if isinstance(name, str)),
+        components=tuple(components),
     )
+
+
+def touched(change: Change) -> list[str]:
+    """The components that a change names."""
+    one = getattr(change, "component", None)
+    return [one] if isinstance(one, str) else list(getattr(change, "components", ()))
 
 
 def _phase_days(journal: Journal, phase: str, says: str) -> list[float]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chaos.domain.event import Partition, Snapshot, Version, ViewRow, Views
 from chaos.domain.layer import Stage
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import WorstSegment
 from chaos.scoring.arms import ArmView
-from chaos.scoring.lineage import defective_from
+from chaos.scoring.lineage import defective_builds, defective_from
 
 NORMAL_AGE_DAYS = 1.5
 """A model or snapshot is replaced daily, after training and a canary; older than this it is stale."""
@@ -86,10 +86,11 @@ def _counts(view: ArmView) -> dict[int, dict[Harm | str, float]]:
 
 @dataclass(frozen=True)
 class Defects:
-    """What makes a view defective: the version that answered, or feature values replaced in a span."""
+    """What makes a view defective: the version or build that answered, or replaced feature values."""
 
     versions: Mapping[int, float]
     replaced: tuple[tuple[float, float], ...]
+    builds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def defects_of(view: ArmView) -> Defects:
@@ -107,14 +108,17 @@ def defects_of(view: ArmView) -> Defects:
                 defaulted += sum(row.defaulted for row in views.rows)
         if defaulted > NEWCOMERS * total:
             spans.append((span.start, span.end))
-    return Defects(defective_from(view), tuple(spans))
+    return Defects(defective_from(view), tuple(spans), defective_builds(view))
 
 
 def defective_views(views: Views, row: ViewRow, defects: Defects) -> int:
-    """Views of a row that were answered by a defective version, or with replaced feature values."""
+    """Views of a row that were answered by a defective version or build, or with replaced feature values."""
     if views.end_day > defects.versions.get(row.version, math.inf):
         return row.n - row.errors
     middle = (views.start_day + views.end_day) / 2
+    if row.build in defects.builds:
+        start, end = defects.builds[row.build]
+        return row.n - row.errors if start <= middle <= end else 0
     return row.defaulted if any(start <= middle <= end for start, end in defects.replaced) else 0
 
 

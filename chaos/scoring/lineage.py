@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 
-from chaos.domain.change import SetAlias
+from chaos.domain.change import Change, Configure, Promote, Push, SetAlias
 from chaos.domain.event import Alias, Applied, Partition, Planned, Version
-from chaos.scoring.arms import ArmView
+from chaos.scoring.arms import ArmView, FaultSpan, touched
+
+BUILD = "build"
+"""The setting by which a component is rolled out to another build."""
 
 
 def defective_from(view: ArmView) -> dict[int, float]:
     """Versions to the day from which a view answered by one of them is defective.
 
     A version is, from its first view on, when at its training it lacked a partition then due, or held one
-    whose content is not what was written at the source; and from a fault's injection on when the fault put it
-    in service. Versions without a recorded lineage, which were there before the scenario began, are clean.
+    whose content is not what was written at the source, or when the component that made it was then under a
+    configuration of the fault's; and from a fault's injection on when the fault put it in service. Versions
+    without a recorded lineage, which were there before the scenario began, are clean.
     """
-    written = _written(view)
+    written, changed = _written(view), _configured(view)
     found = {
         version.version: -math.inf
         for version in view.journal.of(Version)
-        if _lacks(version) or _altered(version, written)
+        if _lacks(version) or _altered(version, written) or _made_under(version, changed)
     }
     for version, day in _put_in_service(view):
         found[version] = min(day, found.get(version, math.inf))
@@ -37,9 +41,48 @@ def why_defective(view: ArmView, version: int) -> str:
             return f"trained without the partition{'s' if len(lacks) > 1 else ''} of day {_list(lacks)}"
         if altered := _altered(one, written):
             return f"trained on altered data of day {_list(altered)}"
+        if _made_under(one, _configured(view)):
+            return "made under the fault's configuration"
     if any(number == version for number, _ in _put_in_service(view)):
         return "put in service by the fault"
     return ""
+
+
+def defective_builds(view: ArmView) -> dict[str, tuple[float, float]]:
+    """Builds that a fault rolled out, with the first and last day on which a view of theirs is defective."""
+    found: dict[str, tuple[float, float]] = {}
+    for change, day, span in _made(view):
+        if isinstance(change, Configure) and change.key == BUILD:
+            first, last = found.get(str(change.value), (math.inf, -math.inf))
+            found[str(change.value)] = min(first, day), max(last, span.end)
+    return found
+
+
+def _made(view: ArmView) -> list[tuple[Change, float, FaultSpan]]:
+    """The changes of faults that were applied, with the day they began and their fault's span."""
+    applied = {event.id for event in view.journal.of(Applied)}
+    spans = {span.key: span for span in view.spans}
+    return [
+        (planned.change, planned.day, spans[planned.about])
+        for planned in view.journal.of(Planned)
+        if planned.about in spans and planned.id in applied
+    ]
+
+
+def _configured(view: ArmView) -> list[tuple[str, float, float]]:
+    """Components that a fault configured, from its injection to its undo."""
+    return [
+        (component, day, span.end)
+        for change, day, span in _made(view)
+        if isinstance(change, Configure | Push)
+        for component in touched(change)
+    ]
+
+
+def _made_under(version: Version, changed: list[tuple[str, float, float]]) -> bool:
+    return any(
+        component == version.component and start <= version.day <= end for component, start, end in changed
+    )
 
 
 def _list(days: list[int]) -> str:
@@ -68,17 +111,13 @@ def _altered(version: Version, written: dict[int, list[str]]) -> list[int]:
 
 
 def _put_in_service(view: ArmView) -> list[tuple[int, float]]:
-    applied = {event.id: event.day for event in view.journal.of(Applied)}
-    keys = {span.key for span in view.spans}
+    # What the door flips it logs itself, before it answers: what was in service before it was asked counts.
     found: list[tuple[int, float]] = []
-    for planned in view.journal.of(Planned):
-        change = planned.change
-        if planned.about not in keys or not isinstance(change, SetAlias) or change.version is None:
+    for change, day, _ in _made(view):
+        if not isinstance(change, SetAlias | Promote) or change.version is None:
             continue
-        day = applied.get(planned.id)
-        if day is None or _in_service(view, change.alias, day) == change.version:
-            continue
-        found.append((change.version, day))
+        if _in_service(view, change.alias, day) != change.version:
+            found.append((change.version, day))
     return found
 
 

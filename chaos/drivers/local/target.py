@@ -19,6 +19,8 @@ from chaos.domain.change import (
     Configure,
     Kill,
     Pause,
+    Promote,
+    Push,
     RemoveDataToxic,
     RemoveToxic,
     Resume,
@@ -27,11 +29,13 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
     Start,
+    TakeBack,
 )
 from chaos.domain.event import Event, Exit, Observed, Views
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, undo_of
+from chaos.drivers.changes import changed_meanwhile, to_take_back, undo_of
+from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
@@ -279,6 +283,23 @@ class LocalTarget:
                 self._stack.tell("resume", component)
             case SetAlias(alias=alias, version=version):
                 self._set_alias(alias, version)
+            case Promote() | Push():
+                self._ask_door(change)
+            case TakeBack(key=key):
+                for component in to_take_back(change, self):
+                    self._configure(component, key, change.values[component])
+
+    def _ask_door(self, change: Promote | Push) -> None:
+        asked = request_of(change)
+        address, path = self._wiring.addresses[asked.component], f"/{asked.operation}"
+        timeout_ms = max(2000.0, 1000.0 * ANSWER_DAYS * self._plan.day_seconds)
+        try:
+            answer = request(address, "POST", path, asked.body, timeout_ms=timeout_ms)
+        except HttpFailed as error:
+            if error.status == 400:
+                raise ChangeRefused(asked.component, str(error)) from error
+            raise
+        check_answer(asked, 200, answer)
 
     def revert(self, undo: Change) -> str:
         """Play an undo; a value that is no longer the fault's is left alone."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 
 class LinkPlan(Protocol):
@@ -162,6 +162,17 @@ class InProcessTarget(Protocol):
 
     def close(self) -> None:
         """End everything."""
+        ...
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """Optional: a target whose components can be asked past every link, as its own doors are."""
+
+    def request(
+        self, component: str, operation: str, body: bytes, on_reply: Callable[[int, bytes], object]
+    ) -> None:
+        """Ask a component; `on_reply` is given an HTTP status and a JSON body."""
         ...
 
 

@@ -15,6 +15,8 @@ from chaos.domain.change import (
     Configure,
     Kill,
     Pause,
+    Promote,
+    Push,
     RemoveDataToxic,
     RemoveToxic,
     Resume,
@@ -23,14 +25,16 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
     Start,
+    TakeBack,
 )
 from chaos.domain.event import Event, Exit
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, undo_of
+from chaos.drivers.changes import changed_meanwhile, to_take_back, undo_of
+from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.observed import partition_day, read_line, read_samples
 from chaos.drivers.virtual.data import shape_folder
-from chaos.drivers.virtual.protocol import InProcessTarget
+from chaos.drivers.virtual.protocol import Asked, InProcessTarget
 from chaos.drivers.virtual.toxics import shape_of
 from chaos.errors import ArmFailed, ChangeRefused
 
@@ -167,6 +171,26 @@ class VirtualTarget:
                 self._inner.registry.drop_alias(alias)
             case SetAlias(alias=alias, version=int(version)):
                 self._inner.registry.set_alias(alias, version)
+            case Promote() | Push():
+                self._ask_door(change)
+            case TakeBack(key=key):
+                for component in to_take_back(change, self):
+                    self._configure(component, key, change.values[component])
+
+    def _ask_door(self, change: Promote | Push) -> None:
+        """Ask, and let time pass until the door has answered. Raises ChangeRefused or ArmFailed."""
+        asked = request_of(change)
+        if not isinstance(self._inner, Asked):
+            raise ArmFailed(f"the target takes no requests, so {asked.component} cannot be asked")
+        answers: list[tuple[int, bytes]] = []
+        body = msgspec.json.encode(asked.body)
+        self._inner.request(
+            asked.component, asked.operation, body, lambda status, answer: answers.append((status, answer))
+        )
+        self._inner.advance(self.day() + ANSWER_DAYS, lambda: bool(answers))
+        if not answers:
+            raise ArmFailed(f"{asked.component} does not answer {asked.operation}")
+        check_answer(asked, *answers[0])
 
     def _shape(self, link: str, name: str, add: Callable[[], Remove]) -> None:
         """Two of one name could not be told apart by an undo, as in any proxy."""

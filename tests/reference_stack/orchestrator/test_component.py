@@ -46,11 +46,13 @@ def test_a_red_gate_holds_the_champion_and_a_green_one_lets_go_on_the_same_day(o
     office.until(1.8)
     assert office.champion() == 2
     assert office.gauge("held_cycles") == 0
-    assert office.outcomes()[-5:] == [
+    assert office.outcomes()[-7:] == [
         (1, "check", "held"),
         (1, "check", "done"),
         (1, "build", "done"),
         (1, "train", "done"),
+        (1, "admit", "done"),
+        (1, "canary", "done"),
         (1, "promote", "done"),
     ]
 

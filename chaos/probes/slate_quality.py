@@ -1,0 +1,32 @@
+"""What the slates are worth to those who see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.contracts import Readable
+from chaos.domain.durations import Days
+from chaos.domain.event import Views
+
+
+@dataclass(frozen=True)
+class SlateQuality:
+    """True value of the slates served, as a share of that of the best slates for the same views.
+
+    Only for a target that tells the truth about its users; in a healthy default world it is about 0.6.
+    """
+
+    name: ClassVar[str] = "slate_quality"
+    over: Days = 0.25
+
+    def read(self, target: Readable) -> float | None:
+        """A share; None where no view was answered."""
+        since = target.day() - self.over
+        served = best = 0.0
+        for views in reversed(target.seen(Views)):
+            if views.end_day <= since:
+                break
+            served += sum(row.served_value for row in views.rows)
+            best += sum(row.best_value for row in views.rows)
+        return None if best == 0.0 else served / best
