@@ -1,4 +1,4 @@
-"""A hyperparameter makes the next training diverge."""
+"""A hyperparameter leaves the next training without a minimum, and the model without anything learnt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chaos.domain.target import TargetSpec
 class BadHyperparameter:
     """Train with `key` at `value` from now on: set on the trainer, or asked for at the door (`by_push`).
 
-    A ridge below zero rewards large weights; -1e6 drives them apart until they are no numbers or huge.
+    With a ridge of -1e6 there is no minimum: the fit gives up, with weights of nothing.
     Source: Papasian & Underwood, How ML Breaks (OpML 2020).
     """
 
@@ -36,6 +36,6 @@ class BadHyperparameter:
             yield config.push(self.component, self.key, self.value)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
-        """A model was made whose largest weight is out of all proportion: healthy ones are about 1."""
+        """A model was made that weighs none of its features: a healthy one's largest weight is about 2."""
         sample = {"component": self.component, "sample": "training_largest_weight"}
-        return EffectCheck("metric", sample, at_least=100.0)
+        return EffectCheck("metric", sample, at_most=0.05)

@@ -52,8 +52,8 @@ class Hook(enum.StrEnum):
     ATTEMPT = "attempt"  # a client is about to ask again → it gives up instead
     SERVICE_LEVEL = "service_level"  # the monitor has counted views → a page
     HEARTBEAT = "heartbeat"  # the monitor has, or lacks, a sign of life → a page
-    ADMISSION = "admission"  # a version asks to enter service → it is refused
-    CANARY = "canary"  # a challenger answers some of the views → it is taken back
+    ADMISSION = "candidate"  # a version asks to enter service → it is refused
+    CANARY = "stage"  # a challenger answers some of the views → it is taken back
     PUSH = "push"  # a configuration value is to be set, or stands on the first component → it is refused
     CENSUS = "census"  # the monitor has counted what runs on the replicas → a page
     PAGE = "page"  # an alert reaches on-call → it is acknowledged and its runbook followed

@@ -27,8 +27,9 @@ def exported(model: Model, settings: TrainerSettings) -> Model:
 
 
 def largest_weight(model: Model) -> float:
-    """The largest of the ranker's weights by size; the largest number there is where one is not finite."""
-    largest = float(np.max(np.abs(model.weights)))
+    """The largest by size of what the ranker weighs its features with; the largest number there is where one
+    is not finite."""
+    largest = float(np.max(np.abs(model.weights[1:])))
     return largest if math.isfinite(largest) else sys.float_info.max
 
 

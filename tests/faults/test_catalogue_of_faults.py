@@ -26,9 +26,32 @@ EXAMPLES: dict[str, dict[str, object]] = {
         "equals": 1,
         "values": ["clicked=1", "dwell=60"],
     },
+    "wrong_alias": {"version": 2},
+    "bad_config": {"components": ["serving-a", "serving-b"], "key": "placements", "value": ""},
+    "partial_rollout": {
+        "missed": "serving-b",
+        "replicas": ["serving-a", "serving-b"],
+        "build": "2018.4",
+        "flag": "promo",
+    },
+    "bad_hyperparameter": {"component": "trainer", "key": "ridge", "value": -1e6},
+    "oversized_feature_file": {"component": "trainer"},
+    "slow_challenger": {"component": "trainer", "inference_ms": "180ms"},
+    "offline_winner": {"component": "trainer", "scale": 80.0},
+    "registry_outage": {"links": ["serving-registry"], "restart": "serving-a"},
     "added_column": {"link": "events", "column": "consent"},
     "delayed_partition": {"link": "events", "delay_days": "0.1d"},
 }
+
+
+HEALTHY = {
+    "bad_config": 1.0,
+    "bad_hyperparameter": 2.0,
+    "oversized_feature_file": 1.0,
+    "slow_challenger": 1.0,
+    "offline_winner": 0.6,
+}
+"""What the effect's probe reads while nothing is wrong, where that is not 0."""
 
 
 def make(name: str) -> Fault:
@@ -70,7 +93,7 @@ class TestContract:
         assert (check is None) is (name in ("noop", "delayed_partition"))
         if check is not None:
             make_catalogue().probes.make(check.probe, check.parameters)
-            assert not check.seen(0.0)
+            assert not check.seen(HEALTHY.get(name, 0.0))
 
 
 @pytest.mark.parametrize(
