@@ -24,6 +24,7 @@ from pathlib import Path
 from reference_stack.settings import SettingsError, StackSettings
 
 INVALID = 3
+NURSERIES = {"registry": "reference_stack.registry.nursery", "shop": "reference_stack.shop.nursery"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,13 +53,10 @@ def _run(options: argparse.Namespace) -> int:
         from reference_stack.up import up
 
         return up(options.settings, options.timeout)
+    if options.command == "parent":
+        return _parent()
     from reference_stack import live
 
-    if options.command == "parent":
-        from reference_stack.shells.processes import run_parent
-
-        live.preload()
-        return run_parent(live.read_changes, live.choose)
     settings = live.read_changes(options.settings, os.environ.get(options.changes_in, ""))
     if options.command == "prepare":
         from reference_stack.containers import prepare
@@ -69,6 +67,19 @@ def _run(options: argparse.Namespace) -> int:
 
         return begin(settings, options.timeout)
     return _serve(options.component, settings)
+
+
+def _parent() -> int:
+    from reference_stack.shells.nursery import Nursery
+    from reference_stack.shells.processes import lead_group, run_parent
+
+    # Before this process imports anything large: the nurseries do that at the same time.
+    lead_group()
+    nurseries = {name: Nursery([sys.executable, "-m", module]) for name, module in NURSERIES.items()}
+    from reference_stack import live
+
+    live.preload()
+    return run_parent(live.read_changes, live.choose, nurseries)
 
 
 def _serve(component: str, settings: StackSettings) -> int:

@@ -28,7 +28,6 @@ _REGISTRY_WRITE_MS = 1000.0
 _WARM = (
     "pyarrow.parquet",
     "sklearn.decomposition",
-    "reference_stack.registry.server",
 )
 
 
@@ -88,10 +87,7 @@ def _changes(text: str) -> dict[str, object]:
 
 
 def preload() -> None:
-    """Import what any component needs, so that processes forked afterwards start in milliseconds."""
-    from reference_stack.registry.environment import preload as preload_mlflow
-
-    preload_mlflow()
+    """Import what the components need that have no nursery, so that they start in milliseconds."""
     layers = (use.partition(":")[0] for use in LAYERS.values())
     for name in (*_WARM, *layers):
         importlib.import_module(name)

@@ -20,7 +20,7 @@ from reference_stack.runtime import monotonic
 from reference_stack.settings import SettingsError, StackSettings
 from reference_stack.shells.http import split_address
 from reference_stack.shells.live import write_origin
-from reference_stack.shells.processes import Said
+from reference_stack.shells.parental import Said
 
 LEAD_SECONDS = 0.05
 _POLL_SECONDS = 0.02

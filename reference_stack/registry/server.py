@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
+import tempfile
 from pathlib import Path
 
 from reference_stack.registry.environment import (
@@ -22,6 +24,10 @@ ARTIFACTS = "artifacts"
 KEEP_ALIVE_SECONDS = 75
 READINESS = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 """Answers 200 when the server can work; /health answers sooner."""
+
+
+_USED_LATE = ("mlflow.tracing.processor.base_mlflow", "opentelemetry.sdk.metrics")
+"""What MLflow imports when a store is opened."""
 
 
 def registry_folder(root: Path) -> Path:
@@ -69,6 +75,27 @@ def serve(settings: StackSettings, cache: Path | None = None) -> None:
     # MLflow's half a million objects are here to stay; collections need not walk them.
     gc.freeze()
     uvicorn.Server(config).run()
+
+
+def rehearse(cache: Path | None = None) -> None:
+    """Open an empty registry and close it again, in a process that will fork servers.
+
+    MLflow and SQLAlchemy do much only when they are first used; what they have done is inherited.
+    """
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
+
+    with tempfile.TemporaryDirectory(prefix="k9s-") as folder, deprecations_of_mlflow():
+        database = Path(folder) / DATABASE
+        place_database(database, cache)
+        uri = database_uri(database)
+        tracking, registry = TrackingStore(uri, ARTIFACT_ROOT), RegistryStore(uri)
+        tracking.get_experiment("0")
+        registry.search_registered_models()
+        for store in (tracking, registry):
+            store.engine.dispose()
+    for name in _USED_LATE:
+        importlib.import_module(name)
 
 
 def _split(address: str) -> tuple[str, int]:

@@ -18,12 +18,18 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+# Bound here, since in the shop's nursery gevent then puts its own into these modules.
+from os import fork, waitpid
 from pathlib import Path
+from select import select
+from signal import set_wakeup_fd
+from signal import signal as handle
 from typing import NoReturn
 
 import msgspec
@@ -31,6 +37,8 @@ import msgspec
 from reference_stack.runtime import monotonic
 from reference_stack.settings import COMPONENTS, SettingsError, StackSettings
 from reference_stack.shells.live import LOGS
+from reference_stack.shells.nursery import Nursery
+from reference_stack.shells.parental import Answer, Command, Exit, StackError
 
 STOP_SECONDS = 3.0
 """How long a component may take to end by itself before it is killed."""
@@ -43,46 +51,6 @@ WATCHER = "monitor"
 SLOW_TO_START = (TRAFFIC, "registry")
 COMPLETE_SETTINGS = "stack-settings.json"
 _PR_SET_PDEATHSIG = 1
-
-
-class StackError(Exception):
-    """A command that cannot be done; the message says why."""
-
-
-class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line to the parent."""
-
-    do: str
-    component: str = ""
-    settings: str = ""
-
-
-class Exit(msgspec.Struct, frozen=True):
-    """A process has ended."""
-
-    exit: str
-    code: int
-
-
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line from the parent about a command."""
-
-    ok: bool | None = None
-    pids: dict[str, int] | None = None
-    exits: list[Exit] | None = None
-    error: str | None = None
-
-
-class Said(msgspec.Struct, frozen=True):
-    """Any line from the parent, as the other side reads it."""
-
-    ready: bool = False
-    ok: bool | None = None
-    pids: dict[str, int] = {}
-    exits: list[Exit] = []
-    error: str = ""
-    exit: str = ""
-    code: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,40 +66,53 @@ Choose = Callable[[str, StackSettings, Path], Body]
 
 
 class Children:
-    """The processes forked for one stack."""
+    """The processes forked for one stack, some of them by `nurseries`, by the component's name."""
 
-    def __init__(self, choose: Choose, on_exit: Callable[[Exit], object]) -> None:
+    def __init__(
+        self,
+        choose: Choose,
+        on_exit: Callable[[Exit], object],
+        nurseries: Mapping[str, Nursery] | None = None,
+    ) -> None:
         self.pids: dict[str, int] = {}
         self.exits: list[Exit] = []
         self._choose = choose
         self._on_exit = on_exit
+        self._nurseries = nurseries or {}
         self._killer = _parent_death_signal()
         # Written to by the signal handler's machinery, read by whoever waits for an exit.
         self.wakeup, self._waker = os.pipe()
         os.set_blocking(self.wakeup, False)
         os.set_blocking(self._waker, False)
-        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _noted)
+        set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        handle(signal.SIGCHLD, _noted)
 
-    def start(self, name: str, settings: StackSettings, file: Path) -> int:
-        """Fork a component; its pid. Raises StackError where it runs already."""
-        if name in self.pids:
-            raise StackError(f"{name} runs already")
-        body = self._choose(name, settings, file)
-        parent = os.getpid()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            self._child(body, settings, name, parent)
-        self.pids[name] = pid
-        return pid
+    def start(self, names: Sequence[str], settings: StackSettings, file: Path) -> dict[str, int]:
+        """Fork components; their pids. Raises StackError where one runs already."""
+        for name in names:
+            if name in self.pids:
+                raise StackError(f"{name} runs already")
+        nursed = [name for name in names if name in self._nurseries]
+        for name in nursed:
+            self._nurseries[name].ask(name, file)
+        for name in names:
+            if name not in nursed:
+                self.pids[name] = self._fork(name, settings, file)
+        for name in nursed:
+            self.pids[name] = self._nurseries[name].pid(name)
+        return {name: self.pids[name] for name in names}
+
+    @property
+    def wakers(self) -> list[int]:
+        """Descriptors that can be read when a process may have ended."""
+        return [self.wakeup, *(nursery.said for nursery in self._nurseries.values() if nursery.lives)]
 
     def signal(self, name: str, number: int) -> None:
         """Send a signal to a component. Raises StackError where it does not run."""
         if name not in self.pids:
             raise StackError(f"{name} does not run")
-        os.kill(self.pids[name], number)
+        with suppress(ProcessLookupError):  # a nursery has seen its end, and is about to say so
+            os.kill(self.pids[name], number)
 
     def end(self, names: Sequence[str], number: int) -> None:
         """Signal components and wait for their ends, with SIGKILL to those that take too long."""
@@ -151,7 +132,7 @@ class Children:
             left = deadline - monotonic()
             if left <= 0:
                 return False
-            select.select([self.wakeup], [], [], left)
+            select(self.wakers, [], [], left)
             self.reap()
         return True
 
@@ -159,12 +140,29 @@ class Children:
         """Take note of processes that have ended."""
         drain(self.wakeup)
         for name, pid in list(self.pids.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
+            if name in self._nurseries:
+                continue
+            ended, status = waitpid(pid, os.WNOHANG)
             if ended:
-                del self.pids[name]
-                gone = Exit(name, os.waitstatus_to_exitcode(status))
-                self.exits.append(gone)
-                self._on_exit(gone)
+                self._gone(Exit(name, os.waitstatus_to_exitcode(status)))
+        for nursery in self._nurseries.values():
+            for gone in nursery.exits():
+                self._gone(gone)
+
+    def _gone(self, gone: Exit) -> None:
+        del self.pids[gone.exit]
+        self.exits.append(gone)
+        self._on_exit(gone)
+
+    def _fork(self, name: str, settings: StackSettings, file: Path) -> int:
+        body = self._choose(name, settings, file)
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = fork()
+        if pid == 0:
+            self._child(body, settings, name, parent)
+        return pid
 
     def _child(self, body: Body, settings: StackSettings, name: str, parent: int) -> NoReturn:
         """The forked process's life. Nothing of the parent's frames may go on in it."""
@@ -173,9 +171,9 @@ class Children:
             self._killer()
             if os.getppid() != parent:
                 os._exit(1)
-            signal.set_wakeup_fd(-1)
+            set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
+                handle(number, signal.SIG_DFL)
             _redirect(Path(settings.root) / LOGS / f"{name}.err")
             os.closerange(3, _highest_descriptor())
             if name in BATCH:
@@ -196,19 +194,25 @@ class Children:
 class Parent:
     """The loop that reads commands and answers them."""
 
-    def __init__(self, read: Callable[[Path], StackSettings], choose: Choose, out: int) -> None:
+    def __init__(
+        self,
+        read: Callable[[Path], StackSettings],
+        choose: Choose,
+        out: int,
+        nurseries: Mapping[str, Nursery] | None = None,
+    ) -> None:
         self._read = read
         self._out = out
         self._settings: StackSettings | None = None
         self._file = Path()
-        self.children = Children(choose, self._say)
+        self.children = Children(choose, self._say, nurseries)
 
     def serve(self, commands: int) -> None:
         """Answer until the end of `commands`, a file descriptor, or SIGTERM."""
         self._say(msgspec.Raw(b'{"ready":true}'))
         pending = b""
         while True:
-            readable, _, _ = select.select([commands, self.children.wakeup], [], [])
+            readable, _, _ = select([commands, *self.children.wakers], [], [])
             self.children.reap()
             if commands not in readable:
                 continue
@@ -239,9 +243,11 @@ class Parent:
             case "up":
                 return Answer(ok=True, pids=self._up(Path(command.settings)))
             case "start":
-                settings = self._in_force()
-                pid = self.children.start(command.component, settings, self._file)
-                return Answer(ok=True, pids={command.component: pid})
+                if command.settings:
+                    self._file = Path(command.settings)
+                    self._settings = self._read(self._file)
+                pids = self.children.start([command.component], self._in_force(), self._file)
+                return Answer(ok=True, pids=pids)
             case "stop":
                 self.children.end([command.component], signal.SIGTERM)
             case "kill":
@@ -265,7 +271,7 @@ class Parent:
         self._file = write_complete(settings)
         self._settings = settings
         self.children.exits.clear()
-        return {name: self.children.start(name, settings, self._file) for name in components_of(settings)}
+        return self.children.start(components_of(settings), settings, self._file)
 
     def _in_force(self) -> StackSettings:
         if self._settings is None:
@@ -278,28 +284,52 @@ class Parent:
             data = data[os.write(self._out, data) :]
 
 
-def run_parent(read: Callable[[Path], StackSettings], choose: Choose) -> int:
+def run_parent(
+    read: Callable[[Path], StackSettings], choose: Choose, nurseries: Mapping[str, Nursery] | None = None
+) -> int:
     """Be a warm parent on standard input and output until the end of the input or SIGTERM; the exit code, 0.
 
     The process becomes the leader of a group of its own, which its components belong to.
     Whatever is to be inherited has been imported before.
     """
-    if os.getpgrp() != os.getpid():
-        os.setpgid(0, 0)
+    lead_group()
+    start_reaper()
+    try:
+        return _serve_commands(read, choose, nurseries)
+    finally:
+        for nursery in (nurseries or {}).values():
+            nursery.close()
+
+
+def run_nursery(read: Callable[[Path], StackSettings], choose: Choose) -> int:
+    """Be a nursery: a warm parent below another, in its group, whose end ends this one too."""
+    parent = os.getppid()
+    _parent_death_signal()()
+    return _serve_commands(read, choose, None) if os.getppid() == parent else 1
+
+
+def _serve_commands(
+    read: Callable[[Path], StackSettings], choose: Choose, nurseries: Mapping[str, Nursery] | None
+) -> int:
     out = os.dup(sys.stdout.fileno())
     # Nobody but the protocol may write there.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     gc.collect()
     gc.freeze()
-    start_reaper()
-    parent = Parent(read, choose, out)
+    parent = Parent(read, choose, out, nurseries)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        handle(number, _leave)
     try:
         parent.serve(sys.stdin.fileno())
     finally:
         parent.down()
     return 0
+
+
+def lead_group() -> None:
+    """Become the leader of a process group, unless this process is one."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
 
 
 def components_of(settings: StackSettings) -> list[str]:
@@ -320,12 +350,14 @@ def write_complete(settings: StackSettings, name: str = COMPLETE_SETTINGS) -> Pa
 
 def start_reaper() -> None:
     """Fork a process that kills this process's group, itself included, when this process is gone."""
-    waiting, held = os.pipe()
-    pid = os.fork()
+    waiting, _held = os.pipe()
+    pid = fork()
     if pid == 0:
-        os.close(held)
+        # It keeps its own end of the pipe only, so that nobody waits in vain for the end of another one.
+        os.closerange(3, waiting)
+        os.closerange(waiting + 1, _highest_descriptor())
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
+            handle(number, signal.SIG_IGN)
         os.read(waiting, 1)
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os.close(waiting)
