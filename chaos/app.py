@@ -113,6 +113,21 @@ class Wanted:
     blind: bool = False
 
 
+def options_of(wanted: Wanted) -> list[str]:
+    """The options that decide what a trial does, as they would be typed again; seeds are left out."""
+    words = ["--target", wanted.target]
+    if wanted.arms != tuple(Arm):
+        words += ["--arms", ",".join(wanted.arms)]
+    for hole in wanted.overrides.holes:
+        span = "" if hole.from_ is None or hole.until is None else f"@{hole.from_:g}d..{hole.until:g}d"
+        words += ["--hole", f"{hole.layer}{span}"]
+    for setting in wanted.overrides.settings:
+        words += str(setting).split(" ", 1)
+    if wanted.day_seconds is not None:
+        words += ["--day-seconds", f"{wanted.day_seconds:g}"]
+    return words + [word for host in wanted.allow for word in ("--allow", host)]
+
+
 @dataclass(frozen=True)
 class Planned:
     """A run as it will be, all of it checked."""

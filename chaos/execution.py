@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from chaos.app import Planned, Wanted, make_driver, new_run_folder, version, versions
+from chaos.app import Planned, Wanted, make_driver, new_run_folder, options_of, version, versions
 from chaos.campaign import Campaign, Progress, Watcher, keep_data, set_aside
 from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
@@ -34,6 +34,7 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
         day_seconds=pace,
         started_at=clock.utc().isoformat(timespec="seconds"),
         not_run=planned.not_run,
+        options=options_of(wanted),
     )
     info.save(folder)
     record = ProcessRecord(folder)

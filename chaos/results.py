@@ -27,6 +27,7 @@ class RunInfo(Strict):
     day_seconds: float
     started_at: str
     not_run: list[NotRun] = []
+    options: list[str] = []
 
     def save(self, folder: Path) -> None:
         """Write it into the run's folder."""
@@ -69,6 +70,7 @@ def compose(folder: Path, trials: list[TrialResult]) -> Results:
         verdict=verdict,
         trials=trials,
         not_run=info.not_run,
+        options=info.options,
     )
 
 

@@ -178,3 +178,4 @@ class Results(Strict):
     verdict: Verdict
     trials: list[TrialResult]
     not_run: list[NotRun] = []
+    options: list[str] = []

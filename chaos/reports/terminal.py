@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import statistics
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from chaos.domain.interval import share_interval
 from chaos.domain.layer import Mode, Outcome
 from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import (
@@ -305,6 +307,10 @@ def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Tex
         decisive = [reason for reason in trial.reasons if reason.verdict is trial.verdict]
         yield Text(f"{trial.scenario}, seed {trial.seed}", style="bold")
         yield from _reasons(decisive[:2], width, 2)
+        yield _pair(
+            "repeat it",
+            shlex.join(["mlchaos", "run", trial.scenario, *results.options, "--seed", str(trial.seed)]),
+        )
     yield from _paths(folder, None)
     yield from _not_run(results)
 
@@ -319,6 +325,10 @@ def _summary(name: str, trials: Sequence[TrialResult], width: int) -> Iterator[T
     ratios = [f.containment.ratio for t in trials for f in t.faults if f.containment is not None]
     missed = sum(1 for t in trials for f in t.faults if f.detection is None)
     says = f"{counts} of {len(trials)}"
+    told = [trial.verdict for trial in trials if trial.verdict is not Verdict.VOID]
+    if len(told) > 1:
+        low, high = share_interval(told.count(Verdict.PASSED), len(told))
+        says += f" (share that passes: {low:.2f} to {high:.2f}, 95% interval)"
     if delays:
         says += f"; detected after {statistics.median(delays):.2f} d (at most {max(delays):.2f})"
     if missed:

@@ -90,9 +90,17 @@ def test_several_seeds_are_summed_up() -> None:
     trials = [Story(replace(Told(), seed=seed)).score() for seed in (1, 2)]
     trials.append(Story(replace(without(Told(), "hold"), seed=3)).score())
     said = text(results_of(*trials))
-    summary = "2 passed, 1 failed of 3; detected after 0.00 d (at most 0.00); contained 0.00 at least"
+    summary = "2 passed, 1 failed of 3 (share that passes: 0.18 to 0.96, 95% interval); detected after 0.00 d"
     assert summary in " ".join(said.split())
     assert "late-partition, seed 3" in said
+
+
+def test_a_failed_seed_is_told_with_the_command_that_repeats_it() -> None:
+    trials = [Story(Told()).score(), Story(replace(without(Told(), "hold"), seed=3)).score()]
+    options = ["--target", "reference-virtual", "--hole", "hold"]
+    said = text(results_of(*trials).model_copy(update={"options": options}))
+    again = "mlchaos run late-partition --target reference-virtual --hole hold --seed 3"
+    assert f"repeat it        {again}" in said
 
 
 def test_scenarios_that_the_target_cannot_run_are_named() -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from chaos.app import Wanted, options_of
 from chaos.domain.layer import Mode
+from chaos.domain.scenario import Arm
 from chaos.errors import UsageError
 from chaos.runner.overrides import parse_overrides
 
@@ -11,6 +13,18 @@ def test_a_hole_for_the_whole_run_and_for_a_span() -> None:
     whole, span = parse_overrides(["freshness", "hold@5d..8d"], []).holes
     assert (whole.layer, whole.mode, whole.from_) == ("freshness", Mode.OFF, None)
     assert (span.layer, span.from_, span.until) == ("hold", 5.0, 8.0)
+
+
+def test_what_was_asked_for_can_be_typed_again() -> None:
+    overrides = parse_overrides(["freshness", "hold@5d..8.5d"], ["layer.*.mode=observe"])
+    wanted = Wanted(("late-partition",), "mine.yaml", (1, 2), (Arm.DEFENDED, Arm.CONTROL), overrides, 2.0)
+    words = options_of(wanted)
+    assert words == [
+        *("--target", "mine.yaml", "--arms", "defended,control"),
+        *("--hole", "freshness", "--hole", "hold@5d..8.5d"),
+        *("--set", "layer.*.mode=observe", "--day-seconds", "2"),
+    ]
+    assert options_of(Wanted(("late-partition",), "k9s")) == ["--target", "k9s"]
 
 
 @pytest.mark.parametrize("text", ["", "hold@", "hold@5d", "hold@5..8", "hold@8d..5d", "Hold"])
