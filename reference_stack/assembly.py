@@ -20,6 +20,7 @@ from reference_stack.component import Component
 from reference_stack.features.component import Features
 from reference_stack.monitor.component import Monitor
 from reference_stack.monitor.routing import read_routing
+from reference_stack.oncall.actions import ACTED_ON
 from reference_stack.oncall.component import OnCall
 from reference_stack.orchestrator.component import Orchestrator
 from reference_stack.ports import Folder, Port, Registry, RegistryReader, Runtime
@@ -65,6 +66,7 @@ LINKS: dict[str, Link] = {
     **{f"orchestrator-{callee}": Link(("orchestrator",), callee) for callee in PUSHED},
     "monitor-registry": Link(("monitor",), "registry"),
     **{f"monitor-{callee}": Link(("monitor",), callee) for callee in SCRAPED},
+    **{f"oncall-{callee}": Link(("oncall",), callee) for callee in ACTED_ON},
 }
 """Network links by name. `monitor-oncall` carries alerts and scrapes, `orchestrator-features` and
 `orchestrator-trainer` the daily cycle and pushes."""
@@ -385,6 +387,7 @@ def _oncall(_name: str, p: Parts) -> Component[Any]:
         p.settings.build,
         folder=p.folders("oncall"),
         seed=p.settings.seed,
+        ports={callee: p.ports(f"oncall-{callee}") for callee in ACTED_ON},
     )
 
 

@@ -298,6 +298,12 @@ class PromoteReply(msgspec.Struct, frozen=True):
     previous: int | None
 
 
+class RollBackRequest(msgspec.Struct, frozen=True):
+    """Ask for the version that served before to serve again."""
+
+    by: str
+
+
 class PushRequest(msgspec.Struct, frozen=True):
     """Ask for a configuration value on some components, or on all that have it (`components` empty).
 
@@ -328,6 +334,7 @@ class StatusReply(msgspec.Struct, frozen=True):
 
 
 PROMOTE = Operation("promote", PromoteRequest, PromoteReply)
+ROLL_BACK = Operation("roll_back", RollBackRequest, PromoteReply)
 PUSH = Operation("push", PushRequest, PushReply)
 STATUS = Operation("status", Empty, StatusReply)
 

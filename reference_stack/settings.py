@@ -91,6 +91,7 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     canary: bool = False
     canary_share: float = 0.5
     late_ms: float = 75.0
+    rules: bool = False
     report_days: float = 1 / 24
 
 
@@ -100,7 +101,7 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     A step is tried `attempts` times, `retry_days` apart; a cycle that is held or has failed is tried again
     each `recheck_days` until the next one starts. A canary is looked at each `canary_look_days`; a push
     stands on its first component for `push_stage_days`; each `audit_days` the champion is held against the
-    version that was last promoted.
+    version that was last promoted. While `paused`, a person holds retraining.
     """
 
     start_days: float = 0.02
@@ -113,20 +114,30 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     canary_look_days: float = 0.05
     push_stage_days: float = 0.08
     audit_days: float = 0.1
+    paused: bool = False
 
 
 class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Scrapes every component each `scrape_days`; shares above which the rules of that name alert."""
+    """Scrapes every component each `scrape_days`; shares above which the rules of that name alert.
+
+    `engagement_ratio`: the clicks for a row shown, against those of the three days before, below which the
+    rule of that name alerts.
+    """
 
     scrape_days: float = 1 / 24
     fallback_share: float = 0.01
+    engagement_ratio: float = 0.5
     quarantine_share: float = 0.05
 
 
 class OnCallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who answers: `simulated` or `none`; acknowledgement is drawn uniformly between the two bounds."""
+    """Who answers: `simulated` or `none`; acknowledgement is drawn uniformly between the two bounds.
+
+    `runbook` is the file that says what they do about an alert; the stack's own where it is empty.
+    """
 
     kind: str = "simulated"
+    runbook: str = ""
     acknowledge_from_days: float = 0.1
     acknowledge_to_days: float = 0.5
 
@@ -134,7 +145,8 @@ class OnCallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The shoppers. Perceived latency is 1.0 s + `felt` × (measured − `normal_ms`); above `slow_perceived_ms`
     a view is slow. An attempt is given up after `timeout_ms`; a view makes `attempts` at most, the second
-    about `backoff_ms` after the first, each further one after twice as long. `surge` multiplies the arrivals.
+    about `backoff_ms` after the first, each further one after twice as long. `surge` multiplies the arrivals;
+    nobody is sent to the replicas that are `drained`.
     """
 
     slow_perceived_ms: float = 2500.0
@@ -144,6 +156,7 @@ class ShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempts: int = 1
     backoff_ms: float = 10.0
     surge: float = 1.0
+    drained: tuple[str, ...] = ()
     report_days: float = 1 / 24
 
 

@@ -158,6 +158,7 @@ class Collector(Component[CollectorSettings]):
         self._rows[day] = self._rows.get(day, 0) + rows
         self._seen.setdefault(day, {}).setdefault(str(events.view), []).extend(events.positions)
         self.telemetry.metrics.add("collector_accepted_rows_total", rows)
+        self.telemetry.metrics.add("collector_clicks_total", list(events.clicked).count(1))
         if late:
             self.telemetry.metrics.add("collector_late_rows_total", rows)
 

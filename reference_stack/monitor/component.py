@@ -127,7 +127,8 @@ class Monitor(Component[MonitorSettings]):
         self._watch_service_level(day)
         self._watch_replicas(day)
         self._board.show("monitor", self.telemetry.metrics.samples())
-        limits = Limits(self.settings.fallback_share, self.settings.quarantine_share)
+        mine = self.settings
+        limits = Limits(mine.fallback_share, mine.quarantine_share, mine.engagement_ratio)
         for alert in self._alerts.found(self._findings(limits, day), day):
             self.telemetry.log(
                 "rule",

@@ -17,6 +17,7 @@ PAGE, TICKET = "page", "ticket"
 VIEWS: Counter = ("shop", "views_total")
 BAD_VIEWS: Counter = ("shop", "views_bad_total")
 ACCEPTED: Counter = ("collector", "collector_accepted_rows_total")
+CLICKS: Counter = ("collector", "collector_clicks_total")
 QUARANTINED: Counter = ("collector", "collector_quarantined_rows_total")
 ANSWERS = "answers_total"
 FALLBACKS = "answers_fallback_total"
@@ -25,12 +26,15 @@ COUNTERS: tuple[Counter, ...] = (
     VIEWS,
     BAD_VIEWS,
     ACCEPTED,
+    CLICKS,
     QUARANTINED,
     *((replica, metric) for replica in REPLICAS for metric in (ANSWERS, FALLBACKS)),
 )
 
 _SHARE_WINDOW_DAYS = 0.25
 _MIN_COUNT = 20
+_ENGAGEMENT_DAYS, _REFERENCE_DAYS = 0.5, 3.0
+_MIN_CLICKS = 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Limits:
 
     fallback_share: float
     quarantine_share: float
+    engagement_ratio: float
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,20 @@ def quarantine_share(board: Board, limits: Limits, day: float) -> Iterator[Findi
         yield Finding("collector", f"{bad / rows:.1%} of the rows go to quarantine", "schema")
 
 
+def engagement(board: Board, limits: Limits, day: float) -> Iterator[Finding]:
+    """Shoppers click far less on what they are shown than in the days before."""
+    clicks, rows = board.trail(*CLICKS), board.trail(*ACCEPTED)
+    new_clicks, new_rows = clicks.grown(_ENGAGEMENT_DAYS, day), rows.grown(_ENGAGEMENT_DAYS, day)
+    old_clicks = clicks.grown(_REFERENCE_DAYS, day) - new_clicks
+    old_rows = rows.grown(_REFERENCE_DAYS, day) - new_rows
+    if old_clicks < _MIN_CLICKS or new_rows <= 0:
+        return
+    ratio = (new_clicks / new_rows) / (old_clicks / old_rows)
+    expected = new_rows * old_clicks / old_rows
+    if expected >= _MIN_CLICKS and ratio < limits.engagement_ratio:
+        yield Finding("serving", f"clicks for a row shown are {ratio:.0%} of what they were")
+
+
 RULES: tuple[Rule, ...] = (
     Rule("schema", ML_SYSTEM, TICKET, 0.0, layer_fired("schema")),
     Rule("volume", ML_SYSTEM, PAGE, 0.0, layer_fired("volume")),
@@ -146,6 +165,7 @@ RULES: tuple[Rule, ...] = (
     Rule("retry", SOFTWARE, TICKET, 0.0, layer_fired("retry")),
     Rule("fallback_share", SOFTWARE, PAGE, 0.05, fallback_share),
     Rule("quarantine_share", ML_SYSTEM, PAGE, 0.05, quarantine_share),
+    Rule("engagement", MODEL, PAGE, 0.0, engagement),
     Rule("burn", SOFTWARE, PAGE, 0.0, burning),
     Rule("meta", INFRASTRUCTURE, PAGE, 0.0, silent),
     Rule("cycle_failed", INFRASTRUCTURE, TICKET, 0.0, cycle_failed),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec.structs import replace
 
@@ -9,7 +11,9 @@ from reference_stack.component import Component, serves
 from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Heartbeat, Page
 from reference_stack.messages import HEARTBEAT, PAGE, AlertItem, Empty, HeartbeatRequest, Webhook
-from reference_stack.ports import Folder, Runtime
+from reference_stack.oncall.actions import ACTIONS, Call, Hands, Take
+from reference_stack.oncall.runbook import read_runbook
+from reference_stack.ports import Folder, Port, PortError, Runtime
 from reference_stack.seeds import uniform
 from reference_stack.settings import LayerSettings, OnCallSettings
 from reference_stack.telemetry import Telemetry
@@ -23,7 +27,8 @@ _DEAD_MAN = "dead-man-"
 class OpenAlert(msgspec.Struct, frozen=True):
     """An alert that has reached on-call and is not resolved, or waits for its answer.
 
-    `id` is its fingerprint and how often it has come; `answer_day` is when somebody will have read it.
+    `id` is its fingerprint and how often it has come; `answer_day` is when somebody will have read it;
+    `taken` are the actions that are to be released when it is resolved.
     """
 
     id: str
@@ -34,6 +39,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     answer_day: float | None = None
     acknowledged_day: float | None = None
     resolved: bool = False
+    taken: tuple[str, ...] = ()
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -59,10 +65,13 @@ class OnCall(Component[OnCallSettings]):
         *,
         folder: Folder,
         seed: int,
+        ports: Mapping[str, Port] | None = None,
     ) -> None:
         super().__init__("oncall", runtime, telemetry, settings, layers, build)
         self._folder = folder
         self._seed = seed
+        self._hands = Hands(ports or {})
+        self._runbook = read_runbook(settings.runbook, ACTIONS)
         state = _State()
         if folder.exists(_FILE):
             state = msgspec.json.decode(folder.read(_FILE), type=_State)
@@ -110,16 +119,17 @@ class OnCall(Component[OnCallSettings]):
         nth = self._came.get(item.fingerprint, 0) + 1
         self._came[item.fingerprint] = nth
         alert = OpenAlert(id=f"{item.fingerprint}-{nth}", item=item, receiver=receiver, sent_day=day)
-        step = self._step(alert, day)
-        if step is not None and self.settings.kind == SIMULATED:
+        page = self._runbook.page(item.labels)
+        if self._answered(alert, day) and self.settings.kind == SIMULATED:
+            step = page.step(item.labels) if page is not None else ""
             alert = replace(alert, step=step, answer_day=day + self._delay_days(alert.id))
         self._open[item.fingerprint] = alert
         self._log(alert, "firing")
         if alert.answer_day is not None:
             self.runtime.spawn(self._answer(item.fingerprint, alert.id, alert.answer_day))
 
-    def _step(self, alert: OpenAlert, day: float) -> str | None:
-        """The runbook's step that the people layers answer with, or None where nobody reads the alert."""
+    def _answered(self, alert: OpenAlert, day: float) -> bool:
+        """Whether the people layers have somebody read the alert."""
         labels = alert.item.labels
         page = Page(
             day=day,
@@ -129,8 +139,9 @@ class OnCall(Component[OnCallSettings]):
             layer=labels.get("layer", ""),
             about=labels.get("about", ""),
         )
-        decisions = [host.ask(page, day=day, about=alert.id) for host in self.layers.at(Hook.PAGE)]
-        return next((decision.says for decision in decisions if decision.acts), None)
+        # A list, so that every layer is asked.
+        acting = [host.ask(page, day=day, about=alert.id).acts for host in self.layers.at(Hook.PAGE)]
+        return any(acting)
 
     def _delay_days(self, alert_id: str) -> float:
         shortest, longest = self.settings.acknowledge_from_days, self.settings.acknowledge_to_days
@@ -149,6 +160,43 @@ class OnCall(Component[OnCallSettings]):
         if alert.resolved:
             del self._open[key]
         self._save()
+        if not alert.resolved:
+            await self._follow(key, alert)
+
+    async def _follow(self, key: str, alert: OpenAlert) -> None:
+        """Take the runbook's actions in order; each is said, also one that is refused."""
+        page = self._runbook.page(alert.item.labels)
+        for name in page.actions if page is not None else ():
+            if not await self._act(name, ACTIONS[name].take, alert):
+                continue
+            current = self._open.get(key)
+            if ACTIONS[name].release is None:
+                continue
+            if current is None or current.id != alert.id or current.resolved:
+                await self._let_go(alert, (name,))
+            else:
+                self._open[key] = replace(current, taken=(*current.taken, name))
+                self._save()
+
+    async def _let_go(self, alert: OpenAlert, taken: tuple[str, ...]) -> None:
+        """What was done until the alert is resolved is undone, last first, unless another one needs it."""
+        needed = {name for other in self._open.values() if not other.resolved for name in other.taken}
+        for name in reversed(taken):
+            release = ACTIONS[name].release
+            if release is not None and name not in needed:
+                await self._act(f"release {name}", release, alert)
+
+    async def _act(self, name: str, take: Take, alert: OpenAlert) -> bool:
+        by = alert.receiver
+        try:
+            says = await take(self._hands, Call(by=by, about=alert.item.labels.get("about", "")))
+        except PortError as error:
+            self.telemetry.metrics.add("actions_refused_total")
+            self.telemetry.log("action", by=by, action=name, says=f"not done: {error}")
+            return False
+        self.telemetry.metrics.add("actions_taken_total")
+        self.telemetry.log("action", by=by, action=name, says=says)
+        return True
 
     def _resolve(self, key: str) -> None:
         alert = self._open.get(key)
@@ -158,6 +206,8 @@ class OnCall(Component[OnCallSettings]):
             host.release(alert.id, "resolved")
         alert = replace(alert, resolved=True)
         self._log(alert, "resolved")
+        if alert.taken:
+            self.runtime.spawn(self._let_go(alert, alert.taken))
         if alert.answer_day is None:
             del self._open[key]
         else:

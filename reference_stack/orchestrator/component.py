@@ -13,12 +13,14 @@ from reference_stack.layers.evidence import Retrain
 from reference_stack.messages import (
     PROMOTE,
     PUSH,
+    ROLL_BACK,
     STATUS,
     Empty,
     PromoteReply,
     PromoteRequest,
     PushReply,
     PushRequest,
+    RollBackRequest,
     StatusReply,
 )
 from reference_stack.orchestrator.admission import EXAMINE_MS, examine
@@ -44,6 +46,7 @@ from reference_stack.world import Catalogue
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
+ROLLED_BACK = "rolled_back"
 
 
 class Orchestrator(Component[OrchestratorSettings]):
@@ -207,7 +210,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         acting = [decision for decision in decisions if decision.acts]
         overdue = any(decision.detail.get("overdue") for decision in acting)
         self.telemetry.metrics.set("hold_overdue", float(overdue))
-        return bool(acting)
+        return bool(acting) or self.settings.paused
 
     async def objection(self, version: int) -> str:
         """Ask every ADMISSION layer about a version; what those say that act.
@@ -310,6 +313,26 @@ class Orchestrator(Component[OrchestratorSettings]):
             "promotion_refused", version=request.version, by=request.by, refused_by=door, says=says
         )
         return PromoteReply(refused_by=door, says=says, previous=None)
+
+    @serves(ROLL_BACK)
+    async def roll_back(self, request: RollBackRequest) -> PromoteReply:
+        """Go back to the version before the champion; never to one that was left in that way."""
+        try:
+            champion = await self._registry.resolve(CHAMPION)
+            left = await self._registry.resolve(ROLLED_BACK)
+            # Where the alias was flipped past this door, what was promoted last is what to go back to.
+            candidates = [self._ledger.admitted(), await self._registry.resolve(PREVIOUS)]
+            good = next((one for one in candidates if one is not None and one not in (champion, left)), None)
+            if good is not None and champion is not None:
+                await self._registry.set_alias(ROLLED_BACK, champion)
+        except PortError as error:
+            good, says = None, f"the registry does not answer: {type(error).__name__}"
+        else:
+            says = "there is no version to go back to"
+        if good is None:
+            self.telemetry.log("roll_back_refused", by=request.by, says=says)
+            return PromoteReply(refused_by="registry", says=says, previous=None)
+        return await self.promote(PromoteRequest(version=good, by=request.by))
 
     @serves(PUSH)
     async def push(self, request: PushRequest) -> PushReply:

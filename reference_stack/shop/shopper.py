@@ -114,8 +114,9 @@ class Shopper:
         self, view: str, customer: int, segment: int, routing: float
     ) -> tuple[str, RecommendReply | None]:
         """The replica asked last and its reply. Each further attempt goes to the next replica, later."""
-        first = int(routing * len(self._replicas))
         settings = self._settings()
+        replicas = self._in_rotation(settings.drained) if settings.drained else self._replicas
+        first = int(routing * len(replicas))
         self._retries.asked()
         cause = ""
         for attempt in range(1, max(1, settings.attempts) + 1):
@@ -125,7 +126,7 @@ class Shopper:
                 wait_ms = settings.backoff_ms * 2.0 ** (attempt - 2)
                 wait_ms *= 0.5 + uniform(self._world.seed, "backoff", view, attempt)
                 await self._runtime.sleep(wait_ms / 1000.0)
-            replica = self._replicas[(first + attempt - 1) % len(self._replicas)]
+            replica = replicas[(first + attempt - 1) % len(replicas)]
             request = RecommendRequest(view=view, customer=customer, segment=segment, attempt=attempt)
             try:
                 reply = await replica.port.call(RECOMMEND, request, timeout_ms=settings.timeout_ms)
@@ -136,6 +137,11 @@ class Shopper:
                 continue
             return replica.name, reply
         return replica.name, None
+
+    def _in_rotation(self, drained: Sequence[str]) -> tuple[Replica, ...]:
+        """The replicas that shoppers are sent to; all of them where none would be left."""
+        left = tuple(replica for replica in self._replicas if replica.name not in drained)
+        return left or self._replicas
 
     async def _tell(self, events: ViewEvents, settings: ShopSettings) -> None:
         try:

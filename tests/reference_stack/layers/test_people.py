@@ -1,7 +1,5 @@
-import pytest
-
 from reference_stack.layers.evidence import Page
-from reference_stack.layers.people import RUNBOOK, People, PeopleParameters
+from reference_stack.layers.people import People, PeopleParameters
 
 
 def page(**fields: str) -> Page:
@@ -19,15 +17,10 @@ def decide(evidence: Page, **parameters):
     return People(PeopleParameters(**parameters)).decide(evidence)
 
 
-@pytest.mark.parametrize(("category", "step"), RUNBOOK)
-def test_every_category_has_its_step(category, step):
-    decision = decide(page(category=category))
+def test_an_alert_is_answered_and_named():
+    decision = decide(page())
     assert decision.acts
-    assert decision.says == step.format(about="features")
-
-
-def test_an_unknown_category_is_looked_at_all_the_same():
-    assert decide(page(category="weather")).says == "looks at features"
+    assert decision.says == "answers volume about features"
 
 
 def test_a_muted_alert_is_read_by_nobody():

@@ -249,3 +249,38 @@ def test_a_push_names_who_refused(office):
     office.machine.end("trainer")
     reply = office.ask("push", key="refresh_days", value=6, by="ann", components=["trainer"])[1]
     assert reply["refused_by"] == "trainer"
+
+
+def test_a_roll_back_goes_to_the_version_before_and_never_back_again(office):
+    office.start()
+    office.until(1.9)
+    assert office.champion() == 2
+    status, reply = office.ask("roll_back", by="ml")
+    assert (status, reply["refused_by"], office.champion()) == (200, "", 1)
+    status, reply = office.ask("roll_back", by="ml")
+    assert reply["refused_by"] == "registry"
+    assert "no version to go back to" in reply["says"]
+    assert office.champion() == 1
+    office.until(2.9)
+    assert office.champion() == 3  # the next day's version is another one
+
+
+def test_an_alias_flipped_past_the_door_is_rolled_back_to_what_was_promoted(office):
+    office.start()
+    office.until(2.9)
+    assert office.champion() == 3
+    office.ask("promote", version=1, by="somebody")
+    _, reply = office.ask("roll_back", by="ml")
+    assert reply["refused_by"] == ""
+    assert office.champion() == 3
+
+
+def test_retraining_is_held_while_a_person_pauses_it(office):
+    office.start()
+    office.until(0.9)
+    office.ask("configure", key="paused", value=True)
+    office.until(2.9)
+    assert office.champion() == 1
+    office.ask("configure", key="paused", value=False)
+    office.until(3.9)
+    assert (office.champion() or 0) > 1

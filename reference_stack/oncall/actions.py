@@ -1,0 +1,142 @@
+"""What on-call can do: each action goes through the doors of the components, as a person's would."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from reference_stack.messages import (
+    CONFIGURE,
+    PUSH,
+    ROLL_BACK,
+    SETTING,
+    ConfigureRequest,
+    PushRequest,
+    RollBackRequest,
+    SettingRequest,
+)
+from reference_stack.ports import Operation, Port, PortError
+
+TIMEOUT_MS = 500.0
+ORCHESTRATOR, FEATURES, SHOP = "orchestrator", "features", "shop"
+ACTED_ON = (ORCHESTRATOR, FEATURES, SHOP)
+"""Components that on-call speaks to."""
+
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+Replied = TypeVar("Replied", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Call:
+    """An action to be taken: who takes it, and what the alert is about."""
+
+    by: str
+    about: str
+
+
+class Hands:
+    """The ports that on-call acts through, by component; those that are not there refuse."""
+
+    def __init__(self, ports: Mapping[str, Port]) -> None:
+        self._ports = ports
+
+    async def ask(self, component: str, operation: Operation[Asked, Replied], request: Asked) -> Replied:
+        """Ask a component. Raises PortError, also where on-call cannot reach it at all."""
+        if component not in self._ports:
+            raise PortError(f"on-call has no way to {component}")
+        return await self._ports[component].call(operation, request, timeout_ms=TIMEOUT_MS)
+
+    async def configure(self, component: str, key: str, value: object) -> None:
+        """Set a component's setting. Raises PortError."""
+        await self.ask(component, CONFIGURE, ConfigureRequest(key=key, value=_raw(value)))
+
+    async def setting(self, component: str, key: str) -> object:
+        """A component's setting. Raises PortError."""
+        reply = await self.ask(component, SETTING, SettingRequest(key=key))
+        return msgspec.json.decode(reply.value)
+
+    async def push(self, key: str, value: object, by: str) -> str:
+        """Have the orchestrator push a setting; what it says. Raises PortError where it refuses.
+
+        The second person who has read it is whoever reviewed the runbook.
+        """
+        request = PushRequest(key=key, value=_raw(value), by=by, approved_by="runbook")
+        reply = await self.ask(ORCHESTRATOR, PUSH, request)
+        if reply.refused_by:
+            raise PortError(f"{reply.refused_by} refused: {reply.says}")
+        return reply.says
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+Take = Callable[[Hands, Call], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Action:
+    """`take` says what was done, or raises PortError; `release` follows once the alert is resolved."""
+
+    take: Take
+    release: Take | None = None
+
+
+async def roll_back(hands: Hands, call: Call) -> str:
+    """By alias flip, to the version before the one that serves."""
+    reply = await hands.ask(ORCHESTRATOR, ROLL_BACK, RollBackRequest(by=call.by))
+    if reply.refused_by:
+        raise PortError(f"{reply.refused_by} refused: {reply.says}")
+    return reply.says
+
+
+async def hold_retraining(hands: Hands, _call: Call) -> str:
+    """No new model until the alert is resolved."""
+    await hands.configure(ORCHESTRATOR, "paused", True)
+    return "retraining is held"
+
+
+async def resume_retraining(hands: Hands, _call: Call) -> str:
+    """As before."""
+    await hands.configure(ORCHESTRATOR, "paused", False)
+    return "retraining goes on"
+
+
+async def drain(hands: Hands, call: Call) -> str:
+    """No shopper is sent to the replica that the alert is about."""
+    drained = _names(await hands.setting(SHOP, "drained"))
+    await hands.configure(SHOP, "drained", [*drained, *([] if call.about in drained else [call.about])])
+    return f"{call.about} is drained"
+
+
+async def fill(hands: Hands, call: Call) -> str:
+    """As before."""
+    drained = _names(await hands.setting(SHOP, "drained"))
+    await hands.configure(SHOP, "drained", [name for name in drained if name != call.about])
+    return f"{call.about} is back"
+
+
+def _names(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list) else []
+
+
+async def switch_to_rules(hands: Hands, call: Call) -> str:
+    """Popularity for everybody."""
+    return await hands.push("rules", True, call.by)
+
+
+async def switch_to_model(hands: Hands, call: Call) -> str:
+    """As before."""
+    return await hands.push("rules", False, call.by)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "roll_back": Action(roll_back),
+    "hold_retraining": Action(hold_retraining, resume_retraining),
+    "drain": Action(drain, fill),
+    "switch_to_rules": Action(switch_to_rules, switch_to_model),
+}
+"""Actions by the names that runbooks use."""

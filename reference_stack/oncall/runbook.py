@@ -1,0 +1,67 @@
+"""What on-call does about an alert, read from a YAML file that teams edit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from pathlib import Path
+
+import msgspec
+
+from reference_stack.settings import SettingsError
+
+DEFAULT = Path(__file__).with_name("runbook.yaml")
+LABELS = {
+    "alert": "alertname",
+    "layer": "layer",
+    "category": "category",
+    "severity": "severity",
+    "about": "about",
+}
+
+
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An entry: for alerts whose labels are these (None fits any), what is said and the actions, in order."""
+
+    says: str
+    actions: tuple[str, ...] = ()
+    alert: str | None = None
+    layer: str | None = None
+    category: str | None = None
+    severity: str | None = None
+    about: str | None = None
+
+    def fits(self, labels: dict[str, str]) -> bool:
+        """Whether it is for an alert with these labels."""
+        return all(getattr(self, field) in (None, labels.get(label, "")) for field, label in LABELS.items())
+
+    def step(self, labels: dict[str, str]) -> str:
+        """What is said about an alert with these labels."""
+        about = labels.get("about") or labels.get("layer") or labels.get("alertname", "")
+        return self.says.replace("{about}", about)
+
+
+class Runbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Entries in the order in which they are tried."""
+
+    runbook: tuple[Page, ...]
+
+    def page(self, labels: dict[str, str]) -> Page | None:
+        """The first entry that fits."""
+        return next((page for page in self.runbook if page.fits(labels)), None)
+
+
+def read_runbook(path: str, known: Collection[str]) -> Runbook:
+    """The runbook in a file, or the stack's own. Raises SettingsError, naming the file and what is wrong."""
+    file = Path(path) if path else DEFAULT
+    try:
+        runbook = msgspec.yaml.decode(file.read_bytes(), type=Runbook)
+    except (msgspec.DecodeError, OSError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+    for index, page in enumerate(runbook.runbook):
+        for action in page.actions:
+            if action not in known:
+                near = get_close_matches(action, known, n=1)
+                hint = f" (did you mean {near[0]!r}?)" if near else f"; there are {', '.join(sorted(known))}"
+                raise SettingsError(f"{file}: runbook.{index}.actions: there is no action {action!r}{hint}")
+    return runbook

@@ -1,0 +1,131 @@
+"""Actions of the runbook in a whole stack in virtual time: done by the doors, said, and released."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reference_stack.oncall.actions import ACTIONS
+from reference_stack.virtual import factory
+
+RUNBOOK = """
+runbook:
+  - {{alert: volume, says: "acts", actions: [{actions}]}}
+  - {{says: "looks at {{about}}"}}
+"""
+ALERT = {
+    "alertname": "volume",
+    "category": "ML system",
+    "severity": "page",
+    "about": "serving-b",
+    "layer": "",
+}
+
+
+class Stack:
+    """A stack of one day whose on-call is told of one alert."""
+
+    def __init__(self, folder: Path, actions: str, people: str = "enforce") -> None:
+        runbook = folder / "runbook.yaml"
+        runbook.write_text(RUNBOOK.format(actions=actions))
+        oncall = {"runbook": str(runbook), "acknowledge_from_days": 0.1, "acknowledge_to_days": 0.1}
+        settings = {"oncall": oncall, "layers": {"people": {"mode": people}}}
+        self.target = factory(seed=1, day_seconds=1.0, days=3.0, settings=settings, root=folder / "root")
+        self.lines: list[dict] = []
+        self.target.on_log(lambda _component, line: self.lines.append(json.loads(line)))
+
+    def live(self, day: float) -> None:
+        self.target.advance(day, lambda: False)
+
+    def tell(self, status: str) -> None:
+        item = {
+            "status": status,
+            "labels": ALERT,
+            "annotations": {},
+            "startsAt": "",
+            "fingerprint": "0123456789abcdef",
+        }
+        hook = {
+            "version": "4", "groupKey": "", "status": status, "receiver": "ml", "groupLabels": {},
+            "commonLabels": {}, "commonAnnotations": {}, "externalURL": "", "alerts": [item],
+        }  # fmt: skip
+        self.target.request("oncall", "page", json.dumps(hook).encode(), lambda *_: None)
+
+    def actions(self) -> list[tuple[str, str]]:
+        return [(line["action"], line["says"]) for line in self.lines if line["event"] == "action"]
+
+
+@pytest.fixture
+def stack(tmp_path):
+    made: list[Stack] = []
+
+    def make(*args: str) -> Stack:
+        made.append(Stack(tmp_path, *args))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.target.close()
+
+
+@pytest.mark.parametrize(
+    ("action", "component", "key", "during", "after"),
+    [
+        ("hold_retraining", "orchestrator", "paused", True, False),
+        ("drain", "shop", "drained", ["serving-b"], []),
+        ("switch_to_rules", "serving-a", "rules", True, False),
+    ],
+)
+def test_an_action_lasts_until_the_alert_is_resolved(stack, action, component, key, during, after):
+    k9s = stack(action)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.15)
+    assert k9s.target.setting(component, key) == after
+    k9s.live(0.25)
+    assert k9s.target.setting(component, key) == during
+    k9s.tell("resolved")
+    k9s.live(0.3)
+    assert k9s.target.setting(component, key) == after
+    assert [name for name, _ in k9s.actions()] == ["acknowledge", action, f"release {action}"]
+
+
+def test_shoppers_are_not_sent_to_a_drained_replica(stack):
+    k9s = stack("drain")
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.6)
+    asked = {
+        row["replica"]
+        for line in k9s.lines
+        if line["event"] == "views" and line["start_day"] >= 0.3
+        for row in line["rows"]
+    }
+    assert asked == {"serving-a"}
+
+
+def test_a_refused_action_is_said_too_and_the_next_one_is_taken(stack):
+    k9s = stack("roll_back, hold_retraining")
+    # Nothing was promoted yet, and nothing came before: there is no version to go back to.
+    k9s.live(0.02)
+    k9s.tell("firing")
+    k9s.live(0.2)
+    (_, _), (name, says), (second, _) = k9s.actions()
+    assert (name, second) == ("roll_back", "hold_retraining")
+    assert says.startswith("not done: registry refused") or says.startswith("version ")
+
+
+def test_without_people_nothing_is_done(stack):
+    k9s = stack("hold_retraining", "off")
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.8)
+    assert k9s.actions() == []
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
+def test_every_action_is_explained():
+    for name, action in ACTIONS.items():
+        assert action.take.__doc__, name
