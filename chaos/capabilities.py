@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -20,9 +20,10 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
     Start,
+    Starve,
 )
 from chaos.domain.data_toxics import BadParameter, make_data_toxic, named_columns
-from chaos.domain.target import CapabilityName, DataLink, NetworkLink, TargetSpec
+from chaos.domain.target import CapabilityName, DataLink, NetworkLink, TargetSpec, TrafficSpec
 
 
 class MeaninglessChange(ValueError):
@@ -168,6 +169,10 @@ class Processes(Capability):
         """Stop a component where it stands. Raises MeaninglessChange."""
         return Pause(component=component_of(self.spec, component))
 
+    def starve(self, component: str, stopped_ms: float, running_ms: float) -> Starve:
+        """Stop a component and let it run in turn. Raises MeaninglessChange."""
+        return Starve(component_of(self.spec, component), stopped_ms, running_ms)
+
 
 @dataclass(frozen=True)
 class Config(Capability):
@@ -186,6 +191,30 @@ class Config(Capability):
             raise MeaninglessChange("", f"target {self.spec.target!r} has no door for configuration pushes")
         named = [component_of(self.spec, component) for component in components]
         return Push(door=door, key=key, value=value, components=named, by=by, approved_by=approved_by)
+
+
+@dataclass(frozen=True)
+class Traffic(Capability):
+    """Those who use the target: how many come, and how their clients behave."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.TRAFFIC
+
+    def surge(self, factor: float) -> Configure:
+        """Multiply the arrivals. Raises MeaninglessChange."""
+        spec = self._spec()
+        return Configure(component=spec.component, key=spec.surge, value=factor)
+
+    def clients(self, *, timeout_ms: float, attempts: int) -> Iterator[Configure]:
+        """How long clients wait for an answer, and how often they ask. Raises MeaninglessChange."""
+        spec = self._spec()
+        yield Configure(component=spec.component, key=spec.timeout_ms, value=timeout_ms)
+        yield Configure(component=spec.component, key=spec.attempts, value=attempts)
+
+    def _spec(self) -> TrafficSpec:
+        if self.spec.traffic is None:
+            says = f"target {self.spec.target!r} does not say where its traffic comes from"
+            raise MeaninglessChange("", says)
+        return self.spec.traffic
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,20 @@ class Resume(_Change, frozen=True, tag="resume"):
     component: str
 
 
+class Starve(_Change, frozen=True, tag="starve"):
+    """Stop a component for `stopped_ms` and let it run for `running_ms`, operational, again and again."""
+
+    component: str
+    stopped_ms: float
+    running_ms: float
+
+
+class Feed(_Change, frozen=True, tag="feed"):
+    """Let a starved component run for good."""
+
+    component: str
+
+
 class SetAlias(_Change, frozen=True, tag="set_alias"):
     """Flip a registry alias directly; `version` None removes it. `expect` as in SetLinkUp."""
 
@@ -149,6 +163,8 @@ Change = (
     | Start
     | Pause
     | Resume
+    | Starve
+    | Feed
     | SetAlias
     | Promote
     | Push

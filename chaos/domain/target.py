@@ -147,6 +147,19 @@ class Doors(Strict):
     champion: str = "champion"
 
 
+class TrafficSpec(Strict):
+    """Where the target's traffic comes from: a component, the settings of its that faults may change, and
+    the counters that show it: `requests` (first attempts) and `retries`.
+    """
+
+    component: str
+    surge: str = "surge"
+    timeout_ms: str = "timeout_ms"
+    attempts: str = "attempts"
+    requests: str = "first_attempts_total"
+    retries: str = "retries_total"
+
+
 class DriverSpec(Strict):
     """How the target is brought up: the driver's name and what it needs to know.
 
@@ -174,6 +187,7 @@ class TargetSpec(Strict):
     components: dict[str, Component] = Field(min_length=1)
     links: dict[str, Link] = {}
     layers: dict[str, LayerSpec] = {}
+    traffic: TrafficSpec | None = None
     alerting: Alerting = Alerting()
     doors: Doors = Doors()
     columns: dict[str, str] = {}
@@ -202,6 +216,9 @@ class TargetSpec(Strict):
             if keeper is not None and keeper not in self.components:
                 says = f"names a component {keeper!r} that is not there"
                 raise misplaced(("doors", door), says, self.components, keeper)
+        if self.traffic is not None and self.traffic.component not in self.components:
+            says = f"names a component {self.traffic.component!r} that is not there"
+            raise misplaced(("traffic", "component"), says, self.components, self.traffic.component)
         for name, layer in self.layers.items():
             for index, component in enumerate(layer.asked_by):
                 if component not in self.components:

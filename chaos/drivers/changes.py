@@ -11,6 +11,7 @@ from chaos.domain.change import (
     AddToxic,
     Change,
     Configure,
+    Feed,
     Kill,
     Pause,
     Promote,
@@ -23,6 +24,7 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
     Start,
+    Starve,
     TakeBack,
 )
 from chaos.domain.target import TargetSpec
@@ -78,6 +80,8 @@ def undo_of(change: Change, present: Present) -> Change | None:
             return Start(component)
         case Pause(component=component):
             return Resume(component)
+        case Starve(component=component):
+            return Feed(component)
         case SetAlias(alias=alias, version=version):
             return SetAlias(alias, present.alias(alias), expect=version)
         case Promote(alias=alias, version=version):

@@ -8,6 +8,7 @@ from chaos.faults.bad_hyperparameter import BadHyperparameter
 from chaos.faults.clock_skew import ClockSkew
 from chaos.faults.delayed_partition import DelayedPartition
 from chaos.faults.duplicate_replay import DuplicateReplay
+from chaos.faults.eager_retries import EagerRetries
 from chaos.faults.late_partition import LatePartition
 from chaos.faults.latency import Latency
 from chaos.faults.missing_values import MissingValues
@@ -19,7 +20,11 @@ from chaos.faults.partial_rollout import PartialRollout
 from chaos.faults.poisoned_source import PoisonedSource
 from chaos.faults.registry_outage import RegistryOutage
 from chaos.faults.schema_drift import SchemaDrift
+from chaos.faults.silent_default import SilentDefault
 from chaos.faults.slow_challenger import SlowChallenger
+from chaos.faults.slow_inference import SlowInference
+from chaos.faults.starve import Starve
+from chaos.faults.surge import Surge
 from chaos.faults.unit_change import UnitChange
 from chaos.faults.wrong_alias import WrongAlias
 
@@ -44,4 +49,9 @@ BUILT_IN = (
     SlowChallenger,
     OfflineWinner,
     RegistryOutage,
+    Surge,
+    SlowInference,
+    EagerRetries,
+    Starve,
+    SilentDefault,
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from chaos.probes.bad_views import BadViews
 from chaos.probes.build_share import BuildShare
+from chaos.probes.counter_ratio import CounterRatio
+from chaos.probes.defaulted_share import DefaultedShare
 from chaos.probes.firing_alerts import FiringAlerts
 from chaos.probes.good_views import GoodViews
 from chaos.probes.link_latency import LinkLatency
@@ -12,6 +15,7 @@ from chaos.probes.noop import Noop
 from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
 from chaos.probes.slate_quality import SlateQuality
+from chaos.probes.traffic_ratio import TrafficRatio
 from chaos.probes.unsound_views import UnsoundViews
 from chaos.probes.version_share import VersionShare
 from chaos.probes.views import ViewCount
@@ -20,6 +24,7 @@ BUILT_IN = (
     Noop,
     Metric,
     GoodViews,
+    BadViews,
     ViewCount,
     ModelAge,
     FiringAlerts,
@@ -30,4 +35,7 @@ BUILT_IN = (
     BuildShare,
     UnsoundViews,
     SlateQuality,
+    TrafficRatio,
+    DefaultedShare,
+    CounterRatio,
 )

@@ -40,6 +40,11 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "offline_winner": {"component": "trainer", "scale": 80.0},
     "registry_outage": {"links": ["serving-registry"], "restart": "serving-a"},
     "added_column": {"link": "events", "column": "consent"},
+    "surge": {"factor": 1.6},
+    "slow_inference": {"components": ["serving-a", "serving-b"], "service_ms": "10ms"},
+    "eager_retries": {"timeout_ms": "60ms", "attempts": 3},
+    "starve": {"component": "serving-b", "stopped_ms": "30ms", "running_ms": "30ms"},
+    "silent_default": {"link": "serving-features", "delay_ms": "100ms", "default_after_ms": "15ms"},
     "delayed_partition": {"link": "events", "delay_days": "0.1d"},
 }
 
@@ -106,6 +111,17 @@ class TestContract:
         ("schema_drift", {"link": "events", "column": "dwell", "stored_as": "int99"}, "stored_as"),
         ("clock_skew", {"link": "events", "column": "day", "ahead_days": "0d"}, "ahead_days"),
         ("delayed_partition", {"link": "events", "delay_days": "0.2d"}, "delay_days"),
+        ("surge", {"factor": 1.0}, "factor"),
+        ("slow_inference", {"components": [], "service_ms": "9ms"}, "components"),
+        ("slow_inference", {"components": ["serving-c"], "service_ms": "9ms"}, "components"),
+        ("eager_retries", {"timeout_ms": "60ms", "attempts": 1}, "attempts"),
+        ("starve", {"component": "serving-b", "stopped_ms": "1ms", "running_ms": "30ms"}, "stopped_ms"),
+        ("starve", {"component": "serving-c", "stopped_ms": "90ms", "running_ms": "30ms"}, "component"),
+        (
+            "silent_default",
+            {"link": "serving-features", "delay_ms": "9ms", "default_after_ms": "9ms"},
+            "default_after_ms",
+        ),
         ("latency", {"link": "serving-features", "delay_ms": "5ms", "jitter_ms": "6ms"}, "jitter_ms"),
     ],
 )

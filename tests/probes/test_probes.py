@@ -7,6 +7,9 @@ from chaos.domain.change import AddToxic
 from chaos.domain.event import Alert, Event, Partition, Version, ViewRow, Views
 from chaos.domain.plan import ArmPlan
 from chaos.drivers.fake import FakeTarget, silent
+from chaos.probes.bad_views import BadViews
+from chaos.probes.counter_ratio import CounterRatio
+from chaos.probes.defaulted_share import DefaultedShare
 from chaos.probes.firing_alerts import FiringAlerts
 from chaos.probes.good_views import GoodViews
 from chaos.probes.link_latency import LinkLatency
@@ -15,6 +18,7 @@ from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
 from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
+from chaos.probes.traffic_ratio import TrafficRatio
 from chaos.probes.views import ViewCount
 from tests.harness import TARGET, planned, target_of
 
@@ -117,3 +121,36 @@ def test_partitions_that_are_not_what_was_written() -> None:
     assert probe.read(target(4.0, *written, as_written)) == 0
     assert probe.read(target(4.0, *written, as_written, other, aside)) == 2
     assert probe.read(target(4.0, *written, as_written, other, aside, again)) == 1
+
+
+def test_traffic_against_the_days_before() -> None:
+    before = [views(day, 25) for day in (1.0, 1.5, 1.9)]
+    assert TrafficRatio(over=0.25).read(target(2.25, *before, views(2.1, 50))) == pytest.approx(2.0)
+    assert TrafficRatio(over=0.25).read(target(2.25, *before)) is None
+    assert TrafficRatio(over=0.25).read(target(2.25, views(2.1, 50))) is None
+
+
+def test_bad_views_are_those_that_are_not_good() -> None:
+    assert BadViews().read(target(1.0, views(1.0, 10, errors=1, slow=2))) == pytest.approx(0.3)
+    assert BadViews().read(target(1.0)) is None
+
+
+def test_the_share_of_defaulted_views() -> None:
+    row = ViewRow(1, "b", "r", 0, 10, 0, 0, 0, 0, 3, 1.0, 2.0)
+    seen = target(2.0, views(1.0, 90), Views(2.0, "shop", 1.96, 2.0, [row]))
+    assert DefaultedShare(over=0.25).read(seen) == 0.3
+    assert DefaultedShare(over=2.0).read(seen) == 0.03
+    assert DefaultedShare().read(target(2.0)) is None
+
+
+def test_growth_of_one_counter_for_the_growth_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = target(1.0)
+    samples: dict[str, float] = {}
+    monkeypatch.setattr(seen, "metrics", lambda _component: samples)
+    probe = CounterRatio("shop", "retries", "requests")
+    assert probe.read(seen) is None
+    samples["requests"] = 100.0
+    assert probe.read(seen) is None  # growth is since the reading before
+    samples.update(requests=200.0, retries=30.0)
+    assert probe.read(seen) == pytest.approx(0.3)
+    assert probe.read(seen) is None  # nobody asked

@@ -17,6 +17,7 @@ from chaos.domain.change import (
     AddToxic,
     Change,
     Configure,
+    Feed,
     Kill,
     Pause,
     Promote,
@@ -29,6 +30,7 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
     Start,
+    Starve,
     TakeBack,
 )
 from chaos.domain.event import Event, Exit, Observed, Views
@@ -36,6 +38,7 @@ from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
+from chaos.drivers.duty import DutyCycles
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
@@ -145,6 +148,12 @@ class LocalTarget:
         self._waits = WaitMeter()
         self._seen: dict[object, list[Event]] = {}
         self._ending: set[str] = set()
+        self._duty = DutyCycles(
+            plan.day_seconds,
+            lambda component: stack.tell("pause", component),
+            lambda component: stack.tell("resume", component),
+            lambda component: component in stack.pids,
+        )
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -208,12 +217,18 @@ class LocalTarget:
     # --- time --------------------------------------------------------------------------------------------
 
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
-        """Hand on what is said until the day has come."""
+        """Hand on what is said until the day has come, and turn duty cycles at their moments."""
         while True:
             self._hand_on()
+            due = self._duty.due_day
+            if due is not None and due <= self.day():
+                self._duty.turn(self.day())
+                due = self._duty.due_day
             left = (until_day - self.day()) * self._plan.day_seconds
             if left <= 0 or wake():
                 return
+            if due is not None:
+                left = max(0.0, min(left, (due - self.day()) * self._plan.day_seconds))
             self._clock.sleep(min(POLL_SECONDS, left))
 
     def drain(self) -> None:
@@ -281,6 +296,10 @@ class LocalTarget:
                 self._stack.tell("pause", component)
             case Resume(component=component):
                 self._stack.tell("resume", component)
+            case Starve():
+                self._duty.begin(change.component, change.stopped_ms, change.running_ms, self.day())
+            case Feed(component=component):
+                self._duty.end(component)
             case SetAlias(alias=alias, version=version):
                 self._set_alias(alias, version)
             case Promote() | Push():

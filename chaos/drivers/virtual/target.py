@@ -13,6 +13,7 @@ from chaos.domain.change import (
     AddToxic,
     Change,
     Configure,
+    Feed,
     Kill,
     Pause,
     Promote,
@@ -25,6 +26,7 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
     Start,
+    Starve,
     TakeBack,
 )
 from chaos.domain.event import Event, Exit
@@ -32,6 +34,7 @@ from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
+from chaos.drivers.duty import DutyCycles
 from chaos.drivers.observed import partition_day, read_line, read_samples
 from chaos.drivers.virtual.data import shape_folder
 from chaos.drivers.virtual.protocol import Asked, InProcessTarget
@@ -68,6 +71,7 @@ class VirtualTarget:
         self._pings: dict[str, tuple[float, float]] = {}
         self._ending: set[str] = set()
         self._trouble = ""
+        self._duty = DutyCycles(plan.day_seconds, inner.pause, inner.resume, inner.running)
         inner.on_log(self._logged)
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -117,8 +121,21 @@ class VirtualTarget:
     # --- time --------------------------------------------------------------------------------------------
 
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
-        """Run the loop. Raises ArmFailed where a data toxic matched nothing of what passed."""
-        self._inner.advance(until_day, lambda: bool(self._trouble) or wake())
+        """Run the loop, and turn duty cycles at their moments.
+
+        Raises ArmFailed where a data toxic matched nothing of what passed.
+        """
+
+        def stop() -> bool:
+            return bool(self._trouble) or wake()
+
+        while (due := self._duty.due_day) is not None and due < until_day:
+            self._inner.advance(due, stop)
+            if self.day() < due - 1e-9:
+                break
+            self._duty.turn(self.day())
+        else:
+            self._inner.advance(until_day, stop)
         if self._trouble:
             raise ArmFailed(self._trouble)
 
@@ -167,6 +184,10 @@ class VirtualTarget:
                 self._inner.pause(component)
             case Resume(component=component):
                 self._inner.resume(component)
+            case Starve():
+                self._duty.begin(change.component, change.stopped_ms, change.running_ms, self.day())
+            case Feed(component=component):
+                self._duty.end(component)
             case SetAlias(alias=alias, version=None):
                 self._inner.registry.drop_alias(alias)
             case SetAlias(alias=alias, version=int(version)):
