@@ -55,12 +55,13 @@ class Shelf(Generic[Entry]):
         return {
             field.name: None if field.default is dataclasses.MISSING else str(field.default)
             for field in fields
+            if field.init
         }
 
     def make(self, name: str, parameters: Mapping[str, Any]) -> Entry:
         """An instance, its parameters checked strictly. Raises UnknownName or MeaninglessChange."""
         entry = self.get(name)
-        known = [field.name for field in dataclasses.fields(entry)]  # type: ignore[arg-type]
+        known = [field.name for field in dataclasses.fields(entry) if field.init]  # type: ignore[arg-type]
         for key in parameters:
             if key not in known:
                 raise MeaninglessChange(key, f"{name} has no parameter {key!r}", nearest(key, known))
