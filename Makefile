@@ -44,7 +44,7 @@ catalogue: install
 	$(BIN)/mlchaos catalogue > docs/catalogue.md
 
 soak: install
-	$(BIN)/pytest -m soak -q
+	$(BIN)/pytest -m soak -q -s tests/soak
 
 clean:
 	rm -rf .venv runs dist build

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.comparison import Row, compare, table
+from chaos.domain.scenario import Arm, Harm
+from chaos.domain.verdict import TrialResult, Verdict
+from tests.journals import Story, Told, without
+
+
+def trial(seed: int, **harm: float) -> TrialResult:
+    scored = Story(replace(Told(), seed=seed)).score()
+    defended = {**scored.harm[Arm.DEFENDED], **{Harm(kind): value for kind, value in harm.items()}}
+    return scored.model_copy(update={"harm": {**scored.harm, Arm.DEFENDED: defended}})
+
+
+def row(rows: list[Row], what: str) -> Row:
+    return next(row for row in rows if row.what == what)
+
+
+def test_equal_trials_agree() -> None:
+    trials = [trial(seed) for seed in (1, 2, 3)]
+    rows = table(trials, trials)
+    assert row(rows, "seeds").live == "3"
+    assert row(rows, "verdict").live == row(rows, "verdict").virtual == "3 passed"
+    assert all(row.agrees is not False for row in rows)
+    assert any(row.agrees for row in rows)
+
+
+def test_another_verdict_and_another_detector_are_told() -> None:
+    other = Story(replace(without(Told(), "volume", "hold"), seed=2)).score()
+    rows = table([trial(1), trial(2)], [trial(1), other])
+    assert row(rows, "verdict").agrees is False
+    assert row(rows, "first detection by").agrees is False
+    assert row(rows, "verdict").differ == "1 of 2"
+    assert "**no**" in str(row(rows, "verdict"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "live", "virtual", "agrees"),
+    [
+        ("slow_views", [700.0, 500.0], [10.0, 5.0], True),
+        ("slow_views", [700.0, 700.0], [10.0, 5.0], False),
+        ("stale_days", [11.0, 12.0], [10.5, 10.6], True),
+        ("stale_days", [12.0, 12.0], [10.5, 10.6], False),
+        ("quality_pct_days", [50.0, 60.0], [45.0, 52.0], True),
+        ("quality_pct_days", [50.0, 52.0], [45.0, 46.0], False),
+    ],
+)
+def test_harm_may_differ_by_a_cycle_and_quality_by_its_noise(
+    kind: str, live: list[float], virtual: list[float], agrees: bool
+) -> None:
+    sides = [[trial(seed, **{kind: value}) for seed, value in enumerate(side)] for side in (live, virtual)]
+    assert row(table(*sides), f"{kind}, defended").agrees is agrees
+
+
+def test_void_trials_say_nothing_and_no_common_seed_is_an_error() -> None:
+    void = trial(2).model_copy(update={"verdict": Verdict.VOID})
+    assert row(table([trial(1), void], [trial(1), trial(2)]), "seeds").live == "1"
+    with pytest.raises(ValueError, match="no seed"):
+        list(compare([trial(1)], [trial(2)]))
