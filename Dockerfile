@@ -2,20 +2,20 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
-RUN python3 -m venv /opt/mlchaos && /opt/mlchaos/bin/pip install --no-cache-dir --disable-pip-version-check uv
-ENV VIRTUAL_ENV=/opt/mlchaos PATH=/opt/mlchaos/bin:$PATH UV_NO_CACHE=1
+RUN python3 -m venv --without-pip /opt/mlchaos && python3 -m venv /opt/uv \
+    && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check uv
+ENV VIRTUAL_ENV=/opt/mlchaos PATH=/opt/uv/bin:$PATH UV_NO_CACHE=1
 WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 # What only the harness needs (charts, their renderer) stays out of the image.
 RUN uv pip install --compile-bytecode --constraint constraints.txt --requirements pyproject.toml --extra containers \
-    && uv pip uninstall vl-convert-python altair uv
+    && uv pip uninstall vl-convert-python altair
 COPY README.md ./
 COPY chaos chaos
 COPY reference_stack reference_stack
 COPY scenarios scenarios
 COPY targets targets
-RUN python3 -m venv /tmp/uv && /tmp/uv/bin/pip install --no-cache-dir --disable-pip-version-check uv \
-    && /tmp/uv/bin/uv pip install --python /opt/mlchaos/bin/python --compile-bytecode --no-deps .
+RUN uv pip install --compile-bytecode --no-deps .
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/mlchaos /opt/mlchaos

@@ -227,7 +227,7 @@ def make_driver(
     if spec.driver.kind == "compose":
         from chaos.drivers.compose.driver import ComposeDriver
 
-        return ComposeDriver(folder, clock, compose_file())
+        return ComposeDriver(folder, clock, compose_file(), on_process)
     raise UsageError(f"target {spec.target!r}: there is no driver for {spec.driver.kind!r} yet")
 
 
@@ -256,7 +256,7 @@ def recover_all(folder: Path) -> dict[Path, str]:
             done[run] = "still running; left alone"
             continue
         found = recover(run)
-        done[run] = f"ended {len(found.ended)} processes, settled {len(found.undone)} undos"
+        done[run] = f"ended {len(found.ended)} processes and containers, settled {len(found.undone)} undos"
     return done
 
 

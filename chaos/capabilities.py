@@ -11,7 +11,11 @@ from chaos.domain.change import (
     AddDataToxic,
     AddToxic,
     Configure,
+    Disconnect,
+    FillDisk,
     Kill,
+    LimitCpu,
+    LimitMemory,
     Pause,
     Promote,
     Push,
@@ -21,6 +25,7 @@ from chaos.domain.change import (
     SetLinkUp,
     Start,
     Starve,
+    Stop,
 )
 from chaos.domain.data_toxics import BadParameter, make_data_toxic, named_columns
 from chaos.domain.target import CapabilityName, DataLink, NetworkLink, TargetSpec, TrafficSpec
@@ -165,6 +170,10 @@ class Processes(Capability):
         """Start a component again that was ended. Raises MeaninglessChange."""
         return Start(component=component_of(self.spec, component))
 
+    def stop(self, component: str) -> Stop:
+        """End a component in good order and keep it down. Raises MeaninglessChange."""
+        return Stop(component=component_of(self.spec, component))
+
     def pause(self, component: str) -> Pause:
         """Stop a component where it stands. Raises MeaninglessChange."""
         return Pause(component=component_of(self.spec, component))
@@ -172,6 +181,33 @@ class Processes(Capability):
     def starve(self, component: str, stopped_ms: float, running_ms: float) -> Starve:
         """Stop a component and let it run in turn. Raises MeaninglessChange."""
         return Starve(component_of(self.spec, component), stopped_ms, running_ms)
+
+
+@dataclass(frozen=True)
+class Containers(Capability):
+    """Components as containers: what an engine can do to them beyond ending them."""
+
+    name: ClassVar[CapabilityName] = CapabilityName.CONTAINERS
+
+    def cpus(self, component: str, cpus: float) -> LimitCpu:
+        """Limit a component to so many processors' time. Raises MeaninglessChange."""
+        return LimitCpu(component=component_of(self.spec, component), cpus=cpus)
+
+    def memory(self, component: str, mib: int) -> LimitMemory:
+        """Restart a component with so much memory, in MiB. Raises MeaninglessChange."""
+        return LimitMemory(component=component_of(self.spec, component), mib=mib)
+
+    def disconnect(self, component: str) -> Disconnect:
+        """Take a component off the network. Raises MeaninglessChange."""
+        return Disconnect(component=component_of(self.spec, component))
+
+    def fill_disk(self, component: str) -> FillDisk:
+        """Fill a component's disk. Raises MeaninglessChange where it has none of its own."""
+        disks = self.spec.driver.settings.get("disks", {})
+        if component_of(self.spec, component) not in disks:
+            says = f"{component!r} has no disk of its own that could be filled"
+            raise MeaninglessChange("component", says, nearest(component, disks))
+        return FillDisk(component=component)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,10 @@ class Door(Protocol):
         ...
 
 
+CLOCK = "clock_ahead_days"
+"""A setting of every component: how far its calendar is ahead of the true one; below 0 for behind."""
+
+
 class Component(Generic[Settings]):
     """A component of the stack: a plain class with a runtime, a voice, settings and the layers it asks.
 
@@ -91,6 +95,7 @@ class Component(Generic[Settings]):
         self.build = build
         self.layers = LayerSet(layers, telemetry, self.hooks)
         self.ready = True
+        self._clock_ahead_days = 0.0
 
     async def run(self) -> None:
         """Work that goes on by itself until the component ends; nothing by default."""
@@ -107,7 +112,7 @@ class Component(Generic[Settings]):
 
     @serves(CONFIGURE)
     async def configure(self, request: ConfigureRequest) -> ConfigureReply:
-        """Set `layers.NAME.mode`, `layers.NAME.PARAMETER` or one of the component's own settings.
+        """Set `layers.NAME.mode`, `layers.NAME.PARAMETER`, the clock or one of the component's own settings.
 
         Raises Rejected for a key that is not there or a value that does not fit.
         """
@@ -128,6 +133,8 @@ class Component(Generic[Settings]):
         return SettingReply(value=msgspec.Raw(msgspec.json.encode(value)))
 
     def _get(self, key: str) -> object:
+        if key == CLOCK:
+            return self._clock_ahead_days
         if key.startswith("layers."):
             layer, parameter = self._layer_key(key)
             host = self.layers.named(layer)
@@ -140,6 +147,10 @@ class Component(Generic[Settings]):
         return value
 
     def _set(self, key: str, value: object) -> object:
+        if key == CLOCK:
+            before, self._clock_ahead_days = self._clock_ahead_days, msgspec.convert(value, float)
+            self.runtime.move_clock(self._clock_ahead_days)
+            return before
         if key.startswith("layers."):
             layer, parameter = self._layer_key(key)
             host = self.layers.named(layer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,9 +26,10 @@ WRITERS = ("trainer", "orchestrator")
 _REGISTRY_TIMEOUT_DAYS = 0.2
 _REGISTRY_WRITE_MS = 1000.0
 """What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
+_FITTING = "sklearn.decomposition"
 _WARM = (
     "pyarrow.parquet",
-    "sklearn.decomposition",
+    _FITTING,
 )
 
 
@@ -41,6 +43,10 @@ def build_live(life: Life) -> Component[Any]:
     def folder(name: str) -> Folder:
         return open_folder(str(folder_path(name, settings)))
 
+    if life.name == "trainer":
+        importlib.import_module(_FITTING)  # else the first fit would be the one that waits for it
+    own = folder_path(life.name, settings)
+    life.telemetry.gauges["disk_used_share"] = lambda: _used_share(own)
     registry: Registry | None = None
     reader: RegistryReader | None = None
     address = _registry_address(life.name, settings)
@@ -53,6 +59,13 @@ def build_live(life: Life) -> Component[Any]:
     return build_component(
         life.name, settings, life.runtime, life.telemetry, life.port, folder, registry, reader=reader
     )
+
+
+def _used_share(folder: Path) -> float:
+    """How much of the disk that a folder is on, or will be, is used."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    total, _, free = shutil.disk_usage(there)
+    return 1.0 - free / total if total else 0.0
 
 
 def _registry_address(component: str, settings: StackSettings) -> str | None:

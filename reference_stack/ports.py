@@ -115,6 +115,10 @@ class Runtime(Protocol):
         """Let operational `seconds` pass."""
         ...
 
+    def move_clock(self, ahead_days: float) -> None:
+        """Set the calendar so far ahead of the true one. Timers that are set already stay as they are."""
+        ...
+
     def until(self, day: float) -> Awaitable[None]:
         """Wait for a moment of the calendar; returns at once if it is past."""
         ...

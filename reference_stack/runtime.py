@@ -167,6 +167,7 @@ class LiveRuntime:
     ) -> None:
         self._day_seconds = day_seconds
         self._origin: float | None = None
+        self._ahead_days = 0.0
         self._started = asyncio.Event()
         self._tasks = OwnedTasks(on_error)
         self._lag = LagAccount(on_lag)
@@ -192,7 +193,11 @@ class LiveRuntime:
 
     def day(self) -> float:
         """Calendar days since the origin; 0 before the start."""
-        return self.now() / self._day_seconds
+        return self.now() / self._day_seconds + self._ahead_days
+
+    def move_clock(self, ahead_days: float) -> None:
+        """Set the calendar so far ahead of the true one. Timers that are set already stay as they are."""
+        self._ahead_days = ahead_days
 
     async def sleep(self, seconds: float) -> None:
         """Let operational `seconds` pass."""
@@ -205,7 +210,7 @@ class LiveRuntime:
     async def until(self, day: float) -> None:
         """Wait for a moment of the calendar; returns at once if it is past."""
         await self._started.wait()
-        remaining = day * self._day_seconds - self.now()
+        remaining = (day - self._ahead_days) * self._day_seconds - self.now()
         if remaining > 0:
             await self._sleep_until(time.monotonic() + remaining)
 

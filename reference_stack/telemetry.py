@@ -69,8 +69,17 @@ class Telemetry:
     def __init__(self, component: str, runtime: Runtime, sink: Callable[[str], None]) -> None:
         self.component = component
         self.metrics = Metrics()
+        self.gauges: dict[str, Callable[[], float]] = {}
+        """What is read when it is asked for, by name."""
         self._runtime = runtime
         self._sink = sink
+
+    def render(self) -> str:
+        """The text of /metrics, with this component's own calendar."""
+        self.metrics.set("calendar_day", self._runtime.day())
+        for name, read in self.gauges.items():
+            self.metrics.set(name, read())
+        return self.metrics.render()
 
     def log(self, event: str, **fields: object) -> None:
         """Write one JSON line stamped with the day."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import sklearn.decomposition  # noqa: F401 (what the first fit imports, before this process is forked)
 
 from reference_stack.assembly import (
     DATA_LINKS,
@@ -197,7 +198,7 @@ class VirtualStack:
     def metrics(self, component: str) -> str:
         """What its /metrics would give. Raises Unreachable where there is no process."""
         server = self._process(component).server
-        return "" if server is None else server.component.telemetry.metrics.render()
+        return "" if server is None else server.component.telemetry.render()
 
     def on_log(self, listener: LogListener) -> None:
         """Tell of each log line: component, JSON. The stack adds `exit` lines {component, code}."""

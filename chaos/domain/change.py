@@ -89,6 +89,12 @@ class Start(_Change, frozen=True, tag="start"):
     component: str
 
 
+class Stop(_Change, frozen=True, tag="stop"):
+    """End a component in good order (SIGTERM) and keep it down."""
+
+    component: str
+
+
 class Pause(_Change, frozen=True, tag="pause"):
     """Stop a component where it stands (SIGSTOP)."""
 
@@ -151,6 +157,46 @@ class TakeBack(_Change, frozen=True, tag="take_back"):
     expect: str
 
 
+class LimitCpu(_Change, frozen=True, tag="limit_cpu"):
+    """Let a component's container have so many processors' time; None takes the limit away."""
+
+    component: str
+    cpus: float | None
+    expect: float | None = None
+
+
+class LimitMemory(_Change, frozen=True, tag="limit_memory"):
+    """Restart a component's container with so much memory, in MiB; None takes the limit away."""
+
+    component: str
+    mib: int | None
+    expect: int | None = None
+
+
+class Disconnect(_Change, frozen=True, tag="disconnect"):
+    """Take a component's container off its network: it reaches nobody, and nobody reaches it."""
+
+    component: str
+
+
+class Connect(_Change, frozen=True, tag="connect"):
+    """Put a component's container back on its network."""
+
+    component: str
+
+
+class FillDisk(_Change, frozen=True, tag="fill_disk"):
+    """Fill the disk that a component writes to, to the last byte."""
+
+    component: str
+
+
+class FreeDisk(_Change, frozen=True, tag="free_disk"):
+    """Remove what filled a component's disk."""
+
+    component: str
+
+
 Change = (
     AddToxic
     | RemoveToxic
@@ -160,6 +206,7 @@ Change = (
     | Configure
     | SetLayer
     | Kill
+    | Stop
     | Start
     | Pause
     | Resume
@@ -169,6 +216,12 @@ Change = (
     | Promote
     | Push
     | TakeBack
+    | LimitCpu
+    | LimitMemory
+    | Disconnect
+    | Connect
+    | FillDisk
+    | FreeDisk
 )
 
 

@@ -28,6 +28,7 @@ class CapabilityName(enum.StrEnum):
     CONFIG = "config"
     REGISTRY = "registry"
     TRAFFIC = "traffic"
+    CONTAINERS = "containers"
     LAYERS = "layers"
     TELEMETRY = "telemetry"
     TRUTH = "truth"

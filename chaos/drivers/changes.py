@@ -25,6 +25,7 @@ from chaos.domain.change import (
     SetLinkUp,
     Start,
     Starve,
+    Stop,
     TakeBack,
 )
 from chaos.domain.target import TargetSpec
@@ -76,7 +77,7 @@ def undo_of(change: Change, present: Present) -> Change | None:
             return Configure(component, key, present.setting(component, key), expect=as_text(value))
         case SetLayer(layer=layer, key=key, value=value):
             return SetLayer(layer, key, layer_setting(present, layer, key), expect=as_text(value))
-        case Kill(component=component):
+        case Kill(component=component) | Stop(component=component):
             return Start(component)
         case Pause(component=component):
             return Resume(component)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from chaos.probes.bad_views import BadViews
 from chaos.probes.build_share import BuildShare
+from chaos.probes.clock_ahead import ClockAhead
+from chaos.probes.component_ends import ComponentEnds
+from chaos.probes.component_silent import ComponentSilent
 from chaos.probes.counter_ratio import CounterRatio
 from chaos.probes.defaulted_share import DefaultedShare
 from chaos.probes.firing_alerts import FiringAlerts
 from chaos.probes.good_views import GoodViews
 from chaos.probes.link_latency import LinkLatency
+from chaos.probes.link_silent import LinkSilent
 from chaos.probes.metric import Metric
 from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
@@ -38,4 +42,8 @@ BUILT_IN = (
     TrafficRatio,
     DefaultedShare,
     CounterRatio,
+    LinkSilent,
+    ComponentSilent,
+    ComponentEnds,
+    ClockAhead,
 )

@@ -1,4 +1,4 @@
-"""What a run has left on the machine: its processes, its unplayed undos, its half-written journals."""
+"""What a run has left: its processes, its containers, its unplayed undos, its half-written journals."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import msgspec
 import psutil
 
 from chaos.domain.event import Phase
+from chaos.engine import connect, marked, sweep
 from chaos.journal import JournalWriter
 from chaos.runner.undo import UndoLedger, open_undos
 
@@ -94,13 +95,20 @@ def runner_alive(run_folder: Path) -> bool:
 
 
 def recover(run_folder: Path) -> Recovered:
-    """End what a dead run has left, settle its undos and journals, and say so. Safe to do twice."""
+    """End what a dead run has left, settle its undos and journals, and say so. Safe to do twice.
+
+    Raises NoEngine or ArmFailed where it has left containers and the engine does not answer; then the record
+    stays open, for another time.
+    """
     done = Recovered()
     if is_closed(run_folder):
         return done
     for entry in _entries(run_folder / RECORD):
         if isinstance(entry, _Process) and entry.name != "runner" and _kill(entry):
             done.ended.append(f"{entry.name} ({entry.pid})")
+    label = marked(run_folder)
+    if label is not None:
+        done.ended += sweep(connect(), label)
     for folder in _folders(run_folder):
         for ledger in sorted(folder.rglob("undo.jsonl")):
             for undo in open_undos(ledger):

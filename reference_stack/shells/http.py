@@ -59,7 +59,7 @@ class HttpApp:
         if method != "POST":
             operation, _, value = operation.partition("/")
             if operation == "metrics" and not value:
-                respond(200, _METRICS, self._server.component.telemetry.metrics.render().encode())
+                respond(200, _METRICS, self._server.component.telemetry.render().encode())
                 return
             body = msgspec.json.encode({self._keys.get(operation, ""): value}) if value else b"{}"
             if method != "GET" or (value and operation not in self._keys):

@@ -246,6 +246,7 @@ class VirtualRuntime:
         self.tasks: dict[Work, None] = {}
         """What has not ended, in the order of its start."""
         self._day_seconds = day_seconds
+        self._ahead_days = 0.0
 
     @property
     def day_seconds(self) -> float:
@@ -258,7 +259,11 @@ class VirtualRuntime:
 
     def day(self) -> float:
         """Calendar days since the scenario's start."""
-        return self.loop.now / self._day_seconds
+        return self.loop.now / self._day_seconds + self._ahead_days
+
+    def move_clock(self, ahead_days: float) -> None:
+        """Set the calendar so far ahead of the true one. Timers that are set already stay as they are."""
+        self._ahead_days = ahead_days
 
     async def sleep(self, seconds: float) -> None:
         """Let operational `seconds` pass."""
@@ -270,7 +275,7 @@ class VirtualRuntime:
         if self.closed:
             raise asyncio.CancelledError
         loop = self.loop
-        moment = day * self._day_seconds
+        moment = (day - self._ahead_days) * self._day_seconds
         pending = Pending(loop)
         if moment > loop.now:
             loop.at(moment, self, pending.settle, None)

@@ -92,6 +92,7 @@ class GreenletRuntime:
     ) -> None:
         self._day_seconds = day_seconds
         self._origin: float | None = None
+        self._ahead_days = 0.0
         self._started = gevent.event.Event()
         self._lag = LagAccount(on_lag)
         self._on_error = on_error
@@ -118,7 +119,11 @@ class GreenletRuntime:
 
     def day(self) -> float:
         """Calendar days since the origin; 0 before the start."""
-        return self.now() / self._day_seconds
+        return self.now() / self._day_seconds + self._ahead_days
+
+    def move_clock(self, ahead_days: float) -> None:
+        """Set the calendar so far ahead of the true one. Timers that are set already stay as they are."""
+        self._ahead_days = ahead_days
 
     async def sleep(self, seconds: float) -> None:
         """Block the greenlet for operational `seconds`."""
@@ -128,7 +133,7 @@ class GreenletRuntime:
         """Block until a moment of the calendar; returns at once if it is past."""
         self._started.wait()
         waited = False
-        while (remaining := day * self._day_seconds - self.now()) > 0:
+        while (remaining := (day - self._ahead_days) * self._day_seconds - self.now()) > 0:
             gevent.sleep(remaining)
             waited = True
         if self._closing:

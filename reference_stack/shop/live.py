@@ -147,7 +147,7 @@ def management(shop: Shop) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
         name = environ["PATH_INFO"].strip("/")
         if name == "metrics":
             start_response("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
-            return [shop.telemetry.metrics.render().encode()]
+            return [shop.telemetry.render().encode()]
         what = outcome(name, environ["wsgi.input"].read())
         start_response(f"{status_of(what)} -", [("Content-Type", "application/json")])
         return [body_of(what)]

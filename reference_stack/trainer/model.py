@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
 
 from reference_stack.arrays import DamagedBytes, pack, unpack
 from reference_stack.features.impressions import FloatArray, Impressions, IntArray
@@ -214,6 +213,9 @@ def _factorise(snapshot: Snapshot, rank: int) -> FloatArray:
     matrix = snapshot.residual()
     if matrix.shape[0] * matrix.shape[1] < 1_000_000:
         matrix = matrix.toarray()
+    # Imported here: it takes longer than all else, and serving, which only scores, does without.
+    from sklearn.decomposition import TruncatedSVD
+
     svd = TruncatedSVD(n_components=feasible, algorithm="randomized", n_iter=2, random_state=0)
     svd.fit(matrix)
     factors[:, :feasible] = svd.components_.T

@@ -13,6 +13,15 @@ from chaos.contracts import Fault, Refusing
 EXAMPLES: dict[str, dict[str, object]] = {
     "noop": {},
     "late_partition": {"link": "events", "held_days": "5d"},
+    "cpu_limit": {"component": "serving-a", "cpus": 0.05},
+    "out_of_memory": {"component": "features", "mib": 24},
+    "disconnect": {"component": "collector"},
+    "disk_full": {"component": "collector"},
+    "kill": {"component": "features"},
+    "stop": {"component": "features"},
+    "pause": {"component": "serving-a"},
+    "link_down": {"link": "serving-features"},
+    "clock_shift": {"component": "collector", "ahead_days": "1.5d"},
     "latency": {"link": "serving-features", "delay_ms": "225ms"},
     "partial_partition": {"link": "events", "share": 0.4},
     "duplicate_replay": {"link": "events", "copies": 2},
@@ -79,13 +88,13 @@ class TestContract:
                 setattr(fault, field, "other")
 
     def test_it_changes_something_and_the_same_each_time(self, name: str) -> None:
-        spec, _ = make_files().target("k9s")
+        spec, _ = make_files().target("reference-compose")
         changes = list(make(name).changes(Described(spec)))
         assert changes == list(make(name).changes(Described(spec)))
         assert bool(changes) is (name != "noop")
 
     def test_it_needs_what_it_uses(self, name: str) -> None:
-        spec, _ = make_files().target("k9s")
+        spec, _ = make_files().target("reference-compose")
         bare = spec.model_copy(update={"capabilities": []})
         fault = make(name)
         if fault.needs:
@@ -93,7 +102,7 @@ class TestContract:
                 list(fault.changes(Described(bare)))
 
     def test_its_effect_is_read_by_a_probe_of_the_catalogue(self, name: str) -> None:
-        spec, _ = make_files().target("k9s")
+        spec, _ = make_files().target("reference-compose")
         check = make(name).effect(spec)
         assert (check is None) is (name in ("noop", "delayed_partition"))
         if check is not None:
@@ -122,11 +131,16 @@ class TestContract:
             {"link": "serving-features", "delay_ms": "9ms", "default_after_ms": "9ms"},
             "default_after_ms",
         ),
+        ("cpu_limit", {"component": "serving-a", "cpus": 2.0}, "cpus"),
+        ("cpu_limit", {"component": "serving-q", "cpus": 0.1}, "component"),
+        ("out_of_memory", {"component": "features", "mib": 1}, "mib"),
+        ("disk_full", {"component": "monitor"}, "component"),
+        ("clock_shift", {"component": "collector", "ahead_days": "0.1d"}, "ahead_days"),
         ("latency", {"link": "serving-features", "delay_ms": "5ms", "jitter_ms": "6ms"}, "jitter_ms"),
     ],
 )
 def test_parameters_that_cannot_be_meant(name: str, parameters: dict[str, object], field: str) -> None:
-    spec, _ = make_files().target("k9s")
+    spec, _ = make_files().target("reference-compose")
     fault = make_catalogue().faults.make(name, parameters)
     assert isinstance(fault, Refusing)
     with pytest.raises(MeaninglessChange) as caught:

@@ -24,7 +24,7 @@ from chaos.drivers.toxiproxy import Toxiproxy
 from chaos.engine import asking, connect, mark, sweep
 from chaos.errors import ArmFailed
 
-BEGIN_SECONDS = 180.0
+BEGIN_SECONDS = 320.0
 POLL_SECONDS = 0.1
 CLOCK_READINGS = 5
 PORT = 8000
@@ -44,14 +44,16 @@ class ComposeDriver:
 
     name: ClassVar[str] = "compose"
 
-    def __init__(self, run_folder: Path, clock: Clock, compose_file: Path) -> None:
+    def __init__(
+        self, run_folder: Path, clock: Clock, compose_file: Path, on_process: Callable[[str, int], None]
+    ) -> None:
         self._clock = clock
         self._client = connect()
         # By the folder: no two runs share one, and whoever finds it again finds the containers.
         digest = hashlib.blake2b(str(run_folder).encode(), digest_size=5).hexdigest()
         self._run = f"mlchaos-{digest}"
         mark(run_folder, self._run)
-        self._project = Project(self._run, compose_file, run_folder / "harness")
+        self._project = Project(self._run, compose_file, run_folder / "harness", on_process)
 
     def start(
         self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]

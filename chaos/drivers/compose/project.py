@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from chaos.errors import ArmFailed
 if TYPE_CHECKING:
     from docker import DockerClient
 
-UP_SECONDS = 240.0
+UP_SECONDS = 420.0
 PORTS = ("DOOR_PORT", "MLFLOW_PORT", "SHOP_PORT", "MONITOR_PORT", "TOXIPROXY_PORT", "PROMETHEUS_PORT")
 """Free ones are taken, unless the environment names them: two runs can stand side by side."""
 _TAKEN = re.compile(r"(?:Bind for|listen tcp4?) ([\d.]+:\d+)")
@@ -28,7 +28,8 @@ volumes:
 class Project:
     """A compose file under a project name."""
 
-    def __init__(self, name: str, file: Path, logs: Path) -> None:
+    def __init__(self, name: str, file: Path, logs: Path, on_process: Callable[[str, int], None]) -> None:
+        self._on_process = on_process
         self._name = name
         self._file = file
         self._logs = logs
@@ -63,25 +64,29 @@ class Project:
 
     def _compose(self, words: Sequence[str], variables: dict[str, str]) -> None:
         command = ["docker", "compose", "--progress", "plain", *words]
+        log = self._logs / "compose.log"
         try:
-            done = subprocess.run(
-                command,
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=UP_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ArmFailed(f"docker compose took more than {UP_SECONDS:g} s") from error
+            with log.open("wb") as said:
+                process = subprocess.Popen(
+                    command,
+                    env={**os.environ, **variables},
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                )
         except OSError as error:
             raise ArmFailed(f"docker compose cannot be run: {error.strerror}") from error
-        said = done.stdout.decode(errors="replace")
-        with (self._logs / "compose.log").open("a") as log:
-            log.write(said)
-        if done.returncode != 0:
-            raise ArmFailed(_why(said))
+        self._on_process("docker compose", process.pid)
+        try:
+            code = process.wait(UP_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise ArmFailed(f"docker compose took more than {UP_SECONDS:g} s") from error
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if code != 0:
+            raise ArmFailed(_why(log.read_text(errors="replace")))
 
 
 def _why(said: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from docker import DockerClient
 
 from chaos.clock import Clock
+from chaos.domain.change import Change, Disconnect, LimitMemory
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
+from chaos.drivers.compose.limits import Limits
 from chaos.drivers.compose.logs import ContainerLogs
 from chaos.drivers.compose.stack import Containers
 from chaos.drivers.local.http import ask
@@ -40,6 +42,7 @@ class ComposeTarget(LocalTarget):
     ) -> None:
         super().__init__(plan, spec, wiring, containers, logs, toxiproxy, clock, origin, on_event)
         self._containers = containers
+        self._limits = Limits(containers, client, run, spec.driver.settings.get("disks", {}))
         self._client = client
         self._run = run
 
@@ -48,6 +51,23 @@ class ComposeTarget(LocalTarget):
         found = ask(self._wiring.data_api, "GET", f"/links/{link}/delivered", None, dict[str, int])
         days = {partition_day(name): size for name, size in found.items()}
         return {day: size for day, size in days.items() if day is not None}
+
+    def prepare(self, change: Change) -> Change | None:
+        """The undo of a change, from what is there now."""
+        return self._limits.undo_of(change) or super().prepare(change)
+
+    def apply(self, change: Change) -> None:
+        """Make a change. Raises ChangeRefused or ArmFailed."""
+        if isinstance(change, LimitMemory | Disconnect):
+            self._ending.add(change.component)
+        if not self._limits.apply(change):
+            super().apply(change)
+
+    def revert(self, undo: Change) -> str:
+        """Play an undo; a value that is no longer the fault's is left alone."""
+        if self._limits.changed_meanwhile(undo):
+            return "left"
+        return super().revert(undo)
 
     def close(self) -> None:
         """End the components, if they are up still, and remove all containers, networks and volumes."""

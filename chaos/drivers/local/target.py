@@ -31,6 +31,7 @@ from chaos.domain.change import (
     SetLinkUp,
     Start,
     Starve,
+    Stop,
     TakeBack,
 )
 from chaos.domain.event import Event, Exit, Observed, Views
@@ -289,6 +290,9 @@ class LocalTarget:
             case Kill(component=component):
                 self._ending.add(component)
                 self._stack.tell("kill", component)
+            case Stop(component=component):
+                self._ending.add(component)
+                self._stack.tell("stop", component)
             case Start(component=component):
                 self._ending.discard(component)
                 self._stack.tell("start", component)

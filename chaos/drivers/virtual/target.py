@@ -27,6 +27,7 @@ from chaos.domain.change import (
     SetLinkUp,
     Start,
     Starve,
+    Stop,
     TakeBack,
 )
 from chaos.domain.event import Event, Exit
@@ -72,6 +73,7 @@ class VirtualTarget:
         self._ending: set[str] = set()
         self._trouble = ""
         self._duty = DutyCycles(plan.day_seconds, inner.pause, inner.resume, inner.running)
+        self._paused: set[str] = set()
         inner.on_log(self._logged)
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -90,8 +92,8 @@ class VirtualTarget:
         return self._inner.day()
 
     def metrics(self, component: str) -> Mapping[str, float] | None:
-        """Samples of what /metrics would give; None where the component is gone."""
-        if not self._inner.running(component):
+        """Samples of what /metrics would give; None where the component is gone or stands still."""
+        if component in self._paused or not self._inner.running(component):
             return None
         return read_samples(self._inner.metrics(component))
 
@@ -174,7 +176,7 @@ class VirtualTarget:
             case SetLayer(layer=layer, key=key, value=value):
                 for component in self._spec.layers[layer].asked_by:
                     self._configure(component, f"layers.{layer}.{key}", value)
-            case Kill(component=component):
+            case Kill(component=component) | Stop(component=component):
                 self._ending.add(component)
                 self._inner.kill(component)
             case Start(component=component):
@@ -182,8 +184,10 @@ class VirtualTarget:
                 self._inner.start(component)
             case Pause(component=component):
                 self._inner.pause(component)
+                self._paused.add(component)
             case Resume(component=component):
                 self._inner.resume(component)
+                self._paused.discard(component)
             case Starve():
                 self._duty.begin(change.component, change.stopped_ms, change.running_ms, self.day())
             case Feed(component=component):

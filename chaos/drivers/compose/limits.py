@@ -1,0 +1,126 @@
+"""Changes that only a container's engine can make, each with its undo."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from chaos.domain.change import (
+    Change,
+    Connect,
+    Disconnect,
+    FillDisk,
+    FreeDisk,
+    LimitCpu,
+    LimitMemory,
+)
+from chaos.drivers.compose.stack import Containers
+from chaos.engine import asking
+from chaos.errors import ArmFailed
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.networks import Network
+
+NETWORK = "inside"
+PERIOD_US = 100_000
+MIB = 1_048_576
+FILLER = ".filled-by-mlchaos"
+FILL = "cat /dev/zero >{0} 2>/dev/null; sync; test $(df --output=avail -B1 {1} | tail -1) -lt 65536"
+"""The write ends with the disk; what counts is that hardly a byte is left."""
+
+
+class Limits:
+    """Makes, undoes and compares such changes. `disks` are the folders that may be filled, by component."""
+
+    def __init__(
+        self, containers: Containers, client: DockerClient, project: str, disks: Mapping[str, str]
+    ) -> None:
+        self._containers = containers
+        self._client = client
+        self._project = project
+        self._disks = disks
+
+    def undo_of(self, change: Change) -> Change | None:
+        """The undo, from what is there now; None for a change of another kind. Raises ArmFailed."""
+        match change:
+            case LimitCpu(component=component, cpus=cpus):
+                return LimitCpu(component, self._cpus(component), expect=cpus)
+            case LimitMemory(component=component, mib=mib):
+                return LimitMemory(component, self._mib(component), expect=mib)
+            case Disconnect(component=component):
+                return Connect(component)
+            case FillDisk(component=component):
+                return FreeDisk(component)
+            case _:
+                return None
+
+    def changed_meanwhile(self, undo: Change) -> bool:
+        """Whether what an undo would put back is no longer the fault's. Raises ArmFailed."""
+        match undo:
+            case LimitCpu(component=component, expect=expect):
+                return self._cpus(component) != expect
+            case LimitMemory(component=component, expect=expect):
+                return self._mib(component) != expect
+            case Connect(component=component):
+                return self._connected(component)
+            case _:
+                return False
+
+    def apply(self, change: Change) -> bool:
+        """Make the change; False for one of another kind. Raises ArmFailed."""
+        match change:
+            case LimitCpu(component=component, cpus=cpus):
+                quota = -1 if cpus is None else round(cpus * PERIOD_US)
+                with asking(f"limit the processors of {component}"):
+                    self._containers.container(component).update(cpu_period=PERIOD_US, cpu_quota=quota)
+            case LimitMemory(component=component, mib=mib):
+                self._limit_memory(component, mib)
+            case Disconnect(component=component):
+                with asking(f"disconnect {component}"):
+                    self._network().disconnect(self._containers.container(component), force=True)
+            case Connect(component=component):
+                with asking(f"connect {component}"):
+                    self._network().connect(self._containers.container(component), aliases=[component])
+            case FillDisk(component=component):
+                folder = self._disks[component]
+                self._containers.run_in(component, ["bash", "-c", FILL.format(f"{folder}/{FILLER}", folder)])
+            case FreeDisk(component=component):
+                self._containers.run_in(component, ["rm", "-f", f"{self._disks[component]}/{FILLER}"])
+            case _:
+                return False
+        return True
+
+    def _limit_memory(self, component: str, mib: int | None) -> None:
+        """With the container down: what runs cannot be given less than it uses (cgroup v1)."""
+        container = self._containers.container(component)
+        limit = -1 if mib is None else mib * MIB
+        with asking(f"limit the memory of {component}"):
+            container.kill()
+            container.update(mem_limit=limit, memswap_limit=limit)
+            # One that is killed while it starts has started.
+            with contextlib.suppress(ArmFailed):
+                self._containers.tell("start", component)
+
+    def _cpus(self, component: str) -> float | None:
+        host = self._containers.container(component).attrs["HostConfig"]
+        if host.get("NanoCpus"):
+            return float(host["NanoCpus"]) / 1e9
+        quota = host.get("CpuQuota") or -1
+        return None if quota < 0 else round(quota / (host.get("CpuPeriod") or PERIOD_US), 4)
+
+    def _mib(self, component: str) -> int | None:
+        limit = self._containers.container(component).attrs["HostConfig"].get("Memory") or 0
+        return None if limit <= 0 else int(limit) // MIB
+
+    def _connected(self, component: str) -> bool:
+        networks = self._containers.container(component).attrs["NetworkSettings"]["Networks"]
+        return self._network_name() in networks
+
+    def _network_name(self) -> str:
+        return f"{self._project}_{NETWORK}"
+
+    def _network(self) -> Network:
+        found: Network = self._client.networks.get(self._network_name())
+        return found

@@ -1,0 +1,34 @@
+"""Whether a network link lets anything through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from chaos.capabilities import network_link
+from chaos.contracts import Readable
+from chaos.domain.target import TargetSpec
+
+SILENCE_DAYS = 0.5
+
+
+@dataclass(frozen=True)
+class LinkSilent:
+    """1 where no health request over a link has come back for half a day, 0 where one has."""
+
+    name: ClassVar[str] = "link_silent"
+    link: str
+    _asked: list[float] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """Only a network link carries health requests."""
+        network_link(spec, self.link)
+
+    def read(self, target: Readable) -> float | None:
+        """1 or 0; None while it has not been asked for long enough to know."""
+        answers = target.link_ms(self.link) is not None
+        if not self._asked:
+            self._asked.append(target.day())
+        if answers:
+            return 0.0
+        return 1.0 if target.day() - self._asked[0] > SILENCE_DAYS else None
