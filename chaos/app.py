@@ -194,6 +194,10 @@ def check_can_start(wanted: Wanted, planned: Planned) -> None:
     if spec.driver.kind not in DRIVERS:
         known = f"give one whose driver is {' or '.join(DRIVERS)}"
         raise UsageError(f"target {spec.target!r} cannot be run, its driver is {spec.driver.kind!r}; {known}")
+    if spec.driver.kind == "compose" and planned.trials:
+        from chaos.drivers.compose.surroundings import check
+
+        check(compose_file())
     junit = wanted.junit
     if junit is not None and (junit.is_dir() or not junit.absolute().parent.is_dir()):
         raise UsageError(f"--junit {junit}: is a folder, or is in none that is there")

@@ -1,0 +1,89 @@
+"""What can be told before anything is started: the engine, Compose, the images, memory and disk."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chaos.engine import connect
+from chaos.errors import UsageError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+GIB = 1_073_741_824
+LEAST_MEMORY_GIB = 3.0
+LEAST_DISK_GIB = 1.0
+COMPOSE_SECONDS = 30.0
+FIRST_ANSWER_SECONDS = 20.0
+
+
+def check(file: Path) -> None:
+    """Raise UsageError, with one message, for surroundings in which no arm could be brought up."""
+    client = connect(FIRST_ANSWER_SECONDS)
+    try:
+        _check_compose()
+        _check_room(client.info())
+        for image in _images(file):
+            _check_image(client, image)
+    finally:
+        client.close()
+
+
+def _check_compose() -> None:
+    says = "docker compose is not there; install Compose's plugin, version 2"
+    try:
+        version = _said(["docker", "compose", "version", "--short"])
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError(says) from error
+    if version.removeprefix("v").startswith("1."):
+        raise UsageError(f"docker compose is version {version}; version 2 is needed")
+
+
+def _images(file: Path) -> list[str]:
+    try:
+        found = _said(["docker", "compose", "--file", str(file), "config", "--images"]).split()
+    except subprocess.CalledProcessError as error:
+        words = (error.stderr or "").strip().splitlines()
+        raise UsageError(f"{file}: {words[-1] if words else error}") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    return sorted(dict.fromkeys(found))
+
+
+def _check_room(info: dict[str, object]) -> None:
+    memory = float(str(info.get("MemTotal") or 0)) / GIB
+    if 0 < memory < LEAST_MEMORY_GIB:
+        raise UsageError(
+            f"the container engine has {memory:.1f} GiB of memory; {LEAST_MEMORY_GIB:g} are needed"
+        )
+    root = Path(str(info.get("DockerRootDir") or ""))
+    if root.is_dir():  # an engine elsewhere keeps its disk to itself
+        free = shutil.disk_usage(root).free / GIB
+        if free < LEAST_DISK_GIB:
+            raise UsageError(
+                f"the container engine's disk has {free:.1f} GiB left; {LEAST_DISK_GIB:g} are needed"
+            )
+
+
+def _check_image(client: DockerClient, image: str) -> None:
+    import requests
+    from docker.errors import DockerException, ImageNotFound
+
+    try:
+        client.images.get(image)
+        return
+    except ImageNotFound:
+        pass
+    try:
+        client.images.pull(*image.rsplit(":", 1) if ":" in image.rpartition("/")[2] else (image,))
+    except (DockerException, requests.RequestException) as error:
+        says = f"image {image!r} is not here and cannot be pulled; `make images` builds it"
+        raise UsageError(f"{says}, or a variable of docker-compose.yml names another") from error
+
+
+def _said(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=COMPOSE_SECONDS, check=True)
+    return done.stdout.strip()

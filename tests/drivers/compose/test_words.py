@@ -1,0 +1,122 @@
+"""What Compose and the engine say, in words for people; and what must agree with the compose file."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from docker.errors import ImageNotFound
+
+from chaos.app import compose_file, make_files
+from chaos.domain.target import NetworkLink
+from chaos.drivers.compose import surroundings
+from chaos.drivers.compose.driver import PORT
+from chaos.drivers.compose.project import Project
+from chaos.drivers.compose.stack import _code
+from chaos.drivers.compose.surroundings import check
+from chaos.errors import ArmFailed, UsageError
+
+COMPOSE = yaml.safe_load(compose_file().read_text())
+STACK = yaml.safe_load((compose_file().parent / "deploy" / "stack.yaml").read_text())
+
+
+class Client:
+    def __init__(self, memory: float = 8.0, images: tuple[str, ...] = ()) -> None:
+        self._memory = memory
+        self._images = images
+        self.images = self
+
+    def info(self) -> dict[str, object]:
+        return {"MemTotal": self._memory * surroundings.GIB, "DockerRootDir": "/nowhere"}
+
+    def get(self, image: str) -> None:
+        if image not in self._images:
+            raise ImageNotFound(image)
+
+    def pull(self, *image: str) -> None:
+        raise ImageNotFound(str(image))
+
+    def close(self) -> None:
+        pass
+
+
+def said(command: list[str]) -> str:
+    return "2.40.3" if "version" in command else "some:1\nother:2\n"
+
+
+@pytest.mark.parametrize(
+    ("client", "says"),
+    [
+        (Client(memory=1.0), r"the container engine has 1\.0 GiB of memory; 3 are needed"),
+        (Client(images=("some:1",)), r"image 'other:2' is not here and cannot be pulled; `make images`"),
+    ],
+)
+def test_surroundings(client: Client, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "connect", lambda _timeout: client)
+    monkeypatch.setattr(surroundings, "_said", said)
+    with pytest.raises(UsageError, match=says) as caught:
+        check(Path("docker-compose.yml"))
+    assert caught.value.exit_code == 3
+
+
+def test_surroundings_that_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "connect", lambda _timeout: Client(images=("some:1", "other:2")))
+    monkeypatch.setattr(surroundings, "_said", said)
+    check(Path("docker-compose.yml"))
+
+
+def test_no_compose(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command: list[str]) -> str:
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(surroundings, "connect", lambda _timeout: Client())
+    monkeypatch.setattr(surroundings, "_said", fail)
+    with pytest.raises(UsageError, match="docker compose is not there"):
+        check(Path("docker-compose.yml"))
+
+
+def test_a_taken_port_and_other_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "docker"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    project = Project("p", tmp_path / "c.yml", tmp_path / "logs", lambda _name, _pid: None)
+    with pytest.raises(ArmFailed, match="docker compose cannot be run"):
+        project.up("{}", 1.0)
+    for words, says in (
+        ("Bind for 127.0.0.1:5000 failed: port is already allocated", "port 127.0.0.1:5000 is taken"),
+        ("Container x  Starting\nno space left on device", "docker compose: no space left on device"),
+    ):
+        fake.write_text(f"#!/bin/sh\nprintf '%s\\n' '{words}'\nexit 1\n")
+        fake.chmod(0o755)
+        with pytest.raises(ArmFailed, match=says):
+            project.up("{}", 1.0)
+
+
+def test_exit_codes_are_as_elsewhere() -> None:
+    assert [_code(text) for text in ("0", "1", "137", "143")] == [0, 1, -9, -15]
+
+
+def test_the_target_file_and_the_stack_agree_on_addresses_and_links() -> None:
+    spec, _ = make_files().target("reference-compose")
+    network = {name for name, link in spec.links.items() if isinstance(link, NetworkLink)}
+    assert spec.driver.settings["links"] == STACK["links"]
+    assert set(STACK["links"]) == network
+    assert STACK["addresses"] == {name: f"{name}:{PORT}" for name in spec.components}
+    assert set(spec.driver.settings["disks"]) <= set(spec.components)
+
+
+def test_every_component_is_a_service_without_privileges_or_a_way_out() -> None:
+    services = COMPOSE["services"]
+    spec, _ = make_files().target("reference-compose")
+    assert set(spec.components) <= set(services)
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+    for name, service in services.items():
+        assert ("outside" in service["networks"]) is (name == "door"), name
+        assert service["labels"] == {"org.mlchaos.run": "${MLCHAOS_RUN:-}"}, name
+        assert "mem_limit" in service, name
+        assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        assert "$" in service["image"], name
+        if name != "postgres":
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
