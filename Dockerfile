@@ -10,11 +10,12 @@ COPY pyproject.toml constraints.txt ./
 # What only the harness needs (charts, their renderer) stays out of the image.
 RUN uv pip install --compile-bytecode --constraint constraints.txt --requirements pyproject.toml --extra containers \
     && uv pip uninstall vl-convert-python altair
-COPY README.md ./
+COPY README.md docker-compose.yml ./
 COPY chaos chaos
 COPY reference_stack reference_stack
 COPY scenarios scenarios
 COPY targets targets
+COPY deploy deploy
 RUN uv pip install --compile-bytecode --no-deps .
 
 FROM ${PYTHON_IMAGE}

@@ -3,12 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test install lint unit processes bench ablation catalogue soak clean
+.PHONY: demo test install images lint unit processes containers bench ablation catalogue soak clean
 
 demo: install
 	$(BIN)/mlchaos run late-partition
 
-test: lint unit processes
+test: lint unit processes containers
 
 install: .venv/installed
 
@@ -31,6 +31,13 @@ unit: install
 # On real processes: one at a time, so that they have the machine to themselves.
 processes: install
 	$(BIN)/pytest -m "processes and not soak" -q
+
+# In containers, where there is an engine and `make images` has been: else skipped by name (in CI they fail).
+containers: install
+	$(BIN)/pytest -m "containers and not soak" -q
+
+images:
+	.ci/images
 
 bench: install
 	$(BIN)/python -m benchmarks
