@@ -93,6 +93,7 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 LAYERS: dict[str, str] = {
     "schema": "reference_stack.layers.schema:Schema",
     "volume": "reference_stack.layers.volume:Volume",
+    "drift": "reference_stack.layers.drift:Drift",
     "freshness": "reference_stack.layers.freshness:Freshness",
     "hold": "reference_stack.layers.hold:Hold",
     "evaluation": "reference_stack.layers.evaluation:Evaluation",
@@ -284,6 +285,7 @@ def _collector(_name: str, p: Parts) -> Component[Any]:
         p.settings.build,
         folder=p.folders("collector"),
         outbox=p.folders("outbox"),
+        decode=p.decode,
     )
 
 

@@ -221,11 +221,16 @@ class LookupReply(msgspec.Struct, frozen=True, gc=False):
 
 
 class PartitionCheck(msgspec.Struct, frozen=True):
-    """One partition as the job found it; `rows` is 0 and `sha256` empty where it is absent."""
+    """One partition as the job found it; `rows` is 0 and `sha256` empty where it is absent.
+
+    `sources` holds a fingerprint of the rows of each source (-1: of none), `left_out` those not used.
+    """
 
     partition_day: int
     rows: int
     sha256: str
+    sources: dict[str, str] = {}
+    left_out: list[int] = []
 
 
 class DeliverRequest(msgspec.Struct, frozen=True):
@@ -255,10 +260,43 @@ class BuildReply(msgspec.Struct, frozen=True):
     window: list[PartitionCheck]
 
 
+class QuarantineRequest(msgspec.Struct, frozen=True):
+    """Leave out what a source of products says from a day on, or, with `release`, trust it again.
+
+    No `sources`: those that a layer leaves out of a day of the window now.
+    """
+
+    by: str
+    from_day: int
+    sources: list[int] = []
+    release: bool = False
+
+
+class QuarantineReply(msgspec.Struct, frozen=True):
+    """The sources put aside now, with the first day of each."""
+
+    quarantined: dict[int, int]
+
+
+class PurgeRequest(msgspec.Struct, frozen=True):
+    """Put days aside, so that nothing is built of them. No `days`: those that a layer acts on now."""
+
+    by: str
+    days: list[int] = []
+
+
+class PurgeReply(msgspec.Struct, frozen=True):
+    """The partitions that were put aside by this request."""
+
+    purged: list[PartitionCheck]
+
+
 LOOKUP = Operation("lookup", LookupRequest, LookupReply)
 DELIVER = Operation("deliver", DeliverRequest, DeliverReply)
 CHECK = Operation("check", DeliverRequest, CheckReply)
 BUILD = Operation("build", DeliverRequest, BuildReply)
+QUARANTINE = Operation("quarantine", QuarantineRequest, QuarantineReply)
+PURGE = Operation("purge", PurgeRequest, PurgeReply)
 
 # --- trainer ---------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from reference_stack.collector.partition import COLUMNS
 from reference_stack.component import Component
 from reference_stack.features.component import Features
 from reference_stack.layers.contract import Layer, Mode
-from reference_stack.layers.host import load
+from reference_stack.layers.host import hooks_of, load
 from reference_stack.monitor.component import Monitor
 from reference_stack.monitor.routing import read_routing
 from reference_stack.monitor.rules import RULES
@@ -102,7 +102,11 @@ def test_the_data_links(spec: TargetSpec) -> None:
 
 def test_the_layers_and_who_asks_them(spec: TargetSpec) -> None:
     asked_by = {
-        name: sorted(component for component, cls in CLASSES.items() if layer_class(name).hook in cls.hooks)
+        name: sorted(
+            component
+            for component, cls in CLASSES.items()
+            if set(hooks_of(layer_class(name))) & set(cls.hooks)
+        )
         for name in LAYERS
     }
     assert {name: sorted(layer.asked_by) for name, layer in spec.layers.items()} == asked_by

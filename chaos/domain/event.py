@@ -164,21 +164,30 @@ class Views(_Event, frozen=True, tag="views"):
 
 
 class PartitionRef(msgspec.Struct, frozen=True):
-    """A partition by content; rows 0 and an empty hash where it was absent."""
+    """A partition by content; rows 0 and an empty hash where it was absent.
+
+    `sources` are fingerprints of the rows of each source, `left_out` the sources whose rows were not used.
+    """
 
     partition_day: int
     rows: int
     sha256: str
+    sources: dict[str, str] = {}
+    left_out: list[int] = []
 
 
 class Partition(_Event, frozen=True, tag="partition"):
-    """A partition was written at the source, taken in or put aside at the sink, or absent when due."""
+    """A partition was written at the source, taken in or put aside at the sink, or absent when due.
+
+    `quarantined`: could not be read; `purged`: thrown out later. `sources`: fingerprints of each one's rows.
+    """
 
     component: str
     partition_day: int
     rows: int
     sha256: str
-    state: Literal["written", "delivered", "quarantined", "absent"]
+    state: Literal["written", "delivered", "quarantined", "purged", "absent"]
+    sources: dict[str, str] = {}
 
 
 class Snapshot(_Event, frozen=True, tag="snapshot"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from chaos.domain.change import Change, Configure, Promote, Push, SetAlias
-from chaos.domain.event import Alias, Applied, Partition, Planned, Version
+from chaos.domain.event import Alias, Applied, Partition, PartitionRef, Planned, Snapshot, Version
 from chaos.scoring.arms import ArmView, FaultSpan, touched
 
 BUILD = "build"
@@ -16,15 +17,16 @@ def defective_from(view: ArmView) -> dict[int, float]:
     """Versions to the day from which a view answered by one of them is defective.
 
     A version is, from its first view on, when at its training it lacked a partition then due, or held one
-    whose content is not what was written at the source, or when the component that made it was then under a
-    configuration of the fault's; and from a fault's injection on when the fault put it in service. Versions
-    without a recorded lineage, which were there before the scenario began, are clean.
+    whose content is not what was written at the source (rows of sources that were left out apart), or when
+    the component that made it was then under a configuration of the fault's; and from a fault's injection on
+    when the fault put it in service. Versions without a recorded lineage, which were there before the scenario
+    began, are clean.
     """
-    written, changed = _written(view), _configured(view)
+    written, changed = written_partitions(view), _configured(view)
     found = {
         version.version: -math.inf
         for version in view.journal.of(Version)
-        if _lacks(version) or _altered(version, written) or _made_under(version, changed)
+        if _lacks(version) or altered_days(version, written) or _made_under(version, changed)
     }
     for version, day in _put_in_service(view):
         found[version] = min(day, found.get(version, math.inf))
@@ -33,13 +35,13 @@ def defective_from(view: ArmView) -> dict[int, float]:
 
 def why_defective(view: ArmView, version: int) -> str:
     """What is wrong with a version, in a few words; empty for a clean one."""
-    written = _written(view)
+    written = written_partitions(view)
     for one in view.journal.of(Version):
         if one.version != version:
             continue
         if lacks := _lacks(one):
             return f"trained without the partition{'s' if len(lacks) > 1 else ''} of day {_list(lacks)}"
-        if altered := _altered(one, written):
+        if altered := altered_days(one, written):
             return f"trained on altered data of day {_list(altered)}"
         if _made_under(one, _configured(view)):
             return "made under the fault's configuration"
@@ -94,19 +96,38 @@ def _lacks(version: Version) -> list[int]:
     return [day for day in version.due if day not in held]
 
 
-def _written(view: ArmView) -> dict[int, list[str]]:
-    written: dict[int, list[str]] = {}
+def written_partitions(view: ArmView) -> dict[int, list[Partition]]:
+    """What was written at the source, by partition day."""
+    written: dict[int, list[Partition]] = {}
     for partition in view.journal.of(Partition):
         if partition.state == "written" and partition.sha256:
-            written.setdefault(partition.partition_day, []).append(partition.sha256)
+            written.setdefault(partition.partition_day, []).append(partition)
     return written
 
 
-def _altered(version: Version, written: dict[int, list[str]]) -> list[int]:
+def altered_sources(ref: PartitionRef | Partition, written: Iterable[Partition]) -> list[str] | None:
+    """The sources whose rows are not what was written, of those that were used; empty where all are.
+
+    None where the whole differs and there are no fingerprints by source to tell which. A partition of which
+    nothing was written in this arm was there before, and is clean.
+    """
+    known = list(written)
+    if not ref.sha256 or not known or any(ref.sha256 == one.sha256 for one in known):
+        return []
+    origin = known[-1].sources
+    if not origin or not ref.sources:
+        return None
+    out = {str(source) for source in ref.left_out} if isinstance(ref, PartitionRef) else set[str]()
+    used = sorted((set(origin) | set(ref.sources)) - out)
+    return [source for source in used if ref.sources.get(source) != origin.get(source)]
+
+
+def altered_days(version: Version | Snapshot, written: Mapping[int, Sequence[Partition]]) -> list[int]:
+    """The partitions of a version or a snapshot whose content is not what was written at the source."""
     return [
         ref.partition_day
         for ref in version.partitions
-        if ref.sha256 and ref.sha256 not in written.get(ref.partition_day, [ref.sha256])
+        if altered_sources(ref, written.get(ref.partition_day, ())) != []
     ]
 
 

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from reference_stack.collector.book import Book
 from reference_stack.collector.log import PER_ROW, EventLog, encode_line, pick, row_count
-from reference_stack.collector.partition import encode, partition_name, sha256
+from reference_stack.collector.partition import Decode, decode, encode, partition_name, sha256
 from reference_stack.component import Component, serves
 from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Rows
@@ -72,11 +72,13 @@ class Collector(Component[CollectorSettings]):
         *,
         folder: Folder,
         outbox: Folder,
+        decode: Decode = decode,
     ) -> None:
         super().__init__("collector", runtime, telemetry, settings, layers, build)
         self._gates = self.layers.at(Hook.ROW)
         self._folder = folder
         self._outbox = outbox
+        self._decode = decode
         self._book = Book(folder)
         self._log = EventLog(folder)
         self._closing: float = self._book.through
@@ -216,20 +218,22 @@ class Collector(Component[CollectorSettings]):
         self._closing = day
         if self._unsure:
             self._recover()
-        rows, digest = await self.runtime.blocking(partial(self._write, day), _CLOSE_COST_MS)
+        rows, digest, sources = await self.runtime.blocking(partial(self._write, day), _CLOSE_COST_MS)
         # Said before it is noted: a process killed in between writes the same bytes again and says so again.
-        self.telemetry.log("partition", partition_day=day, rows=rows, sha256=digest, state="written")
+        self.telemetry.log(
+            "partition", partition_day=day, rows=rows, sha256=digest, sources=sources, state="written"
+        )
         self._book.close(day, self._rows.get(day, 0), digest)
         self.telemetry.metrics.set("collector_closed_day", day)
         self._tidy(day)
 
-    def _write(self, day: int) -> tuple[int, str]:
+    def _write(self, day: int) -> tuple[int, str, dict[str, str]]:
         columns = self._log.read(day)
         data = encode(columns)
         name = partition_name(day)
         if not (self._outbox.exists(name) and self._outbox.read(name) == data):
             self._outbox.write(name, data)
-        return len(columns["event_id"]), sha256(data)
+        return len(columns["event_id"]), sha256(data), self._decode(data).sources
 
     def _tidy(self, day: int) -> None:
         # The last day's log stays for one more: a view sent again after midnight is still known.

@@ -29,7 +29,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,25 @@ class Partition:
     def rows(self) -> int:
         """How many rows it holds."""
         return int(self.table.num_rows)
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """A fingerprint of the rows of each source, by its number; -1 stands for rows without one.
+
+        Of every number and of `fallback`, in the order of the rows: of all that models are made of.
+        """
+        arrays = self.arrays()
+        source = np.nan_to_num(arrays["source"], nan=-1.0).astype(np.int64)
+        order = np.argsort(source, kind="stable")
+        ends = np.searchsorted(source[order], np.unique(source), side="right")
+        plain = (arrays["fallback"] == "").astype(np.float64)
+        rows = np.stack([*(arrays[name] for name in NUMBERS), plain])[:, order]
+        found, start = {}, 0
+        for end in ends.tolist():
+            content = np.ascontiguousarray(rows[:, start:end]).tobytes()
+            found[str(source[order[start]])] = hashlib.blake2b(content, digest_size=8).hexdigest()
+            start = end
+        return found
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The columns that features and models use, each of shape (rows,).

@@ -15,25 +15,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
-from msgspec.structs import replace
-
 from reference_stack.collector.partition import Decode, decode, sha256
 from reference_stack.component import Component, serves
-from reference_stack.features.diary import read_diary, write_diary
-from reference_stack.features.figures import reference, statistics
+from reference_stack.features.diary import Notebook
+from reference_stack.features.gates import Gates, Moment
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.manifest import Manifest
 from reference_stack.features.online import DamagedSnapshot, Online, keep, kept, load, snapshot_id
 from reference_stack.features.shelf import Arrival, Shelf
 from reference_stack.features.snapshot import SnapshotParameters, build
 from reference_stack.layers.contract import Hook
-from reference_stack.layers.evidence import Delivery
 from reference_stack.messages import (
     ACKNOWLEDGED,
     BUILD,
     CHECK,
     DELIVER,
     LOOKUP,
+    PURGE,
+    QUARANTINE,
     AcknowledgedRequest,
     BuildReply,
     CheckReply,
@@ -42,6 +41,10 @@ from reference_stack.messages import (
     LookupReply,
     LookupRequest,
     PartitionCheck,
+    PurgeReply,
+    PurgeRequest,
+    QuarantineReply,
+    QuarantineRequest,
 )
 from reference_stack.ports import Failed, Folder, NotFound, Port, PortError, Rejected, Runtime
 from reference_stack.settings import FeaturesSettings, LayerSettings
@@ -52,7 +55,6 @@ _TICK_DAYS = 1 / 24
 _ACKNOWLEDGED_TIMEOUT_MS = 100.0
 _TAKE_COST_MS = 5.0
 _BUILD_COST_MS = 15.0
-_KEPT_STATISTICS = 64
 
 
 class Features(Component[FeaturesSettings]):
@@ -77,17 +79,15 @@ class Features(Component[FeaturesSettings]):
         decode: Decode = decode,
     ) -> None:
         super().__init__("features", runtime, telemetry, settings, layers, build)
-        self._gates = self.layers.at(Hook.DELIVERY)
         self._collector = collector
         self._store = store
         self._catalogue = catalogue
         self._kinds = (categories, segments)
-        self._shelf = Shelf(inbox, store, decode)
-        self._diary = read_diary(store)
+        self._notes = Notebook(store)
+        self._shelf = Shelf(inbox, store, decode, self._notes.without)
+        self._gates = Gates(self.layers.at(Hook.DELIVERY), self._shelf, self._notes, settings.window_days)
         self._one_at_a_time = runtime.semaphore(1)
         self._acknowledged: dict[int, int] = {}
-        self._asked: dict[int, tuple[int | None, str, bool]] = {}
-        self._statistics: dict[tuple[str, ...], dict[str, float]] = {}
         self._lookups = self._defaulted = 0
         self._online = self._newest()
 
@@ -143,6 +143,53 @@ class Features(Component[FeaturesSettings]):
             snapshot=manifest.snapshot, watermark_day=manifest.watermark_day, window=manifest.window
         )
 
+    # --- what people put aside -----------------------------------------------------------------------
+
+    @serves(QUARANTINE)
+    async def quarantine(self, request: QuarantineRequest) -> QuarantineReply:
+        """Leave sources out from a day on, or trust them again. Raises Rejected where none is meant."""
+        async with self._alone("quarantine"):
+            diary = self._notes.diary
+            sources = request.sources or sorted(
+                {
+                    source
+                    for day, found in diary.left_out.items()
+                    if int(day) >= request.from_day
+                    for source in found
+                }
+            )
+            if not sources:
+                raise Rejected("no source is named, and no layer leaves one out")
+            put_aside = {
+                int(known): first for known, first in diary.quarantined.items() if int(known) not in sources
+            }
+            if not request.release:
+                put_aside |= dict.fromkeys(sources, request.from_day)
+            self._notes.write(quarantined={str(source): first for source, first in put_aside.items()})
+            says = f"sources {sources} {'trusted again' if request.release else 'left out'}"
+            self.telemetry.log(
+                "action", by=request.by, action="quarantine", says=f"{says} from day {request.from_day}"
+            )
+        return QuarantineReply(quarantined=put_aside)
+
+    @serves(PURGE)
+    async def purge(self, request: PurgeRequest) -> PurgeReply:
+        """Put days aside. Raises Rejected where none is meant, Failed where storage fails."""
+        async with self._alone("purge"):
+            days = sorted(request.days or self._notes.diary.red)
+            if not days:
+                raise Rejected("no day is named, and no layer acts on one")
+            found = [check for day in days if (check := self._shelf.put_aside(day)) is not None]
+            purged = {check.partition_day for check in found}
+            self._notes.write(purged=self._notes.diary.purged | purged)
+            for check in found:
+                self._gates.forget(check.partition_day, "was put aside")
+                self._log_partition(check, "purged")
+            self.telemetry.log(
+                "action", by=request.by, action="purge", says=f"days {sorted(purged)} put aside"
+            )
+        return PurgeReply(purged=found)
+
     @asynccontextmanager
     async def _alone(self, what: str) -> AsyncIterator[None]:
         """One piece of the job at a time, since some of it runs in threads. Turns OSError into Failed."""
@@ -159,13 +206,23 @@ class Features(Component[FeaturesSettings]):
     def _built(self, day: int) -> Manifest | None:
         for name in reversed(kept(self._store, day)):
             try:
-                return load(self._store, name).manifest
+                manifest = load(self._store, name).manifest
             except DamagedSnapshot:
                 continue
+            if self._in_order(manifest):
+                return manifest
         return None
 
+    def _in_order(self, manifest: Manifest) -> bool:
+        """Whether nothing that was put aside since is in a snapshot."""
+        return all(
+            check.partition_day not in self._notes.diary.purged
+            and check.left_out == self._notes.without(check.partition_day)
+            for check in manifest.window
+        )
+
     async def _build(self, day: int) -> Manifest:
-        due = self._window(day)
+        due = self._due(day)
         window = [self._shelf.check(there) for there in due if self._shelf.has(there)]
         if not window:
             raise Rejected(f"no partition in the window before day {day}")
@@ -208,13 +265,17 @@ class Features(Component[FeaturesSettings]):
         first = day - self.settings.window_days
         return list(range(max(first, self._first_day()), day))
 
+    def _due(self, day: int) -> list[int]:
+        """The days of the window that were not put aside."""
+        return [each for each in self._window(day) if each not in self._notes.diary.purged]
+
     def _first_day(self) -> int:
         """The first day of which a partition can be expected: what was before the stack is not missing."""
-        if self._diary.first_day is None:
+        if self._notes.diary.first_day is None:
             today = math.floor(self.runtime.day())
             there = self._shelf.first_day
-            self._write_diary(first_day=today if there is None else min(today, there))
-        first = self._diary.first_day
+            self._notes.write(first_day=today if there is None else min(today, there))
+        first = self._notes.diary.first_day
         assert first is not None
         return first
 
@@ -228,8 +289,8 @@ class Features(Component[FeaturesSettings]):
     async def _take_in(self) -> None:
         window = self._window(math.floor(self.runtime.day()))
         known = ((day, self._acknowledged.get(day)) for day in window)
-        unsettled = [day for day, rows in known if rows not in (None, self._shelf.check(day).rows)]
-        names = self._shelf.arrived(unsettled)
+        unsettled = {day for day, rows in known if rows not in (None, self._shelf.check(day).rows)}
+        names = self._shelf.arrived(unsettled | self._notes.diary.red)
         if names:
             for arrival in await self.runtime.blocking(partial(self._shelf.take, names), _TAKE_COST_MS):
                 self._note(arrival)
@@ -249,18 +310,19 @@ class Features(Component[FeaturesSettings]):
             return
         if arrival.unknown:
             metrics.add("features_unknown_columns_total", len(arrival.unknown))
-        if check.partition_day in self._diary.flagged:
-            self._write_diary(flagged=self._diary.flagged - {check.partition_day})
+        diary, this = self._notes.diary, {check.partition_day}
+        if this & (diary.flagged | diary.purged):
+            self._notes.write(flagged=diary.flagged - this, purged=diary.purged - this)
         metrics.add("features_partitions_total")
         self._log_partition(check, "delivered")
 
     def _report_absent(self) -> None:
         """Say once of each partition that it is due and not there."""
         now_day = self.runtime.day()
-        for day in self._window(math.floor(now_day)):
+        for day in self._due(math.floor(now_day)):
             overdue = now_day >= self._due_day(day) and not self._shelf.has(day)
-            if overdue and day not in self._diary.absent:
-                self._write_diary(absent=self._diary.absent | {day})
+            if overdue and day not in self._notes.diary.absent:
+                self._notes.write(absent=self._notes.diary.absent | {day})
                 self._log_partition(self._shelf.check(day), "absent")
 
     def _log_partition(self, check: PartitionCheck, state: str) -> None:
@@ -269,6 +331,7 @@ class Features(Component[FeaturesSettings]):
             partition_day=check.partition_day,
             rows=check.rows,
             sha256=check.sha256,
+            sources=check.sources,
             state=state,
         )
 
@@ -293,60 +356,16 @@ class Features(Component[FeaturesSettings]):
             await self.runtime.until(min(moment for moment in moments if moment > now_day))
 
     async def _ask_layers(self, today: int, *, changed_only: bool = False) -> list[tuple[str, str]]:
-        """(layer, what it says) for each layer that acts on a day of the window, oldest day first.
-
-        Statistics are shown of the latest day only: what was unusual about it is said once.
-        With `changed_only`, days are passed over that are there and were asked about just as they are.
-        """
-        red: list[tuple[str, str]] = []
-        window = self._window(today)
-        for day in window:
-            acknowledged, latest = await self._acknowledged_rows(day), day == window[-1]
-            check, there = self._shelf.check(day), self._shelf.has(day)
-            seen = (acknowledged, check.sha256, latest)
-            if changed_only and there and self._asked.get(day) == seen:
-                continue
-            self._asked[day] = seen
-            figures = self._statistics_of(day) or {} if there and latest else {}
-            evidence = Delivery(
-                day=self.runtime.day(),
-                partition_day=day,
-                due_day=self._due_day(day),
-                present=there,
-                rows=check.rows,
-                acknowledged=acknowledged,
-                watermark_day=self._watermark(window),
-                statistics=figures,
-                reference=reference(day, self._diary.flagged, self._statistics_of) if figures else {},
-            )
-            red += self._ask(evidence)
-        for left in [day for day in self._asked if day not in window]:
-            del self._asked[left]
-            for gate in self._gates:
-                gate.release(_about(left), f"day {left} has left the window")
-        return red
-
-    def _ask(self, evidence: Delivery) -> list[tuple[str, str]]:
-        day, about = evidence.partition_day, _about(evidence.partition_day)
-        decisions = [(gate.name, gate.ask(evidence, day=evidence.day, about=about)) for gate in self._gates]
-        flagged = self._diary.flagged
-        fired = any(decision.fired for _, decision in decisions)
-        if evidence.statistics and fired != (day in flagged):
-            self._write_diary(flagged=flagged | {day} if fired else flagged - {day})
-        return [(name, decision.says) for name, decision in decisions if decision.acts]
-
-    def _statistics_of(self, day: int) -> dict[str, float] | None:
-        figures = self._shelf.figures(day)
-        if figures is None:
-            return None
-        before = range(day - self.settings.window_days, day)
-        key = tuple(self._shelf.check(other).sha256 for other in (day, *before))
-        if key not in self._statistics:
-            if len(self._statistics) >= _KEPT_STATISTICS:
-                self._statistics.clear()
-            known = [other for other in map(self._shelf.figures, before) if other is not None]
-            self._statistics[key] = statistics(figures, known)
-        return self._statistics[key]
+        """(layer, what it says) for each layer that makes a day of the window red, oldest day first."""
+        window = self._due(today)
+        moment = Moment(
+            now_day=self.runtime.day(),
+            window=window,
+            watermark_day=self._watermark(window) if window else today - 1,
+            due_day=self._due_day,
+            acknowledged={day: await self._acknowledged_rows(day) for day in window},
+        )
+        return self._gates.ask(moment, changed_only=changed_only)
 
     async def _acknowledged_rows(self, day: int) -> int | None:
         """The collector's word, None where it gives none; once a day's partition is there it is final."""
@@ -367,7 +386,7 @@ class Features(Component[FeaturesSettings]):
 
     def _gauges(self) -> None:
         metrics, now_day = self.telemetry.metrics, self.runtime.day()
-        window = self._window(math.floor(now_day))
+        window = self._due(math.floor(now_day))
         absent = [day for day in window if now_day >= self._due_day(day) and not self._shelf.has(day)]
         metrics.set("features_partitions_overdue", len(absent))
         metrics.set("features_watermark_day", self._watermark(window) if window else self._first_day() - 1)
@@ -378,12 +397,3 @@ class Features(Component[FeaturesSettings]):
             metrics.set("features_age_days", now_day - manifest.built_day)
             metrics.set("features_snapshot_watermark_day", manifest.watermark_day)
             metrics.set("features_snapshot_rows", manifest.rows)
-
-    def _write_diary(self, **changes: object) -> None:
-        diary = replace(self._diary, **changes)
-        write_diary(self._store, diary)
-        self._diary = diary
-
-
-def _about(day: int) -> str:
-    return f"day={day}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from reference_stack.ports import Folder
 
@@ -13,12 +14,18 @@ class Diary(msgspec.Struct, frozen=True):
     """`first_day`: the first day of which a partition can be expected (None: not yet known).
 
     `absent`: due days already reported as absent; `flagged`: days that a layer objected to, which are left
-    out of the reference.
+    out of the reference; `red`: days that a layer acts on. `left_out`: sources whose rows of a day a layer
+    has left out; `quarantined`: sources that a person has put aside, with the first such day. `purged`: days
+    put aside whole, until their partition comes again with other bytes. Keys are days and sources as text.
     """
 
     first_day: int | None = None
     absent: frozenset[int] = frozenset()
     flagged: frozenset[int] = frozenset()
+    red: frozenset[int] = frozenset()
+    left_out: dict[str, list[int]] = {}
+    quarantined: dict[str, int] = {}
+    purged: frozenset[int] = frozenset()
 
 
 def read_diary(store: Folder) -> Diary:
@@ -31,3 +38,22 @@ def read_diary(store: Folder) -> Diary:
 def write_diary(store: Folder, diary: Diary) -> None:
     """Put it in the store. Raises OSError."""
     store.write(_FILE, msgspec.json.encode(diary, order="deterministic"))
+
+
+class Notebook:
+    """The diary as it stands, and its pen."""
+
+    def __init__(self, store: Folder) -> None:
+        self._store = store
+        self.diary = read_diary(store)
+
+    def without(self, day: int) -> list[int]:
+        """The sources whose rows of a day are not used, ascending."""
+        since = {int(source) for source, first in self.diary.quarantined.items() if day >= first}
+        return sorted(since | set(self.diary.left_out.get(str(day), ())))
+
+    def write(self, **changes: object) -> None:
+        """Change some of it, on disk first. Raises OSError."""
+        diary = replace(self.diary, **changes)
+        write_diary(self._store, diary)
+        self.diary = diary

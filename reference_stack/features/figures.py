@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from reference_stack.collector.partition import NUMBERS
+from reference_stack.collector.partition import NUMBERS, Partition
+from reference_stack.features.contents import contents
+from reference_stack.features.distributions import Distributions, distributions
 from reference_stack.features.impressions import IntArray
+from reference_stack.layers.evidence import Contents
 
 _MUST_BE_THERE = tuple(name for name in NUMBERS if name != "dwell")
 TRAILING_DAYS = 7
@@ -29,10 +30,13 @@ class DayFigures:
     unusable: int
     """Rows with a null where none should be: anywhere but in dwell, or in dwell after a click."""
     clicks: int
+    distributions: Distributions
+    contents: Contents
 
 
-def figures(arrays: Mapping[str, npt.NDArray[Any]]) -> DayFigures:
-    """The figures of a partition's `arrays` (see Partition.arrays)."""
+def figures(partition: Partition) -> DayFigures:
+    """The figures of a partition."""
+    arrays = partition.arrays()
     clicked = arrays["clicked"] > 0
     unusable = clicked & np.isnan(arrays["dwell"])
     for name in _MUST_BE_THERE:
@@ -45,6 +49,8 @@ def figures(arrays: Mapping[str, npt.NDArray[Any]]) -> DayFigures:
         customer_rows=rows.astype(np.int64),
         unusable=int(unusable.sum()),
         clicks=int(clicked.sum()),
+        distributions=distributions(arrays),
+        contents=contents(partition, arrays),
     )
 
 
@@ -65,16 +71,13 @@ def statistics(day: DayFigures, before: Iterable[DayFigures]) -> dict[str, float
     return found
 
 
-def reference(
-    before_day: int, flagged: frozenset[int], statistics_of: Callable[[int], Mapping[str, float] | None]
-) -> dict[str, float]:
-    """Medians of the trailing 7 days that are there and were not flagged, looking back 21 days at most."""
-    days: list[Mapping[str, float]] = []
-    for day in range(before_day - 1, before_day - 1 - _LOOK_BACK_DAYS, -1):
-        found = None if day in flagged else statistics_of(day)
-        if found is not None:
-            days.append(found)
-        if len(days) == TRAILING_DAYS:
-            break
+def trailing(before_day: int, flagged: frozenset[int], there: Callable[[int], bool]) -> list[int]:
+    """The trailing 7 days that are there and were not flagged, looking back 21 days at most; latest first."""
+    looked_at = range(before_day - 1, before_day - 1 - _LOOK_BACK_DAYS, -1)
+    return [day for day in looked_at if day not in flagged and there(day)][:TRAILING_DAYS]
+
+
+def reference(days: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Medians of the statistics of some days."""
     names = sorted({name for day in days for name in day})
     return {name: float(np.median([day[name] for day in days if name in day])) for name in names}

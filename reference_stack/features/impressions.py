@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,14 @@ class Impressions:
         return cls(
             **whole, price=rows["price"], age=rows["age"], dwell=rows["dwell"], day=rows["day"], view=view
         )
+
+    @classmethod
+    def without(cls, columns: Mapping[str, npt.NDArray[Any]], sources: Collection[int]) -> Impressions:
+        """The usable rows of event `columns` that no source in `sources` has brought."""
+        if not sources:
+            return cls.of(columns)
+        kept = ~np.isin(columns["source"], sorted(sources))
+        return cls.of({name: values[kept] for name, values in columns.items()})
 
     def within(self, products: int, categories: int, segments: int) -> Impressions:
         """The rows whose product, category and segment exist; others could be described by nothing."""

@@ -9,8 +9,10 @@ brings something else under the same name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from reference_stack.collector.partition import (
     DamagedPartition,
@@ -44,7 +46,15 @@ class Arrival:
 class Shelf:
     """Keeps figures of the last 40 days and rows of the last 10 in memory; the rest is read when needed."""
 
-    def __init__(self, inbox: Folder, store: Folder, decode: Decode = decode) -> None:
+    def __init__(
+        self,
+        inbox: Folder,
+        store: Folder,
+        decode: Decode = decode,
+        without: Callable[[int], list[int]] = lambda _day: [],
+    ) -> None:
+        """`without` tells the sources whose rows of a day are not to be used."""
+        self._without = without
         self._inbox = inbox
         self._decode = decode
         self._store = store
@@ -96,9 +106,11 @@ class Shelf:
         return found
 
     def check(self, day: int) -> PartitionCheck:
-        """Rows and fingerprint; 0 and empty where it is absent."""
+        """Rows, fingerprints, and what is left out; 0 and empty where it is absent."""
         self._load(day)
-        return self._checks.get(day) or PartitionCheck(partition_day=day, rows=0, sha256="")
+        check = self._checks.get(day) or PartitionCheck(partition_day=day, rows=0, sha256="")
+        left_out = self._without(day) if check.sha256 else []
+        return check if check.left_out == left_out else replace(check, left_out=left_out)
 
     def figures(self, day: int) -> DayFigures | None:
         """A day in figures, None where it is absent."""
@@ -106,9 +118,28 @@ class Shelf:
         return self._figures.get(day)
 
     def impressions(self, day: int) -> Impressions | None:
-        """A day's usable rows, None where it is absent."""
+        """A day's usable rows, without those of the sources left out; None where it is absent."""
+        if day in self._rows and self._checks[day].left_out != self._without(day):
+            del self._rows[day]
         self._load(day, rows=True)
         return self._rows.get(day)
+
+    def put_aside(self, day: int) -> PartitionCheck | None:
+        """Move a day's partition to the quarantine: it counts as absent until other bytes come for it.
+
+        What was put aside, None where there was nothing. Raises OSError where the store fails.
+        """
+        if day not in self._present:
+            return None
+        check = self.check(day)
+        data = self._store.read(stored_partition(day))
+        self._store.write(f"{_QUARANTINE}day={day}-{check.sha256[:16]}.parquet", data)
+        self._aside.add(check.sha256[:16])
+        self._store.delete(stored_partition(day))
+        self._present.discard(day)
+        for kept in (self._checks, self._figures, self._rows):
+            kept.pop(day, None)
+        return check
 
     def _take(self, day: int, data: bytes) -> Arrival | None:
         digest = sha256(data)
@@ -139,10 +170,10 @@ class Shelf:
         self._remember(day, partition, sha256(data))
 
     def _remember(self, day: int, partition: Partition, digest: str) -> None:
-        arrays = partition.arrays()
-        self._checks[day] = PartitionCheck(partition_day=day, rows=partition.rows, sha256=digest)
-        self._figures[day] = figures(arrays)
-        self._rows[day] = Impressions.of(arrays)
+        left_out = self._without(day)
+        self._checks[day] = PartitionCheck(day, partition.rows, digest, partition.sources, left_out)
+        self._figures[day] = figures(partition)
+        self._rows[day] = Impressions.without(partition.arrays(), left_out)
         newest = max(self._present)
         for kept, days in ((self._figures, _FIGURES_KEPT_DAYS), (self._rows, _ROWS_KEPT_DAYS)):
             for old in [known for known in kept if known <= newest - days and known != day]:

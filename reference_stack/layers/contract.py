@@ -62,7 +62,8 @@ class Hook(enum.StrEnum):
 class Decision(msgspec.Struct, frozen=True):
     """`fired`: the layer objects. `acts`: it would also do something about it (a warning does not).
 
-    `detail` holds the figures behind the words; `rows` (hook ROW only) bad rows by index, with the reason.
+    `detail` holds the figures behind the words; `rows` (hook ROW only) bad rows by index, with the reason;
+    `sources` (hook DELIVERY only) sources whose rows are left out of the day, which is not red then.
     """
 
     fired: bool
@@ -70,6 +71,7 @@ class Decision(msgspec.Struct, frozen=True):
     says: str
     detail: Mapping[str, float] = {}
     rows: Mapping[int, str] = {}
+    sources: tuple[int, ...] = ()
 
 
 GREEN = Decision(fired=False, acts=False, says="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -21,12 +22,32 @@ class Rows(msgspec.Struct, frozen=True):
     first: bool = False
 
 
+class ColumnContent(msgspec.Struct, frozen=True):
+    """A column of numbers: rows that are null, and the ends of the others (NaN where there is none)."""
+
+    nulls: int
+    low: float = math.nan
+    high: float = math.nan
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """A partition by columns. `contradictions`: rows with a dwell and no click, or a click and no dwell;
+    `duplicates`: rows whose event id stands in another row too.
+    """
+
+    columns: Mapping[str, ColumnContent]
+    contradictions: int
+    duplicates: int
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """Hook DELIVERY: the state of the partition due, at a moment of the calendar.
 
     `rows` is 0 where the partition is absent; `acknowledged` is what the collector says it took for that day
     (None: it cannot be asked, or does not know); `statistics` are the partition's own figures (rows,
     distinct_customers, null_share, join_hit, ctr), `reference` the medians of the trailing 7 unflagged days.
+    `contents` is what is in it; `shifts` how far columns that shoppers bring are from those days (PSI);
+    `shifts_by_source` the same of each source's rows: rows, dwell (PSI), ctr (ratio).
     """
 
     day: float
@@ -38,6 +59,9 @@ class Delivery(msgspec.Struct, frozen=True):
     watermark_day: int | None
     statistics: Mapping[str, float]
     reference: Mapping[str, float]
+    contents: Contents | None = None
+    shifts: Mapping[str, float] = {}
+    shifts_by_source: Mapping[int, Mapping[str, float]] = {}
 
 
 class Retrain(msgspec.Struct, frozen=True):

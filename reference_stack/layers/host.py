@@ -22,7 +22,7 @@ class LayerHost:
 
     def __init__(self, layer: type[Layer], settings: LayerSettings, telemetry: Telemetry) -> None:
         self.name = layer.name
-        self.hook = layer.hook
+        self.hooks = hooks_of(layer)
         self.mode = settings.mode
         self._class = layer
         self._parameters = dict(settings.parameters)
@@ -87,7 +87,7 @@ class LayerHost:
         if objects or day >= self._objected_day.get(about, day) + linger_days:
             self._note(decision, about)
         if self.mode is Mode.OBSERVE and decision.acts:
-            return msgspec.structs.replace(decision, acts=False, rows={})
+            return msgspec.structs.replace(decision, acts=False, rows={}, sources=())
         return decision
 
     def _note(self, decision: Decision, about: str) -> None:
@@ -135,16 +135,21 @@ class LayerSet:
         self._hosts: dict[str, LayerHost] = {}
         for name, layer in settings.items():
             loaded = load(name, layer)
-            if loaded.hook in wanted:
+            if set(hooks_of(loaded)) & set(wanted):
                 self._hosts[name] = LayerHost(loaded, layer, telemetry)
 
     def at(self, hook: Hook) -> tuple[LayerHost, ...]:
         """The layers of one hook."""
-        return tuple(host for host in self._hosts.values() if host.hook is hook)
+        return tuple(host for host in self._hosts.values() if hook in host.hooks)
 
     def named(self, name: str) -> LayerHost | None:
         """One layer, if this component asks it."""
         return self._hosts.get(name)
+
+
+def hooks_of(layer: type[Layer]) -> tuple[Hook, ...]:
+    """Where a layer is asked: at its hook, and at others that it names in `also`."""
+    return (layer.hook, *getattr(layer, "also", ()))
 
 
 def load(name: str, settings: LayerSettings) -> type[Layer]:

@@ -16,6 +16,9 @@ there, duplicates are kept, and rows stamped with another day count with today's
     day                          number   1 day back … 0.05 ahead of now        never
     fallback                     text     empty, `last_good` or `popularity`    never
     view:position                         not seen before, today or yesterday
+
+Asked again of each day's partition, at hook DELIVERY: what broke the contract on the way to the features job
+makes the day's data gate red.
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from reference_stack.layers.contract import GREEN, Decision, Hook
-from reference_stack.layers.evidence import Rows
+from reference_stack.layers.contract import GREEN, Decision, Hook, red
+from reference_stack.layers.evidence import Delivery, Rows
 from reference_stack.messages import Scalar, ViewEvents
 
 _WHOLE = frozenset({int})
@@ -63,6 +66,7 @@ class Schema:
 
     name: ClassVar[str] = "schema"
     hook: ClassVar[Hook] = Hook.ROW
+    also: ClassVar[tuple[Hook, ...]] = (Hook.DELIVERY,)
     Parameters: ClassVar[type[msgspec.Struct]] = SchemaParameters
 
     def __init__(self, parameters: SchemaParameters) -> None:
@@ -80,8 +84,12 @@ class Schema:
         )
         self._columns = attrgetter(*(rule.field for rule in self._rules))
 
-    def decide(self, evidence: Rows) -> Decision:
-        """Bad rows by index, with reasons `column: fault` of a small vocabulary."""
+    def decide(self, evidence: Rows | Delivery) -> Decision:
+        """Of a view: bad rows by index, with reasons `column: fault` of a small vocabulary. Of a partition:
+        red where it holds what no row may.
+        """
+        if isinstance(evidence, Delivery):
+            return self._delivery(evidence)
         events = evidence.events
         columns: tuple[Sequence[Scalar], ...] = self._columns(events)
         rows = max(map(len, columns))
@@ -98,6 +106,35 @@ class Schema:
         counted = Counter(bad.values()).most_common(_SAID)
         says = f"{len(bad)} of {rows} rows: {', '.join(f'{reason} ({n})' for reason, n in counted)}"
         return Decision(fired=True, acts=True, says=says, detail={"bad": len(bad), "rows": rows}, rows=bad)
+
+    def _delivery(self, evidence: Delivery) -> Decision:
+        """It was made of rows that kept the contract, so one that breaks it was spoilt on the way."""
+        contents, p = evidence.contents, self._parameters
+        if contents is None:
+            return GREEN
+        domains = {
+            **{rule.name: (rule.low, rule.high, rule.nullable) for rule in self._rules},
+            **{name: (0.0, float(p.max_id), False) for name in ("customer", "version")},
+            "segment": (0.0, p.segments - 1.0, False),
+            "shard": (0.0, p.shards - 1.0, False),
+            "day": (
+                evidence.partition_day - p.behind_days,
+                evidence.partition_day + 1 + p.ahead_days,
+                False,
+            ),
+        }
+        wrong: list[str] = []
+        for name, (low, high, nullable) in domains.items():
+            column = contents.columns.get(name)
+            if column is not None and column.nulls and not nullable:
+                wrong.append(f"{name}: {column.nulls} null")
+            if column is not None and (column.low < low or column.high > high):
+                wrong.append(f"{name}: {column.low:g} … {column.high:g}, not {low:g} … {high:g}")
+        if contents.contradictions:
+            wrong.append(f"dwell: {contents.contradictions} rows with a click or a dwell alone")
+        if contents.duplicates:
+            wrong.append(f"event_id: {contents.duplicates} duplicates")
+        return red("; ".join(wrong[:_SAID]), wrong=len(wrong)) if wrong else GREEN
 
     def _plainly_sound(
         self, events: ViewEvents, columns: Sequence[Sequence[Scalar]], rows: int, now_day: float

@@ -80,18 +80,18 @@ class WindowReader:
             if not day - window_days <= check.partition_day < day or not check.sha256:
                 continue
             try:
-                days.append(self._day(check.partition_day))
+                days.append(self._day(check.partition_day, check.left_out))
             except (FileNotFoundError, DamagedPartition) as error:
                 unusable[check.partition_day] = f"{type(error).__name__}: {error}"
         self._days = {each.check.partition_day: each for each in days}
         return Window(day, manifest, features, days, unusable)
 
-    def _day(self, day: int) -> TrainingDay:
+    def _day(self, day: int, left_out: list[int]) -> TrainingDay:
         data = self._store.read(stored_partition(day))
         digest = sha256(data)
         known = self._days.get(day)
-        if known is not None and known.check.sha256 == digest:
+        if known is not None and (known.check.sha256, known.check.left_out) == (digest, left_out):
             return known
         partition = self._decode(data)
-        check = PartitionCheck(partition_day=day, rows=partition.rows, sha256=digest)
-        return TrainingDay(check, Impressions.of(partition.arrays()))
+        check = PartitionCheck(day, partition.rows, digest, partition.sources, left_out)
+        return TrainingDay(check, Impressions.without(partition.arrays(), left_out))

@@ -1,0 +1,29 @@
+"""What is in a partition, column by column: what a contract is checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reference_stack.collector.partition import NUMBERS, Partition
+from reference_stack.layers.evidence import ColumnContent, Contents
+
+
+def contents(partition: Partition, arrays: Mapping[str, npt.NDArray[Any]]) -> Contents:
+    """Nulls and ends of each column of numbers, rows that contradict themselves, and repeated event ids."""
+    read, clicked = ~np.isnan(arrays["dwell"]), arrays["clicked"] == 1
+    return Contents(
+        columns={name: _content(arrays[name]) for name in NUMBERS},
+        contradictions=int((read != clicked).sum()),
+        duplicates=partition.rows - len(partition.table.column("event_id").unique()),
+    )
+
+
+def _content(values: npt.NDArray[np.float64]) -> ColumnContent:
+    nulls = int(np.isnan(values).sum())
+    if nulls == len(values):
+        return ColumnContent(nulls=nulls)
+    return ColumnContent(nulls=nulls, low=float(np.nanmin(values)), high=float(np.nanmax(values)))

@@ -1,0 +1,135 @@
+"""Asks the DELIVERY layers about each day of the window, and remembers what they objected to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reference_stack.features.diary import Notebook
+from reference_stack.features.distributions import shifts, shifts_by_source
+from reference_stack.features.figures import reference, statistics, trailing
+from reference_stack.features.shelf import Shelf
+from reference_stack.layers.evidence import Delivery
+from reference_stack.layers.host import LayerHost
+
+_KEPT_STATISTICS = 64
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When the layers are asked, and what is the same for all days of the window."""
+
+    now_day: float
+    window: Sequence[int]
+    watermark_day: int
+    due_day: Callable[[int], float]
+    acknowledged: Mapping[int, int | None]
+
+
+class Gates:
+    """The data gates of the features job.
+
+    What is in a partition is shown of the latest day, and of days that a layer acts on: what was unusual
+    about a day is said once, and what is wrong with one stays wrong while it is in the window.
+    """
+
+    def __init__(self, hosts: Sequence[LayerHost], shelf: Shelf, notes: Notebook, window_days: int) -> None:
+        self._hosts = hosts
+        self._shelf = shelf
+        self._notes = notes
+        self._window_days = window_days
+        self._asked: dict[int, tuple[object, ...]] = {}
+        self._statistics: dict[tuple[str, ...], dict[str, float]] = {}
+
+    def ask(self, moment: Moment, *, changed_only: bool) -> list[tuple[str, str]]:
+        """(layer, what it says) for each layer that makes a day red, oldest day first.
+
+        With `changed_only`, days are passed over that are there and were asked about just as they are.
+        """
+        red: list[tuple[str, str]] = []
+        for day in moment.window:
+            check, there = self._shelf.check(day), self._shelf.has(day)
+            latest = day == moment.window[-1]
+            seen = (moment.acknowledged[day], check.sha256, latest, day in self._notes.diary.red)
+            if changed_only and there and self._asked.get(day) == seen:
+                continue
+            self._asked[day] = seen
+            shown = there and (latest or day in self._notes.diary.red)
+            red += self._ask(self._evidence(day, moment, shown), shown)
+        for left in [day for day in self._asked if day not in moment.window]:
+            self.forget(left, "has left the window")
+        return red
+
+    def forget(self, day: int, why: str) -> None:
+        """A day is no business of the layers any more."""
+        self._asked.pop(day, None)
+        for gate in self._hosts:
+            gate.release(_about(day), f"day {day} {why}")
+        if day in self._notes.diary.red:
+            self._notes.write(red=self._notes.diary.red - {day})
+
+    def _evidence(self, day: int, moment: Moment, shown: bool) -> Delivery:
+        check, flagged = self._shelf.check(day), self._notes.diary.flagged
+        evidence = Delivery(
+            day=moment.now_day,
+            partition_day=day,
+            due_day=moment.due_day(day),
+            present=self._shelf.has(day),
+            rows=check.rows,
+            acknowledged=moment.acknowledged[day],
+            watermark_day=moment.watermark_day,
+            statistics={},
+            reference={},
+        )
+        figures = self._shelf.figures(day) if shown else None
+        if figures is None:
+            return evidence
+        days = trailing(day, flagged, lambda other: self._shelf.figures(other) is not None)
+        others = [other.distributions for other in map(self._shelf.figures, days) if other is not None]
+        return Delivery(
+            **{name: getattr(evidence, name) for name in evidence.__struct_fields__ if name not in _SHOWN},
+            statistics=self._statistics_of(day) or {},
+            reference=reference([found for found in map(self._statistics_of, days) if found is not None]),
+            contents=figures.contents,
+            shifts=shifts(figures.distributions, others),
+            shifts_by_source=shifts_by_source(figures.distributions, others),
+        )
+
+    def _ask(self, evidence: Delivery, shown: bool) -> list[tuple[str, str]]:
+        day, about = evidence.partition_day, _about(evidence.partition_day)
+        decisions = [(gate.name, gate.ask(evidence, day=evidence.day, about=about)) for gate in self._hosts]
+        acting = [(name, decision) for name, decision in decisions if decision.acts]
+        diary = self._notes.diary
+        changes: dict[str, object] = {}
+        fired = any(decision.fired for _, decision in decisions)
+        if shown and fired != (day in diary.flagged):
+            changes["flagged"] = diary.flagged | {day} if fired else diary.flagged - {day}
+        if bool(acting) != (day in diary.red):
+            changes["red"] = diary.red | {day} if acting else diary.red - {day}
+        sources = sorted({source for _, decision in acting for source in decision.sources})
+        if shown and sources != diary.left_out.get(str(day), []):
+            others = {known: found for known, found in diary.left_out.items() if known != str(day)}
+            changes["left_out"] = {**others, str(day): sources} if sources else others
+        if changes:
+            self._notes.write(**changes)
+        return [(name, decision.says) for name, decision in acting if not decision.sources]
+
+    def _statistics_of(self, day: int) -> dict[str, float] | None:
+        figures = self._shelf.figures(day)
+        if figures is None:
+            return None
+        before = range(day - self._window_days, day)
+        key = tuple(self._shelf.check(other).sha256 for other in (day, *before))
+        if key not in self._statistics:
+            if len(self._statistics) >= _KEPT_STATISTICS:
+                self._statistics.clear()
+            known = [other for other in map(self._shelf.figures, before) if other is not None]
+            self._statistics[key] = statistics(figures, known)
+        return self._statistics[key]
+
+
+_SHOWN = ("statistics", "reference", "contents", "shifts", "shifts_by_source")
+
+
+def _about(day: int) -> str:
+    return f"day={day}"

@@ -1,0 +1,76 @@
+"""Drift: is the day's data distributed as other days' were?
+
+Off: values that are well formed are trained on, however unlike other days they are.
+
+Two things are looked at, both on what shoppers bring: the population stability index of each column, and for
+each source of products its click-through and dwell. A column that has shifted makes the day's data gate red.
+Where it is some sources only, their rows of that day are left out, and retraining goes on without them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from reference_stack.layers.contract import GREEN, Decision, Hook, red
+from reference_stack.layers.evidence import Delivery
+
+
+class DriftParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits beyond which a day is red; a value on the limit is fine. A source's `ctr` is a ratio.
+
+    Fixed limits, median + 6 robust standard deviations of fault-free days at V = 600 (docs/layers.md). A
+    source with fewer than `min_rows` rows is not judged; with more than `max_sources` out of bounds it is not
+    the sources.
+    """
+
+    segment: float = 0.067
+    shard: float = 0.053
+    customer: float = 0.108
+    dwell: float = 0.088
+    source_dwell: float = 0.5
+    source_ctr_low: float = 0.35
+    source_ctr_high: float = 1.9
+    min_rows: int = 150
+    max_sources: int = 2
+
+
+class Drift:
+    """Red where a column has shifted; where it is a source, that source's rows are left out instead."""
+
+    name: ClassVar[str] = "drift"
+    hook: ClassVar[Hook] = Hook.DELIVERY
+    Parameters: ClassVar[type[msgspec.Struct]] = DriftParameters
+
+    def __init__(self, parameters: DriftParameters) -> None:
+        self._parameters = parameters
+
+    def decide(self, evidence: Delivery) -> Decision:
+        """Green where there is nothing to compare with."""
+        p = self._parameters
+        shifted = {
+            name: value for name, value in evidence.shifts.items() if value > getattr(p, name, float("inf"))
+        }
+        sources = {
+            source: figures
+            for source, figures in evidence.shifts_by_source.items()
+            if figures["rows"] >= p.min_rows
+            and (
+                figures["dwell"] > p.source_dwell
+                or not p.source_ctr_low <= figures["ctr"] <= p.source_ctr_high
+            )
+        }
+        if sources and len(sources) <= p.max_sources:
+            says = "; ".join(
+                f"source {source}: {figures['ctr']:.2f} times the clicks, PSI of dwell {figures['dwell']:.2f}"
+                for source, figures in sorted(sources.items())
+            )
+            return Decision(fired=True, acts=True, says=f"{says}: left out", sources=tuple(sorted(sources)))
+        if sources:
+            return red(f"sources {', '.join(map(str, sorted(sources)))} all unlike other days")
+        if shifted:
+            return red(
+                ", ".join(f"PSI of {name} {value:.3f}" for name, value in sorted(shifted.items())), **shifted
+            )
+        return GREEN
