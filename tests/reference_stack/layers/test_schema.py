@@ -1,11 +1,12 @@
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_stack.layers.contract import GREEN, Decision
-from reference_stack.layers.evidence import Rows
+from reference_stack.layers.evidence import ColumnContent, Contents, Delivery, Rows
 from reference_stack.layers.schema import Schema, SchemaParameters
 from reference_stack.messages import ViewEvents
 
@@ -229,3 +230,41 @@ def test_a_first_view_is_judged_as_any_other(data: st.DataObject) -> None:
         for known in (True, False)
     )
     assert first == again
+
+
+# --- of a partition ------------------------------------------------------------------------------------
+
+
+def delivered(duplicates: int = 0, contradictions: int = 0, **columns: ColumnContent) -> Delivery:
+    sound = {
+        "customer": ColumnContent(0, 0.0, 299.0),
+        "segment": ColumnContent(0, 0.0, 4.0),
+        "price": ColumnContent(9, -3.0, 3.0),
+        "dwell": ColumnContent(90, 1.0, 200.0),
+        "day": ColumnContent(0, 4.0, 4.99),
+    }
+    contents = Contents({**sound, **columns}, contradictions, duplicates)
+    return Delivery(5.02, 4, 5.15, True, 100, 100, 4, {}, {}, contents)
+
+
+def test_a_sound_partition_is_green() -> None:
+    assert not Schema(SchemaParameters()).decide(delivered()).fired
+    assert not Schema(SchemaParameters()).decide(msgspec.structs.replace(delivered(), contents=None)).fired
+
+
+@pytest.mark.parametrize(
+    ("evidence", "says"),
+    [
+        (delivered(duplicates=3), "event_id: 3 duplicates"),
+        (delivered(contradictions=2), "dwell: 2 rows"),
+        (delivered(customer=ColumnContent(1, 0.0, 9.0)), "customer: 1 null"),
+        (delivered(segment=ColumnContent(0, 0.0, 5.0)), "segment: 0 … 5, not 0 … 4"),
+        (delivered(dwell=ColumnContent(90, 1.0, 3600.5)), "dwell: 1 … 3600.5"),
+        (delivered(day=ColumnContent(0, 4.0, 5.06)), "day: 4 … 5.06"),
+        (delivered(day=ColumnContent(0, 2.99, 4.9)), "day: 2.99"),
+    ],
+)
+def test_what_broke_the_contract_on_the_way_makes_a_partition_red(evidence: Delivery, says: str) -> None:
+    decision = Schema(SchemaParameters()).decide(evidence)
+    assert decision.acts
+    assert says in decision.says

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from reference_stack.collector.partition import COLUMNS, Partition, decode, encode
+from reference_stack.features.contents import contents
+from reference_stack.features.distributions import distributions, psi, shifts, shifts_by_source
+
+
+def partition(**columns: list[object]) -> Partition:
+    rows = max(len(values) for values in columns.values())
+    made: dict[str, list[object]] = {name: [1] * rows for name in COLUMNS}
+    made |= {name: ["x"] * rows for name in ("view", "recommendation", "fallback")}
+    made |= {"event_id": [f"x:{row}" for row in range(rows)], "clicked": [0] * rows, "dwell": [None] * rows}
+    return decode(encode({**made, **columns}))
+
+
+def test_psi_is_its_formula() -> None:
+    counts, other = np.array([9, 29]), np.array([19, 19])
+    p, q = (9.5 / 39, 29.5 / 39), (0.5, 0.5)
+    expected = sum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
+    assert math.isclose(psi(counts, other), expected)
+    assert psi(counts, counts) == 0.0
+    assert math.isfinite(psi(np.array([0, 5]), np.array([5, 0])))
+
+
+def test_a_shifted_column_is_seen_and_the_others_are_not() -> None:
+    usual = distributions(partition(segment=[0, 1, 2, 3, 4] * 40).arrays())
+    odd = distributions(partition(segment=[0, 0, 0, 3, 4] * 40).arrays())
+    found = shifts(odd, [usual, usual])
+    assert found["segment"] > 0.3
+    assert all(value < 0.05 for name, value in found.items() if name != "segment")
+    assert shifts(usual, [usual])["segment"] == 0.0
+    assert shifts(usual, []) == {}
+
+
+def test_a_source_is_compared_with_itself() -> None:
+    def day(clicks: int) -> Partition:
+        clicked = [1] * clicks + [0] * (100 - clicks) + [1] * 20 + [0] * 80
+        return partition(
+            source=[0] * 100 + [1] * 100, clicked=clicked, dwell=[20.0 if one else None for one in clicked]
+        )
+
+    usual, odd = distributions(day(20).arrays()), distributions(day(60).arrays())
+    found = shifts_by_source(odd, [usual, usual])
+    assert (found[0]["ctr"], found[1]["ctr"]) == (3.0, 1.0)
+    assert found[1]["dwell"] == 0.0
+    assert found[0]["rows"] == 100.0
+
+
+def test_what_is_null_is_in_no_bin() -> None:
+    found = distributions(partition(segment=[None, 1], source=[None, 1]).arrays())
+    assert found.columns["segment"].sum() == 1
+    assert list(found.sources) == [1]
+
+
+def test_contents_tell_nulls_ends_contradictions_and_duplicates() -> None:
+    found = contents(
+        made := partition(
+            event_id=["a", "a", "b", "c"],
+            price=[None, -1.0, 2.0, 0.0],
+            clicked=[1, 0, 1, 0],
+            dwell=[5.0, 5.0, None, None],
+        ),
+        made.arrays(),
+    )
+    price = found.columns["price"]
+    assert (price.nulls, price.low, price.high) == (1, -1.0, 2.0)
+    assert (found.contradictions, found.duplicates) == (2, 1)
+
+
+def test_fingerprints_tell_which_source_differs() -> None:
+    columns: dict[str, list[object]] = {"source": [0, 1, 0, 1], "price": [1.0, 2.0, 3.0, 4.0]}
+    before = partition(**columns).sources
+    after = partition(**{**columns, "price": [1.0, 2.0, 3.0, 9.0]}).sources
+    assert before["0"] == after["0"]
+    assert before["1"] != after["1"]
+    assert list(partition(source=[None, 2]).sources) == ["-1", "2"]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from reference_stack.layers.drift import Drift, DriftParameters
+from reference_stack.layers.evidence import Delivery
+
+
+def delivery(
+    shifts: dict[str, float] | None = None, sources: dict[int, dict[str, float]] | None = None
+) -> Delivery:
+    return Delivery(
+        day=5.02,
+        partition_day=4,
+        due_day=5.15,
+        present=True,
+        rows=100,
+        acknowledged=100,
+        watermark_day=4,
+        statistics={},
+        reference={},
+        shifts=shifts or {},
+        shifts_by_source=sources or {},
+    )
+
+
+def source(rows: float = 1000.0, dwell: float = 0.1, ctr: float = 1.0) -> dict[str, float]:
+    return {"rows": rows, "dwell": dwell, "ctr": ctr}
+
+
+P = DriftParameters()
+LAYER = Drift(P)
+
+
+@pytest.mark.parametrize("column", ["segment", "shard", "customer", "dwell"])
+def test_a_column_on_its_limit_is_fine_and_one_beyond_is_red(column: str) -> None:
+    limit = getattr(P, column)
+    assert not LAYER.decide(delivery({column: limit})).fired
+    decision = LAYER.decide(delivery({column: limit + 0.001}))
+    assert decision.acts
+    assert not decision.sources
+    assert column in decision.says
+
+
+@pytest.mark.parametrize(
+    ("fine", "beyond"),
+    [
+        (source(ctr=P.source_ctr_high), source(ctr=P.source_ctr_high + 0.01)),
+        (source(ctr=P.source_ctr_low), source(ctr=P.source_ctr_low - 0.01)),
+        (source(dwell=P.source_dwell), source(dwell=P.source_dwell + 0.01)),
+        (source(rows=P.min_rows - 1, ctr=9.0), source(rows=P.min_rows, ctr=9.0)),
+    ],
+)
+def test_a_source_beyond_its_limits_is_left_out(fine: dict[str, float], beyond: dict[str, float]) -> None:
+    assert not LAYER.decide(delivery(sources={1: fine})).fired
+    decision = LAYER.decide(delivery(sources={0: source(), 1: beyond}))
+    assert (decision.acts, decision.sources) == (True, (1,))
+
+
+def test_a_source_that_is_left_out_explains_the_columns() -> None:
+    decision = LAYER.decide(delivery({"dwell": 9.0}, {1: source(ctr=5.0)}))
+    assert decision.sources == (1,)
+
+
+def test_where_most_sources_are_unlike_other_days_it_is_not_the_sources() -> None:
+    decision = LAYER.decide(delivery(sources={number: source(ctr=5.0) for number in range(3)}))
+    assert (decision.acts, decision.sources) == (True, ())
+
+
+def test_without_other_days_there_is_nothing_to_say() -> None:
+    assert not LAYER.decide(delivery()).fired
