@@ -122,7 +122,8 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
             "ctr_high": 1.59,
             "null_share_high": 0.037,
             "join_hit_low": 0.92,
-        }
+        },
+        "drift": {"rows": 2260, "segment": 0.12, "shard": 0.12, "customer": 0.24, "dwell": 0.17},
     },
     "rich": {
         "volume": {
@@ -134,7 +135,8 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
             "ctr_high": 1.30,
             "null_share_high": 0.030,
             "join_hit_low": 0.995,
-        }
+        },
+        "drift": {"rows": 7400, "segment": 0.041, "shard": 0.024, "customer": 0.072, "dwell": 0.053},
     },
     "hungry": {"volume": {"join_hit_low": 0.94}},
 }

@@ -19,8 +19,8 @@ def defective_from(view: ArmView) -> dict[int, float]:
     A version is, from its first view on, when at its training it lacked a partition then due, or held one
     whose content is not what was written at the source (rows of sources that were left out apart), or when
     the component that made it was then under a configuration of the fault's; and from a fault's injection on
-    when the fault put it in service. Versions without a recorded lineage, which were there before the scenario
-    began, are clean.
+    when the fault put it in service. Versions without a recorded lineage were there before the scenario, and
+    are clean.
     """
     written, changed = written_partitions(view), _configured(view)
     found = {

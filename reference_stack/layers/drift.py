@@ -20,18 +20,21 @@ from reference_stack.layers.evidence import Delivery
 class DriftParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits beyond which a day is red; a value on the limit is fine. A source's `ctr` is a ratio.
 
-    Fixed limits, median + 6 robust standard deviations of fault-free days at V = 600 (docs/layers.md). A
+    Fixed limits of columns, world.md's at V = 600: median + 6 robust standard deviations of fault-free days.
+    They hold from `rows` rows a day on; with fewer, noise grows in inverse proportion and so do the limits,
+    since a gate that holds because shoppers stay away would keep them away (world.md). A
     source with fewer than `min_rows` rows is not judged; with more than `max_sources` out of bounds it is not
     the sources.
     """
 
+    rows: int = 4500
     segment: float = 0.067
     shard: float = 0.053
     customer: float = 0.108
     dwell: float = 0.088
-    source_dwell: float = 0.5
-    source_ctr_low: float = 0.35
-    source_ctr_high: float = 1.9
+    source_dwell: float = 0.8
+    source_ctr_low: float = 0.25
+    source_ctr_high: float = 2.5
     min_rows: int = 150
     max_sources: int = 2
 
@@ -49,9 +52,9 @@ class Drift:
     def decide(self, evidence: Delivery) -> Decision:
         """Green where there is nothing to compare with."""
         p = self._parameters
-        shifted = {
-            name: value for name, value in evidence.shifts.items() if value > getattr(p, name, float("inf"))
-        }
+        wider = max(1.0, p.rows / max(1, evidence.rows))
+        limits = {"segment": p.segment, "shard": p.shard, "customer": p.customer, "dwell": p.dwell}
+        shifted = {name: value for name, value in evidence.shifts.items() if value > limits[name] * wider}
         sources = {
             source: figures
             for source, figures in evidence.shifts_by_source.items()

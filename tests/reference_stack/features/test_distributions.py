@@ -46,7 +46,7 @@ def test_a_source_is_compared_with_itself() -> None:
     usual, odd = distributions(day(20).arrays()), distributions(day(60).arrays())
     found = shifts_by_source(odd, [usual, usual])
     assert (found[0]["ctr"], found[1]["ctr"]) == (3.0, 1.0)
-    assert found[1]["dwell"] == 0.0
+    assert found[1]["dwell"] < 0.1
     assert found[0]["rows"] == 100.0
 
 

@@ -7,15 +7,17 @@ from reference_stack.layers.evidence import Delivery
 
 
 def delivery(
-    shifts: dict[str, float] | None = None, sources: dict[int, dict[str, float]] | None = None
+    shifts: dict[str, float] | None = None,
+    sources: dict[int, dict[str, float]] | None = None,
+    rows: int = 5000,
 ) -> Delivery:
     return Delivery(
         day=5.02,
         partition_day=4,
         due_day=5.15,
         present=True,
-        rows=100,
-        acknowledged=100,
+        rows=rows,
+        acknowledged=rows,
         watermark_day=4,
         statistics={},
         reference={},
@@ -40,6 +42,13 @@ def test_a_column_on_its_limit_is_fine_and_one_beyond_is_red(column: str) -> Non
     assert decision.acts
     assert not decision.sources
     assert column in decision.says
+
+
+def test_with_few_rows_noise_is_larger_and_so_are_the_limits() -> None:
+    shifted = {"customer": 4 * P.customer}
+    assert LAYER.decide(delivery(shifted)).fired
+    assert not LAYER.decide(delivery(shifted, rows=P.rows // 4)).fired
+    assert LAYER.decide(delivery(shifted, rows=P.rows // 3)).fired
 
 
 @pytest.mark.parametrize(
