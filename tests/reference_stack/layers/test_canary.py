@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reference_stack.layers.canary import Canary, CanaryParameters, good
+from reference_stack.layers.evidence import CanaryStage, Outcomes
+
+LAYER = Canary(CanaryParameters())
+CHAMPION = Outcomes(asked=75, late=0, clicked=40)
+
+
+def ask(challenger: Outcomes, elapsed_days: float = 0.25, champion: Outcomes = CHAMPION):
+    return LAYER.decide(CanaryStage(elapsed_days, challenger, champion))
+
+
+def test_an_equal_challenger_passes_when_the_stage_is_over_and_not_before():
+    early, over = ask(Outcomes(75, 0, 40), 0.2), ask(Outcomes(75, 0, 40), 0.25)
+    assert (early.fired, early.detail["done"]) == (False, 0.0)
+    assert (over.fired, over.detail["done"]) == (False, 1.0)
+
+
+def test_a_better_challenger_passes_however_much_better():
+    assert not ask(Outcomes(75, 0, 75)).fired
+
+
+def test_a_challenger_that_fails_is_taken_back_before_the_stage_is_over():
+    decision = ask(Outcomes(asked=50, late=0, clicked=0), 0.2, Outcomes(50, 0, 27))
+    assert decision.acts
+    assert decision.detail["done"] == 1.0
+    assert "0 of 50 views" in decision.says
+
+
+def test_clicks_that_came_late_do_not_count():
+    assert good(Outcomes(asked=80, late=80, clicked=40)) == 0.0
+    assert good(Outcomes(asked=80, late=20, clicked=40)) == 30.0
+    assert ask(Outcomes(asked=75, late=75, clicked=40)).acts
+
+
+def test_both_sides_of_the_last_boundary():
+    # Of 75 and 75 views, 40 of them good: z is −3.46 with 19 good ones and −3.62 with 18; the limit is −3.54.
+    assert not ask(Outcomes(75, 0, 19)).fired
+    assert ask(Outcomes(75, 0, 18)).acts
+
+
+def test_an_early_look_needs_more_evidence_than_the_last():
+    assert not ask(Outcomes(75, 0, 18), 0.15).fired
+
+
+def test_too_few_views_are_waited_for_and_then_nothing_is_promoted():
+    few = Outcomes(asked=49, late=0, clicked=30)
+    waiting = ask(few, 0.89)
+    assert (waiting.fired, waiting.detail["done"]) == (False, 0.0)
+    given_up = ask(few, 0.9)
+    assert given_up.acts
+    assert "not judged" in given_up.says
+    assert ask(Outcomes(50, 0, 30), 0.9, Outcomes(asked=49)).acts
+
+
+@pytest.mark.parametrize("share", [0.45, 0.6])
+def test_innocent_challengers_are_taken_back_no_more_often_than_declared(share):
+    """20,000 stages of five looks: at 0.02% a stage 4 are expected, and 14 or more in one of 20,000 tests."""
+    draws = np.random.default_rng(7)
+    steps = draws.binomial(15, share, size=(20_000, 2, 5)).cumsum(axis=2).tolist()
+    taken_back = 0
+    for challenger, champion in steps:
+        for look in range(5):
+            asked = 15 * (look + 1)
+            stage = CanaryStage(
+                0.05 * (look + 1), Outcomes(asked, 0, challenger[look]), Outcomes(asked, 0, champion[look])
+            )
+            if LAYER.decide(stage).acts:
+                taken_back += 1
+                break
+    assert taken_back <= 13
