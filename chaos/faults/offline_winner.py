@@ -14,7 +14,9 @@ from chaos.domain.target import TargetSpec
 
 @dataclass(frozen=True)
 class OfflineWinner:
-    """Pack the next models' weights into one byte each, `scale` steps to a unit; larger ones wrap round.
+    """Pack the next models' weights into one byte each, `scale` steps to a unit.
+
+    A scale that is too large makes weights wrap round; one with the wrong sign turns best into worst.
 
     The trainer judges the model before it packs it. Sources: Ariane 501 (a number that did not fit its type);
     Breck et al. 2017, The ML Test Score, on training and serving that differ.
@@ -27,8 +29,8 @@ class OfflineWinner:
     key: str = "export_scale"
 
     def refuse(self, spec: TargetSpec) -> None:  # noqa: ARG002
-        """Steps to a unit are counted from above none."""
-        if self.scale <= 0:
+        """No steps to a unit are no packing."""
+        if self.scale == 0:
             raise MeaninglessChange("scale", "a scale of no steps to a unit packs nothing")
 
     def changes(self, target: Usable) -> Iterator[Change]:

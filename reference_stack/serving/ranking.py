@@ -27,6 +27,7 @@ class Ranking:
         self.model = model
         self.day = day
         self.live = catalogue.live(day)
+        model = model.distinct()
         scorer = Scorer.of(model, catalogue, day, self.live, model.products)
         self._candidates = scorer.products
         rank = scorer.fold.shape[1]

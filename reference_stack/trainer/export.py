@@ -21,7 +21,7 @@ def exported(model: Model, settings: TrainerSettings) -> Model:
     shipped = replace(model, inference_ms=settings.inference_ms)
     if settings.schemas > 1:
         shipped = _repeated(shipped, settings.schemas)
-    if settings.export_scale > 0.0:
+    if settings.export_scale != 0.0:
         shipped = replace(shipped, weights=_packed(shipped.weights, settings.export_scale))
     return shipped
 
@@ -48,5 +48,9 @@ def _repeated(model: Model, times: int) -> Model:
 
 
 def _packed(weights: FloatArray, scale: float) -> FloatArray:
-    """Weights through whole numbers of one byte and back: what does not fit wraps round, and changes sign."""
-    return np.asarray(np.round(weights * scale).astype(np.int64).astype(np.int8), dtype=np.float64) / scale
+    """Weights through whole numbers of one byte and back: what does not fit wraps round, and changes sign.
+
+    Whoever unpacks them knows a scale by its size only, so one with a minus reverses them all.
+    """
+    packed = np.round(weights * scale).astype(np.int64).astype(np.int8)
+    return np.asarray(packed, dtype=np.float64) / abs(scale)

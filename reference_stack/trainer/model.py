@@ -85,6 +85,19 @@ class Model:
         """The space id that products and factors call for: admission compares it with `space_id`."""
         return space_id(self.products, self.factors)
 
+    def distinct(self) -> Model:
+        """The model with each product once, for a table in which some are listed again."""
+        products, first = np.unique(self.products, return_index=True)
+        if len(products) == len(self.products):
+            return self
+        return replace(
+            self,
+            products=products,
+            factors=self.factors[first],
+            segment=self.segment[:, first],
+            popularity=self.popularity[first],
+        )
+
     def to_bytes(self) -> bytes:
         """The model as bytes, the same bytes each time."""
         facts = {

@@ -46,7 +46,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "bad_hyperparameter": {"component": "trainer", "key": "ridge", "value": -1e6},
     "oversized_feature_file": {"component": "trainer"},
     "slow_challenger": {"component": "trainer", "inference_ms": "180ms"},
-    "offline_winner": {"component": "trainer", "scale": 80.0},
+    "offline_winner": {"component": "trainer", "scale": -30.0},
     "registry_outage": {"links": ["serving-registry"], "restart": "serving-a"},
     "added_column": {"link": "events", "column": "consent"},
     "surge": {"factor": 1.6},
@@ -137,6 +137,19 @@ class TestContract:
         ("disk_full", {"component": "monitor"}, "component"),
         ("clock_shift", {"component": "collector", "ahead_days": "0.1d"}, "ahead_days"),
         ("latency", {"link": "serving-features", "delay_ms": "5ms", "jitter_ms": "6ms"}, "jitter_ms"),
+        ("wrong_alias", {"version": 0}, "version"),
+        ("bad_config", {"components": [], "key": "placements", "value": ""}, "components"),
+        ("bad_config", {"components": ["serving-c"], "key": "placements", "value": ""}, "components"),
+        (
+            "partial_rollout",
+            {"missed": "serving-b", "replicas": ["serving-b"], "build": "2018.4", "flag": "promo"},
+            "missed",
+        ),
+        ("oversized_feature_file", {"component": "trainer", "times": 1}, "times"),
+        ("slow_challenger", {"component": "trainer", "inference_ms": "0ms"}, "inference_ms"),
+        ("offline_winner", {"component": "trainer", "scale": 0.0}, "scale"),
+        ("registry_outage", {"links": [], "restart": "serving-a"}, "links"),
+        ("registry_outage", {"links": ["serving-registry"], "restart": "serving-z"}, "component"),
     ],
 )
 def test_parameters_that_cannot_be_meant(name: str, parameters: dict[str, object], field: str) -> None:

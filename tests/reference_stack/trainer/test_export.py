@@ -39,7 +39,7 @@ def test_a_table_found_twice_lists_each_product_twice_and_still_reads():
     assert shipped.true_space_id() == shipped.space_id
 
 
-@pytest.mark.parametrize(("scale", "flips"), [(30.0, []), (80.0, [2, 4, 8])])
+@pytest.mark.parametrize(("scale", "flips"), [(30.0, []), (80.0, [2, 4, 8]), (-30.0, [1, 2, 4, 5, 6, 7, 8])])
 def test_weights_beyond_a_byte_wrap_round_and_change_sign(scale, flips):
     shipped = exported(MODEL, TrainerSettings(export_scale=scale)).weights[1:]
     judged = MODEL.weights[1:]
