@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -180,6 +181,49 @@ class Recovered(Strict):
     within: Days
 
 
+class Bound(Strict):
+    """A number's lower bound, upper bound, or both."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Bound:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("needs at_least or at_most, else it cannot fail")
+        return self
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies within."""
+        low = -math.inf if self.at_least is None else self.at_least
+        high = math.inf if self.at_most is None else self.at_most
+        return low - 1e-9 <= value <= high + 1e-9
+
+
+class Loop(Strict):
+    """The latency loop of the undefended arm, relative to its twin without the fault: users who come and the
+    quality of what they are shown, in the last three days of the spell and a week after it; and its gain.
+    """
+
+    users_at_end: Bound | None = None
+    quality_at_end: Bound | None = None
+    users_week_after: Bound | None = None
+    quality_week_after: Bound | None = None
+    gain: Bound | None = None
+
+    @property
+    def bounds(self) -> dict[str, Bound]:
+        """What is asked for, by field."""
+        fields = ("users_at_end", "quality_at_end", "users_week_after", "quality_week_after", "gain")
+        return {field: bound for field in fields if (bound := getattr(self, field)) is not None}
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Loop:
+        if not self.bounds:
+            raise ValueError("needs a bound on one of its figures")
+        return self
+
+
 class Expect(Strict):
     """What the scenario claims. Each part gets a verdict of its own."""
 
@@ -188,6 +232,7 @@ class Expect(Strict):
     missed_by: list[str] = []
     contained: Contained | None = None
     budgets: dict[Harm, Annotated[float, Field(ge=0)]] = {}
+    loop: Loop | None = None
     recovered: Recovered | None = None
     false_alarms: Annotated[int, Field(ge=0)] | None = None
 

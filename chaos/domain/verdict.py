@@ -135,6 +135,20 @@ class ServiceLevel(Strict):
     fallback_share: float | None
 
 
+class LoopResult(Strict):
+    """The latency loop of the undefended arm, relative to its twin without the fault (1: no difference)."""
+
+    cycles: int = Field(description="days whose serving version's training window was seen in both arms")
+    users_at_end: float | None
+    quality_at_end: float | None
+    users_week_after: float | None
+    quality_week_after: float | None
+    elasticity: float | None = Field(description="ε: d ln quality ÷ d ln clicks in the training window")
+    return_power: float | None = Field(description="ρ: returning users follow (quality · patience)^ρ")
+    return_rate: float | None = Field(description="κ: the share of the way that they go in a day")
+    gain: float | None = Field(description="G = ε(1 + ρ); at 1 and above the loop runs away")
+
+
 class TrialResult(Strict):
     """One scenario with one seed."""
 
@@ -152,6 +166,7 @@ class TrialResult(Strict):
     harm: dict[Arm, dict[Harm, float | None]]
     worst_segment: dict[Harm, WorstSegment | None]
     arms: list[ArmResult]
+    loop: LoopResult | None = Field(default=None, description="measured where the scenario asks for it")
     not_armed: list[str] = []
     pass_share: float = 1.0
     into: str = Field(default="", description="the standing stack it was run against; its own where empty")

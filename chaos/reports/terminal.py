@@ -18,6 +18,7 @@ from chaos.domain.verdict import (
     AlertResult,
     FaultResult,
     LayerResult,
+    LoopResult,
     Reason,
     Results,
     ServiceLevel,
@@ -81,6 +82,8 @@ def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: i
     yield Text("")
     for fault in trial.faults:
         yield from _fault(trial, fault)
+    if trial.loop is not None:
+        yield _pair("latency loop", _loop(trial.loop))
     if trial.not_armed:
         yield _pair("not armed", ", ".join(trial.not_armed), "red")
     yield Text("")
@@ -155,6 +158,17 @@ def _fault(trial: TrialResult, fault: FaultResult) -> Iterator[Text]:
     else:
         back = fault.recovery
         yield _pair("recovery", f"{name}day {back.day:.2f}: {back.delay_days:.2f} d after the undo")
+
+
+def _loop(loop: LoopResult) -> str:
+    def told(value: float | None) -> str:
+        return "-" if value is None else f"{value:.2f}"
+
+    return (
+        f"gain {told(loop.gain)}; without layers users {told(loop.users_at_end)}, quality "
+        f"{told(loop.quality_at_end)}; a week after {told(loop.users_week_after)}, "
+        f"{told(loop.quality_week_after)}"
+    )
 
 
 def _layers(layers: Sequence[LayerResult], *, dull: bool) -> Iterator[Text]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chaos.domain.layer import Mode, Outcome
-from chaos.domain.scenario import Alerted, Arm, Harm, Kind
-from chaos.domain.verdict import LayerResult, Reason, Verdict
+from chaos.domain.scenario import Alerted, Arm, Harm, Kind, Loop
+from chaos.domain.verdict import LayerResult, LoopResult, Reason, Verdict
 from chaos.scoring.alerting import alerts_about, fits, told
 from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
 from chaos.scoring.detection import first_of
@@ -44,10 +44,7 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
             yield _alerted(facts, fault, expect.alerted)
     for name in expect.missed_by:
         yield _missed(facts, name, rows)
-    if expect.contained is not None:
-        yield _contained(facts, rows, acted)
-    for kind, limit in expect.budgets.items():
-        yield _budget(facts, kind, limit)
+    yield from _harms(facts, rows, acted)
     if expect.recovered is not None:
         for fault in facts.faults:
             yield _recovered(facts, fault, expect.recovered.within)
@@ -57,6 +54,16 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
         yield _false_alarms(facts, expect.false_alarms or 0)
     if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets:
         yield _budget(facts, Harm.FALSE_BLOCK_DAYS, 0.0)
+
+
+def _harms(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) -> Iterator[Reason]:
+    expect = facts.plan.expect
+    if expect.contained is not None:
+        yield _contained(facts, rows, acted)
+    for kind, limit in expect.budgets.items():
+        yield _budget(facts, kind, limit)
+    if expect.loop is not None:
+        yield from _loop(facts, expect.loop)
 
 
 def _about(facts: Facts, what: str, fault: FaultFacts) -> str:
@@ -223,6 +230,29 @@ def _quality_budget(about: str, value: float, limit: float, says: str) -> Reason
     if value >= limit + QUALITY_EVIDENCE:
         return failed(about, says)
     return void(about, f"{says}; one seed tells nothing below {QUALITY_EVIDENCE:g}: shown, not judged")
+
+
+# --- the latency loop --------------------------------------------------------------------------------------
+
+
+def _loop(facts: Facts, wanted: Loop) -> Iterator[Reason]:
+    trouble = facts.trouble(Arm.UNDEFENDED, Arm.BARE)
+    for field, bound in wanted.bounds.items():
+        about = f"loop {field.replace('_', ' ')}"
+        value = getattr(facts.loop, field) if facts.loop is not None else None
+        if trouble or value is None:
+            yield void(about, f"not measured: {trouble or 'too few days could be compared'}")
+            continue
+        limits = [f"at least {bound.at_least:g}"] if bound.at_least is not None else []
+        limits += [f"at most {bound.at_most:g}"] if bound.at_most is not None else []
+        says = f"{value:.2f} without any layer, {' and '.join(limits)} expected"
+        yield _judge(bound.holds(value), about, says + _of_the_gain(facts.loop, field))
+
+
+def _of_the_gain(loop: LoopResult | None, field: str) -> str:
+    if loop is None or field != "gain" or loop.elasticity is None or loop.return_power is None:
+        return ""
+    return f" (ε {loop.elasticity:.2f}, ρ {loop.return_power:.2f}, over {loop.cycles} retraining cycles)"
 
 
 # --- after -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Harm, Kind
-from chaos.domain.verdict import Detection, Recovery
+from chaos.domain.verdict import Detection, LoopResult, Recovery
 from chaos.journal import Journal
 from chaos.scoring.arms import ArmView, FaultSpan, views_of
 from chaos.scoring.containment import Contained, contain
@@ -17,6 +17,7 @@ from chaos.scoring.episodes import Firing
 from chaos.scoring.harm import harm_of, undetected_days
 from chaos.scoring.lag import busy
 from chaos.scoring.layers import FalseAlarms, false_alarms, not_armed
+from chaos.scoring.loop import loop_of
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 
@@ -54,6 +55,7 @@ class Facts:
     harm: Mapping[Arm, Mapping[Harm, float | None]]
     contained: Contained | None
     alarms: FalseAlarms
+    loop: LoopResult | None
     not_armed: list[str]
     busy: str
 
@@ -93,9 +95,17 @@ def gather(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> Facts:
         harm=harm,
         contained=contain(harm, wanted.of) if wanted is not None else None,
         alarms=false_alarms(plan, views),
+        loop=_loop(plan, views),
         not_armed=not_armed(plan, views.get(Arm.DEFENDED)),
         busy=busy(views),
     )
+
+
+def _loop(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> LoopResult | None:
+    slow, twin = views.get(Arm.UNDEFENDED), views.get(Arm.BARE)
+    if plan.expect.loop is None or slow is None or twin is None:
+        return None
+    return loop_of(slow, twin)
 
 
 def _fault(plan: TrialPlan, views: Mapping[Arm, ArmView], key: str) -> FaultFacts:

@@ -230,6 +230,8 @@ def _false_alarms(view: ArmView, limit: int) -> Reason:
 def _not_measured(plan: TrialPlan) -> Iterator[str]:
     if plan.expect.contained is not None:
         yield f"containment of {plan.expect.contained.of.value}: {ONE_ARM}"
+    if plan.expect.loop is not None:
+        yield f"the latency loop: {ONE_ARM}"
     if plan.expect.budgets:
         yield f"budgets ({', '.join(kind.value for kind in plan.expect.budgets)}): {ONE_ARM}"
     if plan.expect.missed_by:

@@ -63,6 +63,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         harm={arm: dict(kinds) for arm, kinds in facts.harm.items()},
         worst_segment=worst_segments(defended, control) if defended is not None else {},
         arms=[_arm(facts, view) for view in facts.views.values()],
+        loop=facts.loop,
         not_armed=facts.not_armed,
         pass_share=scenario.pass_share,
     )

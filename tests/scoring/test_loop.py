@@ -1,0 +1,84 @@
+"""The latency loop measured on days made from its own equations, with figures that are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from chaos.domain.scenario import Bound
+from chaos.scoring.loop import Day, measured
+
+EPSILON, POWER, RATE, WINDOW = 0.3, 0.9, 0.25, 3
+SPELL = range(5, 19)
+
+
+def lived(kept_when_slow: float, epsilon: float = EPSILON, days: int = 28) -> dict[int, Day]:
+    """Days of the loop: quality follows the clicks of the last three days, users follow quality and patience."""
+    users, found = 1.0, dict[int, Day]()
+    for day in range(days):
+        kept = kept_when_slow if day in SPELL else 1.0
+        known = [found[d].clicks if d >= 0 else 1000.0 for d in range(day - WINDOW, day)]
+        quality = (sum(known) / (1000.0 * WINDOW)) ** epsilon
+        found[day] = Day(round(1_000_000 * users), quality / 1000, kept, version=day + 100)
+        users += RATE * ((quality * kept) ** POWER - users)
+    return found
+
+
+WINDOWS = {day + 100: list(range(day - WINDOW, day)) for day in range(28)}
+
+
+def result(kept: float, epsilon: float = EPSILON, days: int = 28):
+    slow, twin = lived(kept, epsilon, days), lived(1.0, epsilon, days)
+    found = measured(slow, twin, (WINDOWS, WINDOWS), float(SPELL.start), float(SPELL.stop))
+    assert found is not None
+    return found
+
+
+def test_the_figures_that_the_days_were_made_from_are_found_again() -> None:
+    found = result(0.5)
+    assert found.elasticity == pytest.approx(EPSILON, abs=0.005)
+    assert found.return_power == pytest.approx(POWER, abs=0.03)
+    assert found.return_rate == pytest.approx(RATE, abs=0.01)
+    assert found.gain == pytest.approx(EPSILON * (1 + POWER), abs=0.02)
+    assert found.cycles > 14
+
+
+def test_a_week_after_healing_neither_users_nor_model_are_back() -> None:
+    found = result(0.5)
+    assert found.users_at_end is not None
+    assert found.users_week_after is not None
+    assert found.users_at_end < found.users_week_after < 0.95
+    assert found.quality_at_end is not None
+    assert found.quality_week_after is not None
+    assert found.quality_at_end < found.quality_week_after < 0.99
+
+
+def test_where_data_is_plenty_users_leave_and_the_model_stands() -> None:
+    found = result(0.5, epsilon=0.0)
+    assert found.users_at_end is not None
+    assert found.users_at_end < 0.6
+    assert found.quality_at_end == pytest.approx(1.0)
+    assert found.gain == pytest.approx(0.0)
+
+
+def test_what_did_not_change_has_no_elasticity() -> None:
+    found = result(1.0)
+    assert found.users_at_end == pytest.approx(1.0)
+    assert found.elasticity is found.gain is found.return_power is None
+
+
+def test_a_week_that_was_not_lived_through_has_no_number() -> None:
+    found = result(0.5, days=SPELL.stop + 4)
+    assert found.users_at_end is not None
+    assert found.users_week_after is found.quality_week_after is None
+
+
+def test_a_spell_that_was_not_lived_through_has_no_loop() -> None:
+    early = {day: one for day, one in lived(0.5).items() if day < SPELL.stop - 1}
+    assert measured(early, lived(1.0), (WINDOWS, WINDOWS), 5.0, 19.0) is None
+
+
+def test_a_bound_has_both_its_ends() -> None:
+    bound = Bound(at_least=0.2, at_most=0.4)
+    assert [bound.holds(value) for value in (0.19, 0.2, 0.4, 0.41)] == [False, True, True, False]
+    with pytest.raises(ValueError, match="cannot fail"):
+        Bound()
