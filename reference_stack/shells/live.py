@@ -23,7 +23,7 @@ from reference_stack.telemetry import Telemetry
 
 ORIGIN = "origin"
 LOGS = "logs"
-_ORIGIN_POLL_SECONDS = 0.005
+_ORIGIN_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
-_POLL_S = 0.002
+_POLL_S = 0.01
 _DRAIN_S = 10.0
 _HURRIED_S = 1.0
 

@@ -173,3 +173,55 @@ def test_a_read_within_a_write_is_forgotten_when_the_write_is_answered() -> None
         assert await ask(cache) == b"2"
 
     asyncio.run(scenario())
+
+
+def test_who_asks_the_same_at_the_same_time_shares_an_answer_unless_something_was_written() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        go, reads = asyncio.Event(), 0
+
+        async def gate(method: str, moment: str) -> None:
+            nonlocal reads
+            if method == "GET":
+                reads += 1
+                await go.wait()
+
+        await ask(cache, query=b"lets the host in")
+        store.gate = gate
+        before = [asyncio.create_task(ask(cache)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await ask(cache, "POST", b"2")
+        after = [asyncio.create_task(ask(cache)) for _ in range(3)]
+        await asyncio.sleep(0)
+        go.set()
+        assert await asyncio.gather(*before) == [b"1"] * 3
+        assert await asyncio.gather(*after) == [b"2"] * 3
+        assert reads == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_question_that_breaks_is_asked_again_by_whoever_shared_it() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        await ask(cache, query=b"lets the host in")
+        go, reads = asyncio.Event(), 0
+
+        async def gate(method: str, moment: str) -> None:
+            nonlocal reads
+            reads += 1
+            if reads == 1:
+                await go.wait()
+                raise OSError("broken")
+
+        store.gate = gate
+        first, second = (asyncio.create_task(ask(cache)) for _ in range(2))
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(OSError, match="broken"):
+            await first
+        assert await second == b"1"
+
+    asyncio.run(scenario())
