@@ -74,14 +74,16 @@ def _folders(kind: str, here: Path) -> list[Path]:
 
 def make_catalogue() -> Catalogue:
     """Built-in faults and probes, and those that installed packages add by entry points."""
+    # Once for both: every installed package is looked at.
+    points = metadata.entry_points()
     return Catalogue(
-        faults=Shelf("fault", [*FAULTS, *_entry_points("mlchaos.faults")]),
-        probes=Shelf("probe", [*PROBES, *_entry_points("mlchaos.probes")]),
+        faults=Shelf("fault", [*FAULTS, *_loaded(points, "mlchaos.faults")]),
+        probes=Shelf("probe", [*PROBES, *_loaded(points, "mlchaos.probes")]),
     )
 
 
-def _entry_points(group: str) -> Iterator[type]:
-    for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
+def _loaded(points: metadata.EntryPoints, group: str) -> Iterator[type]:
+    for point in sorted(points.select(group=group), key=lambda point: point.name):
         loaded: type = point.load()
         yield loaded
 

@@ -68,3 +68,21 @@ def test_a_link_to_nowhere_is_refused(files: Files, tmp_path: Path) -> None:
     (tmp_path / "targets" / "fake.yaml").write_text(TARGET.replace("to: writer", "to: nobody"))
     with pytest.raises(InvalidInput, match="'nobody' that is not there"):
         files.target("fake")
+
+
+@pytest.mark.parametrize(
+    "line", ["scenario: plain", "scenario: 'quoted'", "scenario:  spaced  # why", "scenario: off-peak"]
+)
+def test_a_name_is_found_however_it_is_written(tmp_path: Path, line: str) -> None:
+    (tmp_path / "one.yaml").write_text(f"# a remark\n{line}\ndays: 3d\nteaches: |\n  scenario: not this\n")
+    (tmp_path / "two.yaml").write_text("days: 3d\nscenario: other\n")
+    names = [found.name for found in Files([tmp_path], []).scenarios()]
+    wanted = line.partition(":")[2].partition("#")[0].strip().strip("'")
+    assert names == sorted([wanted, "other"])
+
+
+@pytest.mark.parametrize("text", ["days: 3d\n", "scenario: true\n", "scenario: [a]\n"])
+def test_a_file_without_a_name_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "one.yaml").write_text(text)
+    with pytest.raises(InvalidInput, match="scenario"):
+        Files([tmp_path], []).scenarios()
