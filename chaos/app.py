@@ -77,13 +77,13 @@ def make_catalogue() -> Catalogue:
     # Once for both: every installed package is looked at.
     points = metadata.entry_points()
     return Catalogue(
-        faults=Shelf("fault", [*FAULTS, *_loaded(points, "mlchaos.faults")]),
-        probes=Shelf("probe", [*PROBES, *_loaded(points, "mlchaos.probes")]),
+        faults=Shelf("fault", [*FAULTS, *_loaded(points.select(group="mlchaos.faults"))]),
+        probes=Shelf("probe", [*PROBES, *_loaded(points.select(group="mlchaos.probes"))]),
     )
 
 
-def _loaded(points: metadata.EntryPoints, group: str) -> Iterator[type]:
-    for point in sorted(points.select(group=group), key=lambda point: point.name):
+def _loaded(points: metadata.EntryPoints) -> Iterator[type]:
+    for point in sorted(points, key=lambda point: point.name):
         loaded: type = point.load()
         yield loaded
 
