@@ -111,7 +111,7 @@ class Impressions:
             views.append(part.view + shift)
             shift += int(part.view.max(initial=-1)) + 1
         for name in _WHOLE:
-            joined[name] = joined[name].astype(np.int64)
+            joined[name] = joined[name].astype(np.int64, copy=False)
         return cls(**joined, view=np.concatenate(views))
 
 

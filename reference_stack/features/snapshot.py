@@ -116,7 +116,7 @@ def build(
     rows = rows if (rows.day < day).all() else rows.where(rows.day < day)
     customers, who = _numbered(rows.customer)
     products, what = _numbered(rows.product)
-    exposure = rows.position.astype(np.float64) ** -0.5
+    exposure = 1.0 / np.sqrt(rows.position)
     exposures = _sums(what, exposure, len(products))
     clicks = _sums(what, rows.clicked, len(products))
     base = clicks.sum() / max(exposures.sum(), 1.0)

@@ -105,7 +105,7 @@ class Trainer(Component[TrainerSettings]):
         if not len(window.whole()):
             raise Rejected(f"no usable row in the window of {training}")
         parameters = self._parameters()
-        blocks: Blocks = {}
+        blocks = Blocks()
         judgement = await self._judge(window, parameters, blocks)
         red = self._ask(judgement)
         metrics = judgement.metrics if judgement else {}

@@ -43,11 +43,12 @@ def evaluate(
     """
     rows = rows.within(len(catalogue), challenger.segment_category.shape[1], len(challenger.segment))
     scores = _scores(challenger, rows, snapshot, catalogue)
-    ndcg = ndcg_by_view(scores, rows)
-    popularity = ndcg_by_view(_popularity(rows, snapshot), rows)
+    ideal = ideal_by_view(rows)
+    ndcg = ndcg_by_view(scores, rows, ideal)
+    popularity = ndcg_by_view(_popularity(rows, snapshot), rows, ideal)
     logged = ndcg
     if champion is not None:
-        logged = ndcg_by_view(_scores(champion, rows, snapshot, catalogue), rows)
+        logged = ndcg_by_view(_scores(champion, rows, snapshot, catalogue), rows, ideal)
     return Evaluation(
         views=len(ndcg),
         ndcg=_mean(ndcg),
@@ -59,19 +60,30 @@ def evaluate(
     )
 
 
-def ndcg_by_view(scores: FloatArray, rows: Impressions) -> FloatArray:
-    """NDCG of every view with a click, in order of view; ties by product id.
+def ndcg_by_view(scores: FloatArray, rows: Impressions, ideal: FloatArray | None = None) -> FloatArray:
+    """NDCG of every view with a click, in order of view; ties by product id. `ideal` saves work where the
+    same rows are judged by several scores.
 
     The gain of a click at slot j is j^½, one over the chance that the slot was looked at: plain clicks pay
     a model for putting things where the champion put them, and cost an innocent challenger 0.3 to 0.6 in z.
     """
-    gains = rows.clicked * rows.position.astype(np.float64) ** 0.5
+    gains = _gains(rows)
     order = np.lexsort((rows.product, -scores, rows.view))
     gained = _discounted(rows.view[order], gains[order])
-    order = np.lexsort((-gains, rows.view))
-    ideal = _discounted(rows.view[order], gains[order])
+    ideal = ideal_by_view(rows) if ideal is None else ideal
     clicked = ideal > 0
     return np.asarray(gained[clicked] / ideal[clicked])
+
+
+def ideal_by_view(rows: Impressions) -> FloatArray:
+    """The discounted gain of every view's best order, in order of view."""
+    gains = _gains(rows)
+    order = np.lexsort((-gains, rows.view))
+    return _discounted(rows.view[order], gains[order])
+
+
+def _gains(rows: Impressions) -> FloatArray:
+    return np.asarray(rows.clicked * np.sqrt(rows.position))
 
 
 def paired_z(differences: FloatArray) -> float:

@@ -44,10 +44,6 @@ class ModelParameters:
     snapshot: SnapshotParameters = field(default_factory=SnapshotParameters)
 
 
-Blocks = dict[tuple[float, int, int], tuple[FloatArray, Impressions]]
-"""What was described of a window: by the day, the number of rows before it and that with its own."""
-
-
 @dataclass(frozen=True)
 class Model:
     """One version of the recommender."""
@@ -118,6 +114,16 @@ class Model:
         return cls(**known)
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """What has been made of a window that only grows at its end."""
+
+    described: dict[tuple[float, int, int], tuple[FloatArray, Impressions]] = field(default_factory=dict)
+    """By the day, the number of rows before it and that with its own."""
+    pasts: dict[int, tuple[Snapshot, Model]] = field(default_factory=dict)
+    """Snapshot and item side of its first rows, by their number."""
+
+
 def space_id(products: IntArray, factors: FloatArray) -> str:
     """16 hexadecimal digits that name a space of item factors."""
     digest = hashlib.blake2b(digest_size=8)
@@ -146,6 +152,8 @@ def fit(
     snapshot = snapshot or build(impressions, catalogue, day, parameters.snapshot)
     model = item_side(snapshot, parameters)
     described, ranked = point_in_time(impressions, catalogue, day, parameters, known)
+    if known is not None:
+        known.pasts[len(_dated(impressions, catalogue, day, parameters))] = snapshot, model
     if len(ranked) == 0 or not (ranked.clicked > 0).any():
         return replace(model, rows=len(impressions))
     spread = described.std(axis=0)
@@ -193,16 +201,23 @@ def describe(model: Model, snapshot: Snapshot, catalogue: Catalogue, rows: Impre
     if len(snapshot.customers):
         who = np.searchsorted(snapshot.customers, rows.customer).clip(max=len(snapshot.customers) - 1)
         met = snapshot.customers[who] == rows.customer
-        content = np.einsum("ij,ij->i", snapshot.content[who], catalogue.embedding[rows.product])
+        content = _products(snapshot.content, who, catalogue.embedding, rows.product)
         described[:, FEATURES.index("category")] = snapshot.category[who, rows.category] * met
         described[:, FEATURES.index("content")] = content * met
         if len(model.products):
-            scores = np.einsum("ij,ij->i", folded(model, snapshot)[who], model.factors[what])
+            scores = _products(folded(model, snapshot), who, model.factors, what)
             described[:, FEATURES.index("collaborative")] = scores * met * known
     described[:, FEATURES.index("novelty")] = np.exp(-rows.age.clip(min=0.0) / model.novelty_days)
     described[:, FEATURES.index("price")] = rows.price
     described[:, FEATURES.index("segment_category")] = model.segment_category[rows.segment, rows.category]
     return described
+
+
+def _products(left: FloatArray, rows: IntArray, right: FloatArray, columns: IntArray) -> FloatArray:
+    """left[rows] · right[columns], pair by pair: by way of all pairs where they are not many more."""
+    if len(left) * len(right) <= 8 * len(rows):
+        return np.asarray((left @ right.T)[rows, columns])
+    return np.asarray(np.einsum("ij,ij->i", left[rows], right[columns]))
 
 
 def folded(model: Model, snapshot: Snapshot) -> FloatArray:
@@ -227,11 +242,12 @@ def _factorise(snapshot: Snapshot, rank: int) -> FloatArray:
     if matrix.shape[0] * matrix.shape[1] < 1_000_000:
         matrix = matrix.toarray()
     # Imported here: it takes longer than all else, and serving, which only scores, does without.
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.utils.extmath import randomized_svd, svd_flip
 
-    svd = TruncatedSVD(n_components=feasible, algorithm="randomized", n_iter=2, random_state=0)
-    svd.fit(matrix)
-    factors[:, :feasible] = svd.components_.T
+    # What TruncatedSVD does in its fit, without the variances that it explains besides.
+    left, _, right = randomized_svd(matrix, feasible, n_iter=2, random_state=0, flip_sign=False)
+    _, components = svd_flip(left, right, u_based_decision=False)
+    factors[:, :feasible] = components.T
     return factors
 
 
@@ -247,10 +263,8 @@ def point_in_time(
     A window of one day is cut in half by time, so that there is something to describe from. In a window that
     only grows at its end, a day and what was before it are the same rows if they are as many.
     """
-    blocks = known if known is not None else {}
-    sizes = parameters.snapshot
-    dated = impressions.within(len(catalogue), sizes.categories, sizes.segments)
-    dated = dated if (dated.day < day).all() else dated.where(dated.day < day)
+    blocks = known if known is not None else Blocks()
+    dated = _dated(impressions, catalogue, day, parameters)
     clock = np.floor(dated.day)
     if len(clock) and clock.min() == clock.max():
         clock = np.where(dated.day < np.median(dated.day), clock - 1.0, clock)
@@ -262,18 +276,29 @@ def point_in_time(
     found = [(np.zeros((0, len(FEATURES))), Impressions.join([]))]
     for start, end in days[-parameters.ranked_days :]:
         block = (float(clock[start]), start, end)
-        if block not in blocks:
-            before, rows = dated.where(slice(0, start)), dated.where(slice(start, end))
-            blocks[block] = _described(before, rows, catalogue, day, parameters)
-        found.append(blocks[block])
+        if block not in blocks.described:
+            if start not in blocks.pasts:
+                past = build(dated.where(slice(0, start)), catalogue, day, parameters.snapshot)
+                blocks.pasts[start] = past, item_side(past, parameters)
+            rows = dated.where(slice(start, end))
+            blocks.described[block] = _described(*blocks.pasts[start], rows, catalogue)
+        found.append(blocks.described[block])
     described, ranked = zip(*found, strict=True)
     return np.concatenate(described), Impressions.join(list(ranked))
 
 
+def _dated(
+    impressions: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
+) -> Impressions:
+    """The rows that make sense, of the days before `day`."""
+    sizes = parameters.snapshot
+    dated = impressions.within(len(catalogue), sizes.categories, sizes.segments)
+    return dated if (dated.day < day).all() else dated.where(dated.day < day)
+
+
 def _described(
-    before: Impressions, rows: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
+    past: Snapshot, model: Model, rows: Impressions, catalogue: Catalogue
 ) -> tuple[FloatArray, Impressions]:
-    past = build(before, catalogue, day, parameters.snapshot)
     known = np.isin(rows.product, past.products)
     rows = rows if known.all() else rows.where(known)
-    return describe(item_side(past, parameters), past, catalogue, rows), rows
+    return describe(model, past, catalogue, rows), rows

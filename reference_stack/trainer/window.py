@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -50,6 +51,10 @@ class Window:
 
     def whole(self) -> Impressions:
         """All rows."""
+        return self._whole
+
+    @cached_property
+    def _whole(self) -> Impressions:
         return Impressions.join([each.rows for each in self.days])
 
     def lineage(self) -> list[PartitionCheck]:

@@ -126,12 +126,12 @@ def test_weights_that_are_not_finite_are_seen(model):
     ids=["a day more", "nothing more", "late rows too"],
 )
 def test_what_an_earlier_fit_described_changes_nothing(world, days, newer, described):
-    blocks: Blocks = {}
+    blocks = Blocks()
     fit(Impressions.join(days[:4] + days[5:6]), world.catalogue, day=6, known=blocks)
     whole = Impressions.join([*days[:4], days[5], *(days[day] for day in newer)])
     again = fit(whole, world.catalogue, day=7, known=blocks)
 
-    assert len(blocks) == described
+    assert len(blocks.described) == described
     assert again.to_bytes() == fit(whole, world.catalogue, day=7).to_bytes()
 
 
