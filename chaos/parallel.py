@@ -8,7 +8,7 @@ import os
 import platform
 import queue
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -78,6 +78,18 @@ def _end_workers(
         (worker.terminate if isinstance(error, Interrupted) else worker.kill)()
 
 
+def staggered(trials: Sequence[TrialPlan], jobs: int) -> Iterator[tuple[TrialPlan, Sequence[ArmPlan]]]:
+    """The order in which arms are begun: the first arm of a trial well before its others, with so many
+    workers, so that what all of them start from is made once and lies there when they come.
+    """
+    led = 0
+    for index, trial in enumerate(trials):
+        for leading in trials[led : index + jobs]:
+            yield leading, leading.arms[:1]
+        led = max(led, index + jobs)
+        yield trial, trial.arms[1:]
+
+
 class _Board:
     """Which arms of which trials are under way."""
 
@@ -94,8 +106,8 @@ class _Board:
 
     def run(self) -> list[TrialResult]:
         trials = {_key(trial): trial for trial in self._campaign.planned.trials}
-        for trial in trials.values():
-            self._submit(trial)
+        for trial, arms in staggered(list(trials.values()), self._campaign.wanted.jobs):
+            self._submit(trial, arms)
         while self._futures:
             with contextlib.suppress(queue.Empty):
                 future = self._done.get(timeout=LOOK_EVERY_SECONDS)
@@ -109,9 +121,10 @@ class _Board:
         order = list(trials)
         return sorted(self._results, key=lambda result: order.index((result.scenario, result.seed)))
 
-    def _submit(self, trial: TrialPlan) -> None:
-        open_trial(trial, self._campaign.folder)
-        self._left[_key(trial)] = len(trial.arms)
+    def _submit(self, trial: TrialPlan, arms: Sequence[ArmPlan]) -> None:
+        if _key(trial) not in self._left:
+            open_trial(trial, self._campaign.folder)
+            self._left[_key(trial)] = len(trial.arms)
         wanted = self._campaign.wanted
         job = Job(
             trial=trial.model_dump_json(by_alias=True),
@@ -122,7 +135,7 @@ class _Board:
             shared=wanted.shared,
             salt=self._salt,
         )
-        for arm in trial.arms:
+        for arm in arms:
             future = self._pool.submit(work, replace(job, arm=arm.arm))
             self._futures[future] = _key(trial)
             future.add_done_callback(self._done.put)
@@ -136,7 +149,8 @@ class _Board:
         if result.verdict is Verdict.VOID and tries <= campaign.wanted.rerun_void:
             set_aside(folder, tries)
             campaign.watcher.note(f"{key[0]}, seed {key[1]}: void; try {tries + 1}")
-            self._submit(trial)
+            del self._left[key]
+            self._submit(trial, trial.arms)
             return
         keep_data(campaign.wanted.keep, folder, trial, result)
         if len(campaign.planned.trials) == 1:

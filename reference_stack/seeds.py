@@ -6,7 +6,6 @@ import hashlib
 import struct
 from collections.abc import Iterator
 
-import numpy as np
 from numpy.random import PCG64, Generator
 
 __all__ = ["Generator", "stream", "uniform", "uniforms"]
@@ -32,7 +31,8 @@ def stream(seed: int, *names: str | int) -> Generator:
 
 def uniform(seed: int, *names: str | int) -> float:
     """One number in [0, 1) for (`seed`, `names`), straight from the digest (about 2 µs)."""
-    return float(np.float64(_key(seed, names) >> 75) * 2.0**-53)
+    digest = hashlib.blake2b(_text(seed, names).encode(), digest_size=16).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) * 2.0**-53
 
 
 def uniforms(seed: int, *names: str | int) -> Iterator[float]:

@@ -146,9 +146,16 @@ class Flight(Pending):
 
     def settle(self, outcome: object) -> None:
         """This is what became of it."""
-        if not self.done:
-            del self.fellows[self]
+        if self.done:
+            return
+        del self.fellows[self]
+        if self.loop.paused or self.work is None:
             Pending.settle(self, outcome)
+            return
+        self.done = True
+        self.outcome = outcome
+        work, self.work = self.work, None
+        work.step()
 
     def give_up(self) -> None:
         """Nobody waits for it any more."""
@@ -193,19 +200,18 @@ class _Patience:
     Nearly all are answered in time, so one timer does for all: it goes off for the oldest.
     """
 
-    __slots__ = ("_armed", "_link", "flights", "seconds")
+    __slots__ = ("_link", "armed", "flights", "seconds")
 
     def __init__(self, link: VirtualLink, seconds: float) -> None:
         self.seconds = seconds
         self.flights: dict[Flight, None] = {}
         self._link = link
-        self._armed = False
+        self.armed = False
 
     def arm(self) -> None:
         """See to it that the oldest's deadline is kept."""
-        if not self._armed:
-            self._armed = True
-            self._look(None)
+        self.armed = True
+        self._look(None)
 
     def _look(self, _: object) -> None:
         loop = self._link.machine.loop
@@ -214,7 +220,7 @@ class _Patience:
                 loop.at(oldest.deadline, None, self._look, None)
                 return
             loop.soon(None, oldest.settle, TimedOut(f"{self._link.name}: no reply in time"))
-        self._armed = False
+        self.armed = False
 
 
 class _Ping(Flight):
@@ -305,7 +311,8 @@ class VirtualLink:
         if patience is None:
             patience = self._patience[timeout_ms] = _Patience(self, timeout_ms / 1000)
         flight = Flight(self, operation, request, now + patience.seconds, patience.flights)
-        patience.arm()
+        if not patience.armed:
+            patience.arm()
         drawn = (self._draws.batch or self._draws.fill()).pop()
         self._ordinal += 1
         up_ms, flight.down_ms = drawn[0], drawn[3]

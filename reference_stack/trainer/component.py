@@ -13,7 +13,7 @@ from reference_stack.arrays import DamagedBytes
 from reference_stack.collector.partition import Decode, decode
 from reference_stack.component import Component, serves
 from reference_stack.features.snapshot import build
-from reference_stack.layers.contract import Hook
+from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.evidence import Challenger
 from reference_stack.messages import TRAIN, PartitionCheck, TrainReply, TrainRequest
 from reference_stack.ports import Folder, ModelVersion, NotFound, Registry, Rejected, Runtime
@@ -141,8 +141,11 @@ class Trainer(Component[TrainerSettings]):
         return fit(rows, self._catalogue, window.day, parameters, snapshot=window.snapshot, known=known)
 
     async def _judge(self, window: Window, parameters: ModelParameters, known: Blocks) -> Judgement | None:
-        """The evidence, or None where there is no newest day to judge by or nothing before it to fit on."""
-        if not len(window.newest()) or not len(window.past()):
+        """The evidence, or None where no layer asks for it, there is no newest day to judge by, or nothing
+        before it to fit on.
+        """
+        asked = any(host.mode is not Mode.OFF for host in self.layers.at(Hook.CHALLENGER))
+        if not asked or not len(window.newest()) or not len(window.past()):
             return None
         champion = await self._champion()
         judged = partial(self._judged, window, parameters, champion, known)
