@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import chain
 
-from reference_stack.seeds import uniform, uniforms
+from reference_stack.seeds import uniforms
 
 
 def explore(seed: int, view: str, share: float, slate: list[int], first: int, count: int) -> list[int]:
@@ -18,11 +18,12 @@ def explore(seed: int, view: str, share: float, slate: list[int], first: int, co
     """
     if share <= 0.0:
         return []
+    draws = uniforms(seed, "explore", view)
     # Most views explore nothing, and say so with their first draw.
-    first_draw = uniform(seed, "explore", view)
+    first_draw = next(draws)
     if 1.0 - first_draw <= (1.0 - share) ** len(slate):
         return []
-    draws = chain((first_draw,), uniforms(seed, "explored", view))
+    draws = chain((first_draw,), draws)
     explored = list(_slots(draws, share, len(slate)))
     for slot, draw in zip(explored, draws, strict=False):
         taken = sorted(product for product in set(slate) if first <= product < first + count)
