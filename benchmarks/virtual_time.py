@@ -1,17 +1,25 @@
 """What the reference stack costs in virtual time, next to its bars.
 
-    python -m benchmarks.virtual_time [--arms 100] [arm] [warmup] [days] [views] [memory]
+    python -m benchmarks.virtual_time [--arms 100] [--seeds 6]
+                                      [arm] [warmup] [days] [views] [memory] [trial] [campaign]
 
 Figures are seconds of processor time, one BLAS thread. They depend on the machine and on what else it does:
 the gauge beside each is what `sum(range(1000))` takes just then, in µs. The best ever seen on the machine
 that they were taken on is about 15. An arm is 14 days of the default world with all layers, from a warm
-process and a made warm-up.
+process and a made warm-up. `trial` and `campaign` are whole commands with two workers, and all of their
+processes count (on Linux; elsewhere only the command's own).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import os
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +39,12 @@ from reference_stack.world import World, preset  # noqa: E402
 ARM_BAR_S = 1.2
 WARM_UP_BAR_S = 3.0
 FLAT_BAR_MB = 10.0
+RESIDENT_BAR_MB = 500.0
+TRIAL_BAR_S = 8.0
+TRIALS_AN_HOUR_BAR = 1000
+CORES = 2
+PARTS = ["arm", "warmup", "days", "views", "memory", "trial", "campaign"]
+MLCHAOS = [sys.executable, "-c", "from chaos.cli import main; main()"]
 DAYS = 14.0
 ROW = "{:<44}{:>12}{:>12}{:>10}"
 
@@ -95,22 +109,80 @@ def memory(store: Store, arms: int) -> None:
             seen.append((number + 1, resident_mb()))
     grown = seen[-1][1] - seen[0][1]
     for number, megabytes in seen:
-        print(ROW.format(f"resident after {number} arms", f"{megabytes:.0f} MB", "", f"{gauge_us():.1f} µs"))
+        bar, gauge = f"{RESIDENT_BAR_MB:.0f} MB", f"{gauge_us():.1f} µs"
+        print(ROW.format(f"resident after {number} arms", f"{megabytes:.0f} MB", bar, gauge))
     print(ROW.format("grown since the tenth", f"{grown:.1f} MB", f"{FLAT_BAR_MB:.0f} MB", ""))
+
+
+def adopt_orphans() -> None:
+    """Have what commands leave behind waited for here, so that its processor time counts (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def command(seeds: str, cache: str) -> tuple[float, float]:
+    """Processor seconds of `mlchaos run late-partition` over some seeds, and seconds that went by."""
+    with tempfile.TemporaryDirectory() as out:
+        arguments = ["run", "late-partition", "--target", "reference-virtual", "--seeds", seeds, "--no-cache"]
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(
+            [*MLCHAOS, *arguments, "--jobs", str(CORES), "--out", f"{out}/run"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "XDG_CACHE_HOME": cache},
+        )
+        passed = time.perf_counter() - started
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, passed
+
+
+def trial() -> None:
+    """One trial, with and without a warm-up that was made before. The bar is for the time that goes by."""
+    with tempfile.TemporaryDirectory() as cache:
+        for what in ("a trial of four arms, nothing cached", "the same, its warm-up made before"):
+            cpu, passed = command("1..1", cache)
+            found = ROW.format(what, f"{cpu:.1f} s", f"{TRIAL_BAR_S:.0f} s", f"{gauge_us():.1f} µs")
+            print(found, f"{passed:.1f} s went by", flush=True)
+
+
+def campaign(seeds: int) -> None:
+    """How many trials an hour two cores would do that had nothing else to do."""
+    with tempfile.TemporaryDirectory() as cache:
+        cpu, passed = command(f"1..{seeds}", cache)
+    an_hour = f"{3600 * CORES * seeds / cpu:.0f} an hour"
+    found = ROW.format(
+        f"{seeds} trials with warm-ups", an_hour, f"{TRIALS_AN_HOUR_BAR}", f"{gauge_us():.1f} µs"
+    )
+    print(found, f"{passed:.1f} s went by", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", help="arm, warmup, days, views, memory; all if none")
-    parser.add_argument("--arms", type=int, default=100)
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)}; all if none")
+    parser.add_argument("--arms", type=int, default=100, help="how many arms to measure memory over")
+    parser.add_argument("--seeds", type=int, default=6, help="how many trials make a campaign")
     options = parser.parse_args()
-    parts = options.parts or ["arm", "warmup", "days", "views", "memory"]
+    parts = options.parts or PARTS
+    print(ROW.format("", "CPU", "bar", "gauge"))
+    adopt_orphans()
+    if "trial" in parts:
+        trial()
+    if "campaign" in parts:
+        campaign(options.seeds)
+    if set(parts) - {"trial", "campaign"}:
+        stack(parts, options.arms)
+
+
+def stack(parts: list[str], arms: int) -> None:
+    """What needs no command: the stack alone, in this process."""
     settle_heap()
     store = warm_up("default", 1)
     live(store, settings_of(1.0))
-    print(ROW.format("", "CPU", "bar", "gauge"))
     if "arm" in parts:
         show("an arm, 14 days", *measured(lambda: live(store, settings_of(DAYS)), 5), ARM_BAR_S)
         world = draw_world(default_settings())
@@ -125,7 +197,7 @@ def main() -> None:
         for times in (1, 4):
             show(f"{600 * times} views a day", *measured(partial(live, store, *busier(times)), 2))
     if "memory" in parts:
-        memory(store, options.arms)
+        memory(store, arms)
 
 
 if __name__ == "__main__":
