@@ -128,7 +128,8 @@ def sampled(pids: list[int], every_s: float = 2.0) -> Iterator[list[float]]:
 
 def arms(folder: Path) -> list[Row]:
     """Two arms from one warm parent: the second one's start, a whole arm, its lag and memory."""
-    planned = plan_run(Wanted(("late-partition",), "reference-local"), make_files(), make_catalogue())
+    wanted = Wanted(("late-partition",), "reference-local", day_seconds=1.0)
+    planned = plan_run(wanted, make_files(), make_catalogue())
     plan = next(arm for arm in planned.trials[0].arms if arm.arm is Arm.CONTROL)
     pids: list[int] = []
     driver = make_driver(planned.spec, folder, WallClock(), lambda _name, pid: pids.append(pid))
