@@ -1,0 +1,175 @@
+"""The door and the breaker of a replica with the stack's own layers, on a clock that the tests move."""
+
+import pytest
+
+from reference_stack.layers.contract import Mode
+from reference_stack.layers.host import LayerHost, load
+from reference_stack.ports import NotFound, TimedOut
+from reference_stack.serving.breaker import Breaker, BreakerOpen
+from reference_stack.serving.door import Door
+from reference_stack.settings import LayerSettings
+from reference_stack.telemetry import Telemetry
+
+TICK_DAYS = 1 / 24
+
+
+class Clock:
+    """As much of a runtime as guards and telemetry look at; a day is a second."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def now(self):
+        return self.seconds
+
+    def day(self):
+        return self.seconds
+
+
+class Stage:
+    def __init__(self, layer, mode=Mode.ENFORCE, **parameters):
+        self.clock = Clock()
+        self.lines = []
+        self.telemetry = Telemetry("serving-a", self.clock, self.lines.append)
+        use = {"shed": "shed:Shed", "breaker": "breaker:Breaker"}[layer]
+        settings = LayerSettings(f"reference_stack.layers.{use}", mode, parameters)
+        self.host = LayerHost(load(layer, settings), settings, self.telemetry)
+
+    def door(self):
+        return Door((self.host,), self.clock, self.telemetry.metrics, TICK_DAYS)
+
+    def breaker(self):
+        return Breaker("features", (self.host,), self.clock, self.telemetry.metrics, TICK_DAYS)
+
+    def metric(self, name):
+        return self.telemetry.metrics.samples().get(name, 0.0)
+
+    def signals(self):
+        return [word for line in self.lines for word in ("fired", "acted", "cleared") if f'"{word}"' in line]
+
+
+def windows(stage, door, count, total_s, in_flight=0):
+    """Windows of twenty requests that each took `total_s`, 5 ms of them at a worker."""
+    for _ in range(count):
+        for _ in range(20):
+            door.served(total_s, 0.005)
+        stage.clock.seconds += 0.06
+        door.admits(in_flight)
+
+
+def test_a_replica_in_good_health_refuses_nobody():
+    stage = Stage("shed")
+    door = stage.door()
+    windows(stage, door, 50, 0.008, in_flight=5)
+    assert stage.metric("shed_total") == 0
+    assert stage.metric("concurrency_limit") == 64
+
+
+def test_delays_bring_the_limit_down_and_their_end_lifts_it():
+    stage = Stage("shed")
+    door = stage.door()
+    windows(stage, door, 20, 0.150)
+    low = stage.metric("concurrency_limit")
+    assert low < 5
+    assert not door.admits(int(low) + 1)
+    assert door.admits(1)
+    windows(stage, door, 20, 0.006)
+    assert stage.metric("concurrency_limit") == 64
+
+
+def test_what_was_refused_is_told_to_the_layer_with_the_next_tick():
+    stage = Stage("shed")
+    door = stage.door()
+    windows(stage, door, 20, 0.150)
+    door.tick()
+    assert not any(door.admits(60) for _ in range(10))
+    assert "fired" not in stage.signals()
+    door.tick()
+    assert stage.metric("shed_share") == 1.0
+    door.admits(60)
+    assert "fired" in stage.signals()
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE])
+def test_a_door_whose_layer_does_not_enforce_is_open(mode):
+    stage = Stage("shed", mode)
+    door = stage.door()
+    windows(stage, door, 20, 0.150)
+    assert all(door.admits(1000) for _ in range(10))
+    assert stage.metric("shed_total") == 0
+
+
+def call(stage, breaker, error=None, took_s=0.001):
+    trial = breaker.enter()
+    stage.clock.seconds += took_s
+    breaker.left(error, trial=trial)
+    return trial
+
+
+def opened(stage):
+    breaker = stage.breaker()
+    for _ in range(20):
+        call(stage, breaker, TimedOut("late"))
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
+    return breaker
+
+
+def test_it_opens_refuses_and_lets_one_call_out_to_try():
+    stage = Stage("breaker")
+    breaker = opened(stage)
+    stage.clock.seconds += 0.049
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
+    stage.clock.seconds += 0.002
+    assert breaker.enter()
+    with pytest.raises(BreakerOpen):  # one at a time
+        breaker.enter()
+    breaker.left(TimedOut("late"), trial=True)
+    with pytest.raises(BreakerOpen):  # open anew
+        breaker.enter()
+
+
+def test_a_try_that_comes_through_closes_it():
+    stage = Stage("breaker")
+    breaker = opened(stage)
+    stage.clock.seconds += 0.06
+    assert call(stage, breaker) is True
+    assert [call(stage, breaker) for _ in range(30)] == [False] * 30
+    stage.clock.seconds += 1.0
+    breaker.tick()
+    assert stage.signals()[-1] == "cleared"
+
+
+def test_an_answer_that_says_no_is_an_answer():
+    stage = Stage("breaker")
+    breaker = stage.breaker()
+    for _ in range(40):
+        call(stage, breaker, NotFound("nobody"))
+    assert breaker.enter() is False
+
+
+def test_it_objects_when_it_has_opened_three_times_in_a_row():
+    stage = Stage("breaker")
+    breaker = opened(stage)
+    for _ in range(3):
+        assert "fired" not in stage.signals()
+        stage.clock.seconds += 0.06
+        call(stage, breaker, TimedOut("late"))
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
+    assert "fired" in stage.signals()
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE])
+def test_one_whose_layer_does_not_enforce_stays_closed(mode):
+    stage = Stage("breaker", mode)
+    breaker = stage.breaker()
+    assert [call(stage, breaker, TimedOut("late")) for _ in range(60)] == [False] * 60
+
+
+def test_switched_off_while_open_it_closes():
+    stage = Stage("breaker")
+    breaker = opened(stage)
+    stage.host.configure("mode", "off")
+    assert breaker.enter() is False

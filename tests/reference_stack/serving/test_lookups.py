@@ -1,0 +1,83 @@
+"""What the client of the feature store does with a store that is slow."""
+
+import pytest
+
+from reference_stack.layers.contract import Mode
+from reference_stack.messages import LookupReply
+from reference_stack.ports import TimedOut
+from reference_stack.serving.breaker import Breaker
+from reference_stack.serving.lookups import Lookups
+from reference_stack.settings import ServingSettings
+from reference_stack.telemetry import Metrics
+
+
+class Clock:
+    def now(self):
+        return 0.0
+
+    def day(self):
+        return 0.0
+
+
+class Store:
+    """Answers after `takes_ms`, for those who wait."""
+
+    takes_ms = 1.0
+
+    def __init__(self):
+        self.waits_ms = []
+
+    async def call(self, _operation, _request, *, timeout_ms):
+        self.waits_ms.append(timeout_ms)
+        if self.takes_ms > timeout_ms:
+            raise TimedOut("late")
+        return LookupReply("s", 0.0, [1, 2], [0.5, 0.1], [0.3, 0.2, 0.1])
+
+
+class Fallback:
+    mode = Mode.ENFORCE
+
+
+def at_once(work):
+    with pytest.raises(StopIteration) as ended:
+        work.send(None)
+    return ended.value.value
+
+
+def client(store, fallbacks=(), **settings):
+    metrics, clock = Metrics(), Clock()
+    chosen = ServingSettings(**settings)
+    breaker = Breaker("features", (), clock, metrics, 0.0)
+    return metrics, Lookups(store, clock, metrics, breaker, fallbacks, lambda: chosen, lambda _: None)
+
+
+def test_zeros_stand_in_for_slow_features_and_say_so():
+    store = Store()
+    metrics, lookups = client(store, default_after_ms=15.0)
+    assert not at_once(lookups.look_up(1)).defaulted
+    store.takes_ms = 100.0
+    reply = at_once(lookups.look_up(1))
+    assert reply.defaulted
+    assert reply.affinities == [0.0, 0.0, 0.0]
+    assert reply.products == reply.values == []
+    assert metrics.samples()["lookup_defaulted_total"] == 1
+    assert store.waits_ms == [15.0, 15.0]
+
+
+def test_without_that_setting_a_slow_store_is_an_error():
+    store = Store()
+    _, lookups = client(store, (Fallback(),))
+    store.takes_ms = 100.0
+    with pytest.raises(TimedOut):
+        lookups.look_up(1).send(None)
+    assert store.waits_ms == [50.0]
+
+
+def test_nobody_waits_for_zeros_longer_than_for_another_answer():
+    store = Store()
+    _, lookups = client(store, (Fallback(),), default_after_ms=60.0)
+    at_once(lookups.look_up(1))
+    store.takes_ms = 100.0
+    with pytest.raises(TimedOut):
+        lookups.look_up(1).send(None)
+    assert store.waits_ms == [50.0, 50.0]
