@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from chaos.domain.layer import Mode, Stage
-from chaos.domain.scenario import AbortIf, Arm, Expect, Kind, Scenario, SteadyState, Strict
+from chaos.domain.scenario import AbortIf, Arm, Expect, Kind, OnAction, Scenario, SteadyState, Strict
 from chaos.domain.target import ParameterValue
 
 
@@ -20,6 +20,7 @@ class PlannedFault(Strict):
     parameters: dict[str, Any]
     inject_day: float
     undo_day: float
+    when: OnAction | None = None
 
 
 class PlannedHole(Strict):

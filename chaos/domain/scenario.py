@@ -106,16 +106,25 @@ class Hole(Strict):
         return self
 
 
+class OnAction(Strict):
+    """A moment that the target itself tells: an `action` of one of its components, as its log says it."""
+
+    component: str
+    action: str
+
+
 class FaultUse(Strict):
     """A fault of the catalogue, with its parameters under `with`, from day `at`, lasting `for`.
 
-    `for` may be left out when the fault says itself how long it lasts.
+    `for` may be left out when the fault says itself how long it lasts. With `when` it begins at the first
+    such action from `at` on, and ends when it would have ended without.
     """
 
     fault: str
     id: str | None = Field(default=None, pattern=SNAKE)
     with_: dict[str, Any] = Field(default={}, alias="with")
     at: Days
+    when: OnAction | None = None
     for_: Days | None = Field(default=None, alias="for")
 
     @property

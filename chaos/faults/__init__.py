@@ -27,6 +27,7 @@ from chaos.faults.partial_rollout import PartialRollout
 from chaos.faults.pause import Pause
 from chaos.faults.poisoned_source import PoisonedSource
 from chaos.faults.registry_outage import RegistryOutage
+from chaos.faults.restart import Restart
 from chaos.faults.schema_drift import SchemaDrift
 from chaos.faults.silent_default import SilentDefault
 from chaos.faults.slow_challenger import SlowChallenger
@@ -34,6 +35,7 @@ from chaos.faults.slow_inference import SlowInference
 from chaos.faults.starve import Starve
 from chaos.faults.stop import Stop
 from chaos.faults.surge import Surge
+from chaos.faults.torn_checkpoint import TornCheckpoint
 from chaos.faults.unit_change import UnitChange
 from chaos.faults.wrong_alias import WrongAlias
 
@@ -58,6 +60,8 @@ BUILT_IN = (
     SlowChallenger,
     OfflineWinner,
     RegistryOutage,
+    Restart,
+    TornCheckpoint,
     Surge,
     SlowInference,
     EagerRetries,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,8 +16,9 @@ import msgspec
 from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
 from chaos.contracts import Driver, EffectCheck, Probe
-from chaos.domain.event import SCHEMA, Effect, Event, Header, Lag, Phase, Reading
+from chaos.domain.event import SCHEMA, Action, Effect, Event, Header, Lag, Phase, Reading
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
+from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, Interrupted
 from chaos.journal import JournalWriter
@@ -95,6 +96,23 @@ class Steady:
         )
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Something to be done at an action of the target, from the `after`-th one on."""
+
+    about: str
+    when: OnAction
+    after: int
+    act: Callable[[], object]
+
+    def come(self, actions: Sequence[Action]) -> bool:
+        """Whether the target has told such an action."""
+        if len(actions) <= self.after:
+            return False
+        told = [(action.component, action.action) for action in actions[self.after :]]
+        return (self.when.component, self.when.action) in told
+
+
 class ArmRun:
     """Runs one arm of a trial and writes its journal."""
 
@@ -107,6 +125,7 @@ class ArmRun:
         self._day = plan.start_day
         self._waited_days = 0.0
         self._lagging = False
+        self._waiting: list[Waiting] = []
 
     def run(self) -> None:
         """Bring the target up, live through the days, undo, take it down.
@@ -164,11 +183,22 @@ class ArmRun:
 
     def _pass_until(self, day: float) -> None:
         stop = self._context.stop
-        self._target.advance(day, lambda: stop.asked)
-        if stop.asked:
-            raise Interrupted("stopped by the user")
+        while True:
+            self._target.advance(day, lambda: stop.asked or bool(self._come()))
+            if stop.asked:
+                raise Interrupted("stopped by the user")
+            come = self._come()
+            if not come:
+                break
+            for waiting in come:
+                self._waiting.remove(waiting)
+                waiting.act()
         self._day = self._target.day()
         self._note_lag(day)
+
+    def _come(self) -> list[Waiting]:
+        """What was waited for and has come."""
+        return [waiting for waiting in self._waiting if waiting.come(self._target.seen(Action))]
 
     def _wait_for_go(self, before: str, about: str) -> None:
         """While somebody wants to be waited for, time passes and everything planned is put off."""
@@ -254,11 +284,17 @@ class ArmRun:
         def undo() -> None:
             self._wait_for_go("undo", planned.key)
             self._phase("undo", planned.key)
+            self._waiting = [waiting for waiting in self._waiting if waiting.about != planned.key]
             self._injector.undo(planned.key)
             self._phase("steady_after", planned.key)
 
-        self._at(planned.inject_day, inject)
+        begin = inject if planned.when is None else partial(self._wait, planned.key, planned.when, inject)
+        self._at(planned.inject_day, begin)
         self._at(planned.undo_day, undo)
+
+    def _wait(self, about: str, when: OnAction, act: Callable[[], object]) -> None:
+        """Have it done at the first such action of the target from now on."""
+        self._waiting.append(Waiting(about, when, len(self._target.seen(Action)), act))
 
     def _plan_hole(self, hole: PlannedHole) -> None:
         key = f"hole_{hole.layer}_{hole.key}_{next(self._order)}"

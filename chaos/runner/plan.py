@@ -177,9 +177,18 @@ class Planner:
                 "left to recover",
             )
             return None
+        if use.when is not None and use.when.component not in self._spec.components:
+            says = f"the target has no component {use.when.component!r}"
+            near = nearest(use.when.component, self._spec.components)
+            self._report(("faults", index, "when", "component"), says, near)
         self._check_operational(index, parameters)
         return PlannedFault(
-            key=use.key, fault=use.fault, parameters=parameters, inject_day=use.at, undo_day=end
+            key=use.key,
+            fault=use.fault,
+            parameters=parameters,
+            inject_day=use.at,
+            undo_day=end,
+            when=use.when,
         )
 
     def _check_changes(self, index: int, fault: Fault) -> None:

@@ -19,6 +19,7 @@ from reference_stack.messages import TRAIN, PartitionCheck, TrainReply, TrainReq
 from reference_stack.ports import Folder, ModelVersion, NotFound, Registry, Rejected, Runtime
 from reference_stack.settings import LayerSettings, TrainerSettings
 from reference_stack.telemetry import Telemetry
+from reference_stack.trainer.checkpoints import Checkpoint, Checkpoints
 from reference_stack.trainer.evaluation import evaluate
 from reference_stack.trainer.export import exported, largest_weight
 from reference_stack.trainer.model import SCHEMA, Blocks, Model, ModelParameters, fit
@@ -75,6 +76,7 @@ class Trainer(Component[TrainerSettings]):
         self._registry = registry
         self._reader = WindowReader(store, decode)
         self._folder = folder
+        self._checkpoints = Checkpoints(folder, runtime)
         self._catalogue = catalogue
         self._one_at_a_time = runtime.semaphore(1)
 
@@ -97,6 +99,27 @@ class Trainer(Component[TrainerSettings]):
         for known in await self._registry.versions():
             if known.tags.get(TRAINING_TAG) == training:
                 return self._announced(known)
+        checkpoint = self._checkpoints.find(training)
+        if checkpoint is None:
+            reply = await self._make(request, training)
+            if isinstance(reply, TrainReply):
+                return reply
+            checkpoint = reply
+        version = await self._registry.register(
+            artifact=self._checkpoints.artifact(training),
+            parameters=checkpoint.parameters,
+            metrics=checkpoint.metrics,
+            tags=checkpoint.tags,
+        )
+        self._checkpoints.forget(training)
+        self.telemetry.metrics.add("trainings_total")
+        self.telemetry.metrics.set("training_rows", checkpoint.rows)
+        self.telemetry.metrics.set("training_largest_weight", checkpoint.largest_weight)
+        self.telemetry.metrics.set("trained_day", checkpoint.trained_day)
+        return self._announced(version)
+
+    async def _make(self, request: TrainRequest, training: str) -> Checkpoint | TrainReply:
+        """Train and leave a checkpoint; where a gate blocks the model, the reply that says so."""
         window = await self.runtime.blocking(
             partial(self._reader.read, request.day, request.snapshot, self.settings.window_days), READ_MS
         )
@@ -118,17 +141,18 @@ class Trainer(Component[TrainerSettings]):
         trained_day = self.runtime.day()
         model = await self.runtime.blocking(partial(self._refit, window, parameters, blocks), FIT_MS)
         metrics = {**metrics, "rows": float(model.rows)}
-        version = await self._registry.register(
-            artifact=exported(model, self.settings).to_bytes(),
+        checkpoint = Checkpoint(
+            training=training,
+            rows=model.rows,
+            largest_weight=largest_weight(model),
+            trained_day=trained_day,
             parameters={name: str(value) for name, value in msgspec.to_builtins(self.settings).items()},
             metrics=metrics,
             tags=self._tags(training, window, model, trained_day, metrics),
         )
-        self.telemetry.metrics.add("trainings_total")
-        self.telemetry.metrics.set("training_rows", model.rows)
-        self.telemetry.metrics.set("training_largest_weight", largest_weight(model))
-        self.telemetry.metrics.set("trained_day", trained_day)
-        return self._announced(version)
+        self.telemetry.log("action", by=self.name, action="save", says=f"checkpoint of {training}")
+        await self._checkpoints.save(checkpoint, exported(model, self.settings).to_bytes())
+        return checkpoint
 
     # --- fitting and judging -------------------------------------------------------------------------
 

@@ -47,6 +47,8 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "oversized_feature_file": {"component": "trainer"},
     "slow_challenger": {"component": "trainer", "inference_ms": "180ms"},
     "offline_winner": {"component": "trainer", "scale": -30.0},
+    "restart": {"component": "serving-a"},
+    "torn_checkpoint": {"component": "trainer", "reader": "serving-a"},
     "registry_outage": {"links": ["serving-registry"], "restart": "serving-a"},
     "added_column": {"link": "events", "column": "consent"},
     "surge": {"factor": 1.6},

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.domain.event import (
+    Action,
     Applied,
     Effect,
     Event,
@@ -19,7 +20,7 @@ from chaos.domain.event import (
     Undone,
 )
 from chaos.drivers.fake import FakeDriver, FakeTarget
-from chaos.errors import ArmFailed, Interrupted
+from chaos.errors import ArmFailed, Interrupted, InvalidInput
 from chaos.journal import read
 from chaos.runner.execute import StopSignal
 from chaos.runner.overrides import parse_overrides
@@ -203,3 +204,42 @@ def test_a_full_disk_undoes_and_takes_down_all_the_same(
     assert driver.targets[0].done == ["AddDataToxic", "AddToxic", "RemoveToxic", "RemoveDataToxic"]
     assert driver.targets[0].closed
     assert read(tmp_path / "journal.jsonl").interrupted
+
+
+ON_SAVE = {
+    "faults": [
+        {
+            "fault": "late_partition",
+            "with": {"link": "events", "held_days": "2d"},
+            "at": "2d",
+            "when": {"component": "writer", "action": "save"},
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("saves", "injected"), [([1.5, 2.55, 3.0], [2.55]), ([1.5], []), ([4.5], [])], ids=str
+)
+def test_a_fault_that_waits_for_an_action_begins_at_the_first_one_within_its_span(
+    tmp_path: Path, saves: list[float], injected: list[float]
+) -> None:
+    left = list(saves)
+
+    def saving(target: FakeTarget) -> Iterator[Event]:
+        yield from life(target)
+        while left and target.day() >= left[0] - 1e-6:
+            left.pop(0)
+            yield Action(target.day(), "reader", "reader", "save")
+            yield Action(target.day(), "writer", "writer", "save")
+
+    journal = read(run_arm(tmp_path, planned(edited(**ON_SAVE)), FakeDriver(saving)))
+    days = [phase.day for phase in journal.of(Phase) if phase.phase == "inject"]
+    assert days == pytest.approx(injected, abs=0.06)
+    assert [undone.outcome for undone in journal.of(Undone)] == ["undone"] * len(injected)
+
+
+def test_a_fault_waits_only_for_a_component_that_is_there() -> None:
+    fault = {**ON_SAVE["faults"][0], "when": {"component": "writr", "action": "save"}}
+    with pytest.raises(InvalidInput, match=r"when.component.*writr.*did you mean 'writer'"):
+        planned(edited(faults=[fault]))

@@ -44,7 +44,15 @@ def test_a_version_is_registered_with_its_lineage(bench: Bench) -> None:
     assert version.tags["space_id"] == model(bench, 1).true_space_id()
     assert 0.0 < version.trained_day < 0.1
     (run,) = bench.registry.export().versions
-    assert run.parameters == {"window_days": "7", "rank": "8", "ridge": "4.0", "damping": "1.0"}
+    assert run.parameters == {
+        "window_days": "7",
+        "rank": "8",
+        "ridge": "4.0",
+        "damping": "1.0",
+        "schemas": "1",
+        "export_scale": "0.0",
+        "inference_ms": "0.0",
+    }
     assert run.metrics == reply["metrics"]
 
 
