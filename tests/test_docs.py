@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Planner, Request
 from reference_stack.assembly import LAYERS
 from reference_stack.layers.contract import Hook
-from tests.command import CALM, REPOSITORY
+from tests.command import CALM, REPOSITORY, begin, complete
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in PAGES)
@@ -172,6 +173,27 @@ def test_the_layer_that_is_shown_is_loaded_from_outside_and_acts(package: Path, 
     assert any("at least 1000000 expected" in signal.says for signal in said)
     held = [signal for signal in journal.of(Signal) if (signal.layer, signal.signal) == ("hold", "acted")]
     assert held  # a gate that is not the stack's own counts as one
+
+
+def test_the_stack_in_this_process_that_is_shown_comes_to_its_verdicts(tmp_path: Path) -> None:
+    stack = block("in-process.md", "# a stack of your own, in one process")
+    assert sum(1 for line in stack.splitlines() if line.strip()) <= 60
+    (tmp_path / "our_shop.py").write_text(stack)
+    for file, first_line in (
+        ("targets/our-shop.yaml", "# mlchaos validate: target"),
+        ("scenarios/slow-api.yaml", "# for the target our-shop"),
+    ):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).write_text(block("in-process.md", first_line))
+    environment = {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
+    words = ("run", "slow-api", "--target", "our-shop", "--jobs", "1", "--no-cache")
+    for options, code, says in (
+        (("--out", "one"), 0, "passed  contained"),
+        (("--out", "two", "--hole", "last_good"), 1, "not armed: last_good"),
+    ):
+        outcome = complete(begin(*words, *options, folder=tmp_path, environment=environment))
+        assert (outcome.code, outcome.err) == (code, "")
+        assert says in outcome.out
 
 
 # --- nothing is missing ----------------------------------------------------------------------------------

@@ -55,11 +55,11 @@ class ArmCache:
 
 
 def salt_of(packages: Iterable[Path], facts: Mapping[str, str]) -> str:
-    """A hash of all code below some folders, and of facts such as library versions."""
+    """A hash of some files, of all code below some folders, and of facts such as library versions."""
     digest = hashlib.blake2b(digest_size=16)
     for package in packages:
-        for path in sorted(package.rglob("*.py")):
-            digest.update(str(path.relative_to(package)).encode() + b"\x00")
+        for path in [package] if package.is_file() else sorted(package.rglob("*.py")):
+            digest.update(str(path.relative_to(package.parent)).encode() + b"\x00")
             digest.update(path.read_bytes())
     for name, value in sorted(facts.items()):
         digest.update(f"{name}={value}\x00".encode())

@@ -45,7 +45,7 @@ class VirtualDriver:
                 ),
                 root=folder,
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
             raise ArmFailed(f"{spec.driver.factory}: {error}") from error
         return VirtualTarget(plan, spec, inner, on_event)
 
@@ -54,12 +54,13 @@ class VirtualDriver:
 
 
 def package_of(spec: TargetSpec) -> Path:
-    """The folder of the package that a target's factory is in. Raises ArmFailed."""
+    """The folder of the package that a target's factory is in, or its file. Raises ArmFailed."""
     root = (spec.driver.factory or "").partition(":")[0].partition(".")[0]
     found = importlib.util.find_spec(root) if root else None
     if found is None or found.origin is None:
         raise ArmFailed(f"target {spec.target!r}: cannot find the factory's package {root!r}")
-    return Path(found.origin).parent
+    file = Path(found.origin)
+    return file.parent if file.name == "__init__.py" else file
 
 
 def load_factory(spec: TargetSpec) -> Factory:

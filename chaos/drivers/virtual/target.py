@@ -72,9 +72,15 @@ class VirtualTarget:
         self._pings: dict[str, tuple[float, float]] = {}
         self._ending: set[str] = set()
         self._trouble = ""
-        self._duty = DutyCycles(plan.day_seconds, inner.pause, inner.resume, inner.running)
+        self._duty = DutyCycles(plan.day_seconds, self._pause, self._resume, inner.running)
         self._paused: set[str] = set()
         inner.on_log(self._logged)
+
+    def _pause(self, component: str) -> None:
+        self._inner.pause(component)  # looked up only now: not every target can
+
+    def _resume(self, component: str) -> None:
+        self._inner.resume(component)
 
     # --- reading -----------------------------------------------------------------------------------------
 
