@@ -149,6 +149,20 @@ class LoopResult(Strict):
     gain: float | None = Field(description="G = ε(1 + ρ); at 1 and above the loop runs away")
 
 
+class Contamination(Strict):
+    """What altered data got into in one arm, by lineage, and what of it served after a purge."""
+
+    partitions: dict[int, list[str]] = Field(
+        description="partition days that came altered, each with the sources that differ (empty: not known)"
+    )
+    snapshots: list[str]
+    versions: list[int]
+    views: int = Field(description="recommendations that a contaminated version gave")
+    purged: list[int] = Field(description="partition days that were purged")
+    purged_day: float | None = Field(description="when the last of them was")
+    left_in_service: list[int] = Field(description="contaminated versions that answered after the purge")
+
+
 class TrialResult(Strict):
     """One scenario with one seed."""
 
@@ -169,6 +183,7 @@ class TrialResult(Strict):
     loop: LoopResult | None = Field(default=None, description="measured where the scenario asks for it")
     not_armed: list[str] = []
     pass_share: float = 1.0
+    contamination: dict[Arm, Contamination | None] = {}
     into: str = Field(default="", description="the standing stack it was run against; its own where empty")
     service_levels: list[ServiceLevel] = []
     not_measured: list[str] = Field(default=[], description="expectations that this run could not judge")

@@ -13,6 +13,7 @@ from chaos.faults.disconnect import Disconnect
 from chaos.faults.disk_full import DiskFull
 from chaos.faults.duplicate_replay import DuplicateReplay
 from chaos.faults.eager_retries import EagerRetries
+from chaos.faults.holiday_dip import HolidayDip
 from chaos.faults.kill import Kill
 from chaos.faults.late_partition import LatePartition
 from chaos.faults.latency import Latency
@@ -51,6 +52,7 @@ BUILT_IN = (
     PoisonedSource,
     AddedColumn,
     DelayedPartition,
+    HolidayDip,
     Latency,
     WrongAlias,
     BadConfig,

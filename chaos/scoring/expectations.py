@@ -9,6 +9,7 @@ from chaos.domain.scenario import Alerted, Arm, Harm, Kind, Loop
 from chaos.domain.verdict import LayerResult, LoopResult, Reason, Verdict
 from chaos.scoring.alerting import alerts_about, fits, told
 from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
+from chaos.scoring.contamination import contamination_of
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
@@ -45,6 +46,7 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
     for name in expect.missed_by:
         yield _missed(facts, name, rows)
     yield from _harms(facts, rows, acted)
+    yield from _purge(facts)
     if expect.recovered is not None:
         for fault in facts.faults:
             yield _recovered(facts, fault, expect.recovered.within)
@@ -64,6 +66,20 @@ def _harms(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) 
         yield _budget(facts, kind, limit)
     if expect.loop is not None:
         yield from _loop(facts, expect.loop)
+
+
+def _purge(facts: Facts) -> Iterator[Reason]:
+    """A purge that left something in service did not purge, whatever else was claimed."""
+    view = facts.views.get(Arm.DEFENDED)
+    found = contamination_of(view) if view is not None else None
+    if found is None or found.purged_day is None:
+        return
+    days = ", ".join(str(day) for day in found.purged)
+    if found.left_in_service:
+        versions = ", ".join(str(version) for version in found.left_in_service)
+        yield failed("purge", f"day {days} purged, and contaminated version {versions} answered after it")
+    else:
+        yield passed("purge", f"day {days} purged, and nothing made of altered data answered after it")
 
 
 def _about(facts: Facts, what: str, fault: FaultFacts) -> str:

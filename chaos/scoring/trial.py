@@ -18,6 +18,7 @@ from chaos.domain.verdict import (
 )
 from chaos.journal import Journal
 from chaos.scoring.arms import ArmView
+from chaos.scoring.contamination import contamination_of
 from chaos.scoring.detection import acted
 from chaos.scoring.episodes import Episode, alerts_of
 from chaos.scoring.expectations import expectations
@@ -65,6 +66,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         arms=[_arm(facts, view) for view in facts.views.values()],
         loop=facts.loop,
         not_armed=facts.not_armed,
+        contamination={arm: contamination_of(view) for arm, view in facts.views.items()},
         pass_share=scenario.pass_share,
     )
 

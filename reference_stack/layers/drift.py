@@ -22,9 +22,9 @@ class DriftParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Fixed limits of columns, world.md's at V = 600: median + 6 robust standard deviations of fault-free days.
     They hold from `rows` rows a day on; with fewer, noise grows in inverse proportion and so do the limits,
-    since a gate that holds because shoppers stay away would keep them away (world.md). A
-    source with fewer than `min_rows` rows is not judged; with more than `max_sources` out of bounds it is not
-    the sources.
+    since a gate that holds because shoppers stay away would keep them away (world.md). So does the limit of a
+    source's dwell below `source_rows` rows of it; with fewer than `min_rows` it is not judged, and with more
+    than `max_sources` out of bounds it is not the sources.
     """
 
     rows: int = 4500
@@ -33,8 +33,9 @@ class DriftParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     customer: float = 0.108
     dwell: float = 0.088
     source_dwell: float = 0.8
-    source_ctr_low: float = 0.25
-    source_ctr_high: float = 2.5
+    source_ctr_low: float = 0.2
+    source_ctr_high: float = 3.0
+    source_rows: int = 600
     min_rows: int = 150
     max_sources: int = 2
 
@@ -60,7 +61,7 @@ class Drift:
             for source, figures in evidence.shifts_by_source.items()
             if figures["rows"] >= p.min_rows
             and (
-                figures["dwell"] > p.source_dwell
+                figures["dwell"] > p.source_dwell * max(1.0, p.source_rows / figures["rows"])
                 or not p.source_ctr_low <= figures["ctr"] <= p.source_ctr_high
             )
         }

@@ -12,12 +12,15 @@ from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Retrain
 from reference_stack.messages import (
     PROMOTE,
+    PURGE,
     PUSH,
     ROLL_BACK,
     STATUS,
     Empty,
     PromoteReply,
     PromoteRequest,
+    PurgeReply,
+    PurgeRequest,
     PushReply,
     PushRequest,
     RollBackRequest,
@@ -26,6 +29,7 @@ from reference_stack.messages import (
 from reference_stack.orchestrator.admission import EXAMINE_MS, examine
 from reference_stack.orchestrator.canary import CanaryDesk
 from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
+from reference_stack.orchestrator.purging import version_without
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.orchestrator.steps import STEPS, Step
 from reference_stack.ports import (
@@ -96,6 +100,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._ledger = Ledger(folder)
         self._lease = Lease(folder, instance, settings.lease_days)
         self._cycle = self._ledger.read()
+        self._again = False
 
     # --- the cycle -----------------------------------------------------------------------------------
 
@@ -128,7 +133,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         """
         today = math.floor(day - self.settings.start_days + 1e-9)
         last = self._cycle
-        if last is not None and last.day >= today:
+        if last is not None and last.day >= today and not self._again:
             return last
         if last is None and today + self.settings.start_days < started_day:
             return None
@@ -136,6 +141,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             self._log(last, last.step, "abandoned", "the next cycle is due")
             if last.canary is not None:
                 self.runtime.spawn(self._canary.abandon())
+        self._again = False
         held = last.held_cycles if last is not None else 0
         fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held)
         self._log(fresh, fresh.step, "started", "")
@@ -333,6 +339,19 @@ class Orchestrator(Component[OrchestratorSettings]):
             self.telemetry.log("roll_back_refused", by=request.by, says=says)
             return PromoteReply(refused_by="registry", says=says, previous=None)
         return await self.promote(PromoteRequest(version=good, by=request.by))
+
+    @serves(PURGE)
+    async def purge(self, request: PurgeRequest) -> PurgeReply:
+        """Put days aside, go back to the newest version made without them, and run the day's cycle again.
+
+        Raises Rejected where no day is meant, or another PortError of who was asked.
+        """
+        reply = await self.ask(self.features, PURGE, request, self.settings.step_timeout_days)
+        clean = await version_without(self._registry, reply.purged, CHAMPION)
+        if clean is not None:
+            await self.make_champion(clean, request.by)
+        self._again = True
+        return reply
 
     @serves(PUSH)
     async def push(self, request: PushRequest) -> PushReply:

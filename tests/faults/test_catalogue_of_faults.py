@@ -50,6 +50,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "restart": {"component": "serving-a"},
     "torn_checkpoint": {"component": "trainer", "reader": "serving-a"},
     "registry_outage": {"links": ["serving-registry"], "restart": "serving-a"},
+    "holiday_dip": {"level": 0.75},
     "added_column": {"link": "events", "column": "consent"},
     "surge": {"factor": 1.6},
     "slow_inference": {"components": ["serving-a", "serving-b"], "service_ms": "10ms"},
@@ -106,7 +107,7 @@ class TestContract:
     def test_its_effect_is_read_by_a_probe_of_the_catalogue(self, name: str) -> None:
         spec, _ = make_files().target("reference-compose")
         check = make(name).effect(spec)
-        assert (check is None) is (name in ("noop", "delayed_partition"))
+        assert (check is None) is (name in ("noop", "delayed_partition", "holiday_dip"))
         if check is not None:
             make_catalogue().probes.make(check.probe, check.parameters)
             assert not check.seen(HEALTHY.get(name, 0.0))

@@ -302,3 +302,37 @@ def test_a_link_can_be_shaped(new_run):
     remove()
     run.until(1.5)
     assert sum(row["fallback"] for row in run.views(1.1, 1.5)) == 0
+
+
+def test_purged_days_are_in_nothing_that_serves_and_the_day_is_trained_again():
+    run = Run(9.0).until(6.4)
+    contaminated = run.champions()[-1][1]
+    status, reply = run.ask("orchestrator", "purge", by="ann", days=[4, 5])
+    assert (status, [check["partition_day"] for check in reply["purged"]]) == (200, [4, 5])
+    back = run.champions()[-1][1]
+    assert back < contaminated
+    run.until(8.9)
+    made = [line for line in run.logged("version") if line["day"] > 6.4]
+    assert made
+    for version in made:
+        assert not {4, 5} & {check["partition_day"] for check in version["partitions"]}
+        assert not {4, 5} & set(version["due"])
+    assert run.champions()[-1][1] == made[-1]["version"]
+    lineage = {
+        line["version"]: {check["partition_day"] for check in line["partitions"]}
+        for line in run.logged("version")
+    }
+    bad = {version for version, days in lineage.items() if days & {4, 5}}
+    assert contaminated in bad
+    assert not {row["version"] for row in run.views(6.7, 8.9)} & bad
+    assert run.signals("volume") == []
+
+
+def test_a_source_that_people_put_aside_is_in_no_later_model():
+    run = Run(6.0).until(3.4)
+    assert run.ask("features", "quarantine", by="ann", sources=[1], from_day=3)[0] == 200
+    run.until(5.5)
+    used = [check for line in run.logged("version") if line["day"] > 3.4 for check in line["partitions"]]
+    assert {check["partition_day"]: check["left_out"] for check in used}[4] == [1]
+    assert all(check["left_out"] == ([1] if check["partition_day"] >= 3 else []) for check in used)
+    assert run.ask("features", "quarantine", by="ann", sources=[1], from_day=3, release=True)[0] == 200
