@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from chaos.catalogue import Catalogue
 from chaos.domain.durations import format_days
-from chaos.domain.scenario import Scenario
+from chaos.domain.scenario import Hole, Scenario
 from chaos.domain.target import DataLink, LayerSpec, Parameter, TargetSpec
 
 KINDS = ("scenarios", "faults", "layers", "probes", "targets")
@@ -71,8 +71,8 @@ def scenario_entry(scenario: Scenario) -> Entry:
         facts.append(("world", scenario.world))
     if scenario.faults:
         facts.append(("faults", "; ".join(_use(scenario, index) for index in range(len(scenario.faults)))))
-    holes = [f"{hole.layer}{_span(hole.from_, hole.until)}" for hole in scenario.latent]
-    facts += [("holes", ", ".join(holes))] if holes else []
+    holes = [_hole(hole) for hole in scenario.latent]
+    facts += [("holes", "; ".join(holes))] if holes else []
     if expect.detected is not None:
         within = format_days(expect.detected.within)
         facts.append(("detected by", f"{' or '.join(expect.detected.by)}, within {within}"))
@@ -97,6 +97,14 @@ def _use(scenario: Scenario, index: int) -> str:
     given = ", ".join(f"{key} {value}" for key, value in use.with_.items())
     lasts = f" for {format_days(use.for_)}" if use.for_ is not None else ""
     return f"{use.fault}{f' ({given})' if given else ''} on day {use.at:g}{lasts}"
+
+
+def _hole(hole: Hole) -> str:
+    what = [hole.mode.value] if hole.mode is not None else []
+    what += [f"{key} {value}" for key, value in hole.set_.items()]
+    by = f", by {hole.by}" if hole.by else ""
+    why = f" ({hole.why})" if hole.why else ""
+    return f"{hole.layer} {', '.join(what)}{_span(hole.from_, hole.until)}{by}{why}"
 
 
 def _span(opens: float | None, closes: float | None) -> str:

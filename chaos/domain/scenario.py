@@ -89,13 +89,18 @@ class SteadyState(Strict):
 
 
 class Hole(Strict):
-    """A latent condition: a layer switched off or weakened for the run, or from `from` until `until`."""
+    """A latent condition: a layer switched off or weakened for the run, or from `from` until `until`.
+
+    `by` and `why` are who made the hole and for which reason, as an override's ticket would say.
+    """
 
     layer: str
     mode: Mode | None = None
     set_: dict[str, Any] = Field(default={}, alias="set")
     from_: Days | None = Field(default=None, alias="from")
     until: Days | None = None
+    by: str = ""
+    why: str = ""
 
     @model_validator(mode="after")
     def _changes_something(self) -> Hole:

@@ -36,6 +36,7 @@ from chaos.faults.slow_inference import SlowInference
 from chaos.faults.starve import Starve
 from chaos.faults.stop import Stop
 from chaos.faults.surge import Surge
+from chaos.faults.telemetry_gone import TelemetryGone
 from chaos.faults.torn_checkpoint import TornCheckpoint
 from chaos.faults.unit_change import UnitChange
 from chaos.faults.wrong_alias import WrongAlias
@@ -78,4 +79,5 @@ BUILT_IN = (
     OutOfMemory,
     Disconnect,
     DiskFull,
+    TelemetryGone,
 )

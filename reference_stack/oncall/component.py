@@ -42,9 +42,17 @@ class OpenAlert(msgspec.Struct, frozen=True):
     taken: tuple[str, ...] = ()
 
 
+class Release(msgspec.Struct, frozen=True):
+    """What was done about an alert that is resolved ends on a day."""
+
+    day: float
+    alert: OpenAlert
+
+
 class _State(msgspec.Struct, frozen=True):
     open: dict[str, OpenAlert] = {}
     came: dict[str, int] = {}
+    releases: tuple[Release, ...] = ()
 
 
 class OnCall(Component[OnCallSettings]):
@@ -77,6 +85,7 @@ class OnCall(Component[OnCallSettings]):
             state = msgspec.json.decode(folder.read(_FILE), type=_State)
         self._open = dict(state.open)
         self._came = dict(state.came)
+        self._releases = list(state.releases)
         self._heard: dict[str, float] = {}
         self._silent = {
             alert.item.labels["about"]
@@ -89,6 +98,8 @@ class OnCall(Component[OnCallSettings]):
         for key, alert in self._open.items():
             if alert.answer_day is not None:
                 self.runtime.spawn(self._answer(key, alert.id, alert.answer_day))
+        for release in self._releases:
+            self.runtime.spawn(self._end(release))
         self._heard = {"monitor": self.runtime.day()}
         while True:
             await self.runtime.until(self.runtime.day() + _CHECK_DAYS)
@@ -178,6 +189,12 @@ class OnCall(Component[OnCallSettings]):
                 self._open[key] = replace(current, taken=(*current.taken, name))
                 self._save()
 
+    async def _end(self, release: Release) -> None:
+        await self.runtime.until(release.day)
+        await self._let_go(release.alert, release.alert.taken)
+        self._releases.remove(release)
+        self._save()
+
     async def _let_go(self, alert: OpenAlert, taken: tuple[str, ...]) -> None:
         """What was done until the alert is resolved is undone, last first, unless another one needs it."""
         needed = {name for other in self._open.values() if not other.resolved for name in other.taken}
@@ -207,7 +224,11 @@ class OnCall(Component[OnCallSettings]):
         alert = replace(alert, resolved=True)
         self._log(alert, "resolved")
         if alert.taken:
-            self.runtime.spawn(self._let_go(alert, alert.taken))
+            page = self._runbook.page(alert.item.labels)
+            lasts_days = page.lasts_days if page is not None else 0.0
+            release = Release(day=self.runtime.day() + lasts_days, alert=alert)
+            self._releases.append(release)
+            self.runtime.spawn(self._end(release))
         if alert.answer_day is None:
             del self._open[key]
         else:
@@ -258,4 +279,7 @@ class OnCall(Component[OnCallSettings]):
         )
 
     def _save(self) -> None:
-        self._folder.write(_FILE, msgspec.json.encode(_State(open=self._open, came=self._came)))
+        self._folder.write(
+            _FILE,
+            msgspec.json.encode(_State(open=self._open, came=self._came, releases=tuple(self._releases))),
+        )

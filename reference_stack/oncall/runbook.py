@@ -21,10 +21,14 @@ LABELS = {
 
 
 class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry: for alerts whose labels are these (None fits any), what is said and the actions, in order."""
+    """An entry: for alerts whose labels are these (None fits any), what is said and the actions, in order.
+
+    What actions began ends `lasts_days` after the alert was resolved.
+    """
 
     says: str
     actions: tuple[str, ...] = ()
+    lasts_days: float = 0.0
     alert: str | None = None
     layer: str | None = None
     category: str | None = None

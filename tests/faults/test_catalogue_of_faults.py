@@ -51,6 +51,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "torn_checkpoint": {"component": "trainer", "reader": "serving-a"},
     "registry_outage": {"links": ["serving-registry"], "restart": "serving-a"},
     "holiday_dip": {"level": 0.75},
+    "telemetry_gone": {"watcher": "monitor", "sample": 'scrape_errors_total{about="features"}'},
     "added_column": {"link": "events", "column": "consent"},
     "surge": {"factor": 1.6},
     "slow_inference": {"components": ["serving-a", "serving-b"], "service_ms": "10ms"},

@@ -27,9 +27,9 @@ ALERT = {
 class Stack:
     """A stack of one day whose on-call is told of one alert."""
 
-    def __init__(self, folder: Path, actions: str, people: str = "enforce") -> None:
+    def __init__(self, folder: Path, actions: str, people: str = "enforce", text: str = RUNBOOK) -> None:
         runbook = folder / "runbook.yaml"
-        runbook.write_text(RUNBOOK.format(actions=actions))
+        runbook.write_text(text.format(actions=actions))
         oncall = {"runbook": str(runbook), "acknowledge_from_days": 0.1, "acknowledge_to_days": 0.1}
         settings = {"oncall": oncall, "layers": {"people": {"mode": people}}}
         self.target = factory(seed=1, day_seconds=1.0, days=3.0, settings=settings, root=folder / "root")
@@ -55,6 +55,9 @@ class Stack:
 
     def actions(self) -> list[tuple[str, str]]:
         return [(line["action"], line["says"]) for line in self.lines if line["event"] == "action"]
+
+
+LASTING = RUNBOOK.replace("]}}", "], lasts_days: 0.5}}", 1)
 
 
 @pytest.fixture
@@ -90,6 +93,21 @@ def test_an_action_lasts_until_the_alert_is_resolved(stack, action, component, k
     k9s.live(0.3)
     assert k9s.target.setting(component, key) == after
     assert [name for name, _ in k9s.actions()] == ["acknowledge", action, f"release {action}"]
+
+
+def test_what_lasts_outlives_the_alert_and_a_restart_of_on_call(stack):
+    k9s = stack("hold_retraining", "enforce", LASTING)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.25)
+    k9s.tell("resolved")
+    k9s.live(0.3)
+    k9s.target.kill("oncall")
+    k9s.target.start("oncall")
+    k9s.live(0.7)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    k9s.live(0.8)
+    assert k9s.target.setting("orchestrator", "paused") is False
 
 
 def test_shoppers_are_not_sent_to_a_drained_replica(stack):
