@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
@@ -276,6 +277,8 @@ class VirtualRuntime:
             raise asyncio.CancelledError
         loop = self.loop
         moment = (day - self._ahead_days) * self._day_seconds
+        while moment / self._day_seconds + self._ahead_days < day:
+            moment = math.nextafter(moment, math.inf)  # rounded down: who looks again would wait for ever
         pending = Pending(loop)
         if moment > loop.now:
             loop.at(moment, self, pending.settle, None)

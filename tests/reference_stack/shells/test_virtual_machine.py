@@ -7,7 +7,7 @@ from reference_stack.folders import MemoryFolder
 from reference_stack.ports import Failed, PortError, Rejected, TimedOut, Unreachable
 from reference_stack.settings import ShellSettings
 from reference_stack.shells.virtual_link import LinkModel, Plan, Shape
-from reference_stack.shells.virtual_machine import VirtualMachine
+from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
 
 
 class House:
@@ -315,3 +315,20 @@ def test_messages_can_be_checked(parts) -> None:
     machine.advance(1.0)
     assert became == [parts.Told("hello x", 1), "refused"]
     machine.close()
+
+
+def test_a_day_that_was_waited_for_has_come_whatever_the_pace() -> None:
+    machine = VirtualMachine(1, 60.0)
+    process = VirtualProcess(machine, "one")
+    early = []
+
+    async def wait() -> None:
+        for step in range(1, 2000):
+            await process.runtime.until(step / 145)
+            early.append(process.runtime.day() < step / 145)
+
+    process.runtime.spawn(wait(), lambda _ended: None)
+    machine.advance(14.0)
+    machine.close()
+    assert len(early) == 1999
+    assert not any(early)
