@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaos.domain.scenario import Strict
+from chaos.domain.scenario import Arm, Strict
 from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, combine
 from chaos.errors import Problem, UsageError
-from chaos.journal import read_folder, verify
+from chaos.journal import read, read_folder, verify
 from chaos.reports.html import write_html
+from chaos.reports.incident import incident
 from chaos.reports.json_report import write_json
 from chaos.runner.trials import read_trial
 from chaos.scoring.picture import picture_of
@@ -16,6 +17,7 @@ from chaos.scoring.trial import score_trial, share_verdict
 
 RUN = "run.json"
 TRIAL = "trial.json"
+INCIDENT = "incident.md"
 
 
 class RunInfo(Strict):
@@ -84,7 +86,19 @@ def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Resu
     results = compose(folder, score_run(folder) if trials is None else trials)
     write_json(results, folder / "results.json")
     write_html(results, folder, folder / "report.html", picture_of)
+    _write_incidents(results, folder)
     return results
+
+
+def _write_incidents(results: Results, folder: Path) -> None:
+    """A record beside the journals of each trial in which something was broken."""
+    for trial in results.trials:
+        journal = next((arm.journal for arm in trial.arms if arm.arm is Arm.DEFENDED), None)
+        if not trial.faults or journal is None or not (folder / journal).is_file():
+            continue
+        place = (folder / journal).parent
+        text = incident(trial, read_trial(place).scenario, read(folder / journal))
+        (place / INCIDENT).write_text(text, encoding="utf-8")
 
 
 def journal_problems(folder: Path) -> list[Problem]:

@@ -12,6 +12,7 @@ from chaos.domain.event import Event
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.reports.suite import is_suite, suite_answer
 from chaos.reports.terminal import answer
 from chaos.reports.timeline import Timeline
 
@@ -71,5 +72,7 @@ class Screen:
     def results(self, results: Results, folder: Path) -> None:
         """The answer."""
         if not self._quiet:
-            for line in answer(results, folder, min(WIDTH, self._console.width)):
+            width = min(WIDTH, self._console.width)
+            lines = suite_answer(results, folder) if is_suite(results) else answer(results, folder, width)
+            for line in lines:
                 self._console.print(line, soft_wrap=True)

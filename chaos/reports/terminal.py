@@ -62,7 +62,8 @@ def _cut(line: Text, width: int) -> Text:
     return line
 
 
-def _title(verdict: Verdict, says: str) -> Text:
+def title(verdict: Verdict, says: str) -> Text:
+    """A verdict and what it is about."""
     text = Text.assemble((f" {verdict.value.upper()} ", f"{STYLE[verdict]} reverse"), "  ", (says, "bold"))
     return text
 
@@ -74,7 +75,7 @@ def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: i
     pace = f"{results.day_seconds:g} s"
     into = f" · into {trial.into}" if trial.into else ""
     says = f"{trial.scenario} · seed {trial.seed} · {results.target}{into} · {trial.days:g} days of {pace}"
-    yield _title(trial.verdict, says)
+    yield title(trial.verdict, says)
     if any(arm.interrupted for arm in trial.arms):
         yield Text("interrupted: what follows is what the journals hold", style="yellow")
     yield Text("")
@@ -94,8 +95,8 @@ def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: i
         yield from (Text(line, style="dim") for line in textwrap.wrap(says, width))
     yield from _harm(trial, (9, 6, 5, 4, 2)[room])
     yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room])
-    yield from _paths(folder, trial)
-    yield from _not_run(results)
+    yield from paths(folder, trial)
+    yield from not_run(results)
 
 
 def _pair(name: str, says: str, style: str = "") -> Text:
@@ -278,7 +279,8 @@ def _alerts(alerts: Sequence[AlertResult], most: int) -> Iterator[Text]:
         yield _pair("", f"and {len(mine) - most} more", "dim")
 
 
-def _paths(folder: Path, trial: TrialResult | None) -> Iterator[Text]:
+def paths(folder: Path, trial: TrialResult | None) -> Iterator[Text]:
+    """Where the report and the journal lie."""
     yield _pair("report", _short(folder / "report.html"), "bold")
     if trial is not None and trial.arms:
         yield _pair("journal", _short(folder / trial.arms[0].journal))
@@ -290,7 +292,8 @@ def _short(path: Path) -> str:
     return relative if len(relative) < len(str(path)) else str(path)
 
 
-def _not_run(results: Results) -> Iterator[Text]:
+def not_run(results: Results) -> Iterator[Text]:
+    """What the target cannot do."""
     for lacking in results.not_run:
         yield _pair("not run", f"{lacking.scenario}: the target lacks {', '.join(lacking.needs)}", "dim")
 
@@ -301,7 +304,7 @@ def _not_run(results: Results) -> Iterator[Text]:
 def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Text]:
     names = list(dict.fromkeys(trial.scenario for trial in results.trials))
     says = f"{len(results.trials)} trials of {len(names)} scenario{'' if len(names) == 1 else 's'}"
-    yield _title(results.verdict, f"{says} · {results.target} · days of {results.day_seconds:g} s")
+    yield title(results.verdict, f"{says} · {results.target} · days of {results.day_seconds:g} s")
     yield Text("")
     for name in names:
         yield from _summary(name, [trial for trial in results.trials if trial.scenario == name], width)
@@ -325,8 +328,8 @@ def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Tex
             "repeat it",
             shlex.join(["mlchaos", "run", trial.scenario, *results.options, "--seed", str(trial.seed)]),
         )
-    yield from _paths(folder, None)
-    yield from _not_run(results)
+    yield from paths(folder, None)
+    yield from not_run(results)
 
 
 def _summary(name: str, trials: Sequence[TrialResult], width: int) -> Iterator[Text]:

@@ -1,0 +1,109 @@
+"""The incident record: what the journals know of a trial, and headings for what only people can say."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+
+from chaos.domain.event import Action, Event
+from chaos.domain.layer import Outcome
+from chaos.domain.scenario import Arm, Hole, Scenario
+from chaos.domain.verdict import TrialResult
+from chaos.journal import Journal
+from chaos.reports.timeline import Timeline
+
+FOR_PEOPLE = ("Root cause", "Communication", "Action items")
+"""Headings that are never filled from a journal."""
+TO_FILL = "_To be written by whoever held the incident._"
+SILENT = (Outcome.NOT_REACHED, None)
+
+
+def incident(trial: TrialResult, scenario: Scenario, defended: Journal) -> str:
+    """The record of one trial as Markdown, from its defended arm."""
+    return "\n".join(_lines(trial, scenario, defended)) + "\n"
+
+
+def _lines(trial: TrialResult, scenario: Scenario, defended: Journal) -> Iterator[str]:
+    yield f"# Incident record: {trial.scenario}, seed {trial.seed}"
+    yield ""
+    yield f"{trial.teaches}"
+    yield ""
+    yield f"Verdict: **{trial.verdict.value}**. Days are calendar days since the scenario's start."
+    yield from ("", "## Timeline", "", "```")
+    yield from timeline(defended.events)
+    yield from ("```", "", "## Triage", "")
+    yield from _triage(trial)
+    yield from ("", "## Layers and holes", "")
+    yield from _layers(trial, scenario.latent)
+    yield from ("", "## Actions taken", "")
+    yield from _actions(actions_of(defended))
+    for heading in FOR_PEOPLE:
+        yield from ("", f"## {heading}", "", TO_FILL)
+
+
+def timeline(events: Sequence[Event]) -> list[str]:
+    """What happened, as the live timeline tells it."""
+    text = io.StringIO()
+    shown = Timeline(Console(file=text, width=200, no_color=True, highlight=False))
+    for event in events:
+        shown.show(event, Arm.DEFENDED)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+def actions_of(defended: Journal) -> list[Action]:
+    """What on-call and layers did, in order."""
+    return list(defended.of(Action))
+
+
+def _triage(trial: TrialResult) -> Iterator[str]:
+    mine = [alert for alert in trial.alerts if alert.arm is Arm.DEFENDED]
+    if not mine:
+        yield "No alert was sent."
+        return
+    yield "| alert | category | severity | told | sent, day | acknowledged, day |"
+    yield "|---|---|---|---|---|---|"
+    for alert in mine:
+        answered = "nobody" if alert.acknowledged_day is None else f"{alert.acknowledged_day:.2f}"
+        cells = (
+            alert.name,
+            alert.category,
+            alert.severity,
+            alert.routed_to,
+            f"{alert.sent_day:.2f}",
+            answered,
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def _layers(trial: TrialResult, holes: Sequence[Hole]) -> Iterator[str]:
+    spoke = [row for row in trial.layers if row.outcome not in SILENT]
+    for row in spoke:
+        fired = "" if row.first_fired_day is None else f", fired on day {row.first_fired_day:.2f}"
+        acted = "" if row.first_acted_day is None else f", acted on day {row.first_acted_day:.2f}"
+        outcome = row.outcome.value if row.outcome is not None else ""
+        yield f"- {row.layer}: {outcome}{fired}{acted}"
+    if not spoke:
+        yield "No layer was reached."
+    for hole in holes:
+        what = [hole.mode.value] if hole.mode is not None else []
+        what += [f"{key} = {value}" for key, value in hole.set_.items()]
+        span = "" if hole.from_ is None else f" from day {hole.from_:g}"
+        span += "" if hole.until is None else f" until day {hole.until:g}"
+        by = f", by {hole.by}" if hole.by else ""
+        why = f": {hole.why}" if hole.why else ""
+        yield f"- hole in {hole.layer}: {', '.join(what)}{span}{by}{why}"
+    named = {hole.layer for hole in holes}
+    for name in [name for name in trial.not_armed if name not in named]:
+        yield f"- hole in {name}: not armed"
+
+
+def _actions(actions: Sequence[Action]) -> Iterator[str]:
+    if not actions:
+        yield "None."
+        return
+    yield "| day | by | action | |"
+    yield "|---|---|---|---|"
+    for one in actions:
+        yield f"| {one.day:.2f} | {one.by} | {one.action} | {one.says} |"

@@ -1,0 +1,39 @@
+"""The incident record tells what the journals know, and leaves to people what only they can say."""
+
+from __future__ import annotations
+
+from chaos.domain.event import Action
+from chaos.domain.scenario import Arm, Hole
+from chaos.reports.incident import FOR_PEOPLE, TO_FILL, incident
+from tests.journals import Story
+
+
+def record(*holes: Hole) -> str:
+    story = Story().add(Arm.DEFENDED, Action(4.6, "oncall", "ml", "hold_retraining", "retraining is held"))
+    scenario = story.plan.scenario.model_copy(update={"latent": list(holes)})
+    return incident(story.score(), scenario, story.journals()[Arm.DEFENDED])
+
+
+def section(text: str, heading: str) -> str:
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_timeline_tells_the_fault_the_layers_and_the_people_in_order() -> None:
+    told = section(record(), "Timeline")
+    words = ("injected", "volume", "retraining is held", "undone")
+    places = [told.index(word) for word in words]
+    assert places == sorted(places)
+
+
+def test_triage_layers_holes_and_actions() -> None:
+    text = record(Hole(layer="people", set={"muted": ["hold"]}, by="ann", why="too loud"))
+    assert "| VolumeRed | ML system | page | data team | 4.20 | 4.45 |" in section(text, "Triage")
+    assert "- hold: contained, fired on day 4.20, acted on day 4.20" in section(text, "Layers and holes")
+    assert "- hole in people: muted = ['hold'], by ann: too loud" in section(text, "Layers and holes")
+    assert "| 4.60 | ml | hold_retraining | retraining is held |" in section(text, "Actions taken")
+
+
+def test_what_only_people_can_say_is_never_invented() -> None:
+    text = record()
+    for heading in FOR_PEOPLE:
+        assert section(text, heading).strip() == TO_FILL

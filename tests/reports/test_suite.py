@@ -1,0 +1,38 @@
+"""The answer of a suite: every scenario has its line, and every failure its command."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from chaos.domain.verdict import NotRun
+from chaos.reports.screen import Screen
+from tests.journals import Story, Told, results_of, without
+
+
+def shown(count: int) -> str:
+    told = [Told(scenario=f"late-{index}", seed=seed) for index in range(count) for seed in (1, 2)]
+    told[0] = without(told[0], "hold")
+    results = results_of(*(Story(one).score() for one in told))
+    results = results.model_copy(update={"not_run": [NotRun(scenario="other", needs=["network"])]})
+    text = io.StringIO()
+    Screen(quiet=False, file=text).results(results, Path("runs/one"))
+    return text.getvalue()
+
+
+def test_no_scenario_is_left_out_however_many_there_are() -> None:
+    lines = shown(10).splitlines()
+    assert "20 trials of 10 scenarios" in lines[0]
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("late-")}
+    assert len(rows) == 10
+    assert rows["late-0"][:3] == ["1", "1", "-"]
+    assert rows["late-1"][:3] == ["2", "-", "-"]
+
+
+def test_the_share_the_failure_with_its_command_and_what_was_not_run() -> None:
+    text = shown(9)
+    assert "17 of 18 trials passed (94.4%)" in text
+    assert "failed  late-0, seed 1" in text
+    assert "repeat it: mlchaos run late-0" in text
+    assert "--seed 1" in text
+    assert "other: the target lacks network" in text
