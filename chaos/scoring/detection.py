@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from chaos.domain.layer import Stage
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Detection
 from chaos.scoring.arms import ArmView, FaultSpan
@@ -32,7 +33,9 @@ def attributable(views: Mapping[Arm, ArmView], span: FaultSpan) -> list[Firing] 
         for refused in span.refused
         if refused.by in defended.plan.layers
     ]
-    return sorted(found, key=lambda firing: (firing.day, firing.layer))
+    detecting = {name for name, layer in defended.plan.layers.items() if Stage.DETECT in layer.stages}
+    # At a slow pace what follows within milliseconds has the same day: what detects is ahead of what follows.
+    return sorted(found, key=lambda firing: (firing.day, firing.layer not in detecting, firing.layer))
 
 
 def acted(views: Mapping[Arm, ArmView], span: FaultSpan) -> list[Episode]:
