@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import LayerResult, Results, TrialResult
 from tests.command import LATE, Command, Outcome, begin, complete, in_process
 
@@ -100,7 +101,9 @@ def test_without_both_data_gates_it_fails_and_says_who_was_missing(mlchaos: Comm
     assert "not armed: freshness, volume" in saying(trial, "contained")[1]
     assert trial.faults[0].detection is None
     assert layer(trial, "freshness").outcome == layer(trial, "volume").outcome == "not armed"
-    assert trial.harm["defended"]["defective_views"] == trial.harm["undefended"]["defective_views"]  # type: ignore[index]
+    # A version passes its canary before it answers everybody, so a few views differ.
+    defended, undefended = (trial.harm[Arm(arm)][Harm.DEFECTIVE_VIEWS] for arm in ("defended", "undefended"))
+    assert defended == pytest.approx(undefended, rel=0.02)
     screen = mlchaos("report", "run")
     assert screen.code == 0
     assert "FAILED" in screen.out

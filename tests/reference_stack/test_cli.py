@@ -39,10 +39,10 @@ def _post(address: str, operation: str, body: object) -> dict:
 
 def test_settings_are_changes_to_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
-    file.write_text("seed: 7\nlayers: {hold: {mode: observe}}\nserving: {slots: 5}\n")
+    file.write_text("seed: 7\nlayers: {hold: {mode: observe}}\nserving: {max_products: 90}\n")
     settings = read_changes(file)
     assert settings.seed == 7
-    assert settings.serving.slots == 5
+    assert settings.serving.max_products == 90
     assert settings.layers["hold"].mode == "observe"
     assert settings.layers["hold"].use
     assert len(settings.layers) > 1

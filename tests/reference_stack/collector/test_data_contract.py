@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reference_stack.collector.log import PER_ROW
-from reference_stack.collector.partition import COLUMNS, NUMBERS, schema
+from reference_stack.collector.partition import COLUMNS, NUMBERS, Partition, schema
 from reference_stack.features.figures import figures, statistics
 from reference_stack.features.manifest import Manifest
 from reference_stack.layers.schema import SchemaParameters
@@ -71,8 +71,7 @@ def test_figures_are_those_of_the_settings(value: str) -> None:
 def test_every_field_of_the_manifest_statistic_and_metric_is_named() -> None:
     named = set(re.findall(r"`([a-z_0-9]+)(?:\{[^`]*)?`", TEXT))
     assert set(Manifest.__struct_fields__) <= named
-    empty = {name: schema().empty_table().column(name).to_numpy().astype(float) for name in NUMBERS}
-    assert set(statistics(figures(empty), [])) <= named
+    assert set(statistics(figures(Partition(schema().empty_table())), [])) <= named
     metrics = {
         name for path in STACK for name in re.findall(r'"((?:collector|features)_[a-z_]+)"', path.read_text())
     }

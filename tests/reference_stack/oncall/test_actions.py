@@ -54,7 +54,9 @@ class Stack:
         self.target.request("oncall", "page", json.dumps(hook).encode(), lambda *_: None)
 
     def actions(self) -> list[tuple[str, str]]:
-        return [(line["action"], line["says"]) for line in self.lines if line["event"] == "action"]
+        """What on-call did."""
+        mine = [line for line in self.lines if line["event"] == "action" and line["component"] == "oncall"]
+        return [(line["action"], line["says"]) for line in mine]
 
 
 LASTING = RUNBOOK.replace("]}}", "], lasts_days: 0.5}}", 1)
