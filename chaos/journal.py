@@ -218,7 +218,10 @@ def _schema_problem(path: Path, line: bytes) -> Problem | None:
 
 
 def verify(path: Path) -> list[Problem]:
-    """Everything that a journal should hold to and does not; empty for a sound one of a finished arm."""
+    """Everything that a journal should hold to and does not; empty for a sound one.
+
+    One that says itself that it was interrupted need not have its end.
+    """
     try:
         journal = read(path)
         fingerprint = journal.plan.fingerprint()
@@ -229,6 +232,8 @@ def verify(path: Path) -> list[Problem]:
         problems.append(Problem(str(path), 1, "plan_hash", "is not the hash of the plan"))
     problems += [Problem(str(path), line, name, says) for line, name, says in _days(journal)]
     problems += [Problem(str(path), line, "id", says) for line, says in _changes(journal)]
+    if journal.ended is not None and journal.ended.phase == "interrupted":
+        return problems
     if journal.torn:
         problems.append(Problem(str(path), len(journal.events) + 2, "", "is cut off"))
     elif not any(phase.phase == "done" for phase in journal.of(Phase)):
@@ -271,6 +276,8 @@ def _changes(journal: Journal) -> Iterator[tuple[int, str]]:
         elif isinstance(event, Undone):
             undone.add(event.id)
             yield from ((line, says) for says in _undo_problems(event, prepared))
+    if journal.ended is not None and journal.ended.phase == "interrupted":
+        return  # what was left was settled when it was marked so
     for id, line in applied.items():
         if prepared.get(id) and id not in undone:
             yield line, f"{id} was applied and never undone"

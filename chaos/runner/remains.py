@@ -32,12 +32,17 @@ class _Also(msgspec.Struct, frozen=True, tag_field="what", tag="also"):
     folder: str
 
 
+class _Dated(msgspec.Struct):
+    day: float
+
+
 class _Closed(msgspec.Struct, frozen=True, tag_field="what", tag="closed"):
     pass
 
 
 _decoder = msgspec.json.Decoder(_Process | _Also | _Closed)
 _phases = msgspec.json.Decoder(Phase)
+_days = msgspec.json.Decoder(_Dated)
 
 
 class ProcessRecord:
@@ -139,9 +144,9 @@ def _mark_interrupted(path: Path) -> bool:
     day = 0.0
     for line in path.read_bytes().splitlines():
         with contextlib.suppress(msgspec.DecodeError):
-            phase = _phases.decode(line)
-            day = phase.day
-            if phase.phase in ("done", "interrupted"):
+            day = max(day, _days.decode(line).day)
+        with contextlib.suppress(msgspec.DecodeError):
+            if _phases.decode(line).phase in ("done", "interrupted"):
                 return False
     with JournalWriter.reopen(path) as journal:
         journal.write(Phase(day, "interrupted", "the runner ended before the arm did"))

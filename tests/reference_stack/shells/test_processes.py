@@ -225,7 +225,7 @@ def test_a_program_is_given_the_complete_settings(parent_of) -> None:
     said = parent.root / "logs" / "program.err"
     eventually(lambda: said.exists() and said.read_text())
     file = Path(said.read_text().split("'")[3])
-    assert msgspec.json.decode(file.read_bytes())["serving"]["slots"] == 10
+    assert msgspec.json.decode(file.read_bytes())["serving"]["placements"] == "home=10"
 
 
 def test_what_cannot_be_done_is_said(parent_of, tmp_path) -> None:
