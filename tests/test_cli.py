@@ -117,7 +117,7 @@ BAD_SCENARIOS = [
     ("of: defective_views", "of: defective_view", "of: defective_view", "(did you mean 'defective_views'?)"),
     ("error_views: 60", "error_view: 60", "error_view: 60", "expect.budgets.error_view: 'error_view' is not one of"),
     ("days: 14d", "days: 14d\nworld: defalt", "world: defalt", "world: the target has no world 'defalt' (did you mean 'default'?)"),
-    ("at_most: 1.6", "at_most: old", "at_most: old", "steady_state.1.at_most: Input should be a valid number"),
+    ("at_most: 1.9", "at_most: old", "at_most: old", "steady_state.1.at_most: Input should be a valid number"),
     ("at_least: 0.97", "at_least: .nan", "at_least: .nan", "steady_state.0.at_least: Input should be a finite number"),
     ("false_alarms: 0", "false_alarms: none", "false_alarms", "expect.false_alarms: Input should be a valid integer"),
     ("tags: [late-data, smoke]", "tags: late-data", "tags: late", "tags: Input should be a valid list"),
