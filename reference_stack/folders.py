@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import os
 import re
+import secrets
 from collections.abc import Sequence
 from typing import IO, Protocol, cast
 
@@ -61,13 +61,12 @@ class DirectoryFolder:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = os.path.abspath(root)
-        self._serial = itertools.count()
 
     def write(self, name: str, data: bytes) -> None:
         """Put a whole file in place at once, by way of a temporary name beside it."""
         path = self._path(name)
         parent, _, last = path.rpartition("/")
-        partial = f"{parent}/{_PARTIAL}{os.getpid()}-{next(self._serial)}-{last}"
+        partial = f"{parent}/{_unused(last)}"
         with self._open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC) as file:
             _write_all(file, data)
         os.replace(partial, path)
@@ -121,14 +120,13 @@ class FsspecFolder:
     def __init__(self, filesystem: FileSystem, root: str) -> None:
         self._files = filesystem
         self._root = root.rstrip("/")
-        self._serial = itertools.count()
 
     def write(self, name: str, data: bytes) -> None:
         """Put a whole file in place at once, by way of a temporary name beside it."""
         path = self._path(name)
         parent, _, last = path.rpartition("/")
         self._files.makedirs(parent, exist_ok=True)
-        partial = f"{parent}/{_PARTIAL}{os.getpid()}-{next(self._serial)}-{last}"
+        partial = f"{parent}/{_unused(last)}"
         self._files.pipe_file(partial, data)
         self._files.mv(partial, path)
 
@@ -226,6 +224,11 @@ def checked(name: str) -> str:
 
 def _under_way(name: str) -> bool:
     return name.rpartition("/")[2].startswith(_PARTIAL)
+
+
+def _unused(last: str) -> str:
+    # Writers in containers all have the same process number, so that cannot tell them apart.
+    return f"{_PARTIAL}{secrets.token_hex(8)}-{last}"
 
 
 def _write_all(file: io.FileIO, data: bytes) -> None:

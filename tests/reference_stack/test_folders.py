@@ -104,6 +104,23 @@ def test_files_under_way_are_hidden(tmp_path: Path) -> None:
     assert list(DirectoryFolder(tmp_path).list()) == []
 
 
+def test_two_writers_of_one_file_do_not_take_each_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two replicas in containers, which have the same process number, and one folder."""
+    one, other = DirectoryFolder(tmp_path), DirectoryFolder(tmp_path)
+    replace = os.replace
+
+    def between(source: str, target: str) -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        other.write("lineage/26.json", b"other")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", between)
+    one.write("lineage/26.json", b"one")
+    assert one.read("lineage/26.json") == b"one"
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = DirectoryFolder(tmp_path)
     folder.write("a", b"old")
