@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chaos.contracts import Readable
 from chaos.domain.durations import Days
-from chaos.domain.event import Views
+from chaos.probes.recent import share_of
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,4 @@ class DefaultedShare:
 
     def read(self, target: Readable) -> float | None:
         """A share; None where there was no view."""
-        since = target.day() - self.over
-        total = defaulted = 0
-        for views in reversed(target.seen(Views)):
-            if views.end_day <= since:
-                break
-            total += sum(row.n for row in views.rows)
-            defaulted += sum(row.defaulted for row in views.rows)
-        return None if total == 0 else defaulted / total
+        return share_of(target, self.over, lambda row: row.defaulted)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chaos.contracts import Readable
 from chaos.domain.durations import Days
-from chaos.domain.event import Views
+from chaos.probes.recent import share_of
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,5 @@ class GoodViews:
 
     def read(self, target: Readable) -> float | None:
         """A share; None where there was no view."""
-        since = target.day() - self.over
-        total = bad = 0
-        for views in reversed(target.seen(Views)):
-            if views.end_day <= since:
-                break
-            total += sum(row.n for row in views.rows)
-            bad += sum(row.errors + row.slow for row in views.rows)
-        return None if total == 0 else 1 - bad / total
+        bad = share_of(target, self.over, lambda row: row.errors + row.slow)
+        return None if bad is None else 1 - bad

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chaos.contracts import Readable
 from chaos.domain.durations import Days
-from chaos.domain.event import Views
+from chaos.probes.recent import recent_rows
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,8 @@ class SlateQuality:
 
     def read(self, target: Readable) -> float | None:
         """A share; None where no view was answered."""
-        since = target.day() - self.over
         served = best = 0.0
-        for views in reversed(target.seen(Views)):
-            if views.end_day <= since:
-                break
-            served += sum(row.served_value for row in views.rows)
-            best += sum(row.best_value for row in views.rows)
+        for row in recent_rows(target, self.over):
+            served += row.served_value
+            best += row.best_value
         return None if best == 0.0 else served / best

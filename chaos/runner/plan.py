@@ -165,7 +165,7 @@ class Planner:
                     raise UsageError(_usage(f"{setting}: {error}", error.nearest)) from error
             self._report(("faults", index, "with", error.field), str(error), error.nearest)
             return None
-        lasts = use.for_ if use.for_ is not None else _lasts(fault)
+        lasts = use.for_ if use.for_ is not None else lasts_of(fault)
         if lasts is None:
             self._report(("faults", index), f"{use.fault} needs `for`: how long it lasts")
             return None
@@ -349,7 +349,8 @@ def _usage(says: str, near: str | None) -> str:
     return f"{says} (did you mean {near!r}?)" if near else says
 
 
-def _lasts(fault: Fault) -> float | None:
+def lasts_of(fault: Fault) -> float | None:
+    """How many days a fault lasts by itself; None for one that does not say."""
     return fault.lasts_days if isinstance(fault, SelfTimed) else None
 
 

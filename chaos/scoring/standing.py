@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
 from chaos.domain.event import Effect, Views
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Alerted, Arm, Kind
 from chaos.domain.verdict import (
-    AlertResult,
-    ArmResult,
     Detection,
     FaultResult,
     LayerResult,
     Reason,
     ServiceLevel,
     TrialResult,
-    Verdict,
     combine,
 )
 from chaos.journal import Journal
@@ -26,9 +22,11 @@ from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, passed, void
-from chaos.scoring.lag import busy, worst_lag
+from chaos.scoring.grounds import judged_on
+from chaos.scoring.lag import busy
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
+from chaos.scoring.telling import alert_results, arm_result
 
 ONE_ARM = "not measured on a stack that stands: there is no arm without the layers, or the fault, to compare"
 
@@ -44,7 +42,7 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         reasons = [void("arm", "the run did not begin")]
     else:
         grounds = list(_grounds(plan, view))
-        reasons = [*grounds, *(_judged(grounds, reason) for reason in _expectations(plan, view))]
+        reasons = [*grounds, *(judged_on(grounds, reason) for reason in _expectations(plan, view))]
     scenario = plan.scenario
     return TrialResult(
         scenario=scenario.scenario,
@@ -57,10 +55,10 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         reasons=reasons,
         faults=[_fault(plan, view, span) for span in view.spans] if view is not None else [],
         layers=_layers(plan, view) if view is not None else [],
-        alerts=_alerts(view) if view is not None else [],
+        alerts=list(alert_results(view)) if view is not None else [],
         harm={},
         worst_segment={},
-        arms=[_arm(view)] if view is not None else [],
+        arms=[arm_result(view, steady_before(view), _after(view))] if view is not None else [],
         not_armed=plan.not_armed,
         pass_share=scenario.pass_share,
         into=plan.into,
@@ -111,16 +109,6 @@ def _earlier(view: ArmView, span: FaultSpan) -> list[Effect]:
 
 def _effective(view: ArmView, span: FaultSpan) -> float | None:
     return next((one.day for one in readings_of(view, span) if one.seen), None)
-
-
-def _judged(grounds: Sequence[Reason], reason: Reason) -> Reason:
-    lacking = [ground.about for ground in grounds if ground.verdict is Verdict.VOID]
-    if not lacking or reason.verdict is Verdict.VOID:
-        return reason
-    return void(reason.about, f"not judged ({', '.join(lacking)}); measured: {reason.says}")
-
-
-# --- expectations ----------------------------------------------------------------------------------------
 
 
 def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
@@ -323,31 +311,3 @@ def _layers(plan: TrialPlan, view: ArmView) -> list[LayerResult]:
 
 def _first(days: Sequence[float | None]) -> float | None:
     return min((day for day in days if day is not None), default=None)
-
-
-def _alerts(view: ArmView) -> list[AlertResult]:
-    return [
-        AlertResult(
-            name=story.first.name,
-            category=story.first.category,
-            severity=story.first.severity,
-            routed_to=story.first.routed_to,
-            arm=view.arm,
-            sent_day=story.first.sent_day,
-            acknowledged_day=story.acknowledged_day,
-        )
-        for story in alerts_of(view.journal)
-        if story.first.sent_day >= view.plan.start_day
-    ]
-
-
-def _arm(view: ArmView) -> ArmResult:
-    path = view.journal.path
-    return ArmResult(
-        arm=view.arm,
-        journal=PurePosixPath(path.parent.name, path.name).as_posix(),
-        steady_before=steady_before(view).ok,
-        steady_after=_after(view).ok,
-        lag_days=worst_lag(view),
-        interrupted=view.journal.interrupted,
-    )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import (
-    AlertResult,
-    ArmResult,
     Containment,
     FaultResult,
     TrialResult,
@@ -17,17 +14,16 @@ from chaos.domain.verdict import (
     combine,
 )
 from chaos.journal import Journal
-from chaos.scoring.arms import ArmView
 from chaos.scoring.contamination import contamination_of
 from chaos.scoring.detection import acted
-from chaos.scoring.episodes import Episode, alerts_of
+from chaos.scoring.episodes import Episode
 from chaos.scoring.expectations import expectations
 from chaos.scoring.facts import Facts, FaultFacts, gather
 from chaos.scoring.grounds import arm_reasons, grounds, judged_on
 from chaos.scoring.harm import blocks, worst_segments
-from chaos.scoring.lag import worst_lag, worst_wait
 from chaos.scoring.layers import layer_results
 from chaos.scoring.standing import score_standing
+from chaos.scoring.telling import alert_results, arm_result
 
 
 def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult:
@@ -60,10 +56,10 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         reasons=reasons,
         faults=[_fault(facts, fault, containing) for fault in facts.faults],
         layers=rows,
-        alerts=_alerts(facts.views),
+        alerts=[alert for view in facts.views.values() for alert in alert_results(view)],
         harm={arm: dict(kinds) for arm, kinds in facts.harm.items()},
         worst_segment=worst_segments(defended, control) if defended is not None else {},
-        arms=[_arm(facts, view) for view in facts.views.values()],
+        arms=[arm_result(view, facts.before[arm], facts.after[arm]) for arm, view in facts.views.items()],
         loop=facts.loop,
         not_armed=facts.not_armed,
         contamination={arm: contamination_of(view) for arm, view in facts.views.items()},
@@ -101,35 +97,6 @@ def _fault(facts: Facts, fault: FaultFacts, containing: Sequence[Episode]) -> Fa
         detection=fault.first,
         containment=containment,
         recovery=fault.recovery,
-    )
-
-
-def _alerts(views: Mapping[Arm, ArmView]) -> list[AlertResult]:
-    return [
-        AlertResult(
-            name=story.first.name,
-            category=story.first.category,
-            severity=story.first.severity,
-            routed_to=story.first.routed_to,
-            arm=arm,
-            sent_day=story.first.sent_day,
-            acknowledged_day=story.acknowledged_day,
-        )
-        for arm, view in views.items()
-        for story in alerts_of(view.journal)
-    ]
-
-
-def _arm(facts: Facts, view: ArmView) -> ArmResult:
-    path = view.journal.path
-    return ArmResult(
-        arm=view.arm,
-        journal=PurePosixPath(path.parent.name, path.name).as_posix(),
-        steady_before=facts.before[view.arm].ok,
-        steady_after=facts.after[view.arm].ok,
-        lag_days=worst_lag(view),
-        wait_ms=worst_wait(view),
-        interrupted=view.journal.interrupted,
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
-from chaos.contracts import Driver, Fault, Refusing, SelfTimed, Target
+from chaos.contracts import Driver, Fault, Refusing, Target
 from chaos.domain.event import SCHEMA, Effect, Event, Exit, Header, Phase
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
@@ -24,6 +24,7 @@ from chaos.journal import JournalWriter
 from chaos.runner.adopt import AdoptingDriver
 from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, StopSignal
 from chaos.runner.injection import Injector
+from chaos.runner.plan import lasts_of
 from chaos.runner.trials import journal_path, trial_folder
 from chaos.runner.undo import UndoLedger
 from chaos.standing.wire import (
@@ -203,7 +204,7 @@ class Keeper:
             self._injector.undo(id)
             return Answer(f"{refusals[0].by} refused it: {refusals[0].says}", 2)
         day = self._target.day()
-        lasts = ask.for_days if ask.for_days is not None else _lasts(fault)
+        lasts = ask.for_days if ask.for_days is not None else lasts_of(fault)
         until = None if lasts is None else day + lasts
         self._open[id] = Open(id, day, until)
         if until is not None:
@@ -358,7 +359,3 @@ class Keeper:
             plan=msgspec.Raw(kept.plan.model_dump_json(by_alias=True).encode()),
             versions=dict(kept.versions),
         )
-
-
-def _lasts(fault: Fault) -> float | None:
-    return fault.lasts_days if isinstance(fault, SelfTimed) else None
