@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,26 @@ BACKWARD_DAYS = 0.05
 def journal_name(arm: Arm) -> str:
     """The file of an arm's journal."""
     return f"journal-{arm.value}.jsonl"
+
+
+def header_of(
+    plan: ArmPlan, *, run: str, mlchaos: str, started_at: str, versions: Mapping[str, str]
+) -> Header:
+    """The first line of an arm's journal."""
+    return Header(
+        day=0.0,
+        schema=SCHEMA,
+        mlchaos=mlchaos,
+        run=run,
+        seed=plan.seed,
+        target=plan.target,
+        arm=plan.arm.value,
+        day_seconds=plan.day_seconds,
+        started_at=started_at,
+        plan_hash=plan.fingerprint(),
+        plan=msgspec.Raw(plan.model_dump_json(by_alias=True).encode()),
+        versions=dict(versions),
+    )
 
 
 class JournalWriter:

@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
-from chaos.contracts import Driver, EffectCheck, Probe
-from chaos.domain.event import SCHEMA, Action, Effect, Event, Header, Lag, Phase, Reading
+from chaos.contracts import Driver, EffectCheck, Probe, Target
+from chaos.domain.event import Action, Effect, Event, Header, Lag, Phase, Reading
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, Interrupted
-from chaos.journal import JournalWriter
+from chaos.journal import JournalWriter, header_of
 from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
 from chaos.runner.undo import UndoLedger
@@ -67,6 +65,13 @@ class ArmContext:
     show: Callable[[Event], None]
     versions: dict[str, str] = field(default_factory=dict)
     pause: Pause = no_pause
+
+
+def read_effect(target: Target, fault: str, check: EffectCheck, probe: Probe) -> Effect:
+    """A reading of a fault's own effect, now."""
+    value = probe.read(target)
+    seen = None if value is None else check.seen(value)
+    return Effect(day=target.day(), fault=fault, seen=seen, value=value)
 
 
 class ArmEnded(Exception):
@@ -307,9 +312,7 @@ class ArmRun:
             self._at(hole.until_day, lambda: self._injector.undo(key))
 
     def _read_effect(self, fault: str, check: EffectCheck, probe: Probe) -> None:
-        value = probe.read(self._target)
-        seen = None if value is None else check.seen(value)
-        self._write(Effect(day=self._target.day(), fault=fault, seen=seen, value=value))
+        self._write(read_effect(self._target, fault, check, probe))
 
     # --- the journal -------------------------------------------------------------------------------------
 
@@ -322,19 +325,12 @@ class ArmRun:
         self._phase("done")
 
     def _header(self) -> Header:
-        plan, context = self._plan, self._context
-        return Header(
-            day=0.0,
-            schema=SCHEMA,
-            mlchaos=context.mlchaos,
+        context = self._context
+        return header_of(
+            self._plan,
             run=context.run,
-            seed=plan.seed,
-            target=plan.target,
-            arm=plan.arm.value,
-            day_seconds=plan.day_seconds,
+            mlchaos=context.mlchaos,
             started_at=context.started_at,
-            plan_hash=plan.fingerprint(),
-            plan=msgspec.Raw(plan.model_dump_json(by_alias=True).encode()),
             versions=context.versions,
         )
 

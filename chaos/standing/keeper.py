@@ -10,19 +10,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
 from pydantic import ValidationError
 
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Driver, Fault, Refusing, Target
-from chaos.domain.event import SCHEMA, Effect, Event, Exit, Header, Phase
+from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, Interrupted
-from chaos.journal import JournalWriter
+from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
-from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, StopSignal
+from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, StopSignal, read_effect
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
 from chaos.runner.trials import journal_path, trial_folder
@@ -221,9 +220,7 @@ class Keeper:
 
         def read() -> None:
             if id in self._open:
-                value = probe.read(self._target)
-                seen = None if value is None else check.seen(value)
-                self._write(Effect(day=self._target.day(), fault=id, seen=seen, value=value))
+                self._write(read_effect(self._target, id, check, probe))
                 self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
 
         self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
@@ -345,17 +342,10 @@ class Keeper:
 
     def _header(self) -> Header:
         kept = self._kept
-        return Header(
-            day=0.0,
-            schema=SCHEMA,
-            mlchaos=kept.mlchaos,
+        return header_of(
+            kept.plan,
             run=kept.run,
-            seed=kept.plan.seed,
-            target=kept.plan.target,
-            arm=kept.plan.arm.value,
-            day_seconds=kept.plan.day_seconds,
+            mlchaos=kept.mlchaos,
             started_at=kept.started_at,
-            plan_hash=kept.plan.fingerprint(),
-            plan=msgspec.Raw(kept.plan.model_dump_json(by_alias=True).encode()),
-            versions=dict(kept.versions),
+            versions=kept.versions,
         )
