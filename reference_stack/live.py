@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import socket
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
 from reference_stack.registry.rest import RestRegistry
 from reference_stack.settings import COMPONENTS, SettingsError, StackSettings
+from reference_stack.shells.addresses import free_addresses
 from reference_stack.shells.live import Life, line_sink, open_log, run_component
 from reference_stack.shells.processes import Body
 
@@ -135,7 +134,7 @@ def with_addresses(settings: StackSettings) -> StackSettings:
     """The settings with free loopback addresses for all components, direct links, and the outbox as inbox,
     where they name none.
     """
-    addresses = settings.addresses or _free_addresses()
+    addresses = settings.addresses or free_addresses(COMPONENTS)
     direct = {name: addresses[link.callee] for name, link in LINKS.items() if link.callee in addresses}
     return replace(
         settings,
@@ -143,12 +142,3 @@ def with_addresses(settings: StackSettings) -> StackSettings:
         links={**direct, **settings.links},
         inbox=settings.inbox or str(Path(settings.root) / "outbox"),
     )
-
-
-def _free_addresses() -> dict[str, str]:
-    with ExitStack() as stack:
-        found: dict[str, str] = {}
-        for name in COMPONENTS:
-            held = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            found[name] = f"127.0.0.1:{held.getsockname()[1]}"
-        return found

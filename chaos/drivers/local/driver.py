@@ -72,8 +72,9 @@ class LocalDriver:
         root = folder / "stack"
         shutil.copytree(warm, root)
         (root / "logs").mkdir(exist_ok=True)
-        addresses = free_addresses(list(spec.components))
-        links = self._open_links(spec, addresses, network)
+        free = free_addresses([*spec.components, *spec.links])
+        addresses = {name: free[name] for name in spec.components}
+        links = self._open_links(spec, free, network)
         sinks = self._open_data_links(plan, spec, root)
         wiring = Wiring(
             root=root,
@@ -167,13 +168,11 @@ class LocalDriver:
 
     # --- one arm -----------------------------------------------------------------------------------------
 
-    def _open_links(
-        self, spec: TargetSpec, addresses: Mapping[str, str], network: Toxiproxy
-    ) -> dict[str, str]:
+    def _open_links(self, spec: TargetSpec, free: Mapping[str, str], network: Toxiproxy) -> dict[str, str]:
         network_links = {name: link for name, link in spec.links.items() if isinstance(link, NetworkLink)}
         for proxy in network.proxies():
             network.delete(proxy)
-        specs = [ProxySpec(name, addresses[link.to], f"{HOST}:0") for name, link in network_links.items()]
+        specs = [ProxySpec(name, free[link.to], free[name]) for name, link in network_links.items()]
         return {proxy.name: proxy.listen for proxy in network.populate(specs)}
 
     def _open_data_links(self, plan: ArmPlan, spec: TargetSpec, root: Path) -> dict[str, Path]:
