@@ -17,6 +17,7 @@ import msgspec
 from reference_stack.collector.component import Collector
 from reference_stack.collector.partition import Decode, decode
 from reference_stack.component import Component
+from reference_stack.costs import fitted_costs
 from reference_stack.features.component import Features
 from reference_stack.monitor.component import Monitor
 from reference_stack.monitor.routing import read_routing
@@ -161,6 +162,7 @@ def default_settings(world: str = "default") -> StackSettings:
         world=world,
         shells=dict.fromkeys(REPLICAS, serving_shell(world)),
         layers=layers,
+        costs=fitted_costs(),
         serving=ServingSettings(max_products=room),
     )
 

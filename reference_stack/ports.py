@@ -135,8 +135,11 @@ class Runtime(Protocol):
         """Start work that outlives the caller; it ends with the component."""
         ...
 
-    async def blocking(self, work: Callable[[], T], cost_ms: float) -> T:
-        """Run work that computes or does I/O for about `cost_ms` without stopping everything else."""
+    async def blocking(self, work: Callable[[], T], what: str) -> T:
+        """Run work that computes or does I/O without stopping everything else.
+
+        `what`, as in `trainer.fit`, is the name of its cost in virtual time (`costs.py`).
+        """
         ...
 
 

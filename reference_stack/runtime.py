@@ -227,7 +227,7 @@ class LiveRuntime:
         """Start work that outlives the caller; it ends with the component."""
         return self._tasks.spawn(asyncio.get_running_loop(), work)
 
-    async def blocking(self, work: Callable[[], T], cost_ms: float) -> T:  # noqa: ARG002
+    async def blocking(self, work: Callable[[], T], what: str) -> T:  # noqa: ARG002
         """Run work in a thread; it takes as long as it takes."""
         return await asyncio.to_thread(work)
 

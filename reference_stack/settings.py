@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from reference_stack.costs import Costs
 from reference_stack.layers.contract import Mode
 
 
@@ -171,7 +172,8 @@ class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole stack. `addresses` and `links` are used live only: host:port of each component's server,
     and the address at which a caller finds it (a proxy's, if one stands between). Servers listen at the host
-    `listen`, where it is given, in place of their address's own: in a container that may change."""
+    `listen`, where it is given, in place of their address's own: in a container that may change. `costs` are
+    used in virtual time only."""
 
     seed: int = 1
     world: str = "default"
@@ -195,6 +197,7 @@ class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     oncall: OnCallSettings = OnCallSettings()
     shop: ShopSettings = ShopSettings()
     registry: RegistrySettings = RegistrySettings()
+    costs: Costs = Costs()
 
     def bound(self, component: str) -> str:
         """Where a component's server listens, `host:port`. Raises SettingsError."""

@@ -104,7 +104,11 @@ class VirtualStack:
         self.settings = settings
         self.store: Store = {} if store is None else store
         self.machine = VirtualMachine(
-            settings.seed, settings.day_seconds, start_day=start_day, on_exit=self._exited
+            settings.seed,
+            settings.day_seconds,
+            start_day=start_day,
+            on_exit=self._exited,
+            costs=settings.costs,
         )
         self._world = world if world is not None else draw_world(settings)
         self._decode = remembering()

@@ -42,7 +42,7 @@ from reference_stack.telemetry import Telemetry
 
 _LINGER_DAYS = 1 / 24
 _RETRY_DAYS = 0.01
-_CLOSE_COST_MS = 12.0
+_CLOSE = "collector.close"
 _KEPT_ROWS = 100
 _KEPT_CHARACTERS = 200
 _VERSIONS_COUNTED = 8
@@ -218,7 +218,7 @@ class Collector(Component[CollectorSettings]):
         self._closing = day
         if self._unsure:
             self._recover()
-        rows, digest, sources = await self.runtime.blocking(partial(self._write, day), _CLOSE_COST_MS)
+        rows, digest, sources = await self.runtime.blocking(partial(self._write, day), _CLOSE)
         # Said before it is noted: a process killed in between writes the same bytes again and says so again.
         self.telemetry.log(
             "partition", partition_day=day, rows=rows, sha256=digest, sources=sources, state="written"

@@ -53,8 +53,8 @@ from reference_stack.world import Catalogue
 
 _TICK_DAYS = 1 / 24
 _ACKNOWLEDGED_TIMEOUT_MS = 100.0
-_TAKE_COST_MS = 5.0
-_BUILD_COST_MS = 15.0
+_TAKE = "features.take"
+_BUILD = "features.build"
 
 
 class Features(Component[FeaturesSettings]):
@@ -231,7 +231,7 @@ class Features(Component[FeaturesSettings]):
         joined = Impressions.join([part for part in rows if part is not None])
         parameters = SnapshotParameters(categories=categories, segments=segments)
         snapshot = await self.runtime.blocking(
-            partial(build, joined, self._catalogue, day, parameters), _BUILD_COST_MS
+            partial(build, joined, self._catalogue, day, parameters), _BUILD
         )
         data = snapshot.to_bytes()
         digest = sha256(data)
@@ -292,7 +292,7 @@ class Features(Component[FeaturesSettings]):
         unsettled = {day for day, rows in known if rows not in (None, self._shelf.check(day).rows)}
         names = self._shelf.arrived(unsettled | self._notes.diary.red)
         if names:
-            for arrival in await self.runtime.blocking(partial(self._shelf.take, names), _TAKE_COST_MS):
+            for arrival in await self.runtime.blocking(partial(self._shelf.take, names), _TAKE):
                 self._note(arrival)
         self._report_absent()
 

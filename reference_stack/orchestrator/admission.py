@@ -14,7 +14,7 @@ from reference_stack.world import Catalogue
 
 LINEAGE = ("partitions", "due", "code", "configuration", "schema", "space_id")
 """Tags that a version of the stack's own trainer carries, besides its snapshot and day."""
-EXAMINE_MS = 2.0
+EXAMINE = "orchestrator.examine"
 
 
 def examine(

@@ -26,7 +26,7 @@ from reference_stack.messages import (
     RollBackRequest,
     StatusReply,
 )
-from reference_stack.orchestrator.admission import EXAMINE_MS, examine
+from reference_stack.orchestrator.admission import EXAMINE, examine
 from reference_stack.orchestrator.canary import CanaryDesk
 from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
 from reference_stack.orchestrator.purging import version_without
@@ -230,7 +230,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         known_good = version in (self._ledger.admitted(), await self._registry.resolve(PREVIOUS))
         day = self.runtime.day()
         candidate = await self.runtime.blocking(
-            lambda: examine(found, artifact, self._catalogue, day, known_good=known_good), EXAMINE_MS
+            lambda: examine(found, artifact, self._catalogue, day, known_good=known_good), EXAMINE
         )
         decisions = [host.ask(candidate, day=day) for host in self._gates]
         return "; ".join(decision.says for decision in decisions if decision.acts)

@@ -15,7 +15,7 @@ from reference_stack.trainer.model import Model
 from reference_stack.world import Catalogue
 
 _KEPT = 3
-_LOAD_MS = 1.0
+_LOAD = "serving.load"
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -155,7 +155,7 @@ class Versions:
             known = await self._registry.version(version)
             artifact = await self._registry.artifact(version)
             try:
-                model = await self._runtime.blocking(lambda: Model.from_bytes(artifact), _LOAD_MS)
+                model = await self._runtime.blocking(lambda: Model.from_bytes(artifact), _LOAD)
             except DamagedBytes as error:
                 self._refuse(version, str(error))
                 return

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,7 +74,8 @@ Shape = Callable[[Plan], Plan]
 class LinkModel:
     """A healthy link: each way takes `way_ms` plus an exponential delay with mean `jitter_ms`.
 
-    `lost`, `reset` and `corrupt` are probabilities for each way, 0 on one machine.
+    `lost`, `reset` and `corrupt` are probabilities for each way, 0 on one machine. A reply comes later by
+    `handling_ms`, by the operation: what its handler takes in processor time, which holds no worker.
     """
 
     way_ms: float = 0.25
@@ -82,6 +83,7 @@ class LinkModel:
     lost: float = 0.0
     reset: float = 0.0
     corrupt: float = 0.0
+    handling_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Draws:
@@ -255,6 +257,7 @@ class VirtualLink:
         self.machine = machine
         self._model = model
         self._draws = _Draws(machine.seed, name, model)
+        self._handling_ms = model.handling_ms
         self._faulty = bool(model.lost or model.reset or model.corrupt)
         self._ordinal = 0
         self._shapes: list[Shape] = []
@@ -291,7 +294,8 @@ class VirtualLink:
         """
         loop = self.machine.loop
         sent = loop.now
-        plan = Plan(-1, self._model.way_ms, self._model.way_ms, 0.5, 0.5)
+        down_ms = self._model.way_ms + self._handling_ms.get(HEALTH.name, 0.0)
+        plan = Plan(-1, self._model.way_ms, down_ms, 0.5, 0.5)
         for shape in self._shapes:
             plan = shape(plan)
         if self.is_down or plan.refused or plan.lost_up:
@@ -315,6 +319,7 @@ class VirtualLink:
             patience.arm()
         drawn = (self._draws.batch or self._draws.fill()).pop()
         self._ordinal += 1
+        drawn[3] += self._handling_ms.get(operation.name, 0.0)
         up_ms, flight.down_ms = drawn[0], drawn[3]
         plan = None
         if self._shapes or self._faulty:

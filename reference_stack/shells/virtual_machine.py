@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from reference_stack.component import Component
+from reference_stack.costs import Costs, fitted_costs
 from reference_stack.ports import Folder, Rejected, Unreachable
 from reference_stack.runtime import Finished
 from reference_stack.settings import ShellSettings
@@ -33,7 +34,9 @@ class VirtualProcess:
     def __init__(self, machine: VirtualMachine, name: str) -> None:
         self.name = name
         self.machine = machine
-        self.runtime = VirtualRuntime(machine.loop, machine.day_seconds, on_error=self._broke)
+        self.runtime = VirtualRuntime(
+            machine.loop, machine.day_seconds, on_error=self._broke, costs=machine.costs
+        )
         self.server: Server | None = None
         self._paused: list[Callable[[], None]] | None = None
 
@@ -116,7 +119,8 @@ class VirtualMachine:
 
     The clock starts on `start_day` (negative for a warm-up); `on_exit` hears of each process that ended, with
     its exit code. With `check_messages` every message goes through JSON as it does live (for tests: it takes
-    time), and one that does not come out as its type is a TypeError at the caller's end.
+    time), and one that does not come out as its type is a TypeError at the caller's end. `costs` are by
+    default those that come with the stack.
     """
 
     def __init__(
@@ -127,11 +131,13 @@ class VirtualMachine:
         start_day: float = 0.0,
         on_exit: Callable[[str, int], object] | None = None,
         check_messages: bool = False,
+        costs: Costs | None = None,
     ) -> None:
         self.seed = seed
         self.day_seconds = day_seconds
         self.loop = VirtualLoop(start_day * day_seconds)
         self.check_messages = check_messages
+        self.costs = fitted_costs() if costs is None else costs
         self.links: dict[str, VirtualLink] = {}
         self.processes: dict[str, VirtualProcess] = {}
         self._on_exit = on_exit
@@ -145,10 +151,18 @@ class VirtualMachine:
         self.loop.run_until(until_day * self.day_seconds, wake)
 
     def link(self, name: str, callee: str, model: LinkModel | None = None) -> VirtualLink:
-        """The link of that name, made when it is first asked for; it outlives the processes at its ends."""
+        """The link of that name, made when it is first asked for; it outlives the processes at its ends.
+
+        Without a model it costs what the machine's costs say.
+        """
         if name not in self.links:
-            self.links[name] = VirtualLink(self, name, callee, model or LinkModel())
+            self.links[name] = VirtualLink(self, name, callee, model or self._modelled(name, callee))
         return self.links[name]
+
+    def _modelled(self, name: str, callee: str) -> LinkModel:
+        way = self.costs.way_of(name)
+        handling_ms = self.costs.handling_of(callee)
+        return LinkModel(way_ms=way.way_ms, jitter_ms=way.jitter_ms, handling_ms=handling_ms)
 
     def process(self, name: str) -> VirtualProcess | None:
         """The process of that name that lives now."""

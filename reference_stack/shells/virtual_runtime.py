@@ -13,6 +13,7 @@ import math
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
+from reference_stack.costs import Costs
 from reference_stack.ports import Semaphore
 from reference_stack.runtime import Answered, Ended, Timer
 from reference_stack.shells.virtual_loop import OWNER, VirtualLoop
@@ -237,7 +238,12 @@ class VirtualRuntime:
     """
 
     def __init__(
-        self, loop: VirtualLoop, day_seconds: float, *, on_error: Callable[[BaseException], object]
+        self,
+        loop: VirtualLoop,
+        day_seconds: float,
+        *,
+        on_error: Callable[[BaseException], object],
+        costs: Costs,
     ) -> None:
         self.loop = loop
         self.context = contextvars.Context()
@@ -247,6 +253,7 @@ class VirtualRuntime:
         self.tasks: dict[Work, None] = {}
         """What has not ended, in the order of its start."""
         self._day_seconds = day_seconds
+        self._costs = costs
         self._ahead_days = 0.0
 
     @property
@@ -323,9 +330,9 @@ class VirtualRuntime:
         self.loop.soon(self, spawned.step, None)
         return spawned
 
-    async def blocking(self, work: Callable[[], T], cost_ms: float) -> T:
-        """Let `cost_ms` pass, then run the work inline."""
-        await self.sleep(cost_ms / 1000)
+    async def blocking(self, work: Callable[[], T], what: str) -> T:
+        """Let the work's cost pass, then run it inline. Raises KeyError for a cost that nobody measured."""
+        await self.sleep(self._costs.of_work(what) / 1000)
         return work()
 
     def after(self, seconds: float, callback: Callable[[object], object]) -> None:

@@ -156,7 +156,7 @@ class GreenletRuntime:
         greenlet.link_exception(self._broke)
         return GreenletTask(greenlet)
 
-    async def blocking(self, work: Callable[[], T], cost_ms: float) -> T:  # noqa: ARG002
+    async def blocking(self, work: Callable[[], T], what: str) -> T:  # noqa: ARG002
         """Run work here and now; a shop has none that takes long."""
         return work()
 

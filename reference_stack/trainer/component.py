@@ -26,10 +26,10 @@ from reference_stack.trainer.model import SCHEMA, Blocks, Model, ModelParameters
 from reference_stack.trainer.window import Window, WindowReader
 from reference_stack.world import Catalogue
 
-READ_MS = 6.0
-JUDGE_MS = 35.0
-FIT_MS = 25.0
-"""Costs of a day's work, measured on one core at 600 page views a day."""
+READ = "trainer.read"
+JUDGE = "trainer.judge"
+FIT = "trainer.fit"
+"""A day's blocking work by the names of its costs."""
 
 CHAMPION = "champion"
 TRAINING_TAG = "training"
@@ -121,7 +121,7 @@ class Trainer(Component[TrainerSettings]):
     async def _make(self, request: TrainRequest, training: str) -> Checkpoint | TrainReply:
         """Train and leave a checkpoint; where a gate blocks the model, the reply that says so."""
         window = await self.runtime.blocking(
-            partial(self._reader.read, request.day, request.snapshot, self.settings.window_days), READ_MS
+            partial(self._reader.read, request.day, request.snapshot, self.settings.window_days), READ
         )
         for partition_day, says in window.unusable.items():
             self.telemetry.log("partition_unusable", partition_day=partition_day, says=says)
@@ -139,7 +139,7 @@ class Trainer(Component[TrainerSettings]):
             )
             return TrainReply(version=None, metrics=metrics, red=red)
         trained_day = self.runtime.day()
-        model = await self.runtime.blocking(partial(self._refit, window, parameters, blocks), FIT_MS)
+        model = await self.runtime.blocking(partial(self._refit, window, parameters, blocks), FIT)
         metrics = {**metrics, "rows": float(model.rows)}
         checkpoint = Checkpoint(
             training=training,
@@ -173,7 +173,7 @@ class Trainer(Component[TrainerSettings]):
             return None
         champion = await self._champion()
         judged = partial(self._judged, window, parameters, champion, known)
-        judgement = await self.runtime.blocking(judged, JUDGE_MS)
+        judgement = await self.runtime.blocking(judged, JUDGE)
         for name in ("ndcg", "z_popularity", "z_champion", "training_auc"):
             if name in judgement.metrics:
                 self.telemetry.metrics.set(f"challenger_{name}", judgement.metrics[name])

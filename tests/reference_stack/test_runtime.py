@@ -99,7 +99,9 @@ def test_work_that_takes_too_long_is_cancelled() -> None:
     async def work(runtime: LiveRuntime) -> str:
         with pytest.raises(TimeoutError):
             await runtime.timeout(0.001, asyncio.Event().wait())
-        return await runtime.timeout(10.0, runtime.blocking(lambda: threading.current_thread().name, 1))
+        return await runtime.timeout(
+            10.0, runtime.blocking(lambda: threading.current_thread().name, "any.work")
+        )
 
     assert _run(work) != threading.main_thread().name
 

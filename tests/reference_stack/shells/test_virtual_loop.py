@@ -3,8 +3,11 @@ import socket
 
 import pytest
 
+from reference_stack.costs import Costs
 from reference_stack.shells.virtual_loop import Deadlock, NoNetwork, VirtualLoop
 from reference_stack.shells.virtual_runtime import VirtualRuntime
+
+COSTS = Costs(work_ms={"echo.long": 500.0, "echo.short": 10.0})
 
 
 @pytest.fixture
@@ -15,7 +18,7 @@ def loop():
 
 
 def _runtime(loop: VirtualLoop, day_seconds: float = 2.0) -> VirtualRuntime:
-    return VirtualRuntime(loop, day_seconds, on_error=pytest.fail)
+    return VirtualRuntime(loop, day_seconds, on_error=pytest.fail, costs=COSTS)
 
 
 def test_timers_go_off_by_moment_then_by_order_of_making(loop: VirtualLoop) -> None:
@@ -119,7 +122,7 @@ def test_the_runtime_counts_days_and_seconds(loop: VirtualLoop) -> None:
         seen.append(runtime.now())
         await runtime.until(1.0)
         await runtime.sleep(0)
-        assert await runtime.blocking(lambda: "done", 500.0) == "done"
+        assert await runtime.blocking(lambda: "done", "echo.long") == "done"
         return [*seen, runtime.now()]
 
     assert loop.run_until_complete(work()) == [0.0, 0.5, 6.0, 6.5]
@@ -138,7 +141,7 @@ def test_a_timeout_cancels_the_work(loop: VirtualLoop) -> None:
     async def work() -> str:
         with pytest.raises(TimeoutError):
             await runtime.timeout(1.0, slow())
-        return await runtime.timeout(1.0, runtime.blocking(lambda: "in time", 10))
+        return await runtime.timeout(1.0, runtime.blocking(lambda: "in time", "echo.short"))
 
     assert loop.run_until_complete(work()) == "in time"
     assert ended == [1.0]
@@ -186,7 +189,7 @@ def test_a_closed_runtime_ends_its_tasks_and_nothing_of_them_goes_on(loop: Virtu
 
 def test_a_task_that_breaks_is_told(loop: VirtualLoop) -> None:
     told: list[BaseException] = []
-    runtime = VirtualRuntime(loop, 1.0, on_error=told.append)
+    runtime = VirtualRuntime(loop, 1.0, on_error=told.append, costs=COSTS)
 
     async def work() -> None:
         raise LookupError("lost")

@@ -137,6 +137,6 @@ def test_timeouts_and_permits() -> None:
         except TimeoutError:
             permits.release()
         await runtime.timeout(5.0, permits.acquire())
-        return await runtime.blocking(lambda: "done", 1.0)
+        return await runtime.blocking(lambda: "done", "shop.work")
 
     assert run_to_end(work()) == "done"
