@@ -219,9 +219,16 @@ def new_run_folder(out: Path | None, clock: Clock, base: Path = Path("runs")) ->
 
 
 def make_driver(
-    spec: TargetSpec, folder: Path, clock: Clock, on_process: Callable[[str, int], None]
+    spec: TargetSpec,
+    folder: Path,
+    clock: Clock,
+    on_process: Callable[[str, int], None],
+    stopping: Callable[[], bool],
 ) -> Driver:
-    """The driver that a target names. Raises UsageError for one that is not there."""
+    """The driver that a target names; `stopping` tells it of the user's Ctrl-C while it brings an arm up.
+
+    Raises UsageError for one that is not there.
+    """
     if spec.driver.kind == "local":
         from chaos.drivers.local.driver import LocalDriver
 
@@ -233,7 +240,7 @@ def make_driver(
     if spec.driver.kind == "compose":
         from chaos.drivers.compose.driver import ComposeDriver
 
-        return ComposeDriver(folder, clock, compose_file(), on_process)
+        return ComposeDriver(folder, clock, compose_file(), on_process, stopping)
     raise UsageError(f"target {spec.target!r}: there is no driver for {spec.driver.kind!r} yet")
 
 

@@ -67,6 +67,10 @@ class UndoFailed(ChaosError):
     exit_code = 4
 
 
+class LeftBehind(UndoFailed):
+    """What was started could not be taken down, as where the container engine is gone."""
+
+
 class Interrupted(ChaosError):
     """The user asked to stop."""
 

@@ -14,6 +14,7 @@ from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
 from chaos.domain.plan import TrialPlan
 from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.errors import LeftBehind
 from chaos.parallel import run_in_parallel
 from chaos.results import RunInfo, score_folder, write_reports
 from chaos.runner.execute import StopSignal
@@ -23,7 +24,10 @@ from chaos.runner.trials import RunContext, run_trial, trial_folder
 
 
 def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Watcher) -> tuple[Results, Path]:
-    """Run all trials and write results and reports. Raises ChaosError; what was started is taken down."""
+    """Run all trials and write results and reports. Raises ChaosError; what was started is taken down.
+
+    Where that cannot be done (LeftBehind) the reports are written all the same, and the record stays open.
+    """
     clock = WallClock()
     run, folder = new_run_folder(wanted.out, clock)
     pace = planned.trials[0].arms[0].day_seconds if planned.trials else planned.spec.day_seconds
@@ -45,11 +49,15 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
         stack.enter_context(on_signals(stop, watcher))
         guardian = Guardian(folder)
         stack.callback(guardian.close)
-        stack.callback(record.close)
+        stack.push(record.close_after)
         if planned.spec.driver.kind == "virtual":
             trials = run_in_parallel(campaign)
         else:
-            trials = _run_in_turn(campaign)
+            try:
+                trials = _run_in_turn(campaign)
+            except LeftBehind as left:
+                write_reports(folder)
+                raise LeftBehind(f"{left}; when it does again: mlchaos recover {folder}") from left
         return write_reports(folder, trials), folder
 
 
@@ -59,7 +67,9 @@ def _run_in_turn(campaign: Campaign) -> list[TrialResult]:
     pending = list(campaign.planned.trials)
     with ExitStack() as stack:
         spec = campaign.planned.spec
-        driver = make_driver(spec, campaign.folder, campaign.clock, campaign.record.note)
+        driver = make_driver(
+            spec, campaign.folder, campaign.clock, campaign.record.note, lambda: campaign.stop.asked
+        )
         stack.callback(driver.close)
         context = RunContext(
             run=campaign.info.run,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from chaos.engine import NoEngine
 from chaos.errors import ArmFailed
 from chaos.runner.remains import is_closed, recover
 
@@ -45,7 +46,11 @@ def main() -> int:
     sys.stdin.buffer.read()
     if is_closed(run_folder):
         return 0
-    done = recover(run_folder)
+    try:
+        done = recover(run_folder)
+    except (ArmFailed, NoEngine) as error:
+        sys.stderr.write(f"{error}; when it does: mlchaos recover {run_folder}\n")
+        return 1
     sys.stderr.write(f"ended {done.ended}; undone {done.undone}; interrupted {done.interrupted}\n")
     return 0
 

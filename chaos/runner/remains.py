@@ -9,12 +9,14 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
 import psutil
 
 from chaos.domain.event import Phase
 from chaos.engine import connect, marked, sweep
+from chaos.errors import LeftBehind
 from chaos.journal import JournalWriter
 from chaos.runner.undo import UndoLedger, open_undos
 
@@ -63,6 +65,16 @@ class ProcessRecord:
     def close(self) -> None:
         """Say that nothing is left."""
         self._append(_Closed())
+
+    def close_after(
+        self,
+        kind: type[BaseException] | None,  # noqa: ARG002
+        error: BaseException | None,
+        trace: TracebackType | None,  # noqa: ARG002
+    ) -> None:
+        """Say that nothing is left, unless the run ends in LeftBehind; for an exit stack."""
+        if not isinstance(error, LeftBehind):
+            self.close()
 
     def _append(self, entry: _Process | _Also | _Closed) -> None:
         with self._path.open("ab") as file:

@@ -116,6 +116,9 @@ class Keeper:
             except ArmFailed as failed:
                 self._write(Phase(self._day(), "void", str(failed)))
                 raise
+            except Interrupted:
+                self._write(Phase(self._day(), "interrupted", "the user asked to stop as it came up"))
+                raise
 
     def _live(self) -> None:
         days = self._kept.plan.days

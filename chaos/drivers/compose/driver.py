@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +22,12 @@ from chaos.drivers.compose.target import CACHE, ComposeTarget
 from chaos.drivers.local.http import ask
 from chaos.drivers.local.target import Wiring
 from chaos.drivers.toxiproxy import Toxiproxy
-from chaos.engine import asking, connect, mark, sweep
-from chaos.errors import ArmFailed
+from chaos.engine import NoEngine, asking, connect, mark, sweep
+from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind
 
 BEGIN_SECONDS = 320.0
 POLL_SECONDS = 0.1
+LAST_ANSWER_SECONDS = 20.0
 CLOCK_READINGS = 5
 PORT = 8000
 
@@ -45,30 +47,56 @@ class ComposeDriver:
     name: ClassVar[str] = "compose"
 
     def __init__(
-        self, run_folder: Path, clock: Clock, compose_file: Path, on_process: Callable[[str, int], None]
+        self,
+        run_folder: Path,
+        clock: Clock,
+        compose_file: Path,
+        on_process: Callable[[str, int], None],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
+        self._stopping = stopping
         self._client = connect()
         # By the folder: no two runs share one, and whoever finds it again finds the containers.
         digest = hashlib.blake2b(str(run_folder).encode(), digest_size=5).hexdigest()
         self._run = f"mlchaos-{digest}"
         mark(run_folder, self._run)
-        self._project = Project(self._run, compose_file, run_folder / "harness", on_process)
+        self._project = Project(self._run, compose_file, run_folder / "harness", clock, on_process, stopping)
 
     def start(
         self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
     ) -> ComposeTarget:
-        """Bring up an arm; its logs lie in `folder`. Raises ArmFailed, with everything taken down."""
+        """Bring up an arm; its logs lie in `folder`.
+
+        Raises ArmFailed, and Interrupted where the user asked to stop; everything is taken down then.
+        """
         try:
             return self._start(plan, spec, folder, on_event)
         except (ArmFailed, OSError) as error:
-            sweep(self._client, self._run, kept_volumes=(CACHE,))
+            self._clear_away()
             raise ArmFailed(f"the arm cannot be set up: {error}") from error
+        except Interrupted:
+            self._clear_away()
+            raise
+
+    def _clear_away(self) -> None:
+        """What stands in the way of an engine that answers is told by what comes next."""
+        with contextlib.suppress(ArmFailed):
+            sweep(self._client, self._run, kept_volumes=(CACHE,))
 
     def close(self) -> None:
-        """Remove everything that carries the run's label."""
-        sweep(self._client, self._run)
+        """Remove everything that carries the run's label. Raises LeftBehind where no engine answers."""
         self._client.close()
+        try:
+            # Asked anew: the engine may be back. One that is not says so soon; one that is may take its time.
+            connect(LAST_ANSWER_SECONDS).close()
+            client = connect()
+            try:
+                sweep(client, self._run)
+            finally:
+                client.close()
+        except (NoEngine, ArmFailed) as error:
+            raise LeftBehind(f"containers are left: {error}") from error
 
     def _start(
         self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
@@ -83,7 +111,7 @@ class ComposeDriver:
             wiring = self._wiring(spec, folder / "stack")
             origin += self._ahead(wiring)
             toxiproxy = Toxiproxy(self._project.published(self._client, "door", 8474))
-        except (ArmFailed, OSError):
+        except (ChaosError, OSError):
             containers.close()
             raise
         tail = ContainerLogs(self._client, names, logs)
@@ -114,6 +142,8 @@ class ComposeDriver:
                 if begun.origin is not None:
                     return begun.origin
                 raise ArmFailed(f"not healthy in time: {', '.join(begun.waiting)}")
+            if self._stopping():
+                raise Interrupted("stopped by the user")
             for ended in containers.ended():
                 words = self._last_words(ended.component)
                 raise ArmFailed(f"{ended.component} ended with code {ended.code} as it came up{words}")

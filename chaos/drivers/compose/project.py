@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaos.clock import Clock
 from chaos.engine import asking
-from chaos.errors import ArmFailed
+from chaos.errors import ArmFailed, Interrupted
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 UP_SECONDS = 420.0
+POLL_SECONDS = 0.05
+STOPPING_SECONDS = 5.0
+"""What Compose is given to end in good order, once it is told to."""
 PORTS = ("DOOR_PORT", "MLFLOW_PORT", "SHOP_PORT", "MONITOR_PORT", "TOXIPROXY_PORT", "PROMETHEUS_PORT")
 """Free ones are taken, unless the environment names them: two runs can stand side by side."""
 _TAKEN = re.compile(r"(?:Bind for|listen tcp4?) ([\d.]+:\d+)")
@@ -26,10 +31,20 @@ volumes:
 
 
 class Project:
-    """A compose file under a project name."""
+    """A compose file under a project name. `stopping` says whether the user wants no more of it."""
 
-    def __init__(self, name: str, file: Path, logs: Path, on_process: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        file: Path,
+        logs: Path,
+        clock: Clock,
+        on_process: Callable[[str, int], None],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._clock = clock
         self._on_process = on_process
+        self._stopping = stopping
         self._name = name
         self._file = file
         self._logs = logs
@@ -39,7 +54,10 @@ class Project:
         return f"{self._name}-{service}-1"
 
     def up(self, changes: str, day_seconds: float) -> None:
-        """Start all containers; `changes` are the stack's further settings as JSON. Raises ArmFailed."""
+        """Start all containers; `changes` are the stack's further settings as JSON.
+
+        Raises ArmFailed, and Interrupted where the user asked to stop; what is there by then stays.
+        """
         self._logs.mkdir(parents=True, exist_ok=True)
         override = self._logs / "compose.override.yaml"
         override.write_text(OVERRIDE)
@@ -73,20 +91,39 @@ class Project:
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=subprocess.STDOUT,
+                    # A Ctrl-C at the terminal is for the runner, which says what becomes of it.
+                    start_new_session=True,
                 )
         except OSError as error:
             raise ArmFailed(f"docker compose cannot be run: {error.strerror}") from error
         self._on_process("docker compose", process.pid)
         try:
-            code = process.wait(UP_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise ArmFailed(f"docker compose took more than {UP_SECONDS:g} s") from error
+            code = self._wait(process)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            self._end(process)
         if code != 0:
             raise ArmFailed(_why(log.read_text(errors="replace")))
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        limit = self._clock.monotonic() + UP_SECONDS
+        while (code := process.poll()) is None:
+            if self._stopping():
+                raise Interrupted("stopped by the user")
+            if self._clock.monotonic() > limit:
+                raise ArmFailed(f"docker compose took more than {UP_SECONDS:g} s")
+            self._clock.sleep(POLL_SECONDS)
+        return code
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """By SIGINT first: so it waits for what it has asked the engine for, and nothing comes up later."""
+        if process.poll() is not None:
+            return
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOPPING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _why(said: str) -> str:

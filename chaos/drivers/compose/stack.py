@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from chaos.drivers.local.stack import Ended
-from chaos.engine import RUN_LABEL, SERVICE_LABEL, asking
+from chaos.engine import RUN_LABEL, SERVICE_LABEL, NoEngine, asking, connect
 from chaos.errors import ArmFailed
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 STOP_SECONDS = 5
+PULSE_SECONDS = 5.0
+PULSE_ANSWER_SECONDS = 10.0
 FIRST_TO_END = ("monitor", "shop")
 """The watcher would page for all that end after it; then the traffic, before those it asks."""
 KILL = ["bash", "-c", "kill -KILL $(cat /proc/1/task/1/children)"]
@@ -30,7 +32,7 @@ class Containers:
     def __init__(self, client: DockerClient, run: str, names: Mapping[str, str]) -> None:
         self._client = client
         self._names = dict(names)
-        self._events: queue.SimpleQueue[Mapping[str, Any] | str] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._ended: list[Ended] = []
         self._running = dict.fromkeys(names, 1)
         self._closing = threading.Event()
@@ -38,8 +40,14 @@ class Containers:
             decode=True,
             filters={"label": f"{RUN_LABEL}={run}", "type": "container", "event": ["die", "start"]},
         )
-        self._thread = threading.Thread(target=self._listen, daemon=True, name="engine-events")
-        self._thread.start()
+        self._lost = ""
+        for work, name in ((self._listen, "engine-events"), (self._feel_pulse, "engine-pulse")):
+            threading.Thread(target=work, daemon=True, name=name).start()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the engine has been found not to answer any more; nothing is asked of it then."""
+        return bool(self._lost)
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -49,6 +57,7 @@ class Containers:
 
     def container(self, component: str) -> Container:
         """A component's container. Raises ArmFailed."""
+        self._check()
         with asking(f"container of {component}"):
             found: Container = self._client.containers.get(self._names[component])
         return found
@@ -108,11 +117,14 @@ class Containers:
                 container.unpause()
             container.stop(timeout=STOP_SECONDS)
 
+    def _check(self) -> None:
+        if self._lost:
+            raise ArmFailed(self._lost)
+
     def _hear(self) -> None:
+        self._check()
         while not self._events.empty():
             event = self._events.get()
-            if isinstance(event, str):
-                raise ArmFailed(event)
             attributes = event["Actor"]["Attributes"]
             component = attributes.get(SERVICE_LABEL, "")
             if component not in self._names:
@@ -134,8 +146,19 @@ class Containers:
                 self._events.put(event)
         except (DockerException, requests.RequestException, HTTPError, OSError, AttributeError) as error:
             why = str(error)
-        if not self._closing.is_set():
-            self._events.put(f"the container engine does not answer any more ({why})")
+        self._lose(why)
+
+    def _feel_pulse(self) -> None:
+        """An engine that hangs keeps its connections open: only a question shows it."""
+        try:
+            while not self._closing.wait(PULSE_SECONDS):
+                connect(PULSE_ANSWER_SECONDS).close()
+        except NoEngine as error:
+            self._lose(str(error))
+
+    def _lose(self, why: str) -> None:
+        if not self._closing.is_set() and not self._lost:
+            self._lost = f"the container engine does not answer any more ({why})"
 
 
 def _code(text: str) -> int:

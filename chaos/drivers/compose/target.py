@@ -72,10 +72,11 @@ class ComposeTarget(LocalTarget):
     def close(self) -> None:
         """End the components, if they are up still, and remove all containers, networks and volumes."""
         try:
-            if self._containers.pids:
+            if not self._containers.lost and self._containers.pids:
                 self.drain()
         finally:
             self._tail.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._containers.close()
-            sweep(self._client, self._run, kept_volumes=(CACHE,))
+            if not self._containers.lost:  # else it is the driver's to find out whether it is back
+                sweep(self._client, self._run, kept_volumes=(CACHE,))

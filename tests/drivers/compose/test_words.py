@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from docker.errors import ImageNotFound
 
 from chaos.app import compose_file, make_files
+from chaos.clock import WallClock
 from chaos.domain.target import NetworkLink
 from chaos.drivers.compose import surroundings
 from chaos.drivers.compose.driver import PORT
 from chaos.drivers.compose.project import Project
 from chaos.drivers.compose.stack import _code
 from chaos.drivers.compose.surroundings import check
-from chaos.errors import ArmFailed, UsageError
+from chaos.errors import ArmFailed, Interrupted, UsageError
 
 COMPOSE = yaml.safe_load(compose_file().read_text())
 STACK = yaml.safe_load((compose_file().parent / "deploy" / "stack.yaml").read_text())
@@ -77,10 +80,20 @@ def test_no_compose(monkeypatch: pytest.MonkeyPatch) -> None:
         check(Path("docker-compose.yml"))
 
 
+def project_in(
+    folder: Path, stopping: Callable[[], bool] = lambda: False, pids: list[int] | None = None
+) -> Project:
+    def note(_name: str, pid: int) -> None:
+        if pids is not None:
+            pids.append(pid)
+
+    return Project("p", folder / "c.yml", folder / "logs", WallClock(), note, stopping)
+
+
 def test_a_taken_port_and_other_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "docker"
     monkeypatch.setenv("PATH", str(tmp_path))
-    project = Project("p", tmp_path / "c.yml", tmp_path / "logs", lambda _name, _pid: None)
+    project = project_in(tmp_path)
     with pytest.raises(ArmFailed, match="docker compose cannot be run"):
         project.up("{}", 1.0)
     for words, says in (
@@ -91,6 +104,25 @@ def test_a_taken_port_and_other_failures(tmp_path: Path, monkeypatch: pytest.Mon
         fake.chmod(0o755)
         with pytest.raises(ArmFailed, match=says):
             project.up("{}", 1.0)
+
+
+@pytest.mark.parametrize(
+    "trap", ["exit 130", ":"], ids=["Compose ends when it is told to", "Compose has to be killed"]
+)
+def test_a_stop_while_compose_brings_the_stack_up(
+    trap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaos.drivers.compose.project.STOPPING_SECONDS", 0.5)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    up = tmp_path / "up"
+    fake = tmp_path / "docker"
+    fake.write_text(f"#!/bin/bash\ntrap '{trap}' INT\ntouch {up}\nwhile :; do read -rt 0.05 <> <(:); done\n")
+    fake.chmod(0o755)
+    pids: list[int] = []
+    with pytest.raises(Interrupted):
+        project_in(tmp_path, up.exists, pids).up("{}", 1.0)
+    assert len(pids) == 1
+    assert not psutil.pid_exists(pids[0])
 
 
 def test_exit_codes_are_as_elsewhere() -> None:
