@@ -261,13 +261,15 @@ class BuildReply(msgspec.Struct, frozen=True):
 
 
 class QuarantineRequest(msgspec.Struct, frozen=True):
-    """Leave out what a source of products says from a day on, or, with `release`, trust it again.
+    """Leave out what a source of products says from a day on, or, with `release`, trust it again from one on.
 
-    No `sources`: those that a layer leaves out of a day of the window now.
+    No `sources`: those that a layer leaves out of a day of the window, or for a release those that `by` has
+    put aside. No `from_day`: the layers are asked about every day of the window, and it is the first that
+    they object to (for a release: the newest day).
     """
 
     by: str
-    from_day: int
+    from_day: int | None = None
     sources: list[int] = []
     release: bool = False
 
@@ -279,7 +281,10 @@ class QuarantineReply(msgspec.Struct, frozen=True):
 
 
 class PurgeRequest(msgspec.Struct, frozen=True):
-    """Put days aside, so that nothing is built of them. No `days`: those that a layer acts on now."""
+    """Put days aside, so that nothing is built of them.
+
+    No `days`: those that a layer acts on now, if a snapshot was built with one of them.
+    """
 
     by: str
     days: list[int] = []

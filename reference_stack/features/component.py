@@ -17,6 +17,7 @@ from functools import partial
 
 from reference_stack.collector.partition import Decode, decode, sha256
 from reference_stack.component import Component, serves
+from reference_stack.features.aside import Aside
 from reference_stack.features.diary import Notebook
 from reference_stack.features.gates import Gates, Moment
 from reference_stack.features.impressions import Impressions
@@ -86,6 +87,7 @@ class Features(Component[FeaturesSettings]):
         self._notes = Notebook(store)
         self._shelf = Shelf(inbox, store, decode, self._notes.without)
         self._gates = Gates(self.layers.at(Hook.DELIVERY), self._shelf, self._notes, settings.window_days)
+        self._aside = Aside(store, self._shelf, self._notes, self._gates, self.telemetry)
         self._one_at_a_time = runtime.semaphore(1)
         self._acknowledged: dict[int, int] = {}
         self._lookups = self._defaulted = 0
@@ -149,46 +151,16 @@ class Features(Component[FeaturesSettings]):
     async def quarantine(self, request: QuarantineRequest) -> QuarantineReply:
         """Leave sources out from a day on, or trust them again. Raises Rejected where none is meant."""
         async with self._alone("quarantine"):
-            diary = self._notes.diary
-            sources = request.sources or sorted(
-                {
-                    source
-                    for day, found in diary.left_out.items()
-                    if int(day) >= request.from_day
-                    for source in found
-                }
-            )
-            if not sources:
-                raise Rejected("no source is named, and no layer leaves one out")
-            put_aside = {
-                int(known): first for known, first in diary.quarantined.items() if int(known) not in sources
-            }
-            if not request.release:
-                put_aside |= dict.fromkeys(sources, request.from_day)
-            self._notes.write(quarantined={str(source): first for source, first in put_aside.items()})
-            says = f"sources {sources} {'trusted again' if request.release else 'left out'}"
-            self.telemetry.log(
-                "action", by=request.by, action="quarantine", says=f"{says} from day {request.from_day}"
-            )
-        return QuarantineReply(quarantined=put_aside)
+            return self._aside.quarantine(request, await self._moment(math.floor(self.runtime.day())))
 
     @serves(PURGE)
     async def purge(self, request: PurgeRequest) -> PurgeReply:
         """Put days aside. Raises Rejected where none is meant, Failed where storage fails."""
         async with self._alone("purge"):
-            days = sorted(request.days or self._notes.diary.red)
-            if not days:
-                raise Rejected("no day is named, and no layer acts on one")
-            found = [check for day in days if (check := self._shelf.put_aside(day)) is not None]
-            purged = {check.partition_day for check in found}
-            self._notes.write(purged=self._notes.diary.purged | purged)
-            for check in found:
-                self._gates.forget(check.partition_day, "was put aside")
+            reply = self._aside.purge(request)
+            for check in reply.purged:
                 self._log_partition(check, "purged")
-            self.telemetry.log(
-                "action", by=request.by, action="purge", says=f"days {sorted(purged)} put aside"
-            )
-        return PurgeReply(purged=found)
+            return reply
 
     @asynccontextmanager
     async def _alone(self, what: str) -> AsyncIterator[None]:
@@ -357,15 +329,17 @@ class Features(Component[FeaturesSettings]):
 
     async def _ask_layers(self, today: int, *, changed_only: bool = False) -> list[tuple[str, str]]:
         """(layer, what it says) for each layer that makes a day of the window red, oldest day first."""
+        return self._gates.ask(await self._moment(today), changed_only=changed_only)
+
+    async def _moment(self, today: int) -> Moment:
         window = self._due(today)
-        moment = Moment(
+        return Moment(
             now_day=self.runtime.day(),
             window=window,
             watermark_day=self._watermark(window) if window else today - 1,
             due_day=self._due_day,
             acknowledged={day: await self._acknowledged_rows(day) for day in window},
         )
-        return self._gates.ask(moment, changed_only=changed_only)
 
     async def _acknowledged_rows(self, day: int) -> int | None:
         """The collector's word, None where it gives none; once a day's partition is there it is final."""

@@ -10,13 +10,26 @@ from reference_stack.ports import Folder
 _FILE = "diary.json"
 
 
+class Distrust(msgspec.Struct, frozen=True):
+    """A source that a person has put aside: from which day on, and until before which (None: still)."""
+
+    source: int
+    first_day: int
+    by: str
+    until_day: int | None = None
+
+    def covers(self, day: int) -> bool:
+        """Whether the source's rows of a day are not used."""
+        return self.first_day <= day and (self.until_day is None or day < self.until_day)
+
+
 class Diary(msgspec.Struct, frozen=True):
     """`first_day`: the first day of which a partition can be expected (None: not yet known).
 
     `absent`: due days already reported as absent; `flagged`: days that a layer objected to, which are left
     out of the reference; `red`: days that a layer acts on. `left_out`: sources whose rows of a day a layer
-    has left out; `quarantined`: sources that a person has put aside, with the first such day. `purged`: days
-    put aside whole, until their partition comes again with other bytes. Keys are days and sources as text.
+    has left out, by day as text; `distrusted`: sources that people have put aside, or had. `purged`: days
+    put aside whole, until their partition comes again with other bytes.
     """
 
     first_day: int | None = None
@@ -24,7 +37,7 @@ class Diary(msgspec.Struct, frozen=True):
     flagged: frozenset[int] = frozenset()
     red: frozenset[int] = frozenset()
     left_out: dict[str, list[int]] = {}
-    quarantined: dict[str, int] = {}
+    distrusted: tuple[Distrust, ...] = ()
     purged: frozenset[int] = frozenset()
 
 
@@ -49,8 +62,8 @@ class Notebook:
 
     def without(self, day: int) -> list[int]:
         """The sources whose rows of a day are not used, ascending."""
-        since = {int(source) for source, first in self.diary.quarantined.items() if day >= first}
-        return sorted(since | set(self.diary.left_out.get(str(day), ())))
+        by_people = {one.source for one in self.diary.distrusted if one.covers(day)}
+        return sorted(by_people | set(self.diary.left_out.get(str(day), ())))
 
     def write(self, **changes: object) -> None:
         """Change some of it, on disk first. Raises OSError."""

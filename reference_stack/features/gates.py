@@ -60,6 +60,12 @@ class Gates:
             self.forget(left, "has left the window")
         return red
 
+    def look_back(self, moment: Moment) -> None:
+        """Show every day of the window whole, as a person would who asks since when it has been so."""
+        for day in moment.window:
+            if self._shelf.has(day):
+                self._ask(self._evidence(day, moment, shown=True), shown=True)
+
     def forget(self, day: int, why: str) -> None:
         """A day is no business of the layers any more."""
         self._asked.pop(day, None)

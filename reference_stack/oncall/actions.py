@@ -10,11 +10,15 @@ import msgspec
 
 from reference_stack.messages import (
     CONFIGURE,
+    PURGE,
     PUSH,
+    QUARANTINE,
     ROLL_BACK,
     SETTING,
     ConfigureRequest,
+    PurgeRequest,
     PushRequest,
+    QuarantineRequest,
     RollBackRequest,
     SettingRequest,
 )
@@ -119,6 +123,28 @@ async def fill(hands: Hands, call: Call) -> str:
     return f"{call.about} is back"
 
 
+async def quarantine_source(hands: Hands, call: Call) -> str:
+    """Sources that a layer leaves out are left out of earlier days too, and what was made with them goes."""
+    request = QuarantineRequest(by=call.by)
+    reply = await hands.ask(ORCHESTRATOR, QUARANTINE, request)
+    return "left out: " + ", ".join(
+        f"source {source} from day {first}" for source, first in sorted(reply.quarantined.items())
+    )
+
+
+async def trust_source(hands: Hands, call: Call) -> str:
+    """From the newest day on."""
+    await hands.ask(ORCHESTRATOR, QUARANTINE, QuarantineRequest(by=call.by, release=True))
+    return "what was put aside is trusted again, from the newest day on"
+
+
+async def purge(hands: Hands, call: Call) -> str:
+    """Days that a layer acts on are put aside: back to the last model without them, and a new one is made."""
+    reply = await hands.ask(ORCHESTRATOR, PURGE, PurgeRequest(by=call.by))
+    days = ", ".join(str(check.partition_day) for check in reply.purged)
+    return f"day {days} put aside, and the day's cycle begins anew"
+
+
 def _names(value: object) -> list[str]:
     return [str(name) for name in value] if isinstance(value, list) else []
 
@@ -136,6 +162,8 @@ async def switch_to_model(hands: Hands, call: Call) -> str:
 ACTIONS: Mapping[str, Action] = {
     "roll_back": Action(roll_back),
     "hold_retraining": Action(hold_retraining, resume_retraining),
+    "quarantine_source": Action(quarantine_source, trust_source),
+    "purge": Action(purge),
     "drain": Action(drain, fill),
     "switch_to_rules": Action(switch_to_rules, switch_to_model),
 }

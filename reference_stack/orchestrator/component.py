@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from reference_stack.messages import (
     PROMOTE,
     PURGE,
     PUSH,
+    QUARANTINE,
     ROLL_BACK,
     STATUS,
     Empty,
@@ -23,13 +25,15 @@ from reference_stack.messages import (
     PurgeRequest,
     PushReply,
     PushRequest,
+    QuarantineReply,
+    QuarantineRequest,
     RollBackRequest,
     StatusReply,
 )
 from reference_stack.orchestrator.admission import EXAMINE, examine
 from reference_stack.orchestrator.canary import CanaryDesk
 from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
-from reference_stack.orchestrator.purging import version_without
+from reference_stack.orchestrator.purging import Spoilt, in_days, of_sources, version_without
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.orchestrator.steps import STEPS, Step
 from reference_stack.ports import (
@@ -101,6 +105,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._lease = Lease(folder, instance, settings.lease_days)
         self._cycle = self._ledger.read()
         self._again = False
+        self._flips = runtime.semaphore(1)
 
     # --- the cycle -----------------------------------------------------------------------------------
 
@@ -143,7 +148,8 @@ class Orchestrator(Component[OrchestratorSettings]):
                 self.runtime.spawn(self._canary.abandon())
         self._again = False
         held = last.held_cycles if last is not None else 0
-        fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held)
+        counted = last is not None and last.day == today and last.counted
+        fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held, counted=counted)
         self._log(fresh, fresh.step, "started", "")
         self._keep(fresh)
         return fresh
@@ -272,11 +278,27 @@ class Orchestrator(Component[OrchestratorSettings]):
             "action", by="admission", action="roll back", says=f"version {champion} turned back"
         )
 
-    async def make_champion(self, version: int, by: str) -> int | None:
+    async def make_champion(self, version: int, by: str, *, in_cycle: bool = False) -> int | None:
         """Point `champion` at a version and `previous` at the one before, which is returned.
 
-        Doing it twice changes nothing. Raises NotFound when there is no such version, or another PortError.
+        Doing it twice changes nothing. Raises NotFound when there is no such version, Rejected where the
+        cycle that asks is to begin anew, or another PortError.
         """
+        async with self._one_flip():
+            if in_cycle and self._again:
+                raise Rejected("the day's cycle begins anew")
+            return await self._flip(version, by)
+
+    @asynccontextmanager
+    async def _one_flip(self) -> AsyncIterator[None]:
+        """One at a time: a cycle that promotes must not undo what somebody who goes back has just done."""
+        await self._flips.acquire()
+        try:
+            yield
+        finally:
+            self._flips.release()
+
+    async def _flip(self, version: int, by: str) -> int | None:
         await self._registry.version(version)
         previous = await self._registry.resolve(CHAMPION)
         if previous == version:
@@ -347,11 +369,28 @@ class Orchestrator(Component[OrchestratorSettings]):
         Raises Rejected where no day is meant, or another PortError of who was asked.
         """
         reply = await self.ask(self.features, PURGE, request, self.settings.step_timeout_days)
-        clean = await version_without(self._registry, reply.purged, CHAMPION)
-        if clean is not None:
-            await self.make_champion(clean, request.by)
-        self._again = True
+        await self._start_over(in_days(reply.purged), request.by)
         return reply
+
+    @serves(QUARANTINE)
+    async def quarantine(self, request: QuarantineRequest) -> QuarantineReply:
+        """Leave sources out as `purge` puts days aside; a release changes nothing that was made.
+
+        Raises Rejected where none is meant, or another PortError of who was asked.
+        """
+        reply = await self.ask(self.features, QUARANTINE, request, self.settings.step_timeout_days)
+        if not request.release:
+            await self._start_over(of_sources(reply.quarantined), request.by)
+        return reply
+
+    async def _start_over(self, spoilt: Spoilt, by: str) -> None:
+        self._again = True
+        async with self._one_flip():
+            champion = await self._registry.resolve(CHAMPION)
+            clean = await version_without(self._registry, spoilt, champion)
+            if clean is not None and champion is not None:
+                await self._registry.set_alias(ROLLED_BACK, champion)
+                await self._flip(clean, by)
 
     @serves(PUSH)
     async def push(self, request: PushRequest) -> PushReply:

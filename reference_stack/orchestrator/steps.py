@@ -52,7 +52,7 @@ class Desk(Protocol):
         """
         ...
 
-    async def make_champion(self, version: int, by: str) -> int | None:
+    async def make_champion(self, version: int, by: str, *, in_cycle: bool = False) -> int | None:
         """Flip the alias. Raises a PortError."""
         ...
 
@@ -135,7 +135,7 @@ async def canary(desk: Desk, cycle: Cycle) -> Cycle:
 async def promote(desk: Desk, cycle: Cycle) -> Cycle:
     """Make the new version champion."""
     assert cycle.version is not None
-    await desk.make_champion(cycle.version, "orchestrator")
+    await desk.make_champion(cycle.version, "orchestrator", in_cycle=True)
     return replace(cycle, step=DONE, outcome=f"promoted {cycle.version}")
 
 

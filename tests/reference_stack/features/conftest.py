@@ -95,7 +95,13 @@ class Stall:
 
 
 class Stand:
-    def __init__(self, world: World, start_day: float = 0.0, **modes: Mode) -> None:
+    def __init__(
+        self,
+        world: World,
+        start_day: float = 0.0,
+        more: dict[str, LayerSettings] | None = None,
+        **modes: Mode,
+    ) -> None:
         self.world = world
         self.machine = VirtualMachine(seed=1, day_seconds=1.0, start_day=start_day)
         self.inbox = Stall(MemoryFolder())
@@ -104,7 +110,7 @@ class Stand:
         self.acknowledged: dict[int, int] = {}
         self.layers = {
             name: LayerSettings(use=use, mode=modes.get(name, Mode.ENFORCE)) for name, use in LAYERS.items()
-        }
+        } | (more or {})
         self.start_collector()
         self.start()
 
@@ -138,9 +144,9 @@ class Stand:
     def kill(self, name: str = "features") -> None:
         self.machine.end(name)
 
-    def written(self, day: int, **kwargs: Any) -> bytes:
+    def written(self, day: int, columns: dict[str, list[Any]] | None = None, **kwargs: Any) -> bytes:
         """What the collector would write, and its word for the rows."""
-        columns = day_columns(self.world, day, **kwargs)
+        columns = columns or day_columns(self.world, day, **kwargs)
         self.acknowledged[day] = len(columns["event_id"])
         return encode(columns)
 
@@ -164,6 +170,10 @@ class Stand:
         )
         self.machine.advance(self.machine.day() + 1.0, wake=lambda: bool(replies))
         return replies[0]
+
+    def configure(self, key: str, value: object) -> None:
+        status, reply = self.ask("configure", key=key, value=value)
+        assert status == 200, reply
 
     def job(self, operation: str, day: int) -> Any:
         status, reply = self.ask(operation, day=day)

@@ -137,6 +137,17 @@ def test_a_refused_action_is_said_too_and_the_next_one_is_taken(stack):
     assert says.startswith("not done: registry refused") or says.startswith("version ")
 
 
+def test_where_layers_kept_everything_out_there_is_nothing_to_put_aside(stack):
+    k9s = stack("quarantine_source, purge")
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.3)
+    assert k9s.actions()[1:] == [
+        ("quarantine_source", "not done: nothing was built of rows of a source that a layer leaves out"),
+        ("purge", "not done: no day is named, and no layer acts on one"),
+    ]
+
+
 def test_without_people_nothing_is_done(stack):
     k9s = stack("hold_retraining", "off")
     k9s.live(0.1)

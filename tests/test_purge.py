@@ -1,0 +1,82 @@
+"""What a purge leaves in service is found by lineage: a stack whose purge is broken is seen to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.app import make_catalogue, make_files
+from chaos.domain.scenario import Arm, Scenario
+from chaos.domain.source import build, parse_source
+from chaos.domain.verdict import Contamination, TrialResult, Verdict
+from chaos.drivers.virtual.driver import VirtualDriver
+from chaos.journal import read
+from chaos.runner.execute import ArmContext, ArmRun, StopSignal
+from chaos.runner.plan import Planner, Request
+from chaos.scoring.trial import score_trial
+from tests.command import SCENARIOS
+
+
+def defended(folder: Path) -> TrialResult:
+    """The defended arm of `held-too-late`, with seed 1, up to two days after the purge."""
+    text = (SCENARIOS / "people" / "held-too-late.yaml").read_text()
+    text = text.replace("days: 12d", "days: 8d").replace("for: 5d", "for: 4d")
+    source = parse_source("held-too-late.yaml", text.encode())
+    spec, _ = make_files().target("reference-virtual")
+    request = Request(arms=(Arm.DEFENDED,))
+    plan = Planner(build(Scenario, source), source, spec, make_catalogue(), request).plan(1)
+    (folder / "arm").mkdir()
+    context = ArmContext(
+        run="purge",
+        mlchaos="0",
+        started_at="",
+        folder=folder / "arm",
+        journal=folder / "journal.jsonl",
+        spec=spec,
+        catalogue=make_catalogue(),
+        driver=VirtualDriver(),
+        stop=StopSignal(),
+        show=lambda _event: None,
+    )
+    ArmRun(plan.arms[0], context).run()
+    return score_trial(plan, {Arm.DEFENDED: read(folder / "journal.jsonl")})
+
+
+def purge_of(trial: TrialResult) -> tuple[Verdict, str]:
+    (reason,) = [reason for reason in trial.reasons if reason.about == "purge"]
+    return reason.verdict, reason.says
+
+
+def contamination(trial: TrialResult) -> Contamination:
+    found = trial.contamination[Arm.DEFENDED]
+    assert found is not None
+    return found
+
+
+def test_a_purge_leaves_nothing_in_service_that_was_made_of_altered_data(tmp_path: Path) -> None:
+    trial = defended(tmp_path)
+    found = contamination(trial)
+    assert found.purged == [3, 4, 5]
+    assert set(found.partitions) >= {3, 4, 5}
+    assert len(found.snapshots) == len(found.versions) == 2
+    assert found.views > 500
+    assert found.left_in_service == []
+    assert purge_of(trial)[1] == "day 3, 4, 5 purged, and nothing made of altered data answered after it"
+
+
+def test_a_purge_that_goes_back_to_nothing_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(*_args: object) -> None:
+        """There is nothing to go back to, says this stack."""
+
+    monkeypatch.setattr("reference_stack.orchestrator.component.version_without", none)
+    trial = defended(tmp_path)
+    found = contamination(trial)
+    assert found.purged == [3, 4, 5]
+    assert found.left_in_service == found.versions[-1:]
+    verdict, says = purge_of(trial)
+    assert verdict == "failed"
+    assert f"contaminated version {found.versions[-1]} answered after it" in says
+    assert trial.verdict == "failed"
