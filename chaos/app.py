@@ -7,7 +7,6 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
-from chaos.domain.verdict import NotRun, Verdict
 from chaos.errors import InvalidInput, UndoFailed, UsageError
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.probes import BUILT_IN as PROBES
@@ -28,15 +26,16 @@ from chaos.runner.plan import Planner, Request
 from chaos.seeds import fresh_id
 
 if TYPE_CHECKING:
-    from chaos.domain.verdict import Results
+    from chaos.domain.verdict import NotRun, Results
 
 DRIVERS = ("local", "virtual", "compose")
-VERDICT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.VOID: 2}
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def version() -> str:
     """mlchaos's own version."""
+    from importlib import metadata
+
     return metadata.version("mlchaos")
 
 
@@ -74,16 +73,16 @@ def _folders(kind: str, here: Path) -> list[Path]:
 
 def make_catalogue() -> Catalogue:
     """Built-in faults and probes, and those that installed packages add by entry points."""
-    # Once for both: every installed package is looked at.
-    points = metadata.entry_points()
     return Catalogue(
-        faults=Shelf("fault", [*FAULTS, *_loaded(points.select(group="mlchaos.faults"))]),
-        probes=Shelf("probe", [*PROBES, *_loaded(points.select(group="mlchaos.probes"))]),
+        faults=Shelf("fault", FAULTS, lambda: _added("mlchaos.faults")),
+        probes=Shelf("probe", PROBES, lambda: _added("mlchaos.probes")),
     )
 
 
-def _loaded(points: metadata.EntryPoints) -> Iterator[type]:
-    for point in sorted(points, key=lambda point: point.name):
+def _added(group: str) -> Iterator[type]:
+    from importlib import metadata
+
+    for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
         loaded: type = point.load()
         yield loaded
 
@@ -141,6 +140,8 @@ class Planned:
 
 def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
     """Read and check everything before anything is started. Raises InvalidInput or UsageError."""
+    from chaos.domain.verdict import NotRun
+
     spec, target_source = files.target(wanted.target)
     _check_hosts(spec, target_source, wanted.allow)
     trials: list[TrialPlan] = []
@@ -246,6 +247,8 @@ def make_driver(
 
 def versions() -> dict[str, str]:
     """Versions of what decides a run's figures, for the journal's header."""
+    from importlib import metadata
+
     names = ("numpy", "scikit-learn", "mlflow", "locust", "pyarrow")
     found = {"python": platform.python_version()}
     for name in names:
@@ -298,8 +301,9 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
 
 def exit_code(results: Results, folder: Path) -> int:
     """0 passed, 1 failed, 2 void; 4 where an undo failed, whatever the verdict."""
+    from chaos.domain.verdict import EXIT_CODES
     from chaos.results import undo_failures
 
     if undo_failures(folder):
         return UndoFailed.exit_code
-    return VERDICT_CODES[results.verdict]
+    return EXIT_CODES[results.verdict]

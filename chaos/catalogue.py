@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import importlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -27,27 +28,79 @@ class DuplicateName(ChaosError):
     """Two entries want one name."""
 
 
-class Shelf(Generic[Entry]):
-    """The entries of one kind, by name."""
+@dataclasses.dataclass(frozen=True)
+class Shipped:
+    """An entry by name, whose module is imported when it is asked for: a command pays for what it uses."""
 
-    def __init__(self, kind: str, entries: Iterable[type[Entry]]) -> None:
+    name: str
+    module: str
+    attribute: str
+
+    def load(self) -> type:
+        """Its class."""
+        found: type = getattr(importlib.import_module(self.module), self.attribute)
+        return found
+
+
+def shipped(package: str, *names: str) -> tuple[Shipped, ...]:
+    """Entries of a package: `late_partition` is `LatePartition` in its module of that name."""
+    return tuple(
+        Shipped(name, f"{package}.{name}", "".join(word.capitalize() for word in name.split("_")))
+        for name in names
+    )
+
+
+def _none_added() -> Iterable[type]:
+    return ()
+
+
+class Shelf(Generic[Entry]):
+    """The entries of one kind, by name.
+
+    `added` gives those of other packages; it is called once, when a name is not among `entries` or when all
+    are asked for, since finding them takes a look at every package that is installed.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        entries: Iterable[type[Entry] | Shipped],
+        added: Callable[[], Iterable[type]] = _none_added,
+    ) -> None:
         self.kind = kind
-        self._entries: dict[str, type[Entry]] = {}
+        self._entries: dict[str, type[Entry] | Shipped] = {}
+        self._added: Callable[[], Iterable[type]] | None = added
+        self._put(entries)
+
+    def _put(self, entries: Iterable[type[Entry] | Shipped]) -> None:
         for entry in entries:
-            name: str = entry.name  # type: ignore[attr-defined]
+            name: str = entry.name  # type: ignore[union-attr]
             if name in self._entries:
-                raise DuplicateName(f"two {kind}s are called {name!r}: {self._entries[name]} and {entry}")
+                raise DuplicateName(
+                    f"two {self.kind}s are called {name!r}: {self._entries[name]} and {entry}"
+                )
             self._entries[name] = entry
 
+    def _complete(self) -> None:
+        added, self._added = self._added, None
+        if added is not None:
+            self._put(added())
+
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """All names, sorted. Raises DuplicateName."""
+        self._complete()
         return sorted(self._entries)
 
     def get(self, name: str) -> type[Entry]:
         """The class of a name. Raises UnknownName."""
         if name not in self._entries:
+            self._complete()
+        if name not in self._entries:
             raise UnknownName(self.kind, name, nearest(name, self._entries))
-        return self._entries[name]
+        entry = self._entries[name]
+        if isinstance(entry, Shipped):
+            entry = self._entries[name] = entry.load()
+        return entry
 
     def parameters(self, name: str) -> dict[str, str | None]:
         """A class's parameters, with their defaults as text (None: required). Raises UnknownName."""

@@ -1,4 +1,4 @@
-"""Commands that only look: list, show, validate, plan, schema."""
+"""Commands that only look: list, show, plan, schema."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from chaos.domain.durations import format_days
 from chaos.domain.files import Files
 from chaos.domain.plan import ArmPlan
 from chaos.domain.scenario import Scenario
-from chaos.domain.source import build, read_source
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import Results
 from chaos.entries import KINDS, Entry, entries
-from chaos.errors import InvalidInput, Problem, UsageError
-from chaos.runner.plan import Planner, Request
+from chaos.errors import UsageError
 
 WIDTH = 100
 MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "target": TargetSpec, "results": Results}
@@ -80,45 +78,6 @@ def _explained(entry: Entry, paths: Mapping[str, Path]) -> str:
     if entry.kind in ("scenario", "target"):
         lines += ["", paths[entry.name].read_text().strip()]
     return "\n".join(lines)
-
-
-def validate(paths: Sequence[Path], target: str) -> list[str]:
-    """Check files, scenarios against a target. Raises InvalidInput with every problem of every file."""
-    files, catalogue = make_files(), make_catalogue()
-    problems: list[Problem] = []
-    valid: dict[tuple[str, str], Path] = {}
-    for path in paths:
-        try:
-            kind, name = _validate(path, files, catalogue, target)
-            _check_name(path, kind, name, valid.get((kind, name)), files)
-            valid[kind, name] = path
-        except InvalidInput as error:
-            problems += error.problems
-    if problems:
-        raise InvalidInput(problems)
-    return [f"{path}: {kind} {name!r} is valid" for (kind, name), path in valid.items()]
-
-
-def _validate(path: Path, files: Files, catalogue: Catalogue, target: str) -> tuple[str, str]:
-    source = read_source(path)
-    if "scenario" in source.value:
-        scenario = build(Scenario, source)
-        spec, _ = files.target(target)
-        Planner(scenario, source, spec, catalogue, Request()).plan(1)
-        return "scenario", scenario.scenario
-    if "target" in source.value:
-        return "target", files.target(str(path))[0].target
-    says = "is neither a scenario nor a target: it has neither key"
-    near = next((near for key in source.value if (near := nearest(key, ("scenario", "target")))), None)
-    raise InvalidInput([Problem(source.file, 1, "", says, near)])
-
-
-def _check_name(path: Path, kind: str, name: str, other: Path | None, files: Files) -> None:
-    """No two files of one name: of those given, and of those where they are looked for by name."""
-    if other is not None and other.resolve() != path.resolve():
-        raise InvalidInput([read_source(path).problem((kind,), f"the {kind} {name!r} is also in {other}")])
-    if files.holds(path):
-        _ = files.scenarios() if kind == "scenario" else files.targets()
 
 
 def dry_run(wanted: Wanted) -> Iterator[str]:

@@ -15,21 +15,21 @@ import pytest
 import typer.main
 from pydantic import BaseModel
 
+from chaos import cli
 from chaos.app import make_files
-from chaos.catalogue import Catalogue, Shelf
-from chaos.cli import cli
+from chaos.catalogue import Catalogue, Shelf, Shipped
 from chaos.domain.event import Effect, Reading, Signal
 from chaos.domain.scenario import Alerted, Arm, Expect, Scenario
 from chaos.domain.source import build, parse_source
 from chaos.domain.target import Alerting, DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
 from chaos.drivers.virtual.driver import VirtualDriver
 from chaos.faults import BUILT_IN as FAULTS
-from chaos.inspection import validate
 from chaos.journal import Journal, read
 from chaos.probes import BUILT_IN as PROBES
 from chaos.runner.execute import ArmContext, ArmRun, StopSignal
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Planner, Request
+from chaos.validation import validate
 from reference_stack.assembly import LAYERS
 from reference_stack.layers.contract import Hook
 from tests.command import CALM, REPOSITORY, begin, complete
@@ -200,10 +200,11 @@ def test_the_stack_in_this_process_that_is_shown_comes_to_its_verdicts(tmp_path:
 
 
 @pytest.mark.parametrize("entry", [*FAULTS, *PROBES], ids=lambda entry: entry.name)
-def test_every_fault_and_probe_is_documented_with_its_parameters(entry: type) -> None:
-    assert f"`{entry.name}`" in TEXT  # type: ignore[attr-defined]
+def test_every_fault_and_probe_is_documented_with_its_parameters(entry: Shipped) -> None:
+    assert f"`{entry.name}`" in TEXT
+    assert entry.load().name == entry.name  # type: ignore[attr-defined]
     shelf: Shelf[object] = Shelf("entry", [entry])
-    for parameter in shelf.parameters(entry.name):  # type: ignore[attr-defined]
+    for parameter in shelf.parameters(entry.name):
         assert re.search(rf"`{parameter}`|\b{parameter}:", TEXT), parameter
 
 
@@ -235,7 +236,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             options = [option for parameter in command.params for option in parameter.opts]  # type: ignore[attr-defined]
             yield name, [option for option in options if option.startswith("--") and option != "--help"]
 
-    yield from walk("mlchaos", typer.main.get_command(cli))
+    yield from walk("mlchaos", typer.main.get_command(cli.commands()))
 
 
 @pytest.mark.parametrize(("command", "options"), list(commands()), ids=[name for name, _ in commands()])

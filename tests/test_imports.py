@@ -72,6 +72,15 @@ def test_what_only_looks_imports_nothing_heavy(tmp_path: Path, arguments: list[s
     assert "reference_stack" not in packages
 
 
+def test_validate_of_files_alone_does_without_a_command_line(tmp_path: Path) -> None:
+    code, packages = imported_by(tmp_path, "validate", str(LATE))
+    assert code == 0
+    assert "typer" not in packages
+    code, packages = imported_by(tmp_path, "validate", str(LATE), "--target", "reference-local")
+    assert code == 0
+    assert "typer" in packages
+
+
 def test_a_target_file_is_read_and_what_it_names_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "trap.py").write_text("raise SystemExit('imported')\n")
     (tmp_path / "mine.yaml").write_text(

@@ -21,6 +21,10 @@ class Verdict(enum.StrEnum):
     VOID = "void"
 
 
+EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.VOID: 2}
+"""What a command that comes to a verdict exits with."""
+
+
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
     """Failed before void before passed; nothing at all is void."""
     seen = list(verdicts)

@@ -14,6 +14,7 @@ from chaos.domain.data_toxics import (
     Parcel,
     make_data_toxic,
     named_columns,
+    toxic_of_type,
 )
 
 ROWS = 40
@@ -178,5 +179,5 @@ def test_the_columns_that_a_toxic_names() -> None:
     assert named_columns(make_data_toxic("drop", {})) == []
 
 
-def test_types_are_named_as_their_classes() -> None:
-    assert [toxic.__name__.lower() for toxic in DATA_TOXICS.values()] == list(DATA_TOXICS)
+def test_a_toxic_is_found_by_its_type() -> None:
+    assert [toxic_of_type(name).type for name in DATA_TOXICS] == list(DATA_TOXICS)

@@ -19,7 +19,7 @@ from chaos.probes.noop import Noop
 from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
 from chaos.probes.traffic_ratio import TrafficRatio
-from chaos.probes.views import ViewCount
+from chaos.probes.views_per_day import ViewsPerDay
 from tests.harness import TARGET, planned, target_of
 
 
@@ -54,8 +54,8 @@ def test_good_views_over_the_last_days_only() -> None:
 
 
 def test_views_per_day() -> None:
-    assert round(ViewCount(over=0.1).read(target(2.0, views(1.96, 25), views(2.0, 25))) or 0) == 600
-    assert ViewCount().read(target(2.0)) is None
+    assert round(ViewsPerDay(over=0.1).read(target(2.0, views(1.96, 25), views(2.0, 25))) or 0) == 600
+    assert ViewsPerDay().read(target(2.0)) is None
 
 
 def test_the_age_of_the_model_that_answers_most() -> None:

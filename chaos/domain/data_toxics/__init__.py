@@ -5,22 +5,12 @@ Used by the data proxy and in virtual time alike.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 
 from chaos.domain.change import Scalar
-from chaos.domain.data_toxics.add import Add
 from chaos.domain.data_toxics.contract import BadParameter, DataToxic, MatchesNothing, Parcel
-from chaos.domain.data_toxics.drop import Drop
-from chaos.domain.data_toxics.duplicate import Duplicate
-from chaos.domain.data_toxics.late import Late
-from chaos.domain.data_toxics.noop import Noop
-from chaos.domain.data_toxics.nulls import Nulls
-from chaos.domain.data_toxics.poison import Poison
-from chaos.domain.data_toxics.rename import Rename
-from chaos.domain.data_toxics.retype import Retype
-from chaos.domain.data_toxics.scale import Scale
-from chaos.domain.data_toxics.skew import Skew
 
 __all__ = [
     "DATA_TOXICS",
@@ -30,19 +20,36 @@ __all__ = [
     "Parcel",
     "make_data_toxic",
     "named_columns",
+    "toxic_of_type",
 ]
 
-DATA_TOXICS: Mapping[str, type[DataToxic]] = {
-    toxic.type: toxic
-    for toxic in (Noop, Late, Drop, Duplicate, Rename, Retype, Nulls, Scale, Skew, Poison, Add)
-}
+DATA_TOXICS = (
+    "noop",
+    "late",
+    "drop",
+    "duplicate",
+    "rename",
+    "retype",
+    "nulls",
+    "scale",
+    "skew",
+    "poison",
+    "add",
+)
+
+
+def toxic_of_type(type_name: str) -> type[DataToxic]:
+    """The class of one of `DATA_TOXICS`: `late` is `Late` in its module of that name, imported by now."""
+    module = importlib.import_module(f"{__name__}.{type_name}")
+    found: type[DataToxic] = getattr(module, type_name.capitalize())
+    return found
 
 
 def make_data_toxic(type_name: str, parameters: Mapping[str, Scalar]) -> DataToxic:
     """A toxic by its type. Raises ValueError naming what is wrong."""
-    known = DATA_TOXICS.get(type_name)
-    if known is None:
+    if type_name not in DATA_TOXICS:
         raise ValueError(f"there is no data toxic {type_name!r}; there are {', '.join(DATA_TOXICS)}")
+    known = toxic_of_type(type_name)
     of_it = fields(known)  # type: ignore[arg-type]
     names = [field.name for field in of_it]
     needed = [field.name for field in of_it if field.default is MISSING]
@@ -54,6 +61,9 @@ def make_data_toxic(type_name: str, parameters: Mapping[str, Scalar]) -> DataTox
 def named_columns(toxic: DataToxic) -> list[tuple[str, str]]:
     """The columns that a toxic names, each with the parameter that names it."""
     named = [(name, str(getattr(toxic, name))) for name in toxic.columns if getattr(toxic, name)]
-    if isinstance(toxic, Poison):
+    if toxic.type == "poison":
+        from chaos.domain.data_toxics.poison import Poison
+
+        assert isinstance(toxic, Poison)
         named += [("values", column) for column, _ in toxic.pairs()]
     return named

@@ -11,7 +11,7 @@ from chaos.domain.event import Views
 
 
 @dataclass(frozen=True)
-class ViewCount:
+class ViewsPerDay:
     """Page views a day, over the last `over` days."""
 
     name: ClassVar[str] = "views_per_day"

@@ -1,0 +1,97 @@
+"""The command line: thin. Every command says what it does in one line of help."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+_MODULES = {
+    "runs": ("run", "suite", "ablation"),
+    "looks": ("list", "show", "catalogue", "validate", "plan", "schema", "report", "recover"),
+    "stands": ("stack", "inject", "undo", "watch"),
+}
+"""The modules of this package that hold commands."""
+
+
+def commands(word: str = "") -> typer.Typer:
+    """The command line; where `word` is a command, only what its module holds, and nothing else imported."""
+    import typer
+
+    cli = typer.Typer(
+        name="mlchaos",
+        help="Chaos testing for machine-learning systems, with a verdict about defensive layers.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    holding = [module for module, words in _MODULES.items() if word in words]
+    for module in holding or _MODULES:
+        cli.add_typer(importlib.import_module(f"{__name__}.{module}").cli)
+    return cli
+
+
+def main() -> NoReturn:
+    """The command `mlchaos`: errors become one message and an exit code, never a traceback."""
+    words = sys.argv[1:]
+    try:
+        code = _validate(words[1:]) if _only_validates(words) else _command_line(words)
+    except ChaosError as error:
+        sys.stderr.write(f"mlchaos: {error}\n")
+        code = error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"mlchaos: {error}\n")  # such as a full disk
+        code = ArmFailed.exit_code
+    except KeyboardInterrupt:
+        code = _interrupted()
+    sys.exit(code)
+
+
+def _only_validates(words: Sequence[str]) -> bool:
+    return words[:1] == ["validate"] and len(words) > 1 and not any(word.startswith("-") for word in words)
+
+
+def _validate(files: Sequence[str]) -> int:
+    """`mlchaos validate FILE…` as editors and hooks call it, which takes no command line to be understood."""
+    from chaos.validation import validate
+
+    _without_plugins()
+    for line in validate([Path(file) for file in files]):
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def _command_line(words: Sequence[str]) -> int:
+    import typer
+    from typer.exceptions import TyperException
+
+    word = next(iter(words), "")
+    if word in _MODULES["looks"]:
+        _without_plugins()
+    try:
+        code = commands(word)(standalone_mode=False)
+    except TyperException as error:
+        sys.stderr.write(f"mlchaos: {error.format_message()}\n")
+        return UsageError.exit_code
+    except typer.Abort:
+        return _interrupted()
+    return code if isinstance(code, int) else 0
+
+
+def _interrupted() -> int:
+    sys.stderr.write("mlchaos: interrupted\n")
+    return Interrupted.exit_code
+
+
+def _without_plugins() -> None:
+    # To find that no model has a plug-in, pydantic would look at every package that is installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
