@@ -110,11 +110,13 @@ def _spread(values: Sequence[float]) -> str:
     return mean if len(values) < 2 else f"{mean} ({min(values):.4g} to {max(values):.4g})"
 
 
-def run(target: str, seeds: str, scenarios: Sequence[str], out: Path, *options: str) -> Results:
+def run(
+    target: str, seeds: str, scenarios: Sequence[str], out: Path, *options: str, command: str = "run"
+) -> Results:
     """A run of its own; its exit code is not ours, since a verdict that both share is what is looked for."""
-    words = ["run", *scenarios, "--target", target, "--seeds", seeds, "--out", str(out), "--json", *options]
-    command = [sys.executable, "-c", "from chaos.cli import main; main()", *words]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    words = [command, *scenarios, "--target", target, "--seeds", seeds, "--out", str(out), "--json", *options]
+    mlchaos = [sys.executable, "-c", "from chaos.cli import main; main()"]
+    done = subprocess.run([*mlchaos, *words], check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1, 2):
         raise SystemExit(done.returncode)
     return Results.model_validate_json(done.stdout)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import paces
 from benchmarks.comparison import HEAD, SCENARIOS, run, table
 from chaos.domain.event import Alert, Signal
 from chaos.domain.interval import share_interval
@@ -88,6 +89,27 @@ def test_live_and_virtual_agree(tmp_path: Path) -> None:
     print("\n" + "\n".join([HEAD, *map(str, rows)]))
     assert rows
     assert [str(row) for row in rows if row.agrees is False] == []
+
+
+def test_verdicts_rest_on_no_pace(tmp_path: Path) -> None:
+    by_pace = {
+        pace: run(
+            "reference-virtual",
+            "1..1",
+            paces.default_scenarios(),
+            tmp_path / f"{pace:g}",
+            "--day-seconds",
+            f"{pace:g}",
+            "--keep",
+            "never",
+            command="suite",
+        ).trials
+        for pace in paces.PACES
+    }
+    rows = paces.table(by_pace)
+    print("\n" + "\n".join([paces.head(paces.PACES), *map(str, rows)]))
+    assert len(rows) > 30
+    assert [str(row) for row in rows if not row.agrees] == []
 
 
 def test_late_partition_in_virtual_time(tmp_path: Path) -> None:
