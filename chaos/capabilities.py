@@ -19,6 +19,7 @@ from chaos.domain.change import (
     Pause,
     Promote,
     Push,
+    RunImage,
     Scalar,
     SetAlias,
     SetLayer,
@@ -196,6 +197,10 @@ class Containers(Capability):
     def memory(self, component: str, mib: int) -> LimitMemory:
         """Restart a component with so much memory, in MiB. Raises MeaninglessChange."""
         return LimitMemory(component=component_of(self.spec, component), mib=mib)
+
+    def image(self, component: str, image: str) -> RunImage:
+        """Run a component from another image. Raises MeaninglessChange."""
+        return RunImage(component=component_of(self.spec, component), image=image)
 
     def disconnect(self, component: str) -> Disconnect:
         """Take a component off the network. Raises MeaninglessChange."""

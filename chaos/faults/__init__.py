@@ -43,5 +43,6 @@ BUILT_IN = shipped(
     "out_of_memory",
     "disconnect",
     "disk_full",
+    "old_image",
     "telemetry_gone",
 )

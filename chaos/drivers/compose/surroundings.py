@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,17 @@ COMPOSE_SECONDS = 30.0
 FIRST_ANSWER_SECONDS = 20.0
 
 
-def check(file: Path) -> None:
-    """Raise UsageError, with one message, for surroundings in which no arm could be brought up."""
+def check(file: Path, images: Iterable[str] = ()) -> None:
+    """Raise UsageError, with one message, for surroundings in which no arm could be brought up.
+
+    `images` are wanted besides those of the compose file, as by a fault.
+    """
     client = connect(FIRST_ANSWER_SECONDS)
     try:
         _check_compose()
         _check_room(client.info())
-        for image in _images(file):
-            _check_image(client, image)
+        for image in [*_images(file), *images]:
+            check_image(client, image)
     finally:
         client.close()
 
@@ -68,7 +72,8 @@ def _check_room(info: dict[str, object]) -> None:
             )
 
 
-def _check_image(client: DockerClient, image: str) -> None:
+def check_image(client: DockerClient, image: str) -> None:
+    """Have the engine pull an image that is not there. Raises UsageError."""
     import requests
     from docker.errors import DockerException, ImageNotFound
 
