@@ -94,6 +94,7 @@ def _serve(component: str, settings: StackSettings) -> int:
         os.execv(program[0], program)
     if component == "registry":
         return live.serve_registry(settings)
+    live.warm(component)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     return run_component(component, settings, live.build_live, line_sink(sys.stdout))
 

@@ -20,8 +20,7 @@ from reference_stack.up import await_healthy
 from reference_stack.warmup import Marker, lies_in, place, warm_store, warm_up_key
 
 ANSWER_SECONDS = 30.0
-LEAD_SECONDS = 1.5
-"""More than among processes: what brought the containers up is still at work."""
+LEAD_SECONDS = 0.3
 _POLL_SECONDS = 0.1
 
 

@@ -26,10 +26,10 @@ _REGISTRY_TIMEOUT_DAYS = 0.2
 _REGISTRY_WRITE_MS = 1000.0
 """What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
 _FITTING = "sklearn.decomposition"
-_WARM = (
-    "pyarrow.parquet",
-    _FITTING,
-)
+_PARTITIONS = ("pyarrow.parquet", "pandas")
+"""Pyarrow looks for pandas when it makes its first array, which takes half a second then."""
+_WARM = (*_PARTITIONS, _FITTING)
+_HANDLE_PARTITIONS = ("collector", "features", "trainer")
 
 
 def build_live(life: Life) -> Component[Any]:
@@ -103,6 +103,15 @@ def preload() -> None:
     layers = (use.partition(":")[0] for use in LAYERS.values())
     for name in (*_WARM, *layers):
         importlib.import_module(name)
+
+
+def warm(component: str) -> None:
+    """Import what a component in a process of its own would else import in its first day."""
+    if component in _HANDLE_PARTITIONS:
+        for name in _PARTITIONS:
+            importlib.import_module(name)
+    for use in LAYERS.values():
+        importlib.import_module(use.partition(":")[0])
 
 
 def choose(name: str, settings: StackSettings, file: Path) -> Body:
