@@ -14,7 +14,7 @@ import uvloop
 
 from reference_stack.component import Component
 from reference_stack.ports import Port
-from reference_stack.runtime import Finished, LiveRuntime
+from reference_stack.runtime import Finished, LiveRuntime, monotonic
 from reference_stack.settings import SettingsError, ShellSettings, StackSettings
 from reference_stack.shells.http import HttpApp, HttpClient, listen
 from reference_stack.shells.http_server import HttpServer
@@ -24,6 +24,7 @@ from reference_stack.telemetry import Telemetry
 ORIGIN = "origin"
 LOGS = "logs"
 _ORIGIN_POLL_SECONDS = 0.01
+_EARLY_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -135,5 +136,7 @@ async def _serve(
 async def _work(component: Component[Any], runtime: LiveRuntime, root: Path) -> None:
     while (origin := read_origin(root)) is None:
         await runtime.sleep(_ORIGIN_POLL_SECONDS)
+    # Nobody's work begins long before the others': silence would be taken for a failure.
+    await runtime.sleep(max(0.0, origin - monotonic() - _EARLY_SECONDS))
     runtime.start(origin)
     await component.run()

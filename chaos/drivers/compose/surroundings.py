@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaos.drivers.compose.project import PORTS
 from chaos.engine import connect
 from chaos.errors import UsageError
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 GIB = 1_073_741_824
 LEAST_MEMORY_GIB = 3.0
 LEAST_DISK_GIB = 1.0
+LAST_PORT = 65_535
 COMPOSE_SECONDS = 30.0
 FIRST_ANSWER_SECONDS = 20.0
 
@@ -28,6 +32,7 @@ def check(file: Path, images: Iterable[str] = ()) -> None:
     """
     client = connect(FIRST_ANSWER_SECONDS)
     try:
+        _check_ports()
         _check_compose()
         _check_room(client.info())
         for image in [*_images(file), *images]:
@@ -44,6 +49,20 @@ def _check_compose() -> None:
         raise UsageError(says) from error
     if version.removeprefix("v").startswith("1."):
         raise UsageError(f"docker compose is version {version}; version 2 is needed")
+
+
+def _check_ports() -> None:
+    """Those that the environment names; all others are free ones."""
+    for name in PORTS:
+        port = os.environ.get(name, "0")
+        if not port.isdecimal() or int(port) > LAST_PORT:
+            raise UsageError(f"{name}={port}: a port is a number up to {LAST_PORT}")
+        if port == "0":
+            continue
+        try:
+            socket.create_server(("127.0.0.1", int(port))).close()
+        except OSError as error:
+            raise UsageError(f"{name}={port}: the port is taken or not yours; name another") from error
 
 
 def _images(file: Path) -> list[str]:
