@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ ORIGIN = "origin"
 LOGS = "logs"
 _ORIGIN_POLL_SECONDS = 0.01
 _EARLY_SECONDS = 0.05
+_TURN_SECONDS = 0.0005
+"""How long blocking work keeps the interpreter while requests wait. Python's own 5 ms is two thirds of what
+a view may take, and each request needs several turns."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def run_component(name: str, settings: StackSettings, build: Build, sink: Callab
     """
     if name not in settings.addresses:
         raise SettingsError(f"addresses has no {name!r}")
+    sys.setswitchinterval(_TURN_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_live(name, settings, build, sink))
 
