@@ -48,6 +48,7 @@ class Delivery(msgspec.Struct, frozen=True):
     distinct_customers, null_share, join_hit, ctr), `reference` the medians of the trailing 7 unflagged days.
     `contents` is what is in it; `shifts` how far columns that shoppers bring are from those days (PSI);
     `shifts_by_source` the same of each source's rows: rows, dwell (PSI), ctr (ratio).
+    `damage` says why what came for the day could not be read, so that it counts as absent.
     """
 
     day: float
@@ -62,6 +63,7 @@ class Delivery(msgspec.Struct, frozen=True):
     contents: Contents | None = None
     shifts: Mapping[str, float] = {}
     shifts_by_source: Mapping[int, Mapping[str, float]] = {}
+    damage: str = ""
 
 
 class Retrain(msgspec.Struct, frozen=True):

@@ -226,6 +226,24 @@ def test_a_partition_that_cannot_be_read_is_quarantined_and_absent(
     assert stand.job("check", 4) == {"red": {}}
 
 
+def test_a_column_with_another_name_is_red_for_schema_at_once_and_after_a_restart(
+    make_stand: Make,
+) -> None:
+    stand = make_stand(schema=Mode.ENFORCE)
+    stand.live(0, 2)
+    stand.deliver(3, changed(stand.written(3), lambda t: t.rename_columns(["user", *t.column_names[1:]])))
+    stand.machine.advance(4.03)
+    stand.job("deliver", 4)
+    assert "lacks event_id" in stand.job("check", 4)["red"]["schema"]
+    stand.kill()
+    stand.start()
+    assert "lacks event_id" in stand.job("check", 4)["red"]["schema"]
+    stand.deliver(3)
+    stand.job("deliver", 4)
+    assert stand.job("check", 4) == {"red": {}}
+    assert [signal for signal, _ in stand.signals("schema")][-1] == "cleared"
+
+
 def test_unknown_columns_are_counted_and_left_out(stand: Any) -> None:
     stand.live(0, 2)
     wider = changed(stand.written(3), lambda table: table.append_column("mood", pa.nulls(ROWS)))
