@@ -66,6 +66,14 @@ class Delivery(msgspec.Struct, frozen=True):
     damage: str = ""
 
 
+class Queue(msgspec.Struct, frozen=True):
+    """Hook QUEUE: partitions that came and were not looked at yet; the first has waited `waited_days`."""
+
+    day: float
+    waiting: int
+    waited_days: float
+
+
 class Retrain(msgspec.Struct, frozen=True):
     """Hook RETRAIN: the data gates that are red now, and for how many cycles retraining has been held."""
 
@@ -239,6 +247,22 @@ class Heartbeat(msgspec.Struct, frozen=True):
     about: str
     last_seen_day: float | None
     every_days: float
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Hook SERVED: what features a replica has answered with of late.
+
+    `differences`: of each row in a sample, the largest difference of a value from the stored snapshot,
+    relative to the larger of the two (infinite where the row has another shape). `answers` of the last
+    quarter of a day, and how many rest on defaults; `age_days` of the newest answer's features (None: none).
+    """
+
+    day: float
+    replica: str
+    differences: Sequence[float]
+    answers: int = 0
+    defaulted: int = 0
+    age_days: float | None = None
 
 
 class Page(msgspec.Struct, frozen=True):

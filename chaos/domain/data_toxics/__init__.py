@@ -35,6 +35,7 @@ DATA_TOXICS = (
     "skew",
     "poison",
     "add",
+    "backfill",
 )
 
 
