@@ -14,7 +14,7 @@ from reference_stack.messages import PartitionCheck
 from reference_stack.ports import Runtime
 from reference_stack.telemetry import Telemetry
 
-_LOOK_AGAIN = "features.look_again"
+_LOOK = "features.look"
 _TAKE = "features.take"
 
 
@@ -46,7 +46,7 @@ class Intake:
         names = self._shelf.arrived(unsettled)
         known = [name for name in names if name in self._looked]
         if known:
-            await self._take(known, _LOOK_AGAIN)
+            await self._take(known, _LOOK)
         await self._work_off([name for name in names if name not in self._looked], take_ms)
 
     async def _work_off(self, names: list[str], take_ms: float) -> None:

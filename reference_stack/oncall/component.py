@@ -78,7 +78,7 @@ class OnCall(Component[OnCallSettings]):
         super().__init__("oncall", runtime, telemetry, settings, layers, build)
         self._folder = folder
         self._seed = seed
-        self._hands = Hands(ports or {})
+        self._hands = Hands(ports or {}, build)
         self._runbook = read_runbook(settings.runbook, ACTIONS)
         state = _State()
         if folder.exists(_FILE):

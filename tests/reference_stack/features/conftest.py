@@ -25,6 +25,7 @@ from reference_stack.world import World, preset
 
 VIEWS = 60
 LAYERS = {
+    "backlog": "reference_stack.layers.backlog:Backlog",
     "schema": "reference_stack.layers.schema:Schema",
     "volume": "reference_stack.layers.volume:Volume",
     "freshness": "reference_stack.layers.freshness:Freshness",

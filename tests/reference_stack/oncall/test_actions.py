@@ -97,6 +97,18 @@ def test_an_action_lasts_until_the_alert_is_resolved(stack, action, component, k
     assert [name for name, _ in k9s.actions()] == ["acknowledge", action, f"release {action}"]
 
 
+def test_a_build_goes_back_to_the_released_one_on_every_replica(stack):
+    k9s = stack("roll_back_build")
+    k9s.live(0.1)
+    k9s.target.configure("serving-b", "build", "2026.2")
+    k9s.tell("firing")
+    k9s.live(0.15)
+    assert k9s.target.setting("serving-b", "build") == "2026.2"
+    k9s.live(0.4)
+    assert [k9s.target.setting(name, "build") for name in ("serving-a", "serving-b")] == ["2026.1"] * 2
+    assert "roll_back_build" in [name for name, _ in k9s.actions()]
+
+
 def test_what_lasts_outlives_the_alert_and_a_restart_of_on_call(stack):
     k9s = stack("hold_retraining", "enforce", LASTING)
     k9s.live(0.1)
