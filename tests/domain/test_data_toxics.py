@@ -143,6 +143,11 @@ def test_a_source_tells_lies() -> None:
     assert table["who"].to_pylist()[:3] == [0, 1, 2]
 
 
+def test_the_same_rows_in_another_order() -> None:
+    assert shaped("reorder")["who"].to_pylist() == list(reversed(range(ROWS)))
+    assert shaped("reorder").sort_by("who") == original()
+
+
 def test_a_column_more() -> None:
     table = shaped("add", column="consent", value=1.0)
     assert table.column_names[-1] == "consent"

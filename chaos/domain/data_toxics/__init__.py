@@ -36,6 +36,7 @@ DATA_TOXICS = (
     "poison",
     "add",
     "backfill",
+    "reorder",
 )
 
 
