@@ -19,7 +19,9 @@ from reference_stack.runtime import Finished, LiveRuntime, monotonic
 from reference_stack.settings import SettingsError, ShellSettings, StackSettings
 from reference_stack.shells.http import HttpApp, HttpClient, listen
 from reference_stack.shells.http_server import HttpServer
-from reference_stack.shells.server import Server, report
+from reference_stack.shells.server import report
+from reference_stack.shells.traced import TracedPort, TracedServer
+from reference_stack.shells.tracing import Tracer
 from reference_stack.telemetry import Telemetry
 
 ORIGIN = "origin"
@@ -40,13 +42,14 @@ class Life:
     runtime: LiveRuntime
     telemetry: Telemetry
     client: HttpClient
+    tracer: Tracer
     closing: list[Callable[[], Awaitable[object]]]
 
     def port(self, link: str) -> Port:
         """The port to whoever answers on a link. Raises SettingsError for a link without an address."""
         if link not in self.settings.links:
             raise SettingsError(f"{self.name}: links has no {link!r}")
-        return self.client.port(self.settings.links[link])
+        return TracedPort(self.client.port(self.settings.links[link]), link, self.tracer)
 
 
 Build = Callable[[Life], Component[Any]]
@@ -103,18 +106,23 @@ async def _live(name: str, settings: StackSettings, build: Build, sink: Callable
     def on_error(error: BaseException) -> None:
         report(telemetry, "task", error)
 
-    runtime = LiveRuntime(settings.day_seconds, on_lag=on_lag, on_error=on_error)
+    def on_work(what: str, took_ms: float) -> None:
+        tracer.worked(what, took_ms)
+
+    runtime = LiveRuntime(settings.day_seconds, on_lag=on_lag, on_error=on_error, on_work=on_work)
     telemetry = Telemetry(name, runtime, sink)
+    tracer = Tracer(telemetry, runtime.day)
     async with contextlib.AsyncExitStack() as stack:
         client = HttpClient()
         stack.push_async_callback(client.close)
         closing: list[Callable[[], Awaitable[object]]] = []
-        component = build(Life(name, settings, runtime, telemetry, client, closing))
+        component = build(Life(name, settings, runtime, telemetry, client, tracer, closing))
         for close in closing:
             stack.push_async_callback(close)
         stack.callback(runtime.close)
         shell = settings.shells.get(name, ShellSettings())
-        http = HttpServer(HttpApp(Server(component, runtime, shell, settings.seed)))
+        server = TracedServer(component, runtime, shell, settings.seed, tracer)
+        http = HttpServer(HttpApp(server))
         return await _serve(component, runtime, http, settings)
 
 
