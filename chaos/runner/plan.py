@@ -149,13 +149,12 @@ class Planner:
     def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
         parameters = self._parameters(use)
         try:
-            fault = self._catalogue.faults.make(use.fault, parameters)
-            if isinstance(fault, Refusing):
-                fault.refuse(self._spec)
+            fault = make_fault(use.fault, parameters, self._spec, self._catalogue)
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
             if fault.needs and not lacks:
-                self._check_changes(index, fault)
-                self._check_effect(fault)
+                changes_of(fault, Described(self._spec))
+        except BeyondTarget:
+            pass  # the scenario is not run on this target
         except UnknownName as error:
             self._report(("faults", index, "fault"), str(error), error.nearest)
             return None

@@ -12,7 +12,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Detection, TrialResult, Verdict
 from chaos.scoring.episodes import alerts_of, episodes_of
 from chaos.scoring.trial import score_trial
-from tests.journals import Story, Told, signal, without
+from tests.journals import DAYS, Story, Told, signal, without
 
 BLIND = without(Told(), "volume", "freshness")
 
@@ -23,6 +23,12 @@ def detection(story: Story) -> Detection | None:
 
 def outcome(trial: TrialResult, layer: str) -> Outcome | None:
     return next(row.outcome for row in trial.layers if row.layer == layer)
+
+
+def test_what_is_said_while_the_stack_is_taken_down_is_about_that() -> None:
+    late = signal("schema", "fired", DAYS + 0.04)
+    story = Story().add(Arm.CONTROL, late, msgspec.structs.replace(late, day=DAYS - 0.1, about="before"))
+    assert [one.about for one in episodes_of(story.journals()[Arm.CONTROL])] == ["before"]
 
 
 # --- attribution -----------------------------------------------------------------------------------------
