@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,15 +127,45 @@ def sampled(pids: list[int], every_s: float = 2.0) -> Iterator[list[float]]:
         thread.join()
 
 
-def arms(folder: Path) -> list[Row]:
+def processor_seconds(pids: Mapping[str, int]) -> dict[str, float]:
+    """User and system time of each process by itself, and of this one as `harness`."""
+    spent = {}
+    for name, pid in {**pids, "harness": os.getpid()}.items():
+        try:
+            times = psutil.Process(pid).cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        spent[name] = times.user + times.system
+    return spent
+
+
+@dataclass
+class Share:
+    """A line of what an arm spends: processor time of one process, in ms a simulated day."""
+
+    what: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"    {self.what:<54} {self.value:8.0f} ms a day"
+
+
+def shares(before: Mapping[str, float], after: Mapping[str, float], days: float) -> list[Share]:
+    """What each process has spent in an arm, the largest first, and all together."""
+    spent = {name: 1000 * (after[name] - before.get(name, 0.0)) / days for name in after}
+    largest = sorted(spent.items(), key=lambda item: -item[1])
+    return [Share(name, ms) for name, ms in [*largest, ("all processes", sum(spent.values()))]]
+
+
+def arms(folder: Path) -> list[Row | Share]:
     """Two arms from one warm parent: the second one's start, a whole arm, its lag and memory."""
     wanted = Wanted(("late-partition",), "reference-local", day_seconds=1.0)
     planned = plan_run(wanted, make_files(), make_catalogue())
     plan = next(arm for arm in planned.trials[0].arms if arm.arm is Arm.CONTROL)
-    pids: list[int] = []
-    driver = make_driver(planned.spec, folder, WallClock(), lambda _name, pid: pids.append(pid))
+    pids: dict[str, int] = {}
+    driver = make_driver(planned.spec, folder, WallClock(), pids.__setitem__, lambda: False)
     events: list[Event] = []
-    rows: list[Row] = []
+    rows: list[Row | Share] = []
     try:
         for name in ("first", "second"):
             started = time.perf_counter()
@@ -145,9 +175,11 @@ def arms(folder: Path) -> list[Row]:
                 target.close()
                 continue
             rows.append(Row("a later arm healthy, from the warm parent", healthy, "s", 0.5))
-            with sampled(pids[:]) as samples:
+            before = processor_seconds(pids)
+            with sampled(list(pids.values())) as samples:
                 target.advance(plan.days, lambda: False)
-                target.drain()
+            rows += shares(before, processor_seconds(pids), plan.days)
+            target.drain()
             target.close()
             whole = time.perf_counter() - started
             rows.append(Row("one 14-day arm, day_seconds 1, start to torn down", whole, "s", 17.0))

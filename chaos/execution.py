@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from chaos.app import Planned, Wanted, make_driver, new_run_folder, options_of, version, versions
 from chaos.campaign import Campaign, Progress, Watcher, keep_data, set_aside
 from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
+from chaos.domain.pace import at_pace, pace_for
 from chaos.domain.plan import TrialPlan
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.errors import LeftBehind
@@ -30,6 +32,7 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
     """
     clock = WallClock()
     run, folder = new_run_folder(wanted.out, clock)
+    planned = at_this_machines_pace(wanted, planned, watcher.note)
     pace = planned.trials[0].arms[0].day_seconds if planned.trials else planned.spec.day_seconds
     info = RunInfo(
         run=run,
@@ -59,6 +62,32 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
                 write_reports(folder)
                 raise LeftBehind(f"{left}; when it does again: mlchaos recover {folder}") from left
         return write_reports(folder, trials), folder
+
+
+def _measured() -> float:
+    from chaos.drivers.local.gauge import pieces_per_second
+
+    return pieces_per_second()
+
+
+def at_this_machines_pace(
+    wanted: Wanted,
+    planned: Planned,
+    note: Callable[[str], object],
+    measure: Callable[[], float] = _measured,
+) -> Planned:
+    """All trials at the target's pace, or at a slower one that this machine keeps, which is told to `note`.
+
+    `measure` gives pieces of work a second; it is asked only where the pace is free and costs are known.
+    """
+    spec = planned.spec
+    free = wanted.day_seconds is None and any(trial.scenario.day_seconds is None for trial in planned.trials)
+    if not free or spec.day_work is None or spec.driver.kind != "local":
+        return planned
+    pace = pace_for(spec.day_seconds, spec.day_work, measure())
+    if pace.says:
+        note(pace.says)
+    return replace(planned, trials=[at_pace(trial, pace) for trial in planned.trials])
 
 
 def _run_in_turn(campaign: Campaign) -> list[TrialResult]:

@@ -61,6 +61,7 @@ class ArmPlan(Strict):
         default=[], description="faults of the scenario whose effect is probed though this arm has none"
     )
     probe_every_days: float = 0.25
+    slowed: str = Field(default="", description="why a day takes longer than the target asks for")
     start_day: float = Field(default=0.0, description="above 0 where the stack stood before: its day then")
 
     def fingerprint(self) -> str:

@@ -184,6 +184,9 @@ class TargetSpec(Strict):
     capabilities: list[CapabilityName]
     arms: list[Arm] = list(Arm)
     day_seconds: float = Field(default=1.0, gt=0)
+    day_work: float | None = Field(
+        default=None, gt=0, description="what a day costs, in pieces of work: docs/targets.md"
+    )
     normal_ms: Milliseconds = 0.0
     components: dict[str, Component] = Field(min_length=1)
     links: dict[str, Link] = {}
@@ -194,9 +197,6 @@ class TargetSpec(Strict):
     columns: dict[str, str] = {}
     toxics: list[str] = Field(default=[], description="toxics that network links can have; none listed: any")
     worlds: list[str] = []
-    builds: list[str] = Field(
-        default=[], description="builds that components can be rolled out to; none listed: any"
-    )
     hosts: list[str] = []
 
     def called_by(self, components: Iterable[str]) -> list[str]:

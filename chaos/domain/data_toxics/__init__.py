@@ -35,8 +35,6 @@ DATA_TOXICS = (
     "skew",
     "poison",
     "add",
-    "backfill",
-    "reorder",
 )
 
 

@@ -1,0 +1,52 @@
+"""How much work this machine does now: `python -m chaos.drivers.local.gauge` counts for a moment and says.
+
+A piece of work is `sum(range(1000))` in CPython. As many processes count at once as the machine has
+processors, two at most, since an arm's page views pass through its processes one after the other: so what
+others do at the same time, processors that share a core, and a container's quota are all in the figure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from chaos.clock import Clock, WallClock
+from chaos.errors import ArmFailed
+
+SECONDS = 0.25
+"""More than two periods of a container's quota (100 ms in Linux)."""
+PROCESSES = 2
+
+
+def count(clock: Clock, seconds: float) -> float:
+    """Pieces of work a second that this process does."""
+    pieces = 0
+    start = now = clock.monotonic()
+    while now - start < seconds:
+        for _ in range(20):
+            sum(range(1000))
+        pieces += 20
+        now = clock.monotonic()
+    return pieces / (now - start)
+
+
+def pieces_per_second() -> float:
+    """Pieces of work a second that all processors do together. Takes some 0.3 s. Raises ArmFailed."""
+    command = [sys.executable, "-m", __name__]
+    processes: list[subprocess.Popen[str]] = []
+    try:
+        for _ in range(min(PROCESSES, os.cpu_count() or 1)):
+            processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return sum(float(process.communicate()[0]) for process in processes)
+    except (OSError, ValueError) as error:
+        raise ArmFailed(f"the machine's speed cannot be measured: {error}") from error
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{count(WallClock(), SECONDS)}\n")
