@@ -21,6 +21,9 @@ RUN uv pip install --compile-bytecode --no-deps .
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/mlchaos /opt/mlchaos
 COPY deploy/stack.yaml deploy/healthy /opt/mlchaos/
+# The stack's release: `--build-arg BUILD=2018.4` makes an image of an older one (docs/containers.md).
+ARG BUILD=2026.1
+RUN printf 'build: "%s"\n' "$BUILD" >> /opt/mlchaos/stack.yaml
 # A volume takes its owner from the folder it is mounted at.
 RUN useradd --uid 1000 --no-create-home --shell /usr/sbin/nologin k9s \
     && install -d -o k9s -g k9s /k9s /k9s/collector /k9s/outbox

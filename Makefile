@@ -51,7 +51,7 @@ catalogue: install
 	$(BIN)/mlchaos catalogue > docs/catalogue.md
 
 soak: install
-	$(BIN)/pytest -m soak -q -s tests/soak
+	$(BIN)/pytest -m soak -q -s tests/soak tests/drivers/compose
 
 clean:
 	rm -rf .venv runs dist build

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaos.capabilities import Described
 from chaos.catalogue import Catalogue, Shelf
 from chaos.clock import Clock
 from chaos.contracts import Driver
+from chaos.domain.change import RunImage
 from chaos.domain.files import Files
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
@@ -197,13 +199,35 @@ def check_can_start(wanted: Wanted, planned: Planned) -> None:
     if spec.driver.kind not in DRIVERS:
         known = f"give one whose driver is {' or '.join(DRIVERS)}"
         raise UsageError(f"target {spec.target!r} cannot be run, its driver is {spec.driver.kind!r}; {known}")
-    if spec.driver.kind == "compose" and planned.trials:
-        from chaos.drivers.compose.surroundings import check
-
-        check(compose_file())
+    if planned.trials:
+        check_surroundings(spec, _images_of(planned))
     junit = wanted.junit
     if junit is not None and (junit.is_dir() or not junit.absolute().parent.is_dir()):
         raise UsageError(f"--junit {junit}: is a folder, or is in none that is there")
+
+
+def check_surroundings(spec: TargetSpec, images: Sequence[str] = ()) -> None:
+    """Whether what the target is run on is there, the container engine above all. Raises UsageError.
+
+    `images` are wanted besides the stack's own.
+    """
+    if spec.driver.kind == "compose":
+        from chaos.drivers.compose.surroundings import check
+
+        check(compose_file(), images)
+
+
+def _images_of(planned: Planned) -> list[str]:
+    """The images that faults are going to run."""
+    catalogue, target = make_catalogue(), Described(planned.spec)
+    faults = [fault for trial in planned.trials for arm in trial.arms for fault in arm.faults]
+    changes = [
+        change
+        for one in faults
+        for change in catalogue.faults.make(one.fault, one.parameters).changes(target)
+        if isinstance(change, RunImage)
+    ]
+    return sorted({change.image for change in changes})
 
 
 def new_run_folder(out: Path | None, clock: Clock, base: Path = Path("runs")) -> tuple[str, Path]:

@@ -19,6 +19,7 @@ from chaos.domain.change import (
     Pause,
     Promote,
     Push,
+    RunImage,
     Scalar,
     SetAlias,
     SetLayer,
@@ -76,12 +77,22 @@ def data_link(spec: TargetSpec, link: str) -> str:
     return link
 
 
-def component_of(spec: TargetSpec, component: str) -> str:
-    """The name of a component that is there. Raises MeaninglessChange."""
+def component_of(spec: TargetSpec, component: str, field: str = "component") -> str:
+    """The name of a component that is there. Raises MeaninglessChange for the fault's parameter `field`."""
     if component not in spec.components:
         near = nearest(component, spec.components)
-        raise MeaninglessChange("component", f"the target has no component {component!r}", near)
+        raise MeaninglessChange(field, f"the target has no component {component!r}", near)
     return component
+
+
+def build_of(spec: TargetSpec, build: str, field: str = "build") -> str:
+    """A build that components can be rolled out to; any, where the target names none.
+
+    Raises MeaninglessChange for the fault's parameter `field`.
+    """
+    if spec.builds and build not in spec.builds:
+        raise MeaninglessChange(field, f"the target has no build {build!r}", nearest(build, spec.builds))
+    return build
 
 
 def column_of(spec: TargetSpec, column: str, field: str = "column") -> str:
@@ -196,6 +207,10 @@ class Containers(Capability):
     def memory(self, component: str, mib: int) -> LimitMemory:
         """Restart a component with so much memory, in MiB. Raises MeaninglessChange."""
         return LimitMemory(component=component_of(self.spec, component), mib=mib)
+
+    def image(self, component: str, image: str) -> RunImage:
+        """Run a component from another image. Raises MeaninglessChange."""
+        return RunImage(component=component_of(self.spec, component), image=image)
 
     def disconnect(self, component: str) -> Disconnect:
         """Take a component off the network. Raises MeaninglessChange."""

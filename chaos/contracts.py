@@ -164,7 +164,12 @@ class Addressed(Protocol):
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """`host:port` of each component that has one."""
+        """`host:port` of each component that has one; `host:port@door` where a door takes CONNECT."""
+        ...
+
+    @property
+    def pages(self) -> Mapping[str, str]:
+        """What people look at with a browser: a name and a URL each."""
         ...
 
     @property

@@ -9,7 +9,7 @@ from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, c
 from chaos.errors import Problem, UsageError
 from chaos.journal import read, read_folder, verify
 from chaos.reports.html import write_html
-from chaos.reports.incident import incident
+from chaos.reports.incident import Record, incident, record_of
 from chaos.reports.json_report import write_json
 from chaos.runner.trials import read_trial
 from chaos.scoring.picture import picture_of
@@ -85,20 +85,25 @@ def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Resu
     """Write results.json and report.html into a run's folder; scored from the journals, if not given."""
     results = compose(folder, score_run(folder) if trials is None else trials)
     write_json(results, folder / "results.json")
-    write_html(results, folder, folder / "report.html", picture_of)
-    _write_incidents(results, folder)
+    records = _write_incidents(results, folder)
+    write_html(results, folder, folder / "report.html", picture_of, records)
     return results
 
 
-def _write_incidents(results: Results, folder: Path) -> None:
-    """A record beside the journals of each trial in which something was broken."""
+def _write_incidents(results: Results, folder: Path) -> dict[tuple[str, int], Record]:
+    """A record beside the journals of each trial in which something was broken; by scenario and seed."""
+    records: dict[tuple[str, int], Record] = {}
     for trial in results.trials:
         journal = next((arm.journal for arm in trial.arms if arm.arm is Arm.DEFENDED), None)
         if not trial.faults or journal is None or not (folder / journal).is_file():
             continue
         place = (folder / journal).parent
-        text = incident(trial, read_trial(place).scenario, read(folder / journal))
-        (place / INCIDENT).write_text(text, encoding="utf-8")
+        record = record_of(trial, read_trial(place).scenario.latent, read(folder / journal))
+        file = place / INCIDENT
+        before = file.read_text(encoding="utf-8") if file.is_file() else ""
+        file.write_text(incident(record, before), encoding="utf-8")
+        records[trial.scenario, trial.seed] = record
+    return records
 
 
 def journal_problems(folder: Path) -> list[Problem]:

@@ -5,11 +5,12 @@
     python -m reference_stack parent                           a warm parent, told what to do by JSON lines
     python -m reference_stack warmup --world NAME --seed N --out DIR
     python -m reference_stack prepare --settings FILE [--toxiproxy HOST:PORT]
+    python -m reference_stack fit FOLDER… [--out FILE]         costs of virtual time from logs of live runs
     python -m reference_stack begin --settings FILE            once all are healthy, gives the start
 
-The last two are for components in containers, each started by `serve`: what they start from, and their
-start. `--changes-in NAME` names an environment variable with further settings as JSON. `serve` writes the
-component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke, 3 for settings
+`prepare` and `begin` are for components in containers, each started by `serve`: what they start from, and
+their start. `--changes-in NAME` names an environment variable with further settings as JSON. `serve` writes
+the component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke, 3 for settings
 that cannot be used.
 """
 
@@ -34,6 +35,10 @@ def main(arguments: Sequence[str]) -> int:
         from reference_stack.warmup import main as warm_up
 
         return warm_up(arguments[1:])
+    if arguments[:1] == ["fit"]:
+        from reference_stack.fit import main as fit
+
+        return fit(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
@@ -94,6 +99,7 @@ def _serve(component: str, settings: StackSettings) -> int:
         os.execv(program[0], program)
     if component == "registry":
         return live.serve_registry(settings)
+    live.warm(component)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     return run_component(component, settings, live.build_live, line_sink(sys.stdout))
 
@@ -114,5 +120,6 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--settings", type=Path, required=True, help="YAML or JSON; see settings.py")
         one.add_argument("--changes-in", metavar="NAME", default="", help="variable with further JSON")
     commands.add_parser("parent", help="fork components as JSON lines on standard input say")
+    commands.add_parser("fit", help="costs of virtual time from logs of live runs", add_help=False)
     commands.add_parser("warmup", help="make the first 18 days", add_help=False)
     return parser

@@ -15,6 +15,7 @@ from reference_stack.component import Component
 from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
 from reference_stack.registry.rest import RestRegistry
+from reference_stack.registry.traced import TracedRegistry
 from reference_stack.settings import COMPONENTS, SettingsError, StackSettings
 from reference_stack.shells.addresses import free_addresses
 from reference_stack.shells.live import Life, line_sink, open_log, run_component
@@ -26,10 +27,10 @@ _REGISTRY_TIMEOUT_DAYS = 0.2
 _REGISTRY_WRITE_MS = 1000.0
 """What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
 _FITTING = "sklearn.decomposition"
-_WARM = (
-    "pyarrow.parquet",
-    _FITTING,
-)
+_PARTITIONS = ("pyarrow.parquet", "pandas")
+"""Pyarrow looks for pandas when it makes its first array, which takes half a second then."""
+_WARM = (*_PARTITIONS, _FITTING)
+_HANDLE_PARTITIONS = ("collector", "features", "trainer")
 
 
 def build_live(life: Life) -> Component[Any]:
@@ -48,12 +49,14 @@ def build_live(life: Life) -> Component[Any]:
     life.telemetry.gauges["disk_used_share"] = lambda: _used_share(own)
     registry: Registry | None = None
     reader: RegistryReader | None = None
-    address = _registry_address(life.name, settings)
+    link = _registry_link(life.name, settings)
     timeout_ms = 1000.0 * _REGISTRY_TIMEOUT_DAYS * settings.day_seconds
-    if address is not None:
+    if link is not None:
         writes = life.name in WRITERS
-        rest = RestRegistry(address, timeout_ms=max(timeout_ms, _REGISTRY_WRITE_MS) if writes else timeout_ms)
-        registry, reader = (rest, None) if writes else (None, rest)
+        within_ms = max(timeout_ms, _REGISTRY_WRITE_MS) if writes else timeout_ms
+        rest = RestRegistry(settings.links[link], timeout_ms=within_ms)
+        traced = TracedRegistry(rest, link, life.tracer)
+        registry, reader = (traced, None) if writes else (None, traced)
         life.closing.append(rest.close)
     return build_component(
         life.name, settings, life.runtime, life.telemetry, life.port, folder, registry, reader=reader
@@ -67,12 +70,12 @@ def _used_share(folder: Path) -> float:
     return 1.0 - free / total if total else 0.0
 
 
-def _registry_address(component: str, settings: StackSettings) -> str | None:
+def _registry_link(component: str, settings: StackSettings) -> str | None:
     for name, link in LINKS.items():
         if link.callee == "registry" and component in link.callers:
             if name not in settings.links:
                 raise SettingsError(f"{component}: links has no {name!r}")
-            return settings.links[name]
+            return name
     return None
 
 
@@ -103,6 +106,15 @@ def preload() -> None:
     layers = (use.partition(":")[0] for use in LAYERS.values())
     for name in (*_WARM, *layers):
         importlib.import_module(name)
+
+
+def warm(component: str) -> None:
+    """Import what a component in a process of its own would else import in its first day."""
+    if component in _HANDLE_PARTITIONS:
+        for name in _PARTITIONS:
+            importlib.import_module(name)
+    for use in LAYERS.values():
+        importlib.import_module(use.partition(":")[0])
 
 
 def choose(name: str, settings: StackSettings, file: Path) -> Body:

@@ -34,6 +34,19 @@ def epoch_ms() -> int:
     return int(time.time() * 1000)
 
 
+class Waited:
+    """What has been waited for in the course of one piece of work, operational seconds."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+WAITED: contextvars.ContextVar[Waited | None] = contextvars.ContextVar("WAITED", default=None)
+"""Where waits are noted, if somebody measures the work that goes on."""
+
+
 class Timer(Protocol):
     """Something that will happen, unless it is cancelled."""
 
@@ -156,6 +169,7 @@ class LiveRuntime:
 
     Until `start(origin)` the clock stands at 0 and `until` waits; after it, `now` counts from `origin`, a
     value of the monotonic clock shared by all components of an arm on the machine, and is negative before it.
+    `on_work` is told of blocking work: its name, and how many milliseconds it took.
     """
 
     def __init__(
@@ -164,8 +178,10 @@ class LiveRuntime:
         *,
         on_lag: Callable[[float, float], object],
         on_error: Callable[[BaseException], object],
+        on_work: Callable[[str, float], object],
     ) -> None:
         self._day_seconds = day_seconds
+        self._on_work = on_work
         self._origin: float | None = None
         self._ahead_days = 0.0
         self._started = asyncio.Event()
@@ -227,9 +243,14 @@ class LiveRuntime:
         """Start work that outlives the caller; it ends with the component."""
         return self._tasks.spawn(asyncio.get_running_loop(), work)
 
-    async def blocking(self, work: Callable[[], T], what: str) -> T:  # noqa: ARG002
+    async def blocking(self, work: Callable[[], T], what: str) -> T:
         """Run work in a thread; it takes as long as it takes."""
-        return await asyncio.to_thread(work)
+        began = time.monotonic()
+        result = await asyncio.to_thread(work)
+        took = time.monotonic() - began
+        _note_wait(took)
+        self._on_work(what, 1000 * took)
+        return result
 
     def after(self, seconds: float, callback: Callable[[object], object]) -> None:
         """Call back with None after operational `seconds`, to the resolution of the event loop."""
@@ -250,6 +271,7 @@ class LiveRuntime:
         self._tasks.cancel()
 
     async def _sleep_until(self, due: float) -> None:
+        _note_wait(due - time.monotonic())
         # uvloop counts in whole milliseconds and may wake up to 0.7 ms early.
         while (remaining := due - time.monotonic()) > 0:
             await asyncio.sleep(remaining)
@@ -260,3 +282,8 @@ class LiveRuntime:
     async def _watch_lag(self) -> None:
         while True:
             await self.sleep(TICK_DAYS * self._day_seconds)
+
+
+def _note_wait(seconds: float) -> None:
+    if (waited := WAITED.get()) is not None:
+        waited.seconds += seconds

@@ -44,11 +44,15 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class FeaturesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`window_days`: partitions in a snapshot; `due_days`: a partition is due so long after midnight."""
+    """`window_days`: partitions in a snapshot; `due_days`: a partition is due so long after midnight.
+
+    `take_ms`: how long one partition is worked on, besides what it costs here.
+    """
 
     window_days: int = 7
     due_days: float = 0.15
     poll_days: float = 0.01
+    take_ms: float = 4.0
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,13 +123,15 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
 
 class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Scrapes every component each `scrape_days`; shares above which the rules of that name alert.
+    """Scrapes every component each `scrape_days`, and compares served features with stored ones each
+    `compare_days`; shares above which the rules of that name alert.
 
     `engagement_ratio`: the clicks for a row shown, against those of the three days before, below which the
     rule of that name alerts.
     """
 
     scrape_days: float = 1 / 24
+    compare_days: float = 1 / 12
     fallback_share: float = 0.01
     engagement_ratio: float = 0.5
     quarantine_share: float = 0.05

@@ -14,6 +14,8 @@ contract with whoever watches the stack; everything else in a log is for people:
     version    {version, run, snapshot, trained_day, partitions: [...], due: [...], metrics}
     alias      {alias, version|null, previous|null, by}
     lag        {lag_days, over_days}
+
+One more is for `python -m reference_stack fit`, and said live only: `times` (`shells/tracing.py`).
 """
 
 from __future__ import annotations

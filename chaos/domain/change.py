@@ -173,6 +173,14 @@ class LimitMemory(_Change, frozen=True, tag="limit_memory"):
     expect: int | None = None
 
 
+class RunImage(_Change, frozen=True, tag="run_image"):
+    """Put a container from another image in the place of a component's, all else being as it was."""
+
+    component: str
+    image: str
+    expect: str | None = None
+
+
 class Disconnect(_Change, frozen=True, tag="disconnect"):
     """Take a component's container off its network: it reaches nobody, and nobody reaches it."""
 
@@ -218,6 +226,7 @@ Change = (
     | TakeBack
     | LimitCpu
     | LimitMemory
+    | RunImage
     | Disconnect
     | Connect
     | FillDisk

@@ -197,6 +197,9 @@ class TargetSpec(Strict):
     columns: dict[str, str] = {}
     toxics: list[str] = Field(default=[], description="toxics that network links can have; none listed: any")
     worlds: list[str] = []
+    builds: list[str] = Field(
+        default=[], description="builds that components can be rolled out to; none listed: any"
+    )
     hosts: list[str] = []
 
     def called_by(self, components: Iterable[str]) -> list[str]:

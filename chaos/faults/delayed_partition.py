@@ -40,5 +40,5 @@ class DelayedPartition:
         yield target.use(Data).toxic(self.link, "late", held_days=self.delay_days)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
-        """It has none that anybody should see, so a defended scenario with it is void."""
-        return None
+        """A partition was on its way for so long."""
+        return EffectCheck("delivery_days", {"link": self.link}, at_least=self.delay_days)

@@ -34,5 +34,5 @@ class HolidayDip:
         yield target.use(Traffic).surge(self.level)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
-        """It has none that anybody should act on, so a defended scenario with it is void."""
-        return None
+        """Fewer views come than in the days before, half way to what is meant at least."""
+        return EffectCheck("traffic_ratio", {}, at_most=(1 + self.level) / 2)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Config, MeaninglessChange, component_of, nearest
+from chaos.capabilities import Capability, Config, MeaninglessChange, build_of, component_of, nearest
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
@@ -30,9 +30,8 @@ class PartialRollout:
     def refuse(self, spec: TargetSpec) -> None:
         """The replica that is missed is one of several."""
         for component in self.replicas:
-            if component not in spec.components:
-                near = nearest(component, spec.components)
-                raise MeaninglessChange("replicas", f"the target has no component {component!r}", near)
+            component_of(spec, component, "replicas")
+        build_of(spec, self.build)
         if self.missed not in self.replicas or len(self.replicas) < 2:
             says = "the replica that is missed must be one of several replicas"
             raise MeaninglessChange("missed", says, nearest(self.missed, self.replicas))

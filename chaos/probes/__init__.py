@@ -15,6 +15,7 @@ BUILT_IN = shipped(
     "firing_alerts",
     "partitions_overdue",
     "partitions_altered",
+    "delivery_days",
     "link_latency",
     "version_share",
     "build_share",

@@ -12,6 +12,7 @@ from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
+from chaos.reports.incident import FOR_PEOPLE, TO_FILL, Record
 from chaos.reports.terminal import amount, detection_measured
 
 DRAWN_TRIALS = 12
@@ -61,19 +62,24 @@ class Page:
     logs: Mapping[Arm, str]
     anchor: str
     kinds: tuple[Harm, ...]
+    record: Record | None
 
 
+Records = Mapping[tuple[str, int], Record]
+"""Incident records by scenario and seed."""
 Drawn = Callable[[Mapping[Arm, Journal]], Picture]
 """What there is to draw of a trial's journals: measured by scoring, which reports do not know."""
 
 
-def write_html(results: Results, folder: Path, path: Path, picture_of: Drawn) -> None:
+def write_html(
+    results: Results, folder: Path, path: Path, picture_of: Drawn, records: Records | None = None
+) -> None:
     """Write the report of a run whose journals lie in `folder`. Raises InvalidInput for a broken journal."""
     base = os.path.relpath(folder, path.parent)
-    path.write_text(render(results, folder, picture_of, base), encoding="utf-8")
+    path.write_text(render(results, folder, picture_of, records or {}, base), encoding="utf-8")
 
 
-def render(results: Results, folder: Path, picture_of: Drawn, base: str = ".") -> str:
+def render(results: Results, folder: Path, picture_of: Drawn, records: Records, base: str = ".") -> str:
     """The page; links to journals and logs begin with `base`."""
     import jinja2
 
@@ -88,7 +94,9 @@ def render(results: Results, folder: Path, picture_of: Drawn, base: str = ".") -
     environment.filters["amount"] = amount
     return environment.get_template("report.html.j2").render(
         results=results,
-        pages=_pages(results, folder, picture_of),
+        pages=_pages(results, folder, picture_of, records),
+        for_people=FOR_PEOPLE,
+        to_fill=TO_FILL,
         legend=LEGEND,
         units=UNITS,
         detection_measured=detection_measured,
@@ -99,7 +107,7 @@ def render(results: Results, folder: Path, picture_of: Drawn, base: str = ".") -
     )
 
 
-def _pages(results: Results, folder: Path, picture_of: Drawn) -> list[Page]:
+def _pages(results: Results, folder: Path, picture_of: Drawn, records: Records) -> list[Page]:
     first = sorted(results.trials, key=lambda trial: trial.verdict is Verdict.PASSED)[:DRAWN_TRIALS]
     pages: list[Page] = []
     for index, trial in enumerate(results.trials):
@@ -107,7 +115,8 @@ def _pages(results: Results, folder: Path, picture_of: Drawn) -> list[Page]:
         if trial in first:
             drawing = draw(picture_of(_journals(trial, folder)), trial.days, f"t{index}")
         kinds = tuple(k for k in Harm if any(k in trial.harm[arm] for arm in trial.harm))
-        pages.append(Page(trial, drawing, _logs(trial, folder), f"trial-{index}", kinds))
+        record = records.get((trial.scenario, trial.seed))
+        pages.append(Page(trial, drawing, _logs(trial, folder), f"trial-{index}", kinds, record))
     return pages
 
 

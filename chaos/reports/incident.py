@@ -4,43 +4,72 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 
 from chaos.domain.event import Action, Event
 from chaos.domain.layer import Outcome
-from chaos.domain.scenario import Arm, Hole, Scenario
-from chaos.domain.verdict import TrialResult
+from chaos.domain.scenario import Arm, Hole
+from chaos.domain.verdict import AlertResult, TrialResult
 from chaos.journal import Journal
 from chaos.reports.timeline import Timeline
 
 FOR_PEOPLE = ("Root cause", "Communication", "Action items")
 """Headings that are never filled from a journal."""
-TO_FILL = "_To be written by whoever held the incident._"
+TO_FILL = "To be written by whoever held the incident."
 SILENT = (Outcome.NOT_REACHED, None)
 
 
-def incident(trial: TrialResult, scenario: Scenario, defended: Journal) -> str:
-    """The record of one trial as Markdown, from its defended arm."""
-    return "\n".join(_lines(trial, scenario, defended)) + "\n"
+@dataclass(frozen=True)
+class Record:
+    """What the defended arm's journal knows of an incident, as the page and the Markdown file tell it."""
+
+    trial: TrialResult
+    timeline: tuple[str, ...]
+    triage: tuple[AlertResult, ...]
+    layers: tuple[str, ...]
+    actions: tuple[Action, ...]
 
 
-def _lines(trial: TrialResult, scenario: Scenario, defended: Journal) -> Iterator[str]:
+def record_of(trial: TrialResult, holes: Sequence[Hole], defended: Journal) -> Record:
+    """The record of one trial, with the holes that its scenario has."""
+    return Record(
+        trial=trial,
+        timeline=tuple(timeline(defended.events)),
+        triage=tuple(alert for alert in trial.alerts if alert.arm is Arm.DEFENDED),
+        layers=tuple(_layers(trial, holes)),
+        actions=tuple(defended.of(Action)),
+    )
+
+
+def incident(record: Record, before: str = "") -> str:
+    """A record as Markdown; what people wrote into it `before`, under their headings, stays."""
+    begin = f"\n## {FOR_PEOPLE[0]}\n"
+    told, _, to_fill = ("\n".join(_lines(record)) + "\n").partition(begin)
+    _, _, filled = before.partition(begin)
+    return f"{told}{begin}{filled or to_fill}"
+
+
+def _lines(record: Record) -> Iterator[str]:
+    trial = record.trial
     yield f"# Incident record: {trial.scenario}, seed {trial.seed}"
     yield ""
     yield f"{trial.teaches}"
     yield ""
     yield f"Verdict: **{trial.verdict.value}**. Days are calendar days since the scenario's start."
     yield from ("", "## Timeline", "", "```")
-    yield from timeline(defended.events)
+    yield from record.timeline
     yield from ("```", "", "## Triage", "")
-    yield from _triage(trial)
+    yield from _triage(record.triage)
     yield from ("", "## Layers and holes", "")
-    yield from _layers(trial, scenario.latent)
+    yield from (f"- {says}" for says in record.layers)
+    if not record.layers:
+        yield "No layer was reached."
     yield from ("", "## Actions taken", "")
-    yield from _actions(actions_of(defended))
+    yield from _actions(record.actions)
     for heading in FOR_PEOPLE:
-        yield from ("", f"## {heading}", "", TO_FILL)
+        yield from ("", f"## {heading}", "", f"_{TO_FILL}_")
 
 
 def timeline(events: Sequence[Event]) -> list[str]:
@@ -52,19 +81,13 @@ def timeline(events: Sequence[Event]) -> list[str]:
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def actions_of(defended: Journal) -> list[Action]:
-    """What on-call and layers did, in order."""
-    return list(defended.of(Action))
-
-
-def _triage(trial: TrialResult) -> Iterator[str]:
-    mine = [alert for alert in trial.alerts if alert.arm is Arm.DEFENDED]
-    if not mine:
+def _triage(alerts: Sequence[AlertResult]) -> Iterator[str]:
+    if not alerts:
         yield "No alert was sent."
         return
     yield "| alert | category | severity | told | sent, day | acknowledged, day |"
     yield "|---|---|---|---|---|---|"
-    for alert in mine:
+    for alert in alerts:
         answered = "nobody" if alert.acknowledged_day is None else f"{alert.acknowledged_day:.2f}"
         cells = (
             alert.name,
@@ -78,14 +101,11 @@ def _triage(trial: TrialResult) -> Iterator[str]:
 
 
 def _layers(trial: TrialResult, holes: Sequence[Hole]) -> Iterator[str]:
-    spoke = [row for row in trial.layers if row.outcome not in SILENT]
-    for row in spoke:
+    for row in (row for row in trial.layers if row.outcome not in SILENT):
         fired = "" if row.first_fired_day is None else f", fired on day {row.first_fired_day:.2f}"
         acted = "" if row.first_acted_day is None else f", acted on day {row.first_acted_day:.2f}"
         outcome = row.outcome.value if row.outcome is not None else ""
-        yield f"- {row.layer}: {outcome}{fired}{acted}"
-    if not spoke:
-        yield "No layer was reached."
+        yield f"{row.layer}: {outcome}{fired}{acted}"
     for hole in holes:
         what = [hole.mode.value] if hole.mode is not None else []
         what += [f"{key} = {value}" for key, value in hole.set_.items()]
@@ -93,10 +113,10 @@ def _layers(trial: TrialResult, holes: Sequence[Hole]) -> Iterator[str]:
         span += "" if hole.until is None else f" until day {hole.until:g}"
         by = f", by {hole.by}" if hole.by else ""
         why = f": {hole.why}" if hole.why else ""
-        yield f"- hole in {hole.layer}: {', '.join(what)}{span}{by}{why}"
+        yield f"hole in {hole.layer}: {', '.join(what)}{span}{by}{why}"
     named = {hole.layer for hole in holes}
     for name in [name for name in trial.not_armed if name not in named]:
-        yield f"- hole in {name}: not armed"
+        yield f"hole in {name}: not armed"
 
 
 def _actions(actions: Sequence[Action]) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chaos.capabilities import BeyondTarget, Described, MeaninglessChange, nearest
 from chaos.catalogue import Catalogue, UnknownName
-from chaos.contracts import Fault, Refusing, SelfTimed
+from chaos.contracts import Fault, SelfTimed
 from chaos.domain.durations import parse_ms
 from chaos.domain.layer import Mode
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
@@ -15,6 +15,7 @@ from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, TargetSpec
 from chaos.errors import InvalidInput, Problem, UsageError
+from chaos.runner.check import changes_of, effect_of, make_fault, make_probe
 from chaos.runner.overrides import Overrides
 
 Scalar = str | int | float | bool
@@ -149,13 +150,11 @@ class Planner:
     def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
         parameters = self._parameters(use)
         try:
-            fault = self._catalogue.faults.make(use.fault, parameters)
-            if isinstance(fault, Refusing):
-                fault.refuse(self._spec)
+            fault = make_fault(use.fault, parameters, self._spec, self._catalogue)
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
             if fault.needs and not lacks:
-                self._check_changes(index, fault)
-                self._check_effect(fault)
+                self._check_changes(fault)
+                effect_of(fault, self._spec, self._catalogue)
         except UnknownName as error:
             self._report(("faults", index, "fault"), str(error), error.nearest)
             return None
@@ -191,22 +190,11 @@ class Planner:
             when=use.when,
         )
 
-    def _check_changes(self, index: int, fault: Fault) -> None:
+    def _check_changes(self, fault: Fault) -> None:
         try:
-            changes = list(fault.changes(Described(self._spec)))
+            changes_of(fault, Described(self._spec))
         except BeyondTarget:
             return  # the scenario is not run on this target
-        if not changes:
-            self._report(("faults", index), f"{fault.name} would change nothing on this target")
-
-    def _check_effect(self, fault: Fault) -> None:
-        check = fault.effect(self._spec)
-        if check is None:
-            return
-        try:
-            self._make_probe(check.probe, check.parameters)
-        except (UnknownName, MeaninglessChange) as error:
-            raise MeaninglessChange("", f"the effect of {fault.name} cannot be probed: {error}") from error
 
     def _check_operational(self, index: int, parameters: dict[str, object]) -> None:
         quarter_ms = 250 * self.day_seconds
@@ -238,17 +226,11 @@ class Planner:
         uses += [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(self._scenario.abort_if)]
         for path, probe, parameters in uses:
             try:
-                self._make_probe(probe, parameters)
+                make_probe(probe, parameters, self._spec, self._catalogue)
             except UnknownName as error:
                 self._report((*path, "probe"), str(error), error.nearest)
             except MeaninglessChange as error:
                 self._report((*path, "with", error.field), str(error), error.nearest)
-
-    def _make_probe(self, name: str, parameters: Mapping[str, object]) -> None:
-        """Raises UnknownName or MeaninglessChange for one that could not be read on this target."""
-        probe = self._catalogue.probes.make(name, parameters)
-        if isinstance(probe, Refusing):
-            probe.refuse(self._spec)
 
     def _check_layers(self) -> None:
         expect = self._scenario.expect

@@ -95,10 +95,13 @@ def views_of(journals: Mapping[Arm, Journal]) -> dict[Arm, ArmView]:
 def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:
     mine = [change for change in journal.of(Planned) if change.about == planned.key]
     ids = {change.id for change in mine}
-    applied = [event.day for event in journal.of(Applied) if event.id in ids]
+    applied = {event.id for event in journal.of(Applied)} & ids
     refused = tuple(event for event in journal.of(Refused) if event.id in ids)
     undone = [event for event in journal.of(Undone) if event.id in ids]
-    injected = applied or [event.day for event in refused] or _phase_days(journal, "inject", planned.key)
+    # From when it was asked for: a door answers later, and what looks at the request speaks before it does.
+    made = applied or {event.id for event in refused}
+    asked = [change.day for change in mine if change.id in made]
+    injected = asked or _phase_days(journal, "inject", planned.key)
     ended = [event.day for event in undone] or _phase_days(journal, "undo", planned.key)
     components = [name for change in mine for name in touched(change.change)]
     return FaultSpan(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from chaos.domain.event import Alert, Signal
+from chaos.domain.event import Alert, Phase, Signal
 from chaos.domain.layer import Mode, SignalKind
 from chaos.journal import Journal
+
+E = TypeVar("E", Signal, Alert)
 
 SAME_TIME_DAYS = 0.5
 """A firing of the same layer in the control arm this close to one in the defended arm explains it."""
@@ -63,7 +66,22 @@ class AlertStory:
 
 def episodes_of(journal: Journal) -> tuple[Episode, ...]:
     """The episodes of an arm by their start."""
-    return tuple(sorted(_episodes(journal.of(Signal)), key=lambda one: (one.start, one.layer, one.about)))
+    signals = _in_its_days(journal, Signal)
+    return tuple(sorted(_episodes(signals), key=lambda one: (one.start, one.layer, one.about)))
+
+
+def _in_its_days(journal: Journal, kind: type[E]) -> Iterator[E]:
+    """What was said while the stack lived: as it is drained its components end one after the other, and those
+    that are left miss the others.
+
+    Told by the order in the journal and the day, as the newest words may be read after the drain has begun.
+    """
+    ended = math.inf
+    for event in journal.events:
+        if isinstance(event, Phase) and event.phase == "drain":
+            ended = event.day
+        elif isinstance(event, kind) and event.day < ended:
+            yield event
 
 
 def _episodes(signals: Iterable[Signal]) -> Iterator[Episode]:
@@ -132,7 +150,7 @@ def also_fired(firings: Iterable[Firing], layer: str, day: float) -> bool:
 def alerts_of(journal: Journal) -> tuple[AlertStory, ...]:
     """Alerts in the order in which they were sent; a later event of one alert adds to the earlier ones."""
     stories: dict[tuple[str, float], AlertStory] = {}
-    for alert in journal.of(Alert):
+    for alert in _in_its_days(journal, Alert):
         key = (alert.id, round(alert.sent_day, 3))
         story = stories.get(key) or AlertStory(alert, None, None)
         acknowledged = story.acknowledged_day

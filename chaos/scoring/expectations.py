@@ -198,6 +198,8 @@ def _contained(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episod
     says = f"{found.ratio:.2f} contained, {sure} {limit:g} expected ({found.says})"
     if found.low < limit < found.high:
         return void(about, f"{says}; one seed says {found.low:.2f} to {found.high:.2f}: within its noise")
+    if wanted.of is Harm.QUALITY_PCT_DAYS:
+        says += f"; with the noise of one seed {found.low:.2f} to {found.high:.2f}"
     by = sorted({one.layer for one in acted}, key=[row.layer for row in rows].index)
     says += f"; {', '.join(by)} acted" if by else "; no layer acted"
     if facts.not_armed:

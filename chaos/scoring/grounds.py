@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chaos.domain.event import Effect
 from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import Reason, Verdict
 from chaos.scoring.expectations import passed, void
@@ -27,14 +28,19 @@ def grounds(facts: Facts) -> Iterator[Reason]:
     if facts.busy:
         yield void("lag", facts.busy)
     yield _steady_before(facts)
-    if facts.kind is not Kind.QUIET:
-        for fault in facts.faults:
-            about = "effect" if len(facts.faults) == 1 else f"effect {fault.key}"
-            says = fault.effect.says
-            yield passed(about, says) if fault.effect.seen else void(about, says)
+    for fault in facts.faults:
+        if facts.kind is Kind.QUIET and not _looked_for(facts, fault.key):
+            continue  # a change that brings no proof of itself
+        about = "effect" if len(facts.faults) == 1 else f"effect {fault.key}"
+        says = fault.effect.says
+        yield passed(about, says) if fault.effect.seen else void(about, says)
     harmless = facts.contained is not None and facts.contained.no_harm
     if facts.kind is Kind.DEFENDED and harmless and not facts.trouble(Arm.UNDEFENDED, Arm.BARE):
         yield void("harm", facts.contained.says if facts.contained is not None else "")
+
+
+def _looked_for(facts: Facts, key: str) -> bool:
+    return any(effect.fault == key for view in facts.views.values() for effect in view.journal.of(Effect))
 
 
 def _steady_before(facts: Facts) -> Reason:

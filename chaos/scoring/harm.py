@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from chaos.domain.event import Partition, Snapshot, Version, ViewRow, Views
 from chaos.domain.layer import Stage
@@ -18,6 +19,9 @@ NORMAL_AGE_DAYS = 1.5
 QUALITY_WINDOW_DAYS = 7
 NEWCOMERS = 0.01
 """So many of the views meet a customer without features of their own, with no fault to blame."""
+NEWCOMERS_RATIO = 3.0
+"""Where more of them do (customers who return after longer than a window of days), a fault's share is so many
+times that of the days without one."""
 DUE_BY_END_DAYS = 0.5
 """A partition written this long before the end of an arm was due at the sink within it."""
 
@@ -96,19 +100,29 @@ class Defects:
 def defects_of(view: ArmView) -> Defects:
     """Defective versions by lineage, and the spans of faults in which feature values were replaced.
 
-    A newcomer's features are defaults in normal operation: only above `NEWCOMERS` of a span's views were they
-    replaced.
+    A newcomer's features are defaults in normal operation: they were replaced only in a span in which their
+    share of the views is above `NEWCOMERS`, and `NEWCOMERS_RATIO` times that outside of all spans.
     """
-    spans: list[tuple[float, float]] = []
-    for span in view.spans:
-        total = defaulted = 0
-        for views in view.journal.of(Views):
-            if span.start <= (views.start_day + views.end_day) / 2 <= span.end:
-                total += sum(row.n for row in views.rows)
-                defaulted += sum(row.defaulted for row in views.rows)
-        if defaulted > NEWCOMERS * total:
-            spans.append((span.start, span.end))
-    return Defects(defective_from(view), tuple(spans), defective_builds(view))
+    spans = [(span.start, span.end) for span in view.spans]
+    inside = [partial(_within, span) for span in spans]
+    normal = _defaulted(view, lambda day: not any(within(day) for within in inside))
+    least = max(NEWCOMERS, NEWCOMERS_RATIO * normal)
+    replaced = [span for span, within in zip(spans, inside, strict=True) if _defaulted(view, within) > least]
+    return Defects(defective_from(view), tuple(replaced), defective_builds(view))
+
+
+def _within(span: tuple[float, float], day: float) -> bool:
+    return span[0] <= day <= span[1]
+
+
+def _defaulted(view: ArmView, counts: Callable[[float], bool]) -> float:
+    """The share of views with default features on the days that count."""
+    total = defaulted = 0
+    for views in view.journal.of(Views):
+        if counts((views.start_day + views.end_day) / 2):
+            total += sum(row.n for row in views.rows)
+            defaulted += sum(row.defaulted for row in views.rows)
+    return defaulted / total if total else 0.0
 
 
 def defective_views(views: Views, row: ViewRow, defects: Defects) -> int:
@@ -127,12 +141,15 @@ def defective_views(views: Views, row: ViewRow, defects: Defects) -> int:
 
 @dataclass(frozen=True)
 class Age:
-    """How old the serving model and the newest snapshot were in the middle of an interval, in days."""
+    """How old the serving model and the newest snapshot were in the middle of an interval, in days.
+
+    None where no version answered yet, or where no snapshot is told of.
+    """
 
     start_day: float
     end_day: float
     version: int | None
-    model_days: float
+    model_days: float | None
     features_days: float | None
 
 
@@ -153,21 +170,24 @@ def ages_of(view: ArmView) -> list[Age]:
             version = max(sorted(tally), key=lambda number: tally[number])
         middle = (start + end) / 2
         newest = max((day for day in built if day <= middle), default=0.0)
-        model_days = middle - (trained.get(version, 0.0) if version is not None else 0.0)
+        model_days = None if version is None else middle - trained.get(version, 0.0)
         ages.append(Age(start, end, version, model_days, middle - newest if built else None))
     return ages
 
 
 def stale_days(view: ArmView) -> float | None:
-    """Σ over time of the days by which the older of model and features is beyond `NORMAL_AGE_DAYS`."""
-    ages = ages_of(view)
-    if not ages:
+    """Σ over time of the days by which the older of model and features is beyond `NORMAL_AGE_DAYS`.
+
+    None for a target that has neither versions nor snapshots: what it answers with has no age.
+    """
+    known = [
+        (max(days for days in (age.model_days, age.features_days) if days is not None), age)
+        for age in ages_of(view)
+        if age.model_days is not None or age.features_days is not None
+    ]
+    if not known:
         return None
-    return math.fsum(
-        max(0.0, max(age.model_days, age.features_days or 0.0) - NORMAL_AGE_DAYS)
-        * (age.end_day - age.start_day)
-        for age in ages
-    )
+    return math.fsum(max(0.0, days - NORMAL_AGE_DAYS) * (age.end_day - age.start_day) for days, age in known)
 
 
 # --- events ----------------------------------------------------------------------------------------------

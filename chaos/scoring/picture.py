@@ -134,7 +134,7 @@ def _models(view: ArmView, lane: str) -> Iterator[Bar]:
     current: tuple[int, str] | None = None
     start = end = 0.0
     for age in ages_of(view):
-        role = "stale" if age.model_days > NORMAL_AGE_DAYS else "clean"
+        role = "stale" if (age.model_days or 0.0) > NORMAL_AGE_DAYS else "clean"
         if age.version is not None and age.end_day > defective.get(age.version, age.end_day):
             role = "defective"
         now = None if age.version is None else (age.version, role)

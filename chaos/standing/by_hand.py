@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from chaos.capabilities import Described, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
-from chaos.contracts import Refusing
 from chaos.domain.change import Scalar
 from chaos.domain.durations import parse_days
 from chaos.domain.event import Event
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, Interrupted, UsageError
+from chaos.runner.check import changes_of, effect_of, make_fault
 from chaos.runner.overrides import Setting
 from chaos.standing import place
 from chaos.standing.wire import Answer, Ask, Happened, Inject, Line, Undo, Watch
@@ -43,10 +43,9 @@ def inject(
     """Inject a fault into a standing stack. Raises UsageError, before anything is touched, or ArmFailed."""
     try:
         for_days = None if lasts is None else parse_days(lasts)
-        made = catalogue.faults.make(fault, parameters)
-        if isinstance(made, Refusing):
-            made.refuse(spec)
-        list(made.changes(Described(spec)))
+        made = make_fault(fault, parameters, spec, catalogue)
+        changes_of(made, Described(spec))
+        effect_of(made, spec, catalogue)
     except (UnknownName, MeaninglessChange) as error:
         hint = f" (did you mean {error.nearest!r}?)" if error.nearest else ""
         raise UsageError(f"inject {fault}: {error}{hint}") from error

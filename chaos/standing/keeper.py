@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
-from chaos.contracts import Driver, Fault, Refusing, Target
+from chaos.contracts import Driver, EffectCheck, Probe, Target
 from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, Interrupted
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
+from chaos.runner.check import changes_of, effect_of, make_fault
 from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, StopSignal, read_effect
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
@@ -187,14 +188,11 @@ class Keeper:
 
     def _inject(self, ask: Inject) -> Answer:
         try:
-            fault = self._kept.catalogue.faults.make(ask.fault, ask.parameters)
-            if isinstance(fault, Refusing):
-                fault.refuse(self._target.spec)
-            changes = list(fault.changes(self._target))
+            fault = make_fault(ask.fault, ask.parameters, self._target.spec, self._kept.catalogue)
+            changes = changes_of(fault, self._target)
+            effect = effect_of(fault, self._target.spec, self._kept.catalogue)
         except (UnknownName, MeaninglessChange) as error:
             return Answer(str(error), 3)
-        if not changes:
-            return Answer(f"{ask.fault} would change nothing on this target", 3)
         id = f"{ask.fault}_{next(self._numbers)}"
         self._write(Phase(self._target.day(), "inject", id))
         try:
@@ -211,16 +209,12 @@ class Keeper:
         self._open[id] = Open(id, day, until)
         if until is not None:
             self._at(until, partial(self._undo_in_time, id))
-        self._watch_effect(id, fault)
+        if effect is not None:
+            self._watch_effect(id, *effect)
         end = "until it is undone by hand" if until is None else f"undone by itself on day {until:.2f}"
         return Answer(f"{id} is injected on day {day:.2f}, {end}")
 
-    def _watch_effect(self, id: str, fault: Fault) -> None:
-        check = fault.effect(self._target.spec)
-        if check is None:
-            return
-        probe = self._kept.catalogue.probes.make(check.probe, check.parameters)
-
+    def _watch_effect(self, id: str, check: EffectCheck, probe: Probe) -> None:
         def read() -> None:
             if id in self._open:
                 self._write(read_effect(self._target, id, check, probe))

@@ -33,6 +33,7 @@ class State(msgspec.Struct, frozen=True):
     day_seconds: float
     addresses: dict[str, str] = {}
     health: dict[str, str] = {}
+    pages: dict[str, str] = {}
 
 
 def check_name(name: str) -> str:

@@ -6,14 +6,14 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from chaos.app import make_catalogue, make_driver, new_run_folder, version, versions
+from chaos.app import check_surroundings, make_catalogue, make_driver, new_run_folder, version, versions
 from chaos.clock import WallClock
 from chaos.contracts import Addressed, Target
 from chaos.domain.plan import ArmPlan, PlannedLayer
@@ -49,11 +49,12 @@ class Asked:
 def check(asked: Asked) -> None:
     """Raises UsageError for what cannot stand."""
     if asked.spec.driver.kind in ("virtual", "fake"):
-        raise UsageError(f"target {asked.spec.target!r} cannot stand by itself; use reference-local")
+        raise UsageError(f"target {asked.spec.target!r} cannot stand by itself; reference-local can")
     if asked.spec.worlds and asked.world not in asked.spec.worlds:
         raise UsageError(f"--world {asked.world}: the target has {', '.join(asked.spec.worlds)}")
     if place.is_taken(place.check_name(asked.name)):
         raise UsageError(f"a stack stands under the name {asked.name!r} already; see `mlchaos stack status`")
+    check_surroundings(asked.spec)
 
 
 def plan_of(asked: Asked) -> ArmPlan:
@@ -142,6 +143,7 @@ def _state(asked: Asked, folder: Path, desk: Desk, token: str, target: Target) -
         days=asked.days,
         day_seconds=asked.day_seconds,
         addresses=dict(target.addresses) if isinstance(target, Addressed) else {},
+        pages=dict(target.pages) if isinstance(target, Addressed) else {},
         health={name: component.health for name, component in asked.spec.components.items()},
     )
 
@@ -149,7 +151,8 @@ def _state(asked: Asked, folder: Path, desk: Desk, token: str, target: Target) -
 def _where(asked: Asked, folder: Path, target: Target) -> Iterator[str]:
     if isinstance(target, Addressed):
         for component, address in target.addresses.items():
-            yield f"{component:<14} http://{address}"
+            yield f"{component:<14} {_url(address)}"
+        yield from _pages(target.pages)
         if target.logs is not None:
             yield f"{'logs':<14} {target.logs}"
     yield f"{'journal':<14} {folder / 'journal-standing.jsonl'}"
@@ -157,6 +160,16 @@ def _where(asked: Asked, folder: Path, target: Target) -> Iterator[str]:
         f"{asked.name} stands for {asked.days:g} days of {asked.day_seconds:g} s; "
         f"`mlchaos stack down --name {asked.name}` ends it"
     )
+
+
+def _url(address: str) -> str:
+    there, _, door = address.partition("@")
+    return f"http://{there}" + (f"   (curl -px {door} …)" if door else "")
+
+
+def _pages(pages: Mapping[str, str]) -> Iterator[str]:
+    for name, url in pages.items():
+        yield f"{'to look at':<14} {name:<10} {url}"
 
 
 def detach(arguments: Sequence[str], name: str, say: Callable[[str], None]) -> None:
@@ -200,9 +213,10 @@ def status(name: str | None) -> Iterator[str]:
     for component, address in state.addresses.items():
         try:
             request(address, "GET", state.health.get(component, "/health"), timeout_ms=1000)
-            yield f"{component:<14} up    http://{address}"
+            yield f"{component:<14} up    {_url(address)}"
         except HttpFailed as error:
             yield f"{component:<14} down  {error}"
+    yield from _pages(state.pages)
     for component in told.gone:
         yield f"ended by itself: {component}"
     for one in told.open:

@@ -16,14 +16,17 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from reference_stack.collector.partition import Decode, decode, sha256
+from reference_stack.comparing import RECOMPUTE, RecomputeReply, RecomputeRequest
 from reference_stack.component import Component, serves
 from reference_stack.features.aside import Aside
 from reference_stack.features.diary import Notebook
 from reference_stack.features.gates import Gates, Moment
 from reference_stack.features.impressions import Impressions
+from reference_stack.features.intake import Intake
 from reference_stack.features.manifest import Manifest
+from reference_stack.features.offline import Offline
 from reference_stack.features.online import DamagedSnapshot, Online, keep, kept, load, snapshot_id
-from reference_stack.features.shelf import Arrival, Shelf
+from reference_stack.features.shelf import Shelf
 from reference_stack.features.snapshot import SnapshotParameters, build
 from reference_stack.layers.contract import Hook
 from reference_stack.messages import (
@@ -41,7 +44,6 @@ from reference_stack.messages import (
     DeliverRequest,
     LookupReply,
     LookupRequest,
-    PartitionCheck,
     PurgeReply,
     PurgeRequest,
     QuarantineReply,
@@ -54,14 +56,13 @@ from reference_stack.world import Catalogue
 
 _TICK_DAYS = 1 / 24
 _ACKNOWLEDGED_TIMEOUT_MS = 100.0
-_TAKE = "features.take"
 _BUILD = "features.build"
 
 
 class Features(Component[FeaturesSettings]):
     """`inbox` is the sink of the data link `events`, or the collector's outbox itself; `store` is its own."""
 
-    hooks = (Hook.DELIVERY,)
+    hooks = (Hook.DELIVERY, Hook.QUEUE)
 
     def __init__(
         self,
@@ -86,6 +87,9 @@ class Features(Component[FeaturesSettings]):
         self._kinds = (categories, segments)
         self._notes = Notebook(store)
         self._shelf = Shelf(inbox, store, decode, self._notes.without)
+        queue = self.layers.at(Hook.QUEUE)
+        self._intake = Intake(runtime, telemetry, queue, self._shelf, self._notes)
+        self._offline = Offline(store)
         self._gates = Gates(self.layers.at(Hook.DELIVERY), self._shelf, self._notes, settings.window_days)
         self._aside = Aside(store, self._shelf, self._notes, self._gates, self.telemetry)
         self._one_at_a_time = runtime.semaphore(1)
@@ -113,6 +117,11 @@ class Features(Component[FeaturesSettings]):
         self._lookups += 1
         self._defaulted += reply.defaulted
         return reply
+
+    @serves(RECOMPUTE)
+    async def recompute(self, request: RecomputeRequest) -> RecomputeReply:
+        """Customers' features from the stored snapshot. Raises NotFound."""
+        return RecomputeReply([self._offline.row(request.snapshot, each) for each in request.customers])
 
     # --- the job -------------------------------------------------------------------------------------
 
@@ -159,7 +168,7 @@ class Features(Component[FeaturesSettings]):
         async with self._alone("purge"):
             reply = self._aside.purge(request)
             for check in reply.purged:
-                self._log_partition(check, "purged")
+                self._intake.log(check, "purged")
             return reply
 
     @asynccontextmanager
@@ -262,31 +271,8 @@ class Features(Component[FeaturesSettings]):
         window = self._window(math.floor(self.runtime.day()))
         known = ((day, self._acknowledged.get(day)) for day in window)
         unsettled = {day for day, rows in known if rows not in (None, self._shelf.check(day).rows)}
-        names = self._shelf.arrived(unsettled | self._notes.diary.red)
-        if names:
-            for arrival in await self.runtime.blocking(partial(self._shelf.take, names), _TAKE):
-                self._note(arrival)
+        await self._intake.take_in(unsettled | self._notes.diary.red, self.settings.take_ms)
         self._report_absent()
-
-    def _note(self, arrival: Arrival) -> None:
-        check, metrics = arrival.check, self.telemetry.metrics
-        if arrival.damage:
-            metrics.add("features_quarantined_partitions_total")
-            self.telemetry.log(
-                "partition_quarantined",
-                partition_day=check.partition_day,
-                sha256=check.sha256,
-                says=arrival.damage,
-            )
-            self._log_partition(check, "quarantined")
-            return
-        if arrival.unknown:
-            metrics.add("features_unknown_columns_total", len(arrival.unknown))
-        diary, this = self._notes.diary, {check.partition_day}
-        if this & (diary.flagged | diary.purged):
-            self._notes.write(flagged=diary.flagged - this, purged=diary.purged - this)
-        metrics.add("features_partitions_total")
-        self._log_partition(check, "delivered")
 
     def _report_absent(self) -> None:
         """Say once of each partition that it is due and not there."""
@@ -295,17 +281,7 @@ class Features(Component[FeaturesSettings]):
             overdue = now_day >= self._due_day(day) and not self._shelf.has(day)
             if overdue and day not in self._notes.diary.absent:
                 self._notes.write(absent=self._notes.diary.absent | {day})
-                self._log_partition(self._shelf.check(day), "absent")
-
-    def _log_partition(self, check: PartitionCheck, state: str) -> None:
-        self.telemetry.log(
-            "partition",
-            partition_day=check.partition_day,
-            rows=check.rows,
-            sha256=check.sha256,
-            sources=check.sources,
-            state=state,
-        )
+                self._intake.log(self._shelf.check(day), "absent")
 
     def _due_day(self, day: int) -> float:
         return day + 1 + self.settings.due_days

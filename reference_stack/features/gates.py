@@ -86,6 +86,7 @@ class Gates:
             watermark_day=moment.watermark_day,
             statistics={},
             reference={},
+            damage=self._shelf.damage(day),
         )
         figures = self._shelf.figures(day) if shown else None
         if figures is None:

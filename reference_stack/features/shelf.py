@@ -9,7 +9,7 @@ brings something else under the same name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from reference_stack.messages import PartitionCheck
 from reference_stack.ports import Folder
 
 _QUARANTINE = "quarantine/"
-_QUARANTINED = re.compile(r"quarantine/day=-?\d+-([0-9a-f]{16})\.parquet")
+_QUARANTINED = re.compile(r"quarantine/day=(-?\d+)-([0-9a-f]{16})\.parquet")
 _FIGURES_KEPT_DAYS = 40
 _ROWS_KEPT_DAYS = 10
 
@@ -60,8 +60,9 @@ class Shelf:
         self._store = store
         self._present = {day for name in store.list(PARTITIONS) if (day := partition_day(name)) is not None}
         self._aside = {
-            match[1] for name in store.list(_QUARANTINE) if (match := _QUARANTINED.fullmatch(name))
+            match[2] for name in store.list(_QUARANTINE) if (match := _QUARANTINED.fullmatch(name))
         }
+        self._damage = dict(self._damaged())
         self._unreadable: set[str] = set()
         self._checks: dict[int, PartitionCheck] = {}
         self._figures: dict[int, DayFigures] = {}
@@ -112,6 +113,10 @@ class Shelf:
         left_out = self._without(day) if check.sha256 else []
         return check if check.left_out == left_out else replace(check, left_out=left_out)
 
+    def damage(self, day: int) -> str:
+        """Why what came for a day could not be read; empty where it could, or nothing came."""
+        return self._damage.get(day, "")
+
     def figures(self, day: int) -> DayFigures | None:
         """A day in figures, None where it is absent."""
         self._load(day)
@@ -150,11 +155,25 @@ class Shelf:
         except DamagedPartition as error:
             self._store.write(f"{_QUARANTINE}day={day}-{digest[:16]}.parquet", data)
             self._aside.add(digest[:16])
+            if day not in self._present:
+                self._damage[day] = str(error)
             return Arrival(PartitionCheck(day, 0, digest), damage=str(error))
         self._store.write(stored_partition(day), data)
         self._present.add(day)
+        self._damage.pop(day, None)
         self._remember(day, partition, digest)
         return Arrival(self._checks[day], unknown=partition.unknown)
+
+    def _damaged(self) -> Iterator[tuple[int, str]]:
+        """What is wrong with what lies in quarantine for days that are absent; purged days are sound."""
+        for name in self._store.list(_QUARANTINE):
+            match = _QUARANTINED.fullmatch(name)
+            if match is None or int(match[1]) in self._present:
+                continue
+            try:
+                self._decode(self._store.read(name))
+            except DamagedPartition as error:
+                yield int(match[1]), str(error)
 
     def _load(self, day: int, rows: bool = False) -> None:
         if day not in self._present or (day in self._figures and (day in self._rows or not rows)):

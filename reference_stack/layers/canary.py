@@ -20,7 +20,8 @@ _LEAST_SHARE_OF_STAGE = 0.1
 
 
 class CanaryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stage lasts `stage_days`, and up to `longest_days` until the challenger has `min_points` views.
+    """A stage lasts `stage_days`, and up to `longest_days` until the challenger has `min_points` views; for
+    one with none at all, while the champion has twice as many, nobody waits longer than `stage_days`.
 
     `error_per_day` is the chance that an innocent challenger is taken back, over all looks at one stage.
     """
@@ -47,9 +48,11 @@ class Canary:
         self._last_look = NormalDist().inv_cdf(1.0 - parameters.error_per_day)
 
     def decide(self, evidence: CanaryStage) -> Decision:
-        """Red where the challenger is worse, or has too few views to say so when time is up."""
+        """Red where the challenger is worse, answers nothing, or has too few views to say when time is up."""
         p = self._parameters
         points, compared = evidence.challenger.asked, evidence.champion.asked
+        if not points and compared >= 2 * p.min_points and evidence.elapsed_days >= p.stage_days:
+            return red(f"none of {compared} views was answered by it: no replica can load it", done=1.0)
         if min(points, compared) < p.min_points:
             if evidence.elapsed_days < p.longest_days:
                 return Decision(fired=False, acts=False, says="", detail={"done": 0.0})

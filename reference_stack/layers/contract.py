@@ -44,6 +44,7 @@ class Hook(enum.StrEnum):
 
     ROW = "row"  # a batch of events at the collector → bad rows go to quarantine
     DELIVERY = "delivery"  # a partition due at the features job → the day's data gate is red
+    QUEUE = "queue"  # partitions wait at the features job → the newest is taken in first, within a budget
     RETRAIN = "retrain"  # the orchestrator is about to retrain → the last good model is held
     CHALLENGER = "challenger"  # a model fitted, judged on an unseen day → it is not admitted
     REQUEST = "request"  # serving lacks features or a model → an answer is given all the same
@@ -56,6 +57,7 @@ class Hook(enum.StrEnum):
     CANARY = "stage"  # a challenger answers some of the views → it is taken back
     PUSH = "push"  # a configuration value is to be set, or stands on the first component → it is refused
     CENSUS = "census"  # the monitor has counted what runs on the replicas → a page
+    SERVED = "served"  # the monitor has sampled what features replicas answered with → a page
     PAGE = "page"  # an alert reaches on-call → it is acknowledged and its runbook followed
 
 

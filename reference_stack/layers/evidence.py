@@ -48,6 +48,7 @@ class Delivery(msgspec.Struct, frozen=True):
     distinct_customers, null_share, join_hit, ctr), `reference` the medians of the trailing 7 unflagged days.
     `contents` is what is in it; `shifts` how far columns that shoppers bring are from those days (PSI);
     `shifts_by_source` the same of each source's rows: rows, dwell (PSI), ctr (ratio).
+    `damage` says why what came for the day could not be read, so that it counts as absent.
     """
 
     day: float
@@ -62,6 +63,15 @@ class Delivery(msgspec.Struct, frozen=True):
     contents: Contents | None = None
     shifts: Mapping[str, float] = {}
     shifts_by_source: Mapping[int, Mapping[str, float]] = {}
+    damage: str = ""
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """Hook QUEUE: partitions that came and were not looked at yet; the first has waited `waited_days`."""
+
+    day: float
+    waiting: int
+    waited_days: float
 
 
 class Retrain(msgspec.Struct, frozen=True):
@@ -237,6 +247,22 @@ class Heartbeat(msgspec.Struct, frozen=True):
     about: str
     last_seen_day: float | None
     every_days: float
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Hook SERVED: what features a replica has answered with of late.
+
+    `differences`: of each row in a sample, the largest difference of a value from the stored snapshot,
+    relative to the larger of the two (infinite where the row has another shape). `answers` of the last
+    quarter of a day, and how many rest on defaults; `age_days` of the newest answer's features (None: none).
+    """
+
+    day: float
+    replica: str
+    differences: Sequence[float]
+    answers: int = 0
+    defaulted: int = 0
+    age_days: float | None = None
 
 
 class Page(msgspec.Struct, frozen=True):

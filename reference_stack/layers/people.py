@@ -14,10 +14,13 @@ from reference_stack.layers.evidence import Page
 
 
 class PeopleParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`severities` are those that somebody answers; alerts named in `muted` are read by nobody."""
+    """`severities` are those that somebody answers; alerts named in `muted` are read by nobody. `instead`:
+    actions that people take at a page about data, whatever the runbook has for it.
+    """
 
     severities: tuple[str, ...] = ("page", "ticket")
     muted: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 class People:

@@ -17,8 +17,8 @@ there, duplicates are kept, and rows stamped with another day count with today's
     fallback                     text     empty, `last_good` or `popularity`    never
     view:position                         not seen before, today or yesterday
 
-Asked again of each day's partition, at hook DELIVERY: what broke the contract on the way to the features job
-makes the day's data gate red.
+Asked again of each day's partition, at hook DELIVERY: what broke the contract on the way to the features job,
+or cannot be read at all (a column is missing or of another kind), makes the day's data gate red.
 """
 
 from __future__ import annotations
@@ -110,6 +110,8 @@ class Schema:
     def _delivery(self, evidence: Delivery) -> Decision:
         """It was made of rows that kept the contract, so one that breaks it was spoilt on the way."""
         contents, p = evidence.contents, self._parameters
+        if evidence.damage:
+            return red(f"the partition cannot be read: {evidence.damage}")
         if contents is None:
             return GREEN
         domains = {

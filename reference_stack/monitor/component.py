@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 
 from reference_stack.component import Component
 from reference_stack.layers.contract import Hook
-from reference_stack.layers.evidence import Census, Heartbeat, ServiceLevel
+from reference_stack.layers.evidence import Census, Heartbeat, Served, ServiceLevel
 from reference_stack.messages import HEARTBEAT, PAGE, SCRAPE, Empty, HeartbeatRequest
 from reference_stack.monitor.alerts import Alerts
 from reference_stack.monitor.board import Board
 from reference_stack.monitor.census import Differences, take_census
+from reference_stack.monitor.comparison import differences
 from reference_stack.monitor.routing import Routing
 from reference_stack.monitor.rules import (
+    ANSWERS,
     BAD_VIEWS,
     COUNTERS,
+    DEFAULTED,
     RULES,
     SIGNS,
     VIEWS,
@@ -25,10 +28,12 @@ from reference_stack.monitor.rules import (
 )
 from reference_stack.monitor.slo import Windows
 from reference_stack.ports import Folder, Port, PortError, RegistryReader, Runtime, Task
-from reference_stack.settings import LayerSettings, MonitorSettings
+from reference_stack.settings import REPLICAS, LayerSettings, MonitorSettings
 from reference_stack.telemetry import Telemetry
 
 REGISTRY = "registry"
+FEATURES = "features"
+_SERVED_DAYS = 0.25
 _TIMEOUT_DAYS = 0.15
 _JUDGE_AFTER = 0.3
 """Rules are judged this share of an interval after the scrapes have begun, when they are in."""
@@ -37,10 +42,11 @@ _JUDGE_AFTER = 0.3
 class Monitor(Component[MonitorSettings]):
     """Watches the components behind `scraped`, by name, and whether the registry answers.
 
-    Metrics of its own: `scrape_errors_total`, `notification_errors_total`, `alerts_firing`, `silent`.
+    Metrics of its own: `scrape_errors_total`, `comparison_errors_total`, `notification_errors_total`,
+    `alerts_firing`, `silent`.
     """
 
-    hooks = (Hook.SERVICE_LEVEL, Hook.HEARTBEAT, Hook.CENSUS)
+    hooks = (Hook.SERVICE_LEVEL, Hook.HEARTBEAT, Hook.CENSUS, Hook.SERVED)
 
     def __init__(
         self,
@@ -81,6 +87,9 @@ class Monitor(Component[MonitorSettings]):
         for name, port in self._scraped.items():
             self.runtime.spawn(self._scrape(name, port))
         self.runtime.spawn(self._ask_registry())
+        for replica in REPLICAS:
+            if replica in self._scraped and FEATURES in self._scraped:
+                self.runtime.spawn(self._compare(replica))
         due = started_day + _JUDGE_AFTER * self.settings.scrape_days
         while True:
             await self.runtime.until(due)
@@ -119,6 +128,33 @@ class Monitor(Component[MonitorSettings]):
                 self._seen[REGISTRY] = self.runtime.day()
             due = self._next(due)
             await self.runtime.until(due)
+
+    async def _compare(self, replica: str) -> None:
+        """Show what a replica has answered with to the SERVED layers, if there is one that asks."""
+        hosts, every = self.layers.at(Hook.SERVED), self.settings.compare_days
+        timeout_ms = _TIMEOUT_DAYS * self.runtime.day_seconds * 1000.0
+        due = self.runtime.day()
+        while True:
+            due = max(due, self.runtime.day() - every) + every
+            await self.runtime.until(due)
+            if all(host.mode == "off" for host in hosts):
+                continue
+            try:
+                off = await differences(self._scraped[replica], self._scraped[FEATURES], timeout_ms)
+            except PortError:
+                self.telemetry.metrics.add("comparison_errors_total", about=replica)
+                continue
+            day = self.runtime.day()
+            served = Served(
+                day=day,
+                replica=replica,
+                differences=off,
+                answers=round(self._board.trail(replica, ANSWERS).grown(_SERVED_DAYS, day)),
+                defaulted=round(self._board.trail(replica, DEFAULTED).grown(_SERVED_DAYS, day)),
+                age_days=self._board.value(replica, "feature_age_days"),
+            )
+            for host in hosts:
+                host.ask(served, day=day, about=replica)
 
     # --- judging -------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ CLICKS: Counter = ("collector", "collector_clicks_total")
 QUARANTINED: Counter = ("collector", "collector_quarantined_rows_total")
 ANSWERS = "answers_total"
 FALLBACKS = "answers_fallback_total"
+DEFAULTED = "answers_defaulted_total"
 
 COUNTERS: tuple[Counter, ...] = (
     VIEWS,
@@ -28,7 +29,7 @@ COUNTERS: tuple[Counter, ...] = (
     ACCEPTED,
     CLICKS,
     QUARANTINED,
-    *((replica, metric) for replica in REPLICAS for metric in (ANSWERS, FALLBACKS)),
+    *((replica, metric) for replica in REPLICAS for metric in (ANSWERS, FALLBACKS, DEFAULTED)),
 )
 
 _SHARE_WINDOW_DAYS = 0.25
@@ -151,6 +152,7 @@ def engagement(board: Board, limits: Limits, day: float) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     Rule("schema", ML_SYSTEM, TICKET, 0.0, layer_fired("schema")),
     Rule("volume", ML_SYSTEM, PAGE, 0.0, layer_fired("volume")),
+    Rule("backlog", ML_SYSTEM, PAGE, 0.0, layer_fired("backlog")),
     Rule("freshness", ML_SYSTEM, PAGE, 0.0, layer_fired("freshness")),
     Rule("hold", ML_SYSTEM, TICKET, 0.0, layer_fired("hold")),
     Rule("hold_overdue", ML_SYSTEM, PAGE, 0.0, hold_overdue),
@@ -158,6 +160,7 @@ RULES: tuple[Rule, ...] = (
     Rule("admission", MODEL, PAGE, 0.0, layer_fired("admission")),
     Rule("canary", MODEL, PAGE, 0.0, layer_fired("canary")),
     Rule("config", SOFTWARE, TICKET, 0.0, layer_fired("config")),
+    Rule("skew", ML_SYSTEM, PAGE, 0.0, layer_fired("skew")),
     Rule("version", SOFTWARE, PAGE, 0.0, layer_fired("version")),
     Rule("fallback", SOFTWARE, PAGE, 0.0, layer_fired("fallback")),
     Rule("shed", SOFTWARE, PAGE, 0.0, layer_fired("shed")),

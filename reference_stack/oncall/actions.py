@@ -42,10 +42,13 @@ class Call:
 
 
 class Hands:
-    """The ports that on-call acts through, by component; those that are not there refuse."""
+    """The ports that on-call acts through, by component; those that are not there refuse. `build` is the one
+    that was released: everything but what was rolled out since runs it.
+    """
 
-    def __init__(self, ports: Mapping[str, Port]) -> None:
+    def __init__(self, ports: Mapping[str, Port], build: str = "") -> None:
         self._ports = ports
+        self.build = build
 
     async def ask(self, component: str, operation: Operation[Asked, Replied], request: Asked) -> Replied:
         """Ask a component. Raises PortError, also where on-call cannot reach it at all."""
@@ -95,6 +98,12 @@ async def roll_back(hands: Hands, call: Call) -> str:
     if reply.refused_by:
         raise PortError(f"{reply.refused_by} refused: {reply.says}")
     return reply.says
+
+
+async def roll_back_build(hands: Hands, call: Call) -> str:
+    """On every replica, to the build that was released."""
+    says = await hands.push("build", hands.build, call.by)
+    return f"build {hands.build}: {says}"
 
 
 async def hold_retraining(hands: Hands, _call: Call) -> str:
@@ -161,6 +170,7 @@ async def switch_to_model(hands: Hands, call: Call) -> str:
 
 ACTIONS: Mapping[str, Action] = {
     "roll_back": Action(roll_back),
+    "roll_back_build": Action(roll_back_build),
     "hold_retraining": Action(hold_retraining, resume_retraining),
     "quarantine_source": Action(quarantine_source, trust_source),
     "purge": Action(purge),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ SIMULATED, NOBODY = "simulated", "none"
 _FILE = "open.json"
 _CHECK_DAYS = 0.05
 _DEAD_MAN = "dead-man-"
+_ABOUT_DATA = ("ML system", "page")
 
 
 class OpenAlert(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ class OnCall(Component[OnCallSettings]):
         super().__init__("oncall", runtime, telemetry, settings, layers, build)
         self._folder = folder
         self._seed = seed
-        self._hands = Hands(ports or {})
+        self._hands = Hands(ports or {}, build)
         self._runbook = read_runbook(settings.runbook, ACTIONS)
         state = _State()
         if folder.exists(_FILE):
@@ -175,19 +177,33 @@ class OnCall(Component[OnCallSettings]):
             await self._follow(key, alert)
 
     async def _follow(self, key: str, alert: OpenAlert) -> None:
-        """Take the runbook's actions in order; each is said, also one that is refused."""
-        page = self._runbook.page(alert.item.labels)
-        for name in page.actions if page is not None else ():
-            if not await self._act(name, ACTIONS[name].take, alert):
+        """Take the actions in order; each is said, also one that is refused."""
+        for name in self._actions(alert):
+            action = ACTIONS.get(name)
+            if action is None:
+                near = "".join(get_close_matches(name, ACTIONS, n=1)) or ", ".join(ACTIONS)
+                self._say(name, alert.receiver, f"not done: there is no such action; there is {near}")
+                continue
+            if not await self._act(name, action.take, alert):
                 continue
             current = self._open.get(key)
-            if ACTIONS[name].release is None:
+            if action.release is None:
                 continue
             if current is None or current.id != alert.id or current.resolved:
                 await self._let_go(alert, (name,))
             else:
                 self._open[key] = replace(current, taken=(*current.taken, name))
                 self._save()
+
+    def _actions(self, alert: OpenAlert) -> tuple[str, ...]:
+        """The runbook's; at a page about data what people do instead of it, where they do."""
+        labels, people = alert.item.labels, self.layers.named("people")
+        if people is not None and (labels.get("category"), labels.get("severity")) == _ABOUT_DATA:
+            instead = msgspec.convert(people.setting("instead"), tuple[str, ...])
+            if instead:
+                return instead
+        page = self._runbook.page(labels)
+        return page.actions if page is not None else ()
 
     async def _end(self, release: Release) -> None:
         await self.runtime.until(release.day)
@@ -208,12 +224,15 @@ class OnCall(Component[OnCallSettings]):
         try:
             says = await take(self._hands, Call(by=by, about=alert.item.labels.get("about", "")))
         except PortError as error:
-            self.telemetry.metrics.add("actions_refused_total")
-            self.telemetry.log("action", by=by, action=name, says=f"not done: {error}")
+            self._say(name, by, f"not done: {error}")
             return False
         self.telemetry.metrics.add("actions_taken_total")
         self.telemetry.log("action", by=by, action=name, says=says)
         return True
+
+    def _say(self, name: str, by: str, not_done: str) -> None:
+        self.telemetry.metrics.add("actions_refused_total")
+        self.telemetry.log("action", by=by, action=name, says=not_done)
 
     def _resolve(self, key: str) -> None:
         alert = self._open.get(key)

@@ -234,7 +234,7 @@ class RestRegistry:
         address = self._channel.address
         head = request_head(method, target, address, kind)
         where = f"the registry at {address}"
-        status, answer = await self._channel.exchange(
+        status, answer, _ = await self._channel.exchange(
             b"%b%d\r\n\r\n%b" % (head, len(body), body), where, self._timeout_ms
         )
         if status != 200:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from reference_stack.comparing import SAMPLE, SampleReply
 from reference_stack.component import Component, serves
 from reference_stack.features.impressions import IntArray
 from reference_stack.layers.contract import Hook, Mode
@@ -11,6 +12,7 @@ from reference_stack.messages import (
     EXPLAIN,
     RECOMMEND,
     TALLY,
+    Empty,
     ExplainReply,
     ExplainRequest,
     LookupReply,
@@ -101,8 +103,7 @@ class Serving(Component[ServingSettings]):
         self._lacking = Episodes(self._gates, runtime, metrics)
         self._shed = Door(self.layers.at(Hook.ARRIVAL), runtime, metrics, settings.report_days)
         self.door = self._shed
-        calls = self.layers.at(Hook.CALL)
-        self._breaker = Breaker("features", calls, runtime, metrics, settings.report_days)
+        self._breaker = Breaker("features", self.layers.at(Hook.CALL), runtime, metrics, settings.report_days)
         self._lookups = Lookups(
             features, runtime, metrics, self._breaker, self._gates, lambda: self.settings, self._late
         )
@@ -152,6 +153,11 @@ class Serving(Component[ServingSettings]):
         asked, late = self._outcomes.get(request.version, (0, 0))
         return TallyReply(counts={"asked": asked, "late": late})
 
+    @serves(SAMPLE)
+    async def sample(self, _request: Empty) -> SampleReply:
+        """The features behind the newest answers."""
+        return SampleReply(self._lookups.sample())
+
     @serves(EXPLAIN)
     async def explain(self, request: ExplainRequest) -> ExplainReply:
         """Reasons and lineage of a recommendation, also of an old one and after a restart.
@@ -195,12 +201,11 @@ class Serving(Component[ServingSettings]):
             live = self._catalogue.live(self.runtime.day())
             return Answer(live[:slots], 0, live)
         await self._fits_in(ranking)
-        settings = self.settings
-        if settings.rules:
+        if self.settings.rules:
             return Answer(ranking.popular(slots), ranking.version.version, ranking.live, POPULARITY)
         try:
-            features = await self._lookups.look_up(request.customer)
-            arranged = ranking.worst if back_to_front(self.build, settings.promo) else ranking.slate
+            features = await self._lookups.look_up(request.customer, self.build)
+            arranged = ranking.worst if back_to_front(self.build, self.settings.promo) else ranking.slate
             slate = arranged(features, request.segment, slots)
         except PortError as error:
             return self._without_features(request, ranking, error)

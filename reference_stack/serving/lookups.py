@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from reference_stack.comparing import Used
 from reference_stack.layers.contract import Mode
 from reference_stack.layers.host import LayerHost
 from reference_stack.messages import LOOKUP, LookupReply, LookupRequest
 from reference_stack.ports import Port, PortError, Runtime, Task, TimedOut
 from reference_stack.serving.breaker import Breaker
+from reference_stack.serving.builds import Reader
 from reference_stack.settings import ServingSettings
 from reference_stack.telemetry import Metrics
+
+_SAMPLE = 8
 
 
 class Lookups:
@@ -40,9 +45,12 @@ class Lookups:
         self._settings = settings
         self._late = late
         self._newest: LookupReply | None = None
+        self._reader = Reader()
+        self._used: deque[tuple[int, LookupReply]] = deque(maxlen=_SAMPLE)
 
-    async def look_up(self, customer: int) -> LookupReply:
-        """The customer's features. Raises a PortError, sooner where a layer would answer all the same.
+    async def look_up(self, customer: int, build: str) -> LookupReply:
+        """The customer's features as the replica's build reads them. Raises a PortError, sooner where a layer
+        would answer all the same.
 
         Where the client is set to it, zeros stand in for features that are slow, and nobody is told but by
         `defaulted`. What the breaker lets out to try, or refuses, fails loud.
@@ -63,12 +71,18 @@ class Lookups:
             if not defaults or trial or self._newest is None:
                 raise
             self._metrics.add("lookup_defaulted_total")
-            return _nothing(self._newest)
+            reply = _nothing(self._newest)
+        else:
+            reply = self._newest = self._reader.read(build, reply)
         finally:
             if watch is not None:
                 watch.cancel()
-        self._newest = reply
+        self._used.append((customer, reply))
         return reply
+
+    def sample(self) -> list[Used]:
+        """What the model was given for the newest few customers."""
+        return [Used(customer, features) for customer, features in self._used]
 
     async def _ask(self, customer: int, waits_ms: float, *, trial: bool) -> LookupReply:
         counts = self._metrics.values

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import httptools
 import msgspec
@@ -28,12 +28,21 @@ from reference_stack.ports import (
     TimedOut,
     Unreachable,
 )
+from reference_stack.shells import server_timing
 from reference_stack.shells.http_server import BACKLOG, Respond
 from reference_stack.shells.server import ErrorBody, Outcome, Server, body_of, error_of, status_of
 
 _encoder = msgspec.json.Encoder()
 _JSON = b"application/json"
 _METRICS = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Answer(NamedTuple):
+    """A response. `server_ms`: what the other end took for it, where it says so."""
+
+    status: int
+    body: bytes
+    server_ms: float | None = None
 
 
 class HttpApp:
@@ -131,14 +140,15 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._all_open = all_open
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[tuple[int, bytes]] | None = None
+        self._waiter: asyncio.Future[Answer] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body = b""
+        self._timing = b""
 
-    async def ask(self, data: bytes, within_s: float) -> tuple[int, bytes]:
-        """Send a request and wait for status and body. Raises TimeoutError and ConnectionError."""
+    async def ask(self, data: bytes, within_s: float) -> Answer:
+        """Send a request and wait for the response. Raises TimeoutError and ConnectionError."""
         assert self._transport is not None
-        waiter: asyncio.Future[tuple[int, bytes]] = self._loop.create_future()
+        waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         # A timer of its own costs less than `asyncio.timeout`, which cancels the whole task.
         timer = self._loop.call_later(within_s, self._fail, TimeoutError())
@@ -173,6 +183,11 @@ class Connection(asyncio.Protocol):
             self._fail(ConnectionError(f"not HTTP: {error}"))
             self.abort()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header."""
+        if name == server_timing.NAME:
+            self._timing = value
+
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._body += data
@@ -180,10 +195,13 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The response is whole."""
         body, self._body = self._body, b""
+        timing, self._timing = self._timing, b""
         if not self._parser.should_keep_alive():
             self.abort()
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result((self._parser.get_status_code(), body))
+            self._waiter.set_result(
+                Answer(self._parser.get_status_code(), body, server_timing.server_ms_of(timing))
+            )
 
     def _fail(self, error: OSError) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -199,8 +217,8 @@ class Channel:
         self._all_open = all_open
         self._idle: list[Connection] = []
 
-    async def exchange(self, data: bytes, where: str, timeout_ms: float) -> tuple[int, bytes]:
-        """Send a request and wait for status and body. Raises TimedOut and Unreachable, which name `where`.
+    async def exchange(self, data: bytes, where: str, timeout_ms: float) -> Answer:
+        """Send a request and wait for the response. Raises TimedOut and Unreachable, which name `where`.
 
         Nothing is sent twice.
         """
@@ -252,6 +270,12 @@ class HttpPort:
         self, operation: Operation[Request, Reply], request: Request, *, timeout_ms: float
     ) -> Reply:
         """Ask and wait for the reply. Raises a PortError."""
+        return (await self.ask(operation, request, timeout_ms))[0]
+
+    async def ask(
+        self, operation: Operation[Request, Reply], request: Request, timeout_ms: float
+    ) -> tuple[Reply, float | None]:
+        """The reply, and how many milliseconds the other end took, if it says so. Raises a PortError."""
         known = self._known.get(operation.name)
         if known is None:
             where = f"{self._channel.address}/{operation.name}"
@@ -263,8 +287,8 @@ class HttpPort:
         head, decoder, where = known
         body = _encoder.encode(request)
         data = b"%b%d\r\n\r\n%b" % (head, len(body), body)
-        status, answer = await self._channel.exchange(data, where, timeout_ms)
-        return read_reply(status, answer, cast(Decoder[Reply], decoder), where)
+        status, answer, server_ms = await self._channel.exchange(data, where, timeout_ms)
+        return read_reply(status, answer, cast(Decoder[Reply], decoder), where), server_ms
 
     def _head(self, operation: str) -> bytes:
         return request_head("POST", f"/{operation}", self._channel.address, "application/json")

@@ -17,6 +17,9 @@ from urllib.parse import unquote
 
 import httptools
 
+from reference_stack.runtime import monotonic
+from reference_stack.shells import server_timing
+
 Respond = Callable[[int, bytes, bytes], None]
 """Told once of a request's status, content type and body."""
 Application = Callable[[str, str, bytes, Respond], None]
@@ -89,6 +92,7 @@ class _Connection(asyncio.Protocol):
         self._waiting: deque[_Request] = deque()
         self._used = True
         self._finishing = False
+        self._began_s = 0.0
 
     # What the server says.
 
@@ -169,6 +173,7 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self, request: _Request) -> None:
         self._under_way = request
+        self._began_s = monotonic()
         path = request.url.partition(b"?")[0].decode("ascii", "replace")
         self._application(request.method, unquote(path) if "%" in path else path, request.body, self._respond)
 
@@ -187,13 +192,13 @@ class _Connection(asyncio.Protocol):
         if self._transport is None:
             return
         end = b"\r\n\r\n" if keep else b"\r\nconnection: close\r\n\r\n"
-        self._transport.write(
-            b"%b%b\r\ncontent-length: %d%b%b" % (_START[status], kind, len(body), end, body)
-        )
+        took_ms = 1000 * (monotonic() - self._began_s)
+        self._transport.write(_HEAD % (_START[status], kind, took_ms, len(body), end, body))
         if not keep:
             self._transport.close()
 
 
+_HEAD = b"%b%b\r\n" + server_timing.NAME + b": " + server_timing.FORM + b"\r\ncontent-length: %d%b%b"
 _START = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: ".encode()
     for status in HTTPStatus

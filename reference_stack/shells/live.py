@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,22 @@ import uvloop
 
 from reference_stack.component import Component
 from reference_stack.ports import Port
-from reference_stack.runtime import Finished, LiveRuntime
+from reference_stack.runtime import Finished, LiveRuntime, monotonic
 from reference_stack.settings import SettingsError, ShellSettings, StackSettings
 from reference_stack.shells.http import HttpApp, HttpClient, listen
 from reference_stack.shells.http_server import HttpServer
-from reference_stack.shells.server import Server, report
+from reference_stack.shells.server import report
+from reference_stack.shells.traced import TracedPort, TracedServer
+from reference_stack.shells.tracing import Tracer
 from reference_stack.telemetry import Telemetry
 
 ORIGIN = "origin"
 LOGS = "logs"
 _ORIGIN_POLL_SECONDS = 0.01
+_EARLY_SECONDS = 0.05
+_TURN_SECONDS = 0.0005
+"""How long blocking work keeps the interpreter while requests wait. Python's own 5 ms is two thirds of what
+a view may take, and each request needs several turns."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,14 @@ class Life:
     runtime: LiveRuntime
     telemetry: Telemetry
     client: HttpClient
+    tracer: Tracer
     closing: list[Callable[[], Awaitable[object]]]
 
     def port(self, link: str) -> Port:
         """The port to whoever answers on a link. Raises SettingsError for a link without an address."""
         if link not in self.settings.links:
             raise SettingsError(f"{self.name}: links has no {link!r}")
-        return self.client.port(self.settings.links[link])
+        return TracedPort(self.client.port(self.settings.links[link]), link, self.tracer)
 
 
 Build = Callable[[Life], Component[Any]]
@@ -86,6 +94,7 @@ def run_component(name: str, settings: StackSettings, build: Build, sink: Callab
     """
     if name not in settings.addresses:
         raise SettingsError(f"addresses has no {name!r}")
+    sys.setswitchinterval(_TURN_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_live(name, settings, build, sink))
 
@@ -97,18 +106,23 @@ async def _live(name: str, settings: StackSettings, build: Build, sink: Callable
     def on_error(error: BaseException) -> None:
         report(telemetry, "task", error)
 
-    runtime = LiveRuntime(settings.day_seconds, on_lag=on_lag, on_error=on_error)
+    def on_work(what: str, took_ms: float) -> None:
+        tracer.worked(what, took_ms)
+
+    runtime = LiveRuntime(settings.day_seconds, on_lag=on_lag, on_error=on_error, on_work=on_work)
     telemetry = Telemetry(name, runtime, sink)
+    tracer = Tracer(telemetry, runtime.day)
     async with contextlib.AsyncExitStack() as stack:
         client = HttpClient()
         stack.push_async_callback(client.close)
         closing: list[Callable[[], Awaitable[object]]] = []
-        component = build(Life(name, settings, runtime, telemetry, client, closing))
+        component = build(Life(name, settings, runtime, telemetry, client, tracer, closing))
         for close in closing:
             stack.push_async_callback(close)
         stack.callback(runtime.close)
         shell = settings.shells.get(name, ShellSettings())
-        http = HttpServer(HttpApp(Server(component, runtime, shell, settings.seed)))
+        server = TracedServer(component, runtime, shell, settings.seed, tracer)
+        http = HttpServer(HttpApp(server))
         return await _serve(component, runtime, http, settings)
 
 
@@ -135,5 +149,7 @@ async def _serve(
 async def _work(component: Component[Any], runtime: LiveRuntime, root: Path) -> None:
     while (origin := read_origin(root)) is None:
         await runtime.sleep(_ORIGIN_POLL_SECONDS)
+    # Nobody's work begins long before the others': silence would be taken for a failure.
+    await runtime.sleep(max(0.0, origin - monotonic() - _EARLY_SECONDS))
     runtime.start(origin)
     await component.run()

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from reference_stack import messages
+from reference_stack.comparing import SAMPLE
 from reference_stack.component import Component, Door, Handler, operations_of
 from reference_stack.messages import ConfigureReply, ConfigureRequest, SettingReply, SettingRequest
 from reference_stack.ports import Failed, NotFound, Overloaded, PortError, Rejected, Unreachable
@@ -30,7 +31,8 @@ Outcome = msgspec.Struct | PortError
 """What became of a request: the reply, or an error to be raised at the caller's end."""
 
 MANAGEMENT = frozenset(
-    operation.name for operation in (messages.HEALTH, messages.SCRAPE, messages.CONFIGURE, messages.SETTING)
+    operation.name
+    for operation in (messages.HEALTH, messages.SCRAPE, messages.CONFIGURE, messages.SETTING, SAMPLE)
 )
 SHELL_PREFIX = "shell."
 _BATCH = 256

@@ -31,8 +31,8 @@ from reference_stack.shop.http import BadReply, Client
 
 T = TypeVar("T")
 
-Measured = Callable[[str, float, int, Exception | None], object]
-"""Told of each request: operation, milliseconds, bytes of the reply, error."""
+Measured = Callable[[str, float, int, Exception | None, float | None], object]
+"""Told of each request: operation, milliseconds, bytes of the reply, error, milliseconds at the other end."""
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
@@ -187,9 +187,10 @@ class GreenletPort:
         started = monotonic()
         body = b""
         failure: Exception | None = None
+        server_ms: float | None = None
         try:
             with gevent.Timeout(timeout_ms / 1000.0, TimedOut(f"no reply within {timeout_ms:g} ms")):
-                status, body = self._client.post(f"/{operation.name}", self._encode(request))
+                status, body, _, server_ms = self._client.post(f"/{operation.name}", self._encode(request))
             if status != 200:
                 raise error_of(status, body[:200].decode(errors="replace"))
             return self._decoder(operation).decode(body)
@@ -203,7 +204,7 @@ class GreenletPort:
             failure = error
             raise
         finally:
-            self._measured(operation.name, 1000.0 * (monotonic() - started), len(body), failure)
+            self._measured(operation.name, 1000.0 * (monotonic() - started), len(body), failure, server_ms)
 
     def close(self) -> None:
         """Close the connections that are not in use."""

@@ -6,8 +6,11 @@ One request at a time per connection, replies with a Content-Length only: what t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from gevent import monkey, socket
+
+from reference_stack.shells import server_timing
 
 _BLOCK = 65536
 _HEAD_LIMIT = 65536
@@ -16,6 +19,26 @@ _KEPT = 1000
 
 class BadReply(Exception):
     """The other end does not speak HTTP as this client does."""
+
+
+class Head(NamedTuple):
+    """The head of a reply. `keep`: whether the connection may be; `server_ms`: what the other end took, if it
+    says so.
+    """
+
+    status: int
+    length: int
+    keep: bool
+    server_ms: float | None = None
+
+
+class Answer(NamedTuple):
+    """A reply."""
+
+    status: int
+    body: bytes
+    keep: bool
+    server_ms: float | None = None
 
 
 class Connection:
@@ -36,22 +59,19 @@ class Connection:
         """Close it."""
         self._socket.close()
 
-    def exchange(self, request: bytes) -> tuple[int, bytes, bool]:
-        """Send a request and block for the reply: status, body, and whether the connection may be kept.
-
-        Raises OSError, or BadReply.
-        """
+    def exchange(self, request: bytes) -> Answer:
+        """Send a request and block for the reply. Raises OSError, or BadReply."""
         self._socket.sendall(request)
         data = self._receive()
         while (end := data.find(b"\r\n\r\n")) < 0:
             if len(data) > _HEAD_LIMIT:
                 raise BadReply("the head of the reply does not end")
             data += self._receive()
-        status, length, keep = parse_head(data[:end])
+        status, length, keep, server_ms = parse_head(data[:end])
         body = data[end + 4 :]
         while len(body) < length:
             body += self._receive()
-        return status, body[:length], keep and len(body) == length
+        return Answer(status, body[:length], keep and len(body) == length, server_ms)
 
     def _receive(self) -> bytes:
         data: bytes = self._socket.recv(_BLOCK)
@@ -69,8 +89,8 @@ class Client:
         self._kept: list[Connection] = []
         self._heads = f"Host: {address}\r\nContent-Type: application/json\r\nContent-Length: "
 
-    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """POST `body` and block for status and body of the reply. Raises OSError, or BadReply.
+    def post(self, path: str, body: bytes) -> Answer:
+        """POST `body` and block for the reply. Raises OSError, or BadReply.
 
         Nothing is sent twice: a connection that the other end closed meanwhile is noticed beforehand.
         """
@@ -78,14 +98,15 @@ class Client:
         connection = self._take()
         keep = False
         try:
-            status, reply, keep = connection.exchange(head.encode() + body)
+            answer = connection.exchange(head.encode() + body)
+            keep = answer.keep
         finally:
             # Also when a timeout is thrown in: a late reply must not be taken for the next one.
             if keep and len(self._kept) < _KEPT:
                 self._kept.append(connection)
             else:
                 connection.close()
-        return status, reply
+        return answer
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -101,14 +122,15 @@ class Client:
         return self._connect()
 
 
-def parse_head(head: bytes) -> tuple[int, int, bool]:
-    """Status, length of the body, and whether the connection may be kept. Raises BadReply."""
+def parse_head(head: bytes) -> Head:
+    """The head of a reply. Raises BadReply."""
     lines = head.split(b"\r\n")
     version, _, rest = lines[0].partition(b" ")
     status = rest[:3]
     if not version.startswith(b"HTTP/1.") or not status.isdigit():
         raise BadReply(f"not a status line: {lines[0][:80]!r}")
     length = -1
+    server_ms = None
     keep = version == b"HTTP/1.1"
     for line in lines[1:]:
         name, _, value = line.partition(b":")
@@ -119,6 +141,8 @@ def parse_head(head: bytes) -> tuple[int, int, bool]:
             length = int(value)
         elif name == b"connection":
             keep = value.strip().lower() != b"close"
+        elif name == server_timing.NAME:
+            server_ms = server_timing.server_ms_of(value)
     if length < 0:
         raise BadReply("a reply without Content-Length")
-    return int(status), length, keep
+    return Head(int(status), length, keep, server_ms)

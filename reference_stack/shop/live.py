@@ -7,6 +7,7 @@ own statistics in `logs/shop-locust.json`.
 from __future__ import annotations
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -20,6 +21,7 @@ from reference_stack.folders import DirectoryFolder
 from reference_stack.ports import NotFound, PortError, Rejected
 from reference_stack.settings import REPLICAS, SettingsError, StackSettings
 from reference_stack.shells.server import body_of, report, status_of
+from reference_stack.shells.tracing import Tracer
 from reference_stack.shop.component import Shop
 from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end
 from reference_stack.shop.shopper import Replica
@@ -46,6 +48,7 @@ class LiveShop:
         self._log = log or _open_log(self._root / "logs" / "shop.jsonl")
         self._runtime = GreenletRuntime(settings.day_seconds, on_lag=self._lagged, on_error=self._broke)
         self._telemetry = Telemetry("shop", self._runtime, self._write)
+        self._tracer = Tracer(self._telemetry, self._runtime.day)
         self.shop = Shop(
             "shop",
             self._runtime,
@@ -94,9 +97,20 @@ class LiveShop:
         address = settings.links.get(link) or settings.addresses.get(callee)
         if address is None:
             raise SettingsError(f"shop: links has no {link!r}")
-        return GreenletPort(address, self._measured)
+        return GreenletPort(address, partial(self._measured, link))
 
-    def _measured(self, operation: str, took_ms: float, length: int, error: Exception | None) -> None:
+    def _measured(
+        self,
+        link: str,
+        operation: str,
+        took_ms: float,
+        length: int,
+        error: Exception | None,
+        server_ms: float | None,
+    ) -> None:
+        key = f"{link}/{operation}"
+        if error is None and self._tracer.wanted(key):
+            self._tracer.called(key, took_ms, server_ms)
         self._environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type="POST",
             name=operation,

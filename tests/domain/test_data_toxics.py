@@ -51,6 +51,25 @@ def test_a_share_of_the_rows_is_lost_and_the_same_ones_each_time() -> None:
     assert set(left["who"].to_pylist()) < set(range(ROWS))
 
 
+def test_older_partitions_come_ahead_of_the_fresh_one_and_none_of_them_twice() -> None:
+    toxic = make_data_toxic("backfill", {"partitions": 3, "share": 0.25, "column": "dwell"})
+    fresh = [parcel("day=3.parquet"), parcel("day=4.parquet")]
+    passed = [toxic.shape(each) for each in fresh]
+    assert [each[-1] for each in passed] == fresh
+    assert [each.name for each in passed[0][:-1]] == [
+        "day=-411.parquet",
+        "day=-410.parquet",
+        "day=-409.parquet",
+    ]
+    assert len({each.name for one in passed for each in one}) == 8
+    older = pq.read_table(pa.BufferReader(passed[0][0].data))
+    assert older.num_rows == ROWS // 4
+    there = [value for value in older["dwell"].to_pylist() if value is not None]
+    assert all(value < -350 for value in there)
+    with pytest.raises(MatchesNothing, match="no number"):
+        toxic.shape(parcel("today.parquet"))
+
+
 def test_other_partitions_lose_other_rows() -> None:
     toxic = make_data_toxic("drop", {"share": 0.5})
     left = [
@@ -122,6 +141,11 @@ def test_a_source_tells_lies() -> None:
     assert set(lies["dwell"].to_pylist()) == {60.0}
     assert table.num_rows == ROWS
     assert table["who"].to_pylist()[:3] == [0, 1, 2]
+
+
+def test_the_same_rows_in_another_order() -> None:
+    assert shaped("reorder")["who"].to_pylist() == list(reversed(range(ROWS)))
+    assert shaped("reorder").sort_by("who") == original()
 
 
 def test_a_column_more() -> None:

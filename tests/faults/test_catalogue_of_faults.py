@@ -15,6 +15,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "late_partition": {"link": "events", "held_days": "5d"},
     "cpu_limit": {"component": "serving-a", "cpus": 0.05},
     "out_of_memory": {"component": "features", "mib": 24},
+    "old_image": {"component": "serving-b", "image": "mlchaos-stack:2018.4", "build": "2018.4"},
     "disconnect": {"component": "collector"},
     "disk_full": {"component": "collector"},
     "kill": {"component": "features"},
@@ -43,6 +44,8 @@ EXAMPLES: dict[str, dict[str, object]] = {
         "build": "2018.4",
         "flag": "promo",
     },
+    "online_skew": {"replicas": ["serving-a", "serving-b"], "build": "2026.2"},
+    "backlog": {"link": "events", "partitions": 200},
     "bad_hyperparameter": {"component": "trainer", "key": "ridge", "value": -1e6},
     "oversized_feature_file": {"component": "trainer"},
     "slow_challenger": {"component": "trainer", "inference_ms": "180ms"},
@@ -51,6 +54,9 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "torn_checkpoint": {"component": "trainer", "reader": "serving-a"},
     "registry_outage": {"links": ["serving-registry"], "restart": "serving-a"},
     "holiday_dip": {"level": 0.75},
+    "new_category": {"link": "events", "category": 8, "where": "source", "equals": 3},
+    "price_change": {"link": "events", "by": 0.3, "where": "source", "equals": 0},
+    "planned_backfill": {"link": "events"},
     "telemetry_gone": {"watcher": "monitor", "sample": 'scrape_errors_total{about="features"}'},
     "added_column": {"link": "events", "column": "consent"},
     "surge": {"factor": 1.6},
@@ -68,6 +74,7 @@ HEALTHY = {
     "oversized_feature_file": 1.0,
     "slow_challenger": 1.0,
     "offline_winner": 0.6,
+    "holiday_dip": 1.0,
 }
 """What the effect's probe reads while nothing is wrong, where that is not 0."""
 
@@ -108,7 +115,7 @@ class TestContract:
     def test_its_effect_is_read_by_a_probe_of_the_catalogue(self, name: str) -> None:
         spec, _ = make_files().target("reference-compose")
         check = make(name).effect(spec)
-        assert (check is None) is (name in ("noop", "delayed_partition", "holiday_dip"))
+        assert (check is None) is (name == "noop")
         if check is not None:
             make_catalogue().probes.make(check.probe, check.parameters)
             assert not check.seen(HEALTHY.get(name, 0.0))
@@ -124,6 +131,7 @@ class TestContract:
         ("schema_drift", {"link": "events", "column": "dwell", "stored_as": "int99"}, "stored_as"),
         ("clock_skew", {"link": "events", "column": "day", "ahead_days": "0d"}, "ahead_days"),
         ("delayed_partition", {"link": "events", "delay_days": "0.2d"}, "delay_days"),
+        ("new_category", {"link": "events", "category": 7, "where": "source", "equals": 3}, "category"),
         ("surge", {"factor": 1.0}, "factor"),
         ("slow_inference", {"components": [], "service_ms": "9ms"}, "components"),
         ("slow_inference", {"components": ["serving-c"], "service_ms": "9ms"}, "components"),
@@ -139,6 +147,8 @@ class TestContract:
         ("cpu_limit", {"component": "serving-q", "cpus": 0.1}, "component"),
         ("out_of_memory", {"component": "features", "mib": 1}, "mib"),
         ("disk_full", {"component": "monitor"}, "component"),
+        ("old_image", {"component": "serving-b", "image": " ", "build": "2018.4"}, "image"),
+        ("old_image", {"component": "serving-q", "image": "old:1", "build": "2018.4"}, "component"),
         ("clock_shift", {"component": "collector", "ahead_days": "0.1d"}, "ahead_days"),
         ("latency", {"link": "serving-features", "delay_ms": "5ms", "jitter_ms": "6ms"}, "jitter_ms"),
         ("wrong_alias", {"version": 0}, "version"),
@@ -149,6 +159,20 @@ class TestContract:
             {"missed": "serving-b", "replicas": ["serving-b"], "build": "2018.4", "flag": "promo"},
             "missed",
         ),
+        ("online_skew", {"replicas": [], "build": "2026.2"}, "replicas"),
+        ("online_skew", {"replicas": ["serving-c"], "build": "2026.2"}, "replicas"),
+        ("online_skew", {"replicas": ["serving-a"], "build": "2026.3"}, "build"),
+        (
+            "partial_rollout",
+            {
+                "missed": "serving-b",
+                "replicas": ["serving-a", "serving-b"],
+                "build": "2017.4",
+                "flag": "promo",
+            },
+            "build",
+        ),
+        ("backlog", {"link": "serving-features", "partitions": 9}, "link"),
         ("oversized_feature_file", {"component": "trainer", "times": 1}, "times"),
         ("slow_challenger", {"component": "trainer", "inference_ms": "0ms"}, "inference_ms"),
         ("offline_winner", {"component": "trainer", "scale": 0.0}, "scale"),
@@ -171,9 +195,14 @@ def test_parameters_that_cannot_be_meant(name: str, parameters: dict[str, object
         ("partial_partition", {"link": "events", "share": 1.5}, "share", None),
         ("partial_partition", {"link": "events", "where": "shrd"}, "where", "shard"),
         ("duplicate_replay", {"link": "events", "copies": 1}, "copies", None),
+        ("backlog", {"link": "events", "partitions": 0}, "partitions", None),
+        ("backlog", {"link": "events", "partitions": 9, "share": 0.0}, "share", None),
+        ("backlog", {"link": "events", "partitions": 9, "column": "dy"}, "column", "day"),
         ("schema_drift", {"link": "events", "column": "dwel", "renamed_to": "x"}, "column", "dwell"),
         ("missing_values", {"link": "events", "column": "pric"}, "column", "price"),
         ("unit_change", {"link": "events", "column": "dwell", "factor": 1.0}, "factor", None),
+        ("price_change", {"link": "events", "by": 0.0}, "by", None),
+        ("new_category", {"link": "events", "category": 8, "where": "sorce", "equals": 3}, "where", "source"),
         ("poisoned_source", {"link": "events", "where": "source", "equals": 1, "values": []}, "values", None),
         (
             "poisoned_source",

@@ -10,6 +10,7 @@ from chaos.drivers.fake import FakeTarget, silent
 from chaos.probes.bad_views import BadViews
 from chaos.probes.counter_ratio import CounterRatio
 from chaos.probes.defaulted_share import DefaultedShare
+from chaos.probes.delivery_days import DeliveryDays
 from chaos.probes.firing_alerts import FiringAlerts
 from chaos.probes.good_views import GoodViews
 from chaos.probes.link_latency import LinkLatency
@@ -121,6 +122,18 @@ def test_partitions_that_are_not_what_was_written() -> None:
     assert probe.read(target(4.0, *written, as_written)) == 0
     assert probe.read(target(4.0, *written, as_written, other, aside)) == 2
     assert probe.read(target(4.0, *written, as_written, other, aside, again)) == 1
+
+
+def test_how_long_the_newest_partition_was_on_its_way() -> None:
+    def partition(state: str, number: int, day: float) -> Partition:
+        component = "writer" if state == "written" else "reader"
+        return Partition(day, component, number, 9, "w", state)  # type: ignore[arg-type]
+
+    probe = DeliveryDays("events")
+    written = [partition("written", number, number + 1.0) for number in (1, 2, 3)]
+    assert probe.read(target(4.0, partition("delivered", 0, 1.0), *written)) is None
+    came = [partition("delivered", 1, 2.5), partition("delivered", 2, 3.125)]
+    assert probe.read(target(4.0, *written, *came)) == 0.125
 
 
 def test_traffic_against_the_days_before() -> None:

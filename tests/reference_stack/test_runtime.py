@@ -51,6 +51,7 @@ def _run(work, day_seconds: float = 0.1, **told):
             day_seconds,
             on_lag=told.get("on_lag", lambda *_: None),
             on_error=told.get("on_error", pytest.fail),
+            on_work=told.get("on_work", lambda *_: None),
         )
         try:
             return await work(runtime)

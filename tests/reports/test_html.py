@@ -14,6 +14,7 @@ import pytest
 from chaos.domain.scenario import Arm, Harm
 from chaos.reports import html
 from chaos.reports.html import write_html
+from chaos.reports.incident import FOR_PEOPLE, TO_FILL, record_of
 from chaos.scoring.picture import picture_of
 from tests.journals import LAYERS, Story, Told, results_of, signal, without
 
@@ -55,7 +56,12 @@ def write(folder: Path, *stories: Story) -> Path:
             (trial / arm.value / "stack" / "logs").mkdir(parents=True)
     (folder / "results.json").touch()
     path = folder / "report.html"
-    write_html(results_of(*(story.score() for story in stories)), folder, path, picture_of)
+    results = results_of(*(story.score() for story in stories))
+    records = {
+        (trial.scenario, trial.seed): record_of(trial, [], story.journals()[Arm.DEFENDED])
+        for trial, story in zip(results.trials, stories, strict=True)
+    }
+    write_html(results, folder, path, picture_of, records)
     return path
 
 
@@ -121,6 +127,19 @@ def test_it_tells_what_happened(passed: Path) -> None:
         *Harm,
     ):
         assert words in text, words
+
+
+def test_the_incident_record_leaves_to_people_what_only_they_can_say(passed: Path) -> None:
+    record = passed.read_text().split("<h2>Incident record</h2>")[1].split("<h2>")[0]
+    for words in (
+        "hold: contained, fired on day 4.20",
+        "VolumeRed, ML system, page, to data team; acknowledged on day 4.45",
+        "late_partition injected",
+    ):
+        assert words in re.sub(r" +", " ", record), words
+    for heading in FOR_PEOPLE:
+        said = record.split(f"<h3>{heading}</h3>")[1].split("<h3>")[0]
+        assert re.sub(r"<[^>]+>", "", said).strip() == TO_FILL
 
 
 def test_several_trials_have_a_table_and_the_failed_ones_are_open(several: Path) -> None:

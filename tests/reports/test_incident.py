@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from chaos.domain.event import Action
 from chaos.domain.scenario import Arm, Hole
-from chaos.reports.incident import FOR_PEOPLE, TO_FILL, incident
+from chaos.reports.incident import FOR_PEOPLE, TO_FILL, incident, record_of
 from tests.journals import Story
 
 
 def record(*holes: Hole) -> str:
     story = Story().add(Arm.DEFENDED, Action(4.6, "oncall", "ml", "hold_retraining", "retraining is held"))
-    scenario = story.plan.scenario.model_copy(update={"latent": list(holes)})
-    return incident(story.score(), scenario, story.journals()[Arm.DEFENDED])
+    return incident(record_of(story.score(), holes, story.journals()[Arm.DEFENDED]))
 
 
 def section(text: str, heading: str) -> str:
@@ -36,4 +35,15 @@ def test_triage_layers_holes_and_actions() -> None:
 def test_what_only_people_can_say_is_never_invented() -> None:
     text = record()
     for heading in FOR_PEOPLE:
-        assert section(text, heading).strip() == TO_FILL
+        assert section(text, heading).strip() == f"_{TO_FILL}_"
+
+
+def test_what_people_wrote_stays_when_the_record_is_written_anew() -> None:
+    story = Story()
+    told = record_of(story.score(), [], story.journals()[Arm.DEFENDED])
+    first = incident(told)
+    assert incident(told, first) == first
+    people = first.replace(f"## Root cause\n\n_{TO_FILL}_", "## Root cause\n\nA hung uploader.")
+    anew = incident(told, people.replace("# Incident record", "# Old record"))
+    assert section(anew, "Root cause").strip() == "A hung uploader."
+    assert anew.startswith("# Incident record")

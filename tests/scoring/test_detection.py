@@ -12,7 +12,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Detection, TrialResult, Verdict
 from chaos.scoring.episodes import alerts_of, episodes_of
 from chaos.scoring.trial import score_trial
-from tests.journals import Story, Told, signal, without
+from tests.journals import DAYS, Story, Told, signal, without
 
 BLIND = without(Told(), "volume", "freshness")
 
@@ -23,6 +23,12 @@ def detection(story: Story) -> Detection | None:
 
 def outcome(trial: TrialResult, layer: str) -> Outcome | None:
     return next(row.outcome for row in trial.layers if row.layer == layer)
+
+
+def test_what_is_said_while_the_stack_is_taken_down_is_about_that() -> None:
+    late = signal("schema", "fired", DAYS + 0.04)
+    story = Story().add(Arm.CONTROL, late, msgspec.structs.replace(late, day=DAYS - 0.1, about="before"))
+    assert [one.about for one in episodes_of(story.journals()[Arm.CONTROL])] == ["before"]
 
 
 # --- attribution -----------------------------------------------------------------------------------------
@@ -110,11 +116,23 @@ def test_a_probe_without_data_in_the_defended_arm_is_not_prevention() -> None:
     assert not story.score().faults[0].prevented
 
 
-def refuse(story: Story, arm: Arm) -> Story:
+def refuse(story: Story, arm: Arm, day: float = 3.5) -> Story:
     kinds = (Planned, Prepared, Applied, Undone)
     planned = next(event for event in story.events[arm] if isinstance(event, Planned))
     story.drop(arm, lambda event: isinstance(event, kinds))
-    return story.add(arm, planned, Refused(3.5, planned.id, "evaluation", "not on a Friday"))
+    return story.add(arm, planned, Refused(day, planned.id, "evaluation", "not on a Friday"))
+
+
+def test_what_a_layer_says_before_the_door_answers_is_no_false_alarm() -> None:
+    told = Told(
+        expect={"detected": {"by": ["admission"], "within": "1d"}, "false_alarms": 0},
+        not_armed=("volume", "freshness"),
+    )
+    story = refuse(Story(told), Arm.DEFENDED, 3.6).change(Arm.DEFENDED, unseen)
+    trial = story.add(Arm.DEFENDED, signal("admission", "fired", 3.55)).score()
+    assert trial.faults[0].injected_day == 3.5
+    verdicts = {one.about: one.verdict for one in trial.reasons}
+    assert (verdicts["detected"], verdicts["false alarms"]) == (Verdict.PASSED, Verdict.PASSED)
 
 
 def test_a_refused_fault_is_prevented_by_the_layer_at_the_door() -> None:

@@ -132,6 +132,15 @@ def test_a_newcomer_without_features_is_no_defect() -> None:
     assert harm(Story().change(Arm.DEFENDED, change), Harm.DEFECTIVE_VIEWS) == 0
 
 
+def test_where_many_are_newcomers_every_day_they_are_no_defect_either() -> None:
+    everywhere = rows(lambda row: msgspec.structs.replace(row, defaulted=int(row.segment == 0)), 0.0, 14.0)
+    assert harm(Story().change(Arm.DEFENDED, everywhere), Harm.DEFECTIVE_VIEWS) == 0
+    more = rows(lambda row: msgspec.structs.replace(row, defaulted=4), 4.0, 9.0)
+    found = harm(Story().change(Arm.DEFENDED, everywhere).change(Arm.DEFENDED, more), Harm.DEFECTIVE_VIEWS)
+    assert found is not None
+    assert found > 4 * 4 * 120
+
+
 # --- counts ----------------------------------------------------------------------------------------------
 
 
@@ -185,6 +194,12 @@ def test_a_model_held_for_days_is_stale_and_a_daily_one_is_not() -> None:
     stale = harm(Story(), Harm.STALE_DAYS)
     # Version 23 of day 3.2 answers until day 9.45: a triangle from age 1.5 to 6.25.
     assert stale == pytest.approx((6.25 - NORMAL_AGE_DAYS) ** 2 / 2, rel=0.03)
+
+
+def test_what_has_neither_versions_nor_snapshots_has_no_age() -> None:
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, (Version, Snapshot, Alias)))
+    story.change(Arm.DEFENDED, rows(lambda row: msgspec.structs.replace(row, version=0), 0.0, 14.0))
+    assert harm(story, Harm.STALE_DAYS) is None
 
 
 def test_old_features_are_stale_even_with_a_fresh_model() -> None:

@@ -35,6 +35,8 @@ DATA_TOXICS = (
     "skew",
     "poison",
     "add",
+    "backfill",
+    "reorder",
 )
 
 

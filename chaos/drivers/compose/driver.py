@@ -30,6 +30,13 @@ POLL_SECONDS = 0.1
 LAST_ANSWER_SECONDS = 20.0
 CLOCK_READINGS = 5
 PORT = 8000
+PAGES = {
+    "MLflow": (5000, "/"),
+    "shop": (8090, "/metrics"),
+    "monitor": (8091, "/metrics"),
+    "Toxiproxy": (8474, "/proxies"),
+}
+"""What the door forwards for people, by its ports in the compose file."""
 
 
 class _Begun(msgspec.Struct):
@@ -111,6 +118,10 @@ class ComposeDriver:
             wiring = self._wiring(spec, folder / "stack")
             origin += self._ahead(wiring)
             toxiproxy = Toxiproxy(self._project.published(self._client, "door", 8474))
+            pages = {
+                name: f"http://{self._project.published(self._client, 'door', port)}{path}"
+                for name, (port, path) in PAGES.items()
+            }
         except (ChaosError, OSError):
             containers.close()
             raise
@@ -127,6 +138,7 @@ class ComposeDriver:
             on_event,
             self._client,
             self._run,
+            pages,
         )
 
     def _begin(self, containers: Containers, logs: Path) -> float:

@@ -14,8 +14,10 @@ from chaos.domain.change import (
     FreeDisk,
     LimitCpu,
     LimitMemory,
+    RunImage,
 )
-from chaos.drivers.compose.stack import Containers
+from chaos.drivers.compose.stack import STOP_SECONDS, Containers
+from chaos.drivers.compose.surroundings import check_image
 from chaos.engine import asking
 from chaos.errors import ArmFailed
 
@@ -49,6 +51,9 @@ class Limits:
                 return LimitCpu(component, self._cpus(component), expect=cpus)
             case LimitMemory(component=component, mib=mib):
                 return LimitMemory(component, self._mib(component), expect=mib)
+            case RunImage(component=component, image=image):
+                check_image(self._client, image)
+                return RunImage(component, self._image(component), expect=image)
             case Disconnect(component=component):
                 return Connect(component)
             case FillDisk(component=component):
@@ -63,6 +68,8 @@ class Limits:
                 return self._cpus(component) != expect
             case LimitMemory(component=component, expect=expect):
                 return self._mib(component) != expect
+            case RunImage(component=component, expect=expect):
+                return self._image(component) != expect
             case Connect(component=component):
                 return self._connected(component)
             case _:
@@ -77,6 +84,8 @@ class Limits:
                     self._containers.container(component).update(cpu_period=PERIOD_US, cpu_quota=quota)
             case LimitMemory(component=component, mib=mib):
                 self._limit_memory(component, mib)
+            case RunImage(component=component, image=image):
+                self._run_image(component, image)
             case Disconnect(component=component):
                 with asking(f"disconnect {component}"):
                     self._network().disconnect(self._containers.container(component), force=True)
@@ -102,6 +111,28 @@ class Limits:
             # One that is killed while it starts has started.
             with contextlib.suppress(ArmFailed):
                 self._containers.tell("start", component)
+
+    def _run_image(self, component: str, image: str) -> None:
+        """The new container is made before the old one ends: an image that cannot be run changes nothing."""
+        old = self._containers.container(component)
+        networks = {name: {"Aliases": [component]} for name in old.attrs["NetworkSettings"]["Networks"]}
+        config = {
+            **old.attrs["Config"],
+            "Image": image,
+            "Hostname": "",
+            "HostConfig": old.attrs["HostConfig"],
+            "NetworkingConfig": {"EndpointsConfig": networks},
+        }
+        with asking(f"run {component} from image {image}"):
+            api, name = self._client.api, str(old.name)
+            made = api.create_container_from_config(config, f"{name}-next")["Id"]  # type: ignore[no-untyped-call]
+            old.stop(timeout=STOP_SECONDS)
+            old.remove()
+            api.rename(made, name)
+            api.start(made)
+
+    def _image(self, component: str) -> str:
+        return str(self._containers.container(component).attrs["Config"]["Image"])
 
     def _cpus(self, component: str) -> float | None:
         host = self._containers.container(component).attrs["HostConfig"]

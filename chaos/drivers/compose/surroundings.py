@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaos.drivers.compose.project import PORTS
 from chaos.engine import connect
 from chaos.errors import UsageError
 
@@ -16,18 +20,23 @@ if TYPE_CHECKING:
 GIB = 1_073_741_824
 LEAST_MEMORY_GIB = 3.0
 LEAST_DISK_GIB = 1.0
+LAST_PORT = 65_535
 COMPOSE_SECONDS = 30.0
 FIRST_ANSWER_SECONDS = 20.0
 
 
-def check(file: Path) -> None:
-    """Raise UsageError, with one message, for surroundings in which no arm could be brought up."""
+def check(file: Path, images: Iterable[str] = ()) -> None:
+    """Raise UsageError, with one message, for surroundings in which no arm could be brought up.
+
+    `images` are wanted besides those of the compose file, as by a fault.
+    """
     client = connect(FIRST_ANSWER_SECONDS)
     try:
+        _check_ports()
         _check_compose()
         _check_room(client.info())
-        for image in _images(file):
-            _check_image(client, image)
+        for image in [*_images(file), *images]:
+            check_image(client, image)
     finally:
         client.close()
 
@@ -40,6 +49,20 @@ def _check_compose() -> None:
         raise UsageError(says) from error
     if version.removeprefix("v").startswith("1."):
         raise UsageError(f"docker compose is version {version}; version 2 is needed")
+
+
+def _check_ports() -> None:
+    """Those that the environment names; all others are free ones."""
+    for name in PORTS:
+        port = os.environ.get(name, "0")
+        if not port.isdecimal() or int(port) > LAST_PORT:
+            raise UsageError(f"{name}={port}: a port is a number up to {LAST_PORT}")
+        if port == "0":
+            continue
+        try:
+            socket.create_server(("127.0.0.1", int(port))).close()
+        except OSError as error:
+            raise UsageError(f"{name}={port}: the port is taken or not yours; name another") from error
 
 
 def _images(file: Path) -> list[str]:
@@ -68,7 +91,8 @@ def _check_room(info: dict[str, object]) -> None:
             )
 
 
-def _check_image(client: DockerClient, image: str) -> None:
+def check_image(client: DockerClient, image: str) -> None:
+    """Have the engine pull an image that is not there. Raises UsageError."""
     import requests
     from docker.errors import DockerException, ImageNotFound
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from docker import DockerClient
 
 from chaos.clock import Clock
-from chaos.domain.change import Change, Disconnect, LimitMemory
+from chaos.domain.change import Change, Disconnect, LimitMemory, RunImage
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
@@ -39,12 +39,19 @@ class ComposeTarget(LocalTarget):
         on_event: Callable[[Event], None],
         client: DockerClient,
         run: str,
+        pages: Mapping[str, str],
     ) -> None:
         super().__init__(plan, spec, wiring, containers, logs, toxiproxy, clock, origin, on_event)
         self._containers = containers
         self._limits = Limits(containers, client, run, spec.driver.settings.get("disks", {}))
         self._client = client
         self._run = run
+        self._pages = pages
+
+    @property
+    def pages(self) -> Mapping[str, str]:
+        """What the door forwards to this machine's loopback."""
+        return dict(self._pages)
 
     def delivered(self, link: str) -> Mapping[int, int] | None:
         """The partitions at the link's sink, as the data proxy sees them."""
@@ -58,7 +65,7 @@ class ComposeTarget(LocalTarget):
 
     def apply(self, change: Change) -> None:
         """Make a change. Raises ChangeRefused or ArmFailed."""
-        if isinstance(change, LimitMemory | Disconnect):
+        if isinstance(change, LimitMemory | Disconnect | RunImage):
             self._ending.add(change.component)
         if not self._limits.apply(change):
             super().apply(change)

@@ -169,6 +169,12 @@ class LocalTarget:
         return dict(self._wiring.addresses)
 
     @property
+    def pages(self) -> Mapping[str, str]:
+        """MLflow's pages, where the registry is one."""
+        registry = self._wiring.addresses.get("registry")
+        return {"MLflow": f"http://{registry}"} if registry and self._wiring.model else {}
+
+    @property
     def logs(self) -> Path:
         """Where the components write their logs."""
         return self._wiring.root / "logs"

@@ -13,8 +13,8 @@ from chaos.domain.plan import ArmPlan
 from chaos.domain.source import merge
 from chaos.domain.target import TargetSpec
 from chaos.drivers.virtual.protocol import Factory
-from chaos.drivers.virtual.target import VirtualTarget
-from chaos.errors import ArmFailed
+from chaos.drivers.virtual.target import VirtualTarget, broken
+from chaos.errors import ArmFailed, ChaosError
 
 
 class VirtualDriver:
@@ -45,8 +45,12 @@ class VirtualDriver:
                 ),
                 root=folder,
             )
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
-            raise ArmFailed(f"{spec.driver.factory}: {error}") from error
+        except ChaosError:
+            raise
+        except ValueError as error:
+            raise ArmFailed(f"{spec.driver.factory}: {error}") from error  # it refuses what it was given
+        except Exception as error:
+            raise ArmFailed(broken(spec, "start", (), error)) from error
         return VirtualTarget(plan, spec, inner, on_event)
 
     def close(self) -> None:

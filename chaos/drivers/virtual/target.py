@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import msgspec
 
@@ -40,10 +43,12 @@ from chaos.drivers.observed import partition_day, read_line, read_samples
 from chaos.drivers.virtual.data import shape_folder
 from chaos.drivers.virtual.protocol import Asked, InProcessTarget
 from chaos.drivers.virtual.toxics import shape_of
-from chaos.errors import ArmFailed, ChangeRefused
+from chaos.errors import ArmFailed, ChangeRefused, ChaosError
 
 C = TypeVar("C", bound=Capability)
 E = TypeVar("E", bound=Event)
+P = ParamSpec("P")
+R = TypeVar("R")
 Remove = Callable[[], None]
 
 FRESH_DAYS = 0.5
@@ -55,6 +60,42 @@ class _ExitLine(msgspec.Struct, tag_field="event", tag="exit"):
 
 
 _exits = msgspec.json.Decoder(_ExitLine)
+
+
+def driven(
+    method: Callable[Concatenate[VirtualTarget, P], R],
+) -> Callable[Concatenate[VirtualTarget, P], R]:
+    """What breaks in a target's own code is told as the target's, with the place; the arm ends there."""
+
+    @functools.wraps(method)
+    def call(target: VirtualTarget, /, *args: P.args, **named: P.kwargs) -> R:
+        try:
+            return method(target, *args, **named)
+        except ChaosError:
+            raise
+        except Exception as error:
+            raise ArmFailed(broken(target.spec, method.__name__, args, error)) from error
+
+    return call
+
+
+def broken(spec: TargetSpec, what: str, about: Sequence[object], error: Exception) -> str:
+    """One line on a target that broke: its factory, what was asked of it about what, and where it broke."""
+    subject = next((name for one in about if (name := _name(one))), "")
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}, line {last.lineno}, in {last.name}"
+    asked = f"{what} {subject}".rstrip()
+    return f"{spec.driver.factory}: {asked}: {type(error).__name__}: {error} ({place})"
+
+
+def _name(one: object) -> str:
+    """The link, layer or component that something is about; empty where it is about none."""
+    if isinstance(one, str):
+        return repr(one)
+    for kind in ("link", "layer", "component"):
+        if isinstance(name := getattr(one, kind, None), str):
+            return f"of {kind} {name!r}"
+    return ""
 
 
 class VirtualTarget:
@@ -97,12 +138,14 @@ class VirtualTarget:
         """The calendar of the virtual loop."""
         return self._inner.day()
 
+    @driven
     def metrics(self, component: str) -> Mapping[str, float] | None:
         """Samples of what /metrics would give; None where the component is gone or stands still."""
         if component in self._paused or not self._inner.running(component):
             return None
         return read_samples(self._inner.metrics(component))
 
+    @driven
     def link_ms(self, link: str) -> float | None:
         """The newest health request over the link that came back; starts the next one."""
         sent = self.day()
@@ -118,6 +161,7 @@ class VirtualTarget:
         """The events of one kind so far."""
         return cast("list[E]", self._seen.get(kind, []))
 
+    @driven
     def delivered(self, link: str) -> Mapping[int, int] | None:
         """The partitions at the link's sink."""
         found = {}
@@ -128,6 +172,7 @@ class VirtualTarget:
 
     # --- time --------------------------------------------------------------------------------------------
 
+    @driven
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
         """Run the loop, and turn duty cycles at their moments.
 
@@ -161,10 +206,12 @@ class VirtualTarget:
 
     # --- changes -----------------------------------------------------------------------------------------
 
+    @driven
     def prepare(self, change: Change) -> Change | None:
         """The undo of a change, from what is there now."""
         return undo_of(change, self)
 
+    @driven
     def apply(self, change: Change) -> None:  # noqa: PLR0912 (one case a change)
         """Make a change. Raises ChangeRefused or ArmFailed."""
         match change:
@@ -232,6 +279,7 @@ class VirtualTarget:
     def _in_trouble(self, says: str) -> None:
         self._trouble = says
 
+    @driven
     def revert(self, undo: Change) -> str:
         """Play an undo; a value that is no longer the fault's is left alone."""
         if changed_meanwhile(undo, self):
@@ -239,6 +287,7 @@ class VirtualTarget:
         self.apply(undo)
         return "undone"
 
+    @driven
     def close(self) -> None:
         """End the target."""
         self._ending |= set(self._spec.components)

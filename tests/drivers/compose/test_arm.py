@@ -145,6 +145,7 @@ def test_a_killed_component_is_restarted_by_its_policy(arm: Arm) -> None:
         ("cpu_limit", {"component": "trainer", "cpus": 0.01}),
         ("out_of_memory", {"component": "features", "mib": 24}),
         ("disk_full", {"component": "collector"}),
+        ("old_image", {"component": "serving-b", "image": "mlchaos-stack:2018.4", "build": "2018.4"}),
         ("link_down", {"link": "serving-features"}),
         ("clock_shift", {"component": "collector", "ahead_days": "1.5d"}),
     ],

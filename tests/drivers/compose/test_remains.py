@@ -1,15 +1,22 @@
-"""Runs in containers leave nothing behind: two side by side, and one whose runner is killed."""
+"""Runs in containers leave nothing behind, however they end; and what somebody else ends is not passed over."""
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from pathlib import Path
 
 import pytest
 from docker import DockerClient
 
+from chaos.domain.event import Phase, Views
+from chaos.domain.verdict import Results
 from chaos.engine import containers_of, marked
+from chaos.journal import read
 from tests.command import CALM, begin, complete, until
 from tests.containers import engine_or_skip
+from tests.relay import ENGINE, Relay
 
 pytestmark = pytest.mark.containers
 
@@ -38,7 +45,10 @@ class Census:
         return found
 
     def nameless(self) -> int:
-        return len(self._client.images.list(filters={"dangling": True}))
+        """Images without a name, and volumes with an engine's name for them."""
+        images = self._client.images.list(filters={"dangling": True})
+        volumes = [one for one in self._client.volumes.list() if re.fullmatch("[0-9a-f]{64}", one.name)]
+        return len(images) + len(volumes)
 
 
 @pytest.fixture
@@ -75,3 +85,79 @@ def test_a_killed_runner_leaves_nothing(census: Census, tmp_path: Path) -> None:
         run.kill()
         run.communicate()
     assert until(lambda: census.of(folder) == [], GONE_SECONDS)
+
+
+def lives(folder: Path) -> bool:
+    """Whether shoppers have been served in the run's one arm."""
+    journal = folder / "calm-1" / "journal-defended.jsonl"
+    return journal.is_file() and bool(read(journal).of(Views))
+
+
+def test_a_container_killed_by_hand_makes_the_arm_void(
+    census: Census, engine: DockerClient, tmp_path: Path
+) -> None:
+    (tmp_path / "calm.yaml").write_text(LOOSE.replace("days: 2d", "days: 6d"))
+    folder = tmp_path / "run"
+    run = begin("run", "calm.yaml", *REAL, "--out", "run", folder=tmp_path)
+    try:
+        assert until(lambda: lives(folder), SECONDS)
+        engine.containers.get(f"{marked(folder)}-oncall-1").kill()
+    except BaseException:
+        run.kill()
+        raise
+    assert complete(run, seconds=SECONDS).code == 2
+    results = Results.model_validate_json((folder / "results.json").read_bytes())
+    says = [reason.says for reason in results.trials[0].reasons if reason.verdict == "void"]
+    assert any("oncall" in one and "ended" in one for one in says), says
+    assert census.of(folder) == []
+
+
+def test_ctrl_c_while_containers_come_up_takes_them_down(census: Census, tmp_path: Path) -> None:
+    (tmp_path / "calm.yaml").write_text(LOOSE)
+    folder = tmp_path / "run"
+    run = begin("run", "calm.yaml", *REAL, "--out", "run", folder=tmp_path)
+    try:
+        assert until(lambda: len(census.of(folder)) > 4, SECONDS)
+    except BaseException:
+        run.kill()
+        raise
+    run.send_signal(signal.SIGINT)
+    outcome = complete(run, seconds=GONE_SECONDS)
+    assert (outcome.code, "stopped by the user" in outcome.err) == (130, True)
+    phases = [phase.phase for phase in read(folder / "calm-1" / "journal-defended.jsonl").of(Phase)]
+    assert phases == ["provision", "interrupted"]
+    assert census.of(folder) == []
+
+
+def test_an_engine_that_is_gone_in_the_middle_and_comes_back(census: Census, tmp_path: Path) -> None:
+    if os.environ.get("DOCKER_HOST", f"unix://{ENGINE}") != f"unix://{ENGINE}" or not Path(ENGINE).exists():
+        pytest.skip(f"the engine is not at {ENGINE}")
+    (tmp_path / "calm.yaml").write_text(LOOSE.replace("days: 2d", "days: 20d"))
+    folder = tmp_path / "run"
+    with Relay(tmp_path / "engine.sock") as relay:
+        run = begin(
+            "run",
+            "calm.yaml",
+            *REAL,
+            "--out",
+            "run",
+            folder=tmp_path,
+            environment={"DOCKER_HOST": relay.url},
+        )
+        try:
+            assert until(lambda: lives(folder), SECONDS)
+        except BaseException:
+            run.kill()
+            raise
+    outcome = complete(run, seconds=GONE_SECONDS)
+    assert outcome.code == 4
+    assert outcome.err.count("mlchaos: ") == 1
+    assert f"mlchaos recover {folder}" in outcome.err
+    journal = read(folder / "calm-1" / "journal-defended.jsonl")
+    assert any(
+        "does not answer any more" in phase.says for phase in journal.of(Phase) if phase.phase == "void"
+    )
+    assert census.of(folder) != []
+    recovered = complete(begin("recover", "run", folder=tmp_path), seconds=GONE_SECONDS)
+    assert (recovered.code, "containers" in recovered.out) == (0, True)
+    assert census.of(folder) == []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import shutil
+import socket
 import subprocess
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,19 +24,23 @@ from chaos.drivers.compose.project import Project
 from chaos.drivers.compose.stack import _code
 from chaos.drivers.compose.surroundings import check
 from chaos.errors import ArmFailed, Interrupted, UsageError
+from tests.command import in_process
 
 COMPOSE = yaml.safe_load(compose_file().read_text())
 STACK = yaml.safe_load((compose_file().parent / "deploy" / "stack.yaml").read_text())
 
 
 class Client:
-    def __init__(self, memory: float = 8.0, images: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, memory: float = 8.0, images: tuple[str, ...] = ("some:1", "other:2"), root: str = "/nowhere"
+    ) -> None:
         self._memory = memory
         self._images = images
+        self._root = root
         self.images = self
 
     def info(self) -> dict[str, object]:
-        return {"MemTotal": self._memory * surroundings.GIB, "DockerRootDir": "/nowhere"}
+        return {"MemTotal": self._memory * surroundings.GIB, "DockerRootDir": self._root}
 
     def get(self, image: str) -> None:
         if image not in self._images:
@@ -65,9 +73,60 @@ def test_surroundings(client: Client, says: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_surroundings_that_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "connect", lambda _timeout: Client(images=("some:1", "other:2")))
+    monkeypatch.setattr(surroundings, "connect", lambda _timeout: Client())
     monkeypatch.setattr(surroundings, "_said", said)
     check(Path("docker-compose.yml"))
+    with pytest.raises(UsageError, match="image 'old:1' is not here"):
+        check(Path("docker-compose.yml"), ["old:1"])
+
+
+def test_too_little_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "connect", lambda _timeout: Client(root=str(tmp_path)))
+    monkeypatch.setattr(surroundings, "_said", said)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Namespace(free=10**8))
+    with pytest.raises(UsageError, match=r"the container engine's disk has 0\.1 GiB left; 1 are needed"):
+        check(Path("docker-compose.yml"))
+
+
+def test_ports_that_are_named_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "connect", lambda _timeout: Client())
+    monkeypatch.setattr(surroundings, "_said", said)
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        monkeypatch.setenv("MLFLOW_PORT", str(port))
+        with pytest.raises(UsageError, match=f"MLFLOW_PORT={port}: the port is taken"):
+            check(Path("docker-compose.yml"))
+    check(Path("docker-compose.yml"))
+    monkeypatch.setenv("MLFLOW_PORT", "70000")
+    with pytest.raises(UsageError, match="MLFLOW_PORT=70000: a port is a number up to 65535"):
+        check(Path("docker-compose.yml"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK forgets a socket
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "late-partition", "--target", "reference-compose"),
+        ("stack", "up", "--target", "reference-compose"),
+        ("stack", "up", "--target", "reference-compose", "-d"),
+    ],
+)
+def test_no_engine_is_said_before_anything_is_written(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    outcome = in_process(monkeypatch, capsys)(*words)
+    assert outcome.code == 3
+    assert outcome.err.startswith("mlchaos: no container engine answers")
+    assert outcome.err.count("\n") == 1
+    assert list(here.iterdir()) == []
+    gc.collect()
 
 
 def test_no_compose(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ from reference_stack.world import World, preset
 
 VIEWS = 60
 LAYERS = {
+    "backlog": "reference_stack.layers.backlog:Backlog",
+    "schema": "reference_stack.layers.schema:Schema",
     "volume": "reference_stack.layers.volume:Volume",
     "freshness": "reference_stack.layers.freshness:Freshness",
 }
@@ -108,6 +110,7 @@ class Stand:
         self.store = Stall(MemoryFolder())
         self.lines: list[dict[str, Any]] = []
         self.acknowledged: dict[int, int] = {}
+        modes = {"schema": Mode.OFF, **modes}
         self.layers = {
             name: LayerSettings(use=use, mode=modes.get(name, Mode.ENFORCE)) for name, use in LAYERS.items()
         } | (more or {})

@@ -15,6 +15,7 @@ from reference_stack.features.figures import figures, reference, statistics, tra
 from reference_stack.features.manifest import read_manifest
 from reference_stack.features.snapshot import Snapshot, customer_row
 from reference_stack.layers.contract import Mode
+from tests.reference_stack.features.conftest import day_columns
 
 Make = Callable[..., Any]
 ROWS = 600
@@ -224,6 +225,83 @@ def test_a_partition_that_cannot_be_read_is_quarantined_and_absent(
     stand.deliver(3)
     assert stand.job("deliver", 4)["present"]
     assert stand.job("check", 4) == {"red": {}}
+
+
+def test_a_column_with_another_name_is_red_for_schema_at_once_and_after_a_restart(
+    make_stand: Make,
+) -> None:
+    stand = make_stand(schema=Mode.ENFORCE)
+    stand.live(0, 2)
+    stand.deliver(3, changed(stand.written(3), lambda t: t.rename_columns(["user", *t.column_names[1:]])))
+    stand.machine.advance(4.03)
+    stand.job("deliver", 4)
+    assert "lacks event_id" in stand.job("check", 4)["red"]["schema"]
+    stand.kill()
+    stand.start()
+    assert "lacks event_id" in stand.job("check", 4)["red"]["schema"]
+    stand.deliver(3)
+    stand.job("deliver", 4)
+    assert stand.job("check", 4) == {"red": {}}
+    assert [signal for signal, _ in stand.signals("schema")][-1] == "cleared"
+
+
+def history(stand: Any, partitions: int) -> None:
+    data = encode(day_columns(stand.world, 0, views=1))
+    for day in range(-400, partitions - 400):
+        stand.deliver(day, data)
+
+
+def test_without_a_layer_the_cycle_waits_until_all_is_worked_off(make_stand: Make) -> None:
+    stand = make_stand(backlog=Mode.OFF)
+    stand.live(0, 2)
+    stand.machine.advance(4.01)
+    history(stand, 100)
+    stand.deliver(3)
+    stand.machine.advance(4.05)
+    assert stand.metric("features_waiting_partitions") > 50
+    assert stand.job("deliver", 4)["present"]
+    assert stand.machine.day() > 4.5
+    assert states(stand, "delivered")[-1] == 3
+
+
+def test_a_backlog_has_the_newest_first_and_the_rest_within_its_budget(stand: Any) -> None:
+    stand.live(0, 2)
+    stand.machine.advance(4.01)
+    history(stand, 100)
+    stand.deliver(3)
+    stand.machine.advance(4.02)
+    assert stand.job("deliver", 4)["present"]
+    assert stand.machine.day() < 4.06
+    assert states(stand, "delivered")[3] == 3
+    assert [signal for signal, _ in stand.signals("backlog")] == ["fired", "acted"]
+    stand.machine.advance(5.6)
+    assert stand.metric("features_waiting_partitions") == 0
+    assert len(states(stand, "delivered")) == 104
+    assert [signal for signal, _ in stand.signals("backlog")] == ["fired", "acted", "cleared"]
+
+
+def test_a_week_that_comes_at_once_is_no_backlog_and_is_taken_in_order(stand: Any) -> None:
+    stand.live(0, 2)
+    for day in range(3, 10):
+        stand.written(day)
+    stand.machine.advance(10.01)
+    for day in range(3, 10):
+        stand.deliver(day)
+    stand.job("deliver", 10)
+    assert states(stand, "delivered") == list(range(10))
+    assert stand.signals("backlog") == []
+
+
+def test_features_are_recomputed_from_the_stored_snapshot(stand: Any) -> None:
+    stand.live(0, 2)
+    stand.job("deliver", 3)
+    snapshot = stand.job("build", 3)["snapshot"]
+    served = stand.ask("lookup", customer=7)[1]
+    status, stored = stand.ask("recompute", snapshot=snapshot, customers=[7, 999])
+    assert status == 200
+    assert stored["rows"][0] == served
+    assert stored["rows"][1]["defaulted"]
+    assert stand.ask("recompute", snapshot="day=9-none", customers=[7])[0] == 404
 
 
 def test_unknown_columns_are_counted_and_left_out(stand: Any) -> None:

@@ -57,6 +57,16 @@ def test_too_few_views_are_waited_for_and_then_nothing_is_promoted():
     assert ask(Outcomes(50, 0, 30), 0.9, Outcomes(asked=49)).acts
 
 
+def test_a_challenger_that_answers_nothing_is_not_waited_for():
+    nothing = Outcomes()
+    assert not ask(nothing, 0.24, Outcomes(100, 0, 50)).fired
+    assert not ask(nothing, 0.25, Outcomes(99, 0, 50)).fired
+    assert not ask(Outcomes(1, 0, 0), 0.25, Outcomes(100, 0, 50)).fired
+    decision = ask(nothing, 0.25, Outcomes(100, 0, 50))
+    assert decision.acts
+    assert "none of 100 views" in decision.says
+
+
 @pytest.mark.parametrize("share", [0.45, 0.6])
 def test_innocent_challengers_are_taken_back_no_more_often_than_declared(share):
     """20,000 stages of five looks: at 0.02% a stage 4 are expected, and 14 or more in one of 20,000 tests."""

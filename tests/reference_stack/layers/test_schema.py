@@ -252,6 +252,13 @@ def test_a_sound_partition_is_green() -> None:
     assert not Schema(SchemaParameters()).decide(msgspec.structs.replace(delivered(), contents=None)).fired
 
 
+def test_a_partition_that_cannot_be_read_is_red() -> None:
+    torn = msgspec.structs.replace(delivered(), present=False, contents=None, damage="lacks dwell")
+    decision = Schema(SchemaParameters()).decide(torn)
+    assert decision.acts
+    assert "lacks dwell" in decision.says
+
+
 @pytest.mark.parametrize(
     ("evidence", "says"),
     [

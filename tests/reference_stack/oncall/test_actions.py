@@ -27,11 +27,19 @@ ALERT = {
 class Stack:
     """A stack of one day whose on-call is told of one alert."""
 
-    def __init__(self, folder: Path, actions: str, people: str = "enforce", text: str = RUNBOOK) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        actions: str,
+        people: str = "enforce",
+        text: str = RUNBOOK,
+        instead: tuple[str, ...] = (),
+    ) -> None:
         runbook = folder / "runbook.yaml"
         runbook.write_text(text.format(actions=actions))
         oncall = {"runbook": str(runbook), "acknowledge_from_days": 0.1, "acknowledge_to_days": 0.1}
-        settings = {"oncall": oncall, "layers": {"people": {"mode": people}}}
+        layer = {"mode": people, "parameters": {"instead": list(instead)}}
+        settings = {"oncall": oncall, "layers": {"people": layer}}
         self.target = factory(seed=1, day_seconds=1.0, days=3.0, settings=settings, root=folder / "root")
         self.lines: list[dict] = []
         self.target.on_log(lambda _component, line: self.lines.append(json.loads(line)))
@@ -66,8 +74,8 @@ LASTING = RUNBOOK.replace("]}}", "], lasts_days: 0.5}}", 1)
 def stack(tmp_path):
     made: list[Stack] = []
 
-    def make(*args: str) -> Stack:
-        made.append(Stack(tmp_path, *args))
+    def make(*args: str, **kwargs: tuple[str, ...]) -> Stack:
+        made.append(Stack(tmp_path, *args, **kwargs))
         return made[-1]
 
     yield make
@@ -95,6 +103,18 @@ def test_an_action_lasts_until_the_alert_is_resolved(stack, action, component, k
     k9s.live(0.3)
     assert k9s.target.setting(component, key) == after
     assert [name for name, _ in k9s.actions()] == ["acknowledge", action, f"release {action}"]
+
+
+def test_a_build_goes_back_to_the_released_one_on_every_replica(stack):
+    k9s = stack("roll_back_build")
+    k9s.live(0.1)
+    k9s.target.configure("serving-b", "build", "2026.2")
+    k9s.tell("firing")
+    k9s.live(0.15)
+    assert k9s.target.setting("serving-b", "build") == "2026.2"
+    k9s.live(0.4)
+    assert [k9s.target.setting(name, "build") for name in ("serving-a", "serving-b")] == ["2026.1"] * 2
+    assert "roll_back_build" in [name for name, _ in k9s.actions()]
 
 
 def test_what_lasts_outlives_the_alert_and_a_restart_of_on_call(stack):
@@ -146,6 +166,22 @@ def test_where_layers_kept_everything_out_there_is_nothing_to_put_aside(stack):
         ("quarantine_source", "not done: nothing was built of rows of a source that a layer leaves out"),
         ("purge", "not done: no day is named, and no layer acts on one"),
     ]
+
+
+def test_what_people_do_instead_of_the_runbook_is_released_too(stack):
+    k9s = stack("hold_retraining", instead=("switch_to_rules", "swich_to_rules"))
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.3)
+    assert k9s.target.setting("serving-a", "rules") is True
+    assert k9s.target.setting("orchestrator", "paused") is False
+    k9s.tell("resolved")
+    k9s.live(0.5)
+    assert k9s.target.setting("serving-a", "rules") is False
+    # Whoever answers by popularity is told of that as well, so not every acknowledgement is of this alert.
+    done = [(name, says) for name, says in k9s.actions() if name != "acknowledge"]
+    assert [name for name, _ in done] == ["switch_to_rules", "swich_to_rules", "release switch_to_rules"]
+    assert done[1][1] == "not done: there is no such action; there is switch_to_rules"
 
 
 def test_without_people_nothing_is_done(stack):

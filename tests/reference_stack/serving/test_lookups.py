@@ -6,6 +6,7 @@ from reference_stack.layers.contract import Mode
 from reference_stack.messages import LookupReply
 from reference_stack.ports import TimedOut
 from reference_stack.serving.breaker import Breaker
+from reference_stack.serving.builds import CURRENT, PER_CENT
 from reference_stack.serving.lookups import Lookups
 from reference_stack.settings import ServingSettings
 from reference_stack.telemetry import Metrics
@@ -54,9 +55,9 @@ def client(store, fallbacks=(), **settings):
 def test_zeros_stand_in_for_slow_features_and_say_so():
     store = Store()
     metrics, lookups = client(store, default_after_ms=15.0)
-    assert not at_once(lookups.look_up(1)).defaulted
+    assert not at_once(lookups.look_up(1, CURRENT)).defaulted
     store.takes_ms = 100.0
-    reply = at_once(lookups.look_up(1))
+    reply = at_once(lookups.look_up(1, CURRENT))
     assert reply.defaulted
     assert reply.affinities == [0.0, 0.0, 0.0]
     assert reply.products == reply.values == []
@@ -69,15 +70,30 @@ def test_without_that_setting_a_slow_store_is_an_error():
     _, lookups = client(store, (Fallback(),))
     store.takes_ms = 100.0
     with pytest.raises(TimedOut):
-        lookups.look_up(1).send(None)
+        lookups.look_up(1, CURRENT).send(None)
     assert store.waits_ms == [50.0]
 
 
 def test_nobody_waits_for_zeros_longer_than_for_another_answer():
     store = Store()
     _, lookups = client(store, (Fallback(),), default_after_ms=60.0)
-    at_once(lookups.look_up(1))
+    at_once(lookups.look_up(1, CURRENT))
     store.takes_ms = 100.0
     with pytest.raises(TimedOut):
-        lookups.look_up(1).send(None)
+        lookups.look_up(1, CURRENT).send(None)
     assert store.waits_ms == [50.0, 50.0]
+
+
+def test_a_build_that_takes_affinities_for_per_cent_is_seen_in_the_sample():
+    _, lookups = client(Store())
+    sent, read = at_once(lookups.look_up(1, CURRENT)), at_once(lookups.look_up(2, PER_CENT))
+    assert read.affinities == [100.0 * value for value in sent.affinities]
+    assert (read.products, read.values) == (sent.products, sent.values)
+    assert [(used.customer, used.features) for used in lookups.sample()] == [(1, sent), (2, read)]
+
+
+def test_the_sample_holds_the_newest_few():
+    _, lookups = client(Store())
+    for customer in range(20):
+        at_once(lookups.look_up(customer, CURRENT))
+    assert [used.customer for used in lookups.sample()] == list(range(12, 20))

@@ -71,7 +71,7 @@ def _virtual(parts, play, shell: ShellSettings):
 def _live(parts, play, shell: ShellSettings):
     async def main():
         log: list[str] = []
-        runtime = LiveRuntime(1.0, on_lag=lambda *_: None, on_error=pytest.fail)
+        runtime = LiveRuntime(1.0, on_lag=lambda *_: None, on_error=pytest.fail, on_work=lambda *_: None)
         component = parts.make("echo", runtime, log.append)
         http = HttpServer(HttpApp(Server(component, runtime, shell, seed=1)))
         listening, free = listen("127.0.0.1:0"), listen("127.0.0.1:0")

@@ -40,7 +40,8 @@ def measured() -> list[tuple[str, str]]:
 @pytest.fixture
 def port(site: Any, measured: list[tuple[str, str]]) -> Iterator[GreenletPort]:
     port = GreenletPort(
-        site.address, lambda name, _ms, _length, error: measured.append((name, type(error).__name__))
+        site.address,
+        lambda name, _ms, _length, error, _server_ms: measured.append((name, type(error).__name__)),
     )
     yield port
     port.close()

@@ -1,0 +1,57 @@
+"""Products are filed in a category that was not there; the contract was widened first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.capabilities import Capability, Data, Layers, MeaninglessChange
+from chaos.contracts import EffectCheck, Usable
+from chaos.domain.change import Change
+from chaos.domain.target import TargetSpec
+
+
+@dataclass(frozen=True)
+class NewCategory:
+    """File the products that `where` and `equals` choose in `category`, after raising `limit`, the parameter
+    of `layer` that says how many categories there are.
+
+    Benign: it must neither page nor block. Source: Breck et al., Data validation for machine learning (SysML
+    2019): a new value is written into the schema first.
+    """
+
+    name: ClassVar[str] = "new_category"
+    needs: ClassVar[tuple[type[Capability], ...]] = (Data, Layers)
+    benign: ClassVar[bool] = True
+    link: str
+    category: int
+    where: str
+    equals: int
+    column: str = "category"
+    layer: str = "schema"
+    limit: str = "categories"
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """A category that is there already is not new."""
+        layer = spec.layers.get(self.layer)
+        known = layer.parameters.get(self.limit) if layer is not None else None
+        if known is not None and isinstance(known.default, int) and self.category < known.default:
+            raise MeaninglessChange(
+                "category", f"category {self.category} is there: a new one is {known.default} or more"
+            )
+
+    def changes(self, target: Usable) -> Iterator[Change]:
+        """The contract first, then one `poison` toxic (which puts a value into a column)."""
+        yield target.use(Layers).set(self.layer, self.limit, self.category + 1)
+        yield target.use(Data).toxic(
+            self.link,
+            "poison",
+            values=[f"{self.column}={self.category}"],
+            where=self.where,
+            equals=self.equals,
+        )
+
+    def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
+        """A partition came with another category than was written."""
+        return EffectCheck("partitions_altered", {"link": self.link}, at_least=1)

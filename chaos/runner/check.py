@@ -1,0 +1,46 @@
+"""A fault and its probes held against a target before anything is touched: for a plan, and by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chaos.capabilities import MeaninglessChange
+from chaos.catalogue import Catalogue, UnknownName
+from chaos.contracts import EffectCheck, Fault, Probe, Refusing, Usable
+from chaos.domain.change import Change
+from chaos.domain.target import TargetSpec
+
+
+def make_fault(name: str, parameters: Mapping[str, object], spec: TargetSpec, catalogue: Catalogue) -> Fault:
+    """A fault that can be meant on this target. Raises UnknownName or MeaninglessChange."""
+    fault = catalogue.faults.make(name, parameters)
+    if isinstance(fault, Refusing):
+        fault.refuse(spec)
+    return fault
+
+
+def make_probe(name: str, parameters: Mapping[str, object], spec: TargetSpec, catalogue: Catalogue) -> Probe:
+    """A probe that can be read on this target. Raises UnknownName or MeaninglessChange."""
+    probe = catalogue.probes.make(name, parameters)
+    if isinstance(probe, Refusing):
+        probe.refuse(spec)
+    return probe
+
+
+def changes_of(fault: Fault, target: Usable) -> list[Change]:
+    """What a fault does to a target. Raises MeaninglessChange, also where that is nothing."""
+    changes = list(fault.changes(target))
+    if not changes:
+        raise MeaninglessChange("", f"{fault.name} would change nothing on this target")
+    return changes
+
+
+def effect_of(fault: Fault, spec: TargetSpec, catalogue: Catalogue) -> tuple[EffectCheck, Probe] | None:
+    """How a fault's effect is seen there; None for one that has none. Raises MeaninglessChange."""
+    check = fault.effect(spec)
+    if check is None:
+        return None
+    try:
+        return check, make_probe(check.probe, check.parameters, spec, catalogue)
+    except (UnknownName, MeaninglessChange) as error:
+        raise MeaninglessChange("", f"the effect of {fault.name} cannot be probed: {error}") from error

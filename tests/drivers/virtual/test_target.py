@@ -1,0 +1,82 @@
+"""A target of somebody else's in this process: what breaks in it is told as its own, with the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.domain.change import Kill
+from chaos.drivers.virtual.driver import VirtualDriver
+from chaos.drivers.virtual.target import VirtualTarget
+from chaos.errors import ArmFailed
+from tests.harness import TARGET, planned, target_of
+
+THEIRS = TARGET.replace("driver: {kind: fake}", 'driver: {kind: virtual, factory: "their_stack:Stack"}')
+STACK = """
+class Link:
+    def ping(self, on_reply):
+        return {}["route"]
+
+
+class Stack:
+    def __init__(self, **settings):
+        BROKEN_START
+
+    def on_log(self, listener):
+        self._listener = listener
+
+    def day(self):
+        return 0.0
+
+    def link(self, name):
+        return Link()
+
+    def running(self, component):
+        return True
+
+    def advance(self, until_day, wake):
+        self._listener("reader", '{"event": "signal", "day": 1.0}')
+
+    def kill(self, component):
+        raise ValueError(f"nobody here is called {component}")
+"""
+
+
+def start(folder: Path, monkeypatch: pytest.MonkeyPatch, broken_start: str = "pass") -> VirtualTarget:
+    name = f"their_stack_{folder.name}"
+    (folder / f"{name}.py").write_text(STACK.replace("BROKEN_START", broken_start))
+    monkeypatch.syspath_prepend(folder)
+    spec = target_of(THEIRS.replace("their_stack", name))
+    return VirtualDriver().start(planned().arms[0], spec, folder, lambda _event: None)
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        (
+            lambda target: target.link_ms("wire"),
+            r"link_ms 'wire': KeyError: 'route' \(\w+\.py, line 4, in ping\)",
+        ),
+        (
+            lambda target: target.apply(Kill("reader")),
+            r"apply of component 'reader': ValueError: nobody here",
+        ),
+        (lambda target: target.advance(2.0, lambda: False), r"advance: MalformedLog: .*`component`"),
+        (lambda target: target.metrics("reader"), r"metrics 'reader': AttributeError: .*'metrics'"),
+    ],
+)
+def test_what_breaks_is_one_message_with_the_factory_and_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: Any, says: str
+) -> None:
+    target = start(tmp_path, monkeypatch)
+    with pytest.raises(ArmFailed, match=rf"^their_stack_\w+:Stack: {says}") as caught:
+        does(target)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_a_factory_that_breaks_is_told_likewise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArmFailed, match=r"^their_stack_\w+:Stack: start: ZeroDivisionError: .*__init__\)$"):
+        start(tmp_path, monkeypatch, "1 / 0")
