@@ -26,10 +26,9 @@ WRITERS = ("trainer", "orchestrator")
 _REGISTRY_TIMEOUT_DAYS = 0.2
 _REGISTRY_WRITE_MS = 1000.0
 """What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
-_FITTING = "sklearn.decomposition"
 _PARTITIONS = ("pyarrow.parquet", "pandas")
 """Pyarrow looks for pandas when it makes its first array, which takes half a second then."""
-_WARM = (*_PARTITIONS, _FITTING)
+_WARM = _PARTITIONS
 _HANDLE_PARTITIONS = ("collector", "features", "trainer")
 
 
@@ -43,8 +42,6 @@ def build_live(life: Life) -> Component[Any]:
     def folder(name: str) -> Folder:
         return open_folder(str(folder_path(name, settings)))
 
-    if life.name == "trainer":
-        importlib.import_module(_FITTING)  # else the first fit would be the one that waits for it
     own = folder_path(life.name, settings)
     life.telemetry.gauges["disk_used_share"] = lambda: _used_share(own)
     registry: Registry | None = None

@@ -35,7 +35,6 @@ MUCH = 0.3
 
 _MARKER = "warmup.json"
 _UNWATCHED = tuple(name for name in COMPONENTS if name not in ("monitor", "oncall"))
-_LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "msgspec")
 _KEPT = 24
 """Warm-ups in the cache, some 12 MB each."""
 _LAYOUT = 1
@@ -93,7 +92,7 @@ def warm_up_key(world: str, seed: int) -> str:
     digest = hashlib.blake2b(digest_size=12)
     digest.update(msgspec.json.encode(warm_up_settings(world, seed), order="deterministic"))
     digest.update(
-        "\n".join([str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scikit-learn"))]).encode()
+        "\n".join([str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy"))]).encode()
     )
     package = Path(__file__).parent
     for file in sorted(package.rglob("*.py")):

@@ -11,13 +11,14 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import chain, repeat
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
-from reference_stack.collector.partition import COLUMNS
+from reference_stack.collector.partition import Repeated
 from reference_stack.messages import Scalar, ViewEvents
 from reference_stack.ports import Folder
 
@@ -123,7 +124,7 @@ class EventLog:
             self._folder.write(name, whole)
         return len(whole) < len(data)
 
-    def read(self, day: int) -> dict[str, list[Any]]:
+    def read(self, day: int) -> dict[str, Sequence[Any]]:
         """All rows of a partition, as columns; empty ones where there is no log.
 
         A line that cannot be read, which no crash of the process leaves behind, is counted and left out.
@@ -147,10 +148,11 @@ def _name(day: int) -> str:
     return f"log/day={day}.jsonl"
 
 
-def _columns(lines: list[_Line]) -> dict[str, list[Any]]:
+def _columns(lines: list[_Line]) -> dict[str, Sequence[Any]]:
     per_row = {name: [getattr(line, field) for line in lines] for name, field in PER_ROW.items()}
-    rows = [max(lengths) for lengths in zip(*(map(len, lists) for lists in per_row.values()), strict=True)]
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    lengths = [list(map(len, lists)) for lists in per_row.values()]
+    rows = lengths[0] if all(each == lengths[0] for each in lengths) else list(map(max, *lengths))
+    columns: dict[str, Sequence[Any]] = {}
     for name, lists in per_row.items():
         whole = columns[name] = list(chain.from_iterable(lists))
         if len(whole) < sum(rows):  # a column that is too short lacks its last values
@@ -158,9 +160,9 @@ def _columns(lines: list[_Line]) -> dict[str, list[Any]]:
                 values + [None] * (size - len(values)) for values, size in zip(lists, rows, strict=True)
             )
             columns[name] = list(chain.from_iterable(padded))
+    places = np.repeat(np.arange(len(lines)), rows)
     for name in _PER_VIEW:
-        values = [getattr(line, name) for line in lines]
-        columns[name] = list(chain.from_iterable(map(repeat, values, rows)))
-    views = zip(columns["view"], columns["position"], strict=True)
-    columns["event_id"] = [f"{view}:{position}" for view, position in views]
+        columns[name] = Repeated([getattr(line, name) for line in lines], places)
+    views = chain.from_iterable(repeat(f"{line.view}:", size) for line, size in zip(lines, rows, strict=True))
+    columns["event_id"] = list(map(add, views, map(str, columns["position"])))
     return columns

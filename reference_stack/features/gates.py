@@ -126,7 +126,7 @@ class Gates:
         if figures is None:
             return None
         before = range(day - self._window_days, day)
-        key = tuple(self._shelf.check(other).sha256 for other in (day, *before))
+        key = tuple(map(self._shelf.fingerprint, (day, *before)))
         if key not in self._statistics:
             if len(self._statistics) >= _KEPT_STATISTICS:
                 self._statistics.clear()

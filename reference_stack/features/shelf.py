@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -32,6 +33,7 @@ _QUARANTINE = "quarantine/"
 _QUARANTINED = re.compile(r"quarantine/day=(-?\d+)-([0-9a-f]{16})\.parquet")
 _FIGURES_KEPT_DAYS = 40
 _ROWS_KEPT_DAYS = 10
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class Arrival:
 
 
 class Shelf:
-    """Keeps figures of the last 40 days and rows of the last 10 in memory; the rest is read when needed."""
+    """Keeps figures of the last 40 days and rows of the last 10 in memory; the rest is read when needed.
+
+    What is asked for of a day that came before a start is made when it is asked for.
+    """
 
     def __init__(
         self,
@@ -66,7 +71,9 @@ class Shelf:
         self._unreadable: set[str] = set()
         self._checks: dict[int, PartitionCheck] = {}
         self._figures: dict[int, DayFigures] = {}
-        self._rows: dict[int, Impressions] = {}
+        self._rows: dict[int, tuple[list[int], Impressions]] = {}
+        """With the sources that were left out."""
+        self._digests: dict[int, str] = {}
 
     @property
     def first_day(self) -> int | None:
@@ -108,7 +115,8 @@ class Shelf:
 
     def check(self, day: int) -> PartitionCheck:
         """Rows, fingerprints, and what is left out; 0 and empty where it is absent."""
-        self._load(day)
+        if day not in self._checks and (found := self._read(day)) is not None:
+            self._note_check(day, *found)
         check = self._checks.get(day) or PartitionCheck(partition_day=day, rows=0, sha256="")
         left_out = self._without(day) if check.sha256 else []
         return check if check.left_out == left_out else replace(check, left_out=left_out)
@@ -117,17 +125,26 @@ class Shelf:
         """Why what came for a day could not be read; empty where it could, or nothing came."""
         return self._damage.get(day, "")
 
+    def fingerprint(self, day: int) -> str:
+        """The `sha256` of `check`, without the rest."""
+        if day not in self._digests:
+            self._read(day)
+        return self._digests.get(day, "")
+
     def figures(self, day: int) -> DayFigures | None:
         """A day in figures, None where it is absent."""
-        self._load(day)
+        if day not in self._figures and (found := self._read(day)) is not None:
+            self._note_figures(day, found[0])
         return self._figures.get(day)
 
     def impressions(self, day: int) -> Impressions | None:
         """A day's usable rows, without those of the sources left out; None where it is absent."""
-        if day in self._rows and self._checks[day].left_out != self._without(day):
+        if day in self._rows and self._rows[day][0] != self._without(day):
             del self._rows[day]
-        self._load(day, rows=True)
-        return self._rows.get(day)
+        if day not in self._rows and (found := self._read(day)) is not None:
+            self._note_rows(day, found[0])
+        kept = self._rows.get(day)
+        return None if kept is None else kept[1]
 
     def put_aside(self, day: int) -> PartitionCheck | None:
         """Move a day's partition to the quarantine: it counts as absent until other bytes come for it.
@@ -142,13 +159,12 @@ class Shelf:
         self._aside.add(check.sha256[:16])
         self._store.delete(stored_partition(day))
         self._present.discard(day)
-        for kept in (self._checks, self._figures, self._rows):
-            kept.pop(day, None)
+        self._forget(day)
         return check
 
     def _take(self, day: int, data: bytes) -> Arrival | None:
         digest = sha256(data)
-        if digest[:16] in self._aside or (day in self._present and self.check(day).sha256 == digest):
+        if digest[:16] in self._aside or (day in self._present and self.fingerprint(day) == digest):
             return None
         try:
             partition = self._decode(data)
@@ -161,7 +177,11 @@ class Shelf:
         self._store.write(stored_partition(day), data)
         self._present.add(day)
         self._damage.pop(day, None)
-        self._remember(day, partition, digest)
+        self._forget(day)
+        self._digests[day] = digest
+        self._note_check(day, partition, digest)
+        self._note_figures(day, partition)
+        self._note_rows(day, partition)
         return Arrival(self._checks[day], unknown=partition.unknown)
 
     def _damaged(self) -> Iterator[tuple[int, str]]:
@@ -175,25 +195,39 @@ class Shelf:
             except DamagedPartition as error:
                 yield int(match[1]), str(error)
 
-    def _load(self, day: int, rows: bool = False) -> None:
-        if day not in self._present or (day in self._figures and (day in self._rows or not rows)):
-            return
+    def _read(self, day: int) -> tuple[Partition, str] | None:
+        """A day's partition and its fingerprint; None where it is absent."""
+        if day not in self._present:
+            return None
         data = self._store.read(stored_partition(day))
         try:
             partition = self._decode(data)
         except DamagedPartition:
             # Damaged since it was taken in: absent, and the link may bring it again.
             self._present.discard(day)
-            self._checks.pop(day, None)
-            return
-        self._remember(day, partition, sha256(data))
+            self._forget(day)
+            return None
+        self._digests[day] = sha256(data)
+        return partition, self._digests[day]
 
-    def _remember(self, day: int, partition: Partition, digest: str) -> None:
-        left_out = self._without(day)
-        self._checks[day] = PartitionCheck(day, partition.rows, digest, partition.sources, left_out)
+    def _forget(self, day: int) -> None:
+        self._digests.pop(day, None)
+        for kept in (self._checks, self._figures, self._rows):
+            kept.pop(day, None)
+
+    def _note_check(self, day: int, partition: Partition, digest: str) -> None:
+        self._checks[day] = PartitionCheck(day, partition.rows, digest, partition.sources, self._without(day))
+
+    def _note_figures(self, day: int, partition: Partition) -> None:
         self._figures[day] = figures(partition)
-        self._rows[day] = Impressions.without(partition.arrays(), left_out)
+        self._drop(self._figures, _FIGURES_KEPT_DAYS, day)
+
+    def _note_rows(self, day: int, partition: Partition) -> None:
+        left_out = self._without(day)
+        self._rows[day] = left_out, Impressions.without(partition.arrays(), left_out)
+        self._drop(self._rows, _ROWS_KEPT_DAYS, day)
+
+    def _drop(self, kept: dict[int, Kept], days: int, this: int) -> None:
         newest = max(self._present)
-        for kept, days in ((self._figures, _FIGURES_KEPT_DAYS), (self._rows, _ROWS_KEPT_DAYS)):
-            for old in [known for known in kept if known <= newest - days and known != day]:
-                del kept[old]
+        for old in [known for known in kept if known <= newest - days and known != this]:
+            del kept[old]

@@ -101,63 +101,107 @@ def customer_row(snapshot: Snapshot, customer: int) -> FloatArray:
     return row
 
 
+@dataclass(frozen=True)
+class NumberedRows:
+    """The rows of a window, with all that any snapshot of its beginning is summed up from."""
+
+    rows: Impressions
+    customers: IntArray
+    """(n,) ids, ascending."""
+    products: IntArray
+    """(m,) ids, ascending."""
+    who: IntArray
+    """(rows,) the place of each row's customer among `customers`."""
+    what: IntArray
+    """(rows,) the place of each row's product among `products`."""
+    exposure: FloatArray
+    """(rows,)"""
+    clicked: FloatArray
+    """(rows,)"""
+    read: FloatArray
+    """(rows,) clicks·√(dwell ÷ 20 s)."""
+
+    @classmethod
+    def of(cls, rows: Impressions, parameters: SnapshotParameters) -> NumberedRows:
+        """The `sensible` rows of a window."""
+        customers, who = _numbered(rows.customer)
+        products, what = _numbered(rows.product)
+        clicked = rows.clicked.astype(np.float64)
+        read = np.sqrt(np.where(rows.clicked > 0, rows.dwell, 0.0) / parameters.dwell_seconds)
+        return cls(rows, customers, products, who, what, 1.0 / np.sqrt(rows.position), clicked, read)
+
+    def begins_with(self, rows: Impressions) -> bool:
+        """Whether these are its first rows."""
+        mine, size = self.rows, len(rows)
+        pairs = ((mine.day, rows.day), (mine.customer, rows.customer), (mine.product, rows.product))
+        return size <= len(mine) and all(np.array_equal(a[:size], b) for a, b in pairs)
+
+    def snapshot(
+        self, catalogue: Catalogue, day: int, parameters: SnapshotParameters, first: int | None = None
+    ) -> Snapshot:
+        """The snapshot of midnight of `day` from the `first` rows, or from all."""
+        categories, segments, head = parameters.categories, parameters.segments, slice(first)
+        customers, who = _met(self.customers, self.who[head])
+        products, what = _met(self.products, self.what[head])
+        category, segment = self.rows.category[head], self.rows.segment[head]
+        exposure, width = self.exposure[head], len(products)
+        exposures = _sums(what, exposure, width)
+        clicks = _sums(what, self.clicked[head], width)
+        base = clicks.sum() / max(exposures.sum(), 1.0)
+        ctr = (clicks + parameters.ctr_prior * base) / (exposures + parameters.ctr_prior)
+        residual = self.read[head] - exposure * ctr[what]
+        cells, values = _cells(who * width + what, residual, len(customers) * width)
+        held, indices = np.divmod(cells, max(1, width))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(held, minlength=len(customers)))])
+        matrix = csr_matrix((values, indices, indptr), shape=(len(customers), width))
+
+        def shrunken(cells: IntArray, shape: tuple[int, int], prior: float) -> FloatArray:
+            size = shape[0] * shape[1]
+            mean = _sums(cells, residual, size) / (_sums(cells, exposure, size) + prior)
+            return np.asarray(mean.reshape(shape))
+
+        looked = _sums(who, exposure, len(customers)) + parameters.content_prior
+        return Snapshot(
+            day=day,
+            customers=customers,
+            products=products,
+            indptr=indptr.astype(np.int64),
+            indices=indices,
+            values=values,
+            category=shrunken(
+                who * categories + category, (len(customers), categories), parameters.category_prior
+            ),
+            content=np.asarray(matrix @ catalogue.embedding[products]) / looked[:, None],
+            segment=shrunken(segment * width + what, (segments, width), parameters.segment_prior),
+            segment_category=shrunken(
+                segment * categories + category, (segments, categories), parameters.segment_prior
+            ),
+            exposures=exposures,
+            clicks=clicks,
+            ctr=ctr,
+        )
+
+
 def build(
     impressions: Impressions,
     catalogue: Catalogue,
     day: int,
     parameters: SnapshotParameters | None = None,
 ) -> Snapshot:
-    """The snapshot of midnight of `day` from `impressions`; the caller chooses the window. Rows from `day`
-    on, products that the catalogue lacks and unknown segments or categories are left out.
+    """The snapshot of midnight of `day` from the `sensible` ones of `impressions`; the caller chooses the
+    window.
     """
     parameters = parameters or SnapshotParameters()
-    categories, segments = parameters.categories, parameters.segments
-    rows = impressions.within(len(catalogue), categories, segments)
-    rows = rows if (rows.day < day).all() else rows.where(rows.day < day)
-    customers, who = _numbered(rows.customer)
-    products, what = _numbered(rows.product)
-    exposure = 1.0 / np.sqrt(rows.position)
-    exposures = _sums(what, exposure, len(products))
-    clicks = _sums(what, rows.clicked, len(products))
-    base = clicks.sum() / max(exposures.sum(), 1.0)
-    ctr = (clicks + parameters.ctr_prior * base) / (exposures + parameters.ctr_prior)
-    read = np.sqrt(np.where(rows.clicked > 0, rows.dwell, 0.0) / parameters.dwell_seconds)
-    residual = read - exposure * ctr[what]
-    cells, cell = _numbered(who * max(1, len(products)) + what)
-    held = cells // max(1, len(products))
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(held, minlength=len(customers)))])
-    indices = cells % max(1, len(products))
-    values = _sums(cell, residual, len(cells))
-    matrix = csr_matrix((values, indices, indptr), shape=(len(customers), len(products)))
+    rows = sensible(impressions, catalogue, day, parameters)
+    return NumberedRows.of(rows, parameters).snapshot(catalogue, day, parameters)
 
-    def shrunken(cells: IntArray, shape: tuple[int, int], prior: float) -> FloatArray:
-        size = shape[0] * shape[1]
-        mean = _sums(cells, residual, size) / (_sums(cells, exposure, size) + prior)
-        return np.asarray(mean.reshape(shape))
 
-    looked = _sums(who, exposure, len(customers)) + parameters.content_prior
-    content = np.asarray(matrix @ catalogue.embedding[products]) / looked[:, None]
-    return Snapshot(
-        day=day,
-        customers=customers,
-        products=products,
-        indptr=indptr.astype(np.int64),
-        indices=indices,
-        values=values,
-        category=shrunken(
-            who * categories + rows.category, (len(customers), categories), parameters.category_prior
-        ),
-        content=content,
-        segment=shrunken(
-            rows.segment * len(products) + what, (segments, len(products)), parameters.segment_prior
-        ),
-        segment_category=shrunken(
-            rows.segment * categories + rows.category, (segments, categories), parameters.segment_prior
-        ),
-        exposures=exposures,
-        clicks=clicks,
-        ctr=ctr,
-    )
+def sensible(
+    impressions: Impressions, catalogue: Catalogue, day: int, parameters: SnapshotParameters
+) -> Impressions:
+    """The rows before `day` whose product is in the catalogue, and whose category and segment exist."""
+    rows = impressions.within(len(catalogue), parameters.categories, parameters.segments)
+    return rows if (rows.day < day).all() else rows.where(rows.day < day)
 
 
 def popularity_slate(snapshot: Snapshot, live: IntArray, k: int = 10) -> IntArray:
@@ -179,5 +223,23 @@ def _numbered(ids: IntArray) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(seen), (np.cumsum(seen) - 1)[ids]
 
 
+def _met(ids: IntArray, places: IntArray) -> tuple[IntArray, IntArray]:
+    """Those of `ids` that some of `places` mean, and the places among them."""
+    seen = np.zeros(len(ids), dtype=bool)
+    seen[places] = True
+    return (ids, places) if seen.all() else (ids[seen], (np.cumsum(seen) - 1)[places])
+
+
+def _cells(cells: IntArray, weights: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
+    """The distinct `cells`, ascending, of `size` that there are, and the sum of the weights in each."""
+    if size > 8 * len(cells):
+        distinct, places = np.unique(cells, return_inverse=True)
+        return distinct, _sums(places, weights, len(distinct))
+    seen = np.zeros(size, dtype=bool)
+    seen[cells] = True
+    distinct = np.flatnonzero(seen)
+    return distinct, _sums(cells, weights, size)[distinct]
+
+
 def _sums(cells: npt.NDArray[Any], weights: npt.NDArray[Any], size: int) -> FloatArray:
-    return np.bincount(cells, weights=weights, minlength=size).astype(np.float64)
+    return np.asarray(np.bincount(cells, weights=weights, minlength=size), dtype=np.float64)

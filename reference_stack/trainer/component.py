@@ -12,7 +12,7 @@ import msgspec
 from reference_stack.arrays import DamagedBytes
 from reference_stack.collector.partition import Decode, decode
 from reference_stack.component import Component, serves
-from reference_stack.features.snapshot import build
+from reference_stack.features.snapshot import sensible
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.evidence import Challenger
 from reference_stack.messages import TRAIN, PartitionCheck, TrainReply, TrainRequest
@@ -128,7 +128,7 @@ class Trainer(Component[TrainerSettings]):
         if not len(window.whole()):
             raise Rejected(f"no usable row in the window of {training}")
         parameters = self._parameters()
-        blocks = Blocks()
+        blocks = Blocks.of(window.whole(), self._catalogue, window.day, parameters)
         judgement = await self._judge(window, parameters, blocks)
         red = self._ask(judgement)
         metrics = judgement.metrics if judgement else {}
@@ -184,7 +184,9 @@ class Trainer(Component[TrainerSettings]):
     ) -> Judgement:
         unseen = window.day - 1
         past = window.past()
-        before = build(past, self._catalogue, unseen, parameters.snapshot)
+        rows = sensible(past, self._catalogue, unseen, parameters.snapshot)
+        numbered = known.numbered(rows, parameters)
+        before = numbered.snapshot(self._catalogue, unseen, parameters.snapshot, len(rows))
         challenger = fit(past, self._catalogue, unseen, parameters, snapshot=before, known=known)
         found = evaluate(challenger, window.newest(), before, self._catalogue, champion)
         evidence = Challenger(

@@ -15,7 +15,8 @@ import numpy as np
 
 from reference_stack.arrays import DamagedBytes, pack, unpack
 from reference_stack.features.impressions import FloatArray, Impressions, IntArray
-from reference_stack.features.snapshot import Snapshot, SnapshotParameters, build
+from reference_stack.features.snapshot import NumberedRows, Snapshot, SnapshotParameters, build, sensible
+from reference_stack.trainer.factors import factorised
 from reference_stack.trainer.ranker import auc, newton
 from reference_stack.world import Catalogue
 
@@ -118,10 +119,26 @@ class Model:
 class Blocks:
     """What has been made of a window that only grows at its end."""
 
+    window: NumberedRows | None = None
+    """All that it will have grown to, where that is known."""
     described: dict[tuple[float, int, int], tuple[FloatArray, Impressions]] = field(default_factory=dict)
     """By the day, the number of rows before it and that with its own."""
     pasts: dict[int, tuple[Snapshot, Model]] = field(default_factory=dict)
     """Snapshot and item side of its first rows, by their number."""
+
+    @classmethod
+    def of(
+        cls, impressions: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
+    ) -> Blocks:
+        """Blocks of a window that will have grown to `impressions`."""
+        rows = sensible(impressions, catalogue, day, parameters.snapshot)
+        return cls(NumberedRows.of(rows, parameters.snapshot))
+
+    def numbered(self, rows: Impressions, parameters: ModelParameters) -> NumberedRows:
+        """Rows that begin with `rows`: the window itself, if it does."""
+        if self.window is not None and self.window.begins_with(rows):
+            return self.window
+        return NumberedRows.of(rows, parameters.snapshot)
 
 
 def space_id(products: IntArray, factors: FloatArray) -> str:
@@ -153,12 +170,14 @@ def fit(
     model = item_side(snapshot, parameters)
     described, ranked = point_in_time(impressions, catalogue, day, parameters, known)
     if known is not None:
-        known.pasts[len(_dated(impressions, catalogue, day, parameters))] = snapshot, model
+        known.pasts[len(sensible(impressions, catalogue, day, parameters.snapshot))] = snapshot, model
     if len(ranked) == 0 or not (ranked.clicked > 0).any():
         return replace(model, rows=len(impressions))
     spread = described.std(axis=0)
     spread[spread < 1e-9] = 1.0
-    design = np.column_stack([np.ones(len(described)), described / spread])
+    # Column by column in memory: what follows goes over columns.
+    design = np.ones((1 + len(FEATURES), len(described))).T
+    design[:, 1:] = described / spread
     offset = np.log(ranked.position) * -0.5
     weights = newton(design, ranked.clicked, offset, ridge=parameters.ridge, damping=parameters.damping)
     scored = design @ weights + offset
@@ -168,7 +187,7 @@ def fit(
 
 def item_side(snapshot: Snapshot, parameters: ModelParameters) -> Model:
     """Everything of a model but the ranker's weights, which are set to rank by popularity."""
-    factors = _factorise(snapshot, parameters.rank)
+    factors = factorised(snapshot, parameters.rank)
     weights = np.zeros(len(FEATURES) + 1)
     weights[1 + FEATURES.index("popularity")] = 1.0
     chance = np.clip(snapshot.ctr, 1e-4, 1.0 - 1e-4)
@@ -192,7 +211,7 @@ def describe(model: Model, snapshot: Snapshot, catalogue: Catalogue, rows: Impre
     from `model`; price, age and category as the event says. What is unknown gives zeros. The rows must be
     `Impressions.within` the catalogue.
     """
-    described = np.zeros((len(rows), len(FEATURES)))
+    described = np.zeros((len(FEATURES), len(rows))).T
     if len(model.products):
         what = np.searchsorted(model.products, rows.product).clip(max=len(model.products) - 1)
         known = model.products[what] == rows.product
@@ -233,24 +252,6 @@ def aligned(model: Model, products: IntArray) -> FloatArray:
     return factors
 
 
-def _factorise(snapshot: Snapshot, rank: int) -> FloatArray:
-    factors = np.zeros((len(snapshot.products), rank))
-    feasible = min(rank, len(snapshot.customers) - 1, len(snapshot.products) - 1)
-    if feasible < 1 or not snapshot.values.any():
-        return factors
-    matrix = snapshot.residual()
-    if matrix.shape[0] * matrix.shape[1] < 1_000_000:
-        matrix = matrix.toarray()
-    # Imported here: it takes longer than all else, and serving, which only scores, does without.
-    from sklearn.utils.extmath import randomized_svd, svd_flip
-
-    # What TruncatedSVD does in its fit, without the variances that it explains besides.
-    left, _, right = randomized_svd(matrix, feasible, n_iter=2, random_state=0, flip_sign=False)
-    _, components = svd_flip(left, right, u_based_decision=False)
-    factors[:, :feasible] = components.T
-    return factors
-
-
 def point_in_time(
     impressions: Impressions,
     catalogue: Catalogue,
@@ -264,7 +265,7 @@ def point_in_time(
     only grows at its end, a day and what was before it are the same rows if they are as many.
     """
     blocks = known if known is not None else Blocks()
-    dated = _dated(impressions, catalogue, day, parameters)
+    dated = sensible(impressions, catalogue, day, parameters.snapshot)
     clock = np.floor(dated.day)
     if len(clock) and clock.min() == clock.max():
         clock = np.where(dated.day < np.median(dated.day), clock - 1.0, clock)
@@ -274,31 +275,25 @@ def point_in_time(
     starts = (np.flatnonzero(np.diff(clock)) + 1).tolist()
     days = list(zip(starts, [*starts[1:], len(clock)], strict=True)) if starts else []
     found = [(np.zeros((0, len(FEATURES))), Impressions.join([]))]
+    numbered = blocks.numbered(dated, parameters)
     for start, end in days[-parameters.ranked_days :]:
         block = (float(clock[start]), start, end)
         if block not in blocks.described:
             if start not in blocks.pasts:
-                past = build(dated.where(slice(0, start)), catalogue, day, parameters.snapshot)
+                past = numbered.snapshot(catalogue, day, parameters.snapshot, start)
                 blocks.pasts[start] = past, item_side(past, parameters)
             rows = dated.where(slice(start, end))
             blocks.described[block] = _described(*blocks.pasts[start], rows, catalogue)
         found.append(blocks.described[block])
     described, ranked = zip(*found, strict=True)
-    return np.concatenate(described), Impressions.join(list(ranked))
-
-
-def _dated(
-    impressions: Impressions, catalogue: Catalogue, day: int, parameters: ModelParameters
-) -> Impressions:
-    """The rows that make sense, of the days before `day`."""
-    sizes = parameters.snapshot
-    dated = impressions.within(len(catalogue), sizes.categories, sizes.segments)
-    return dated if (dated.day < day).all() else dated.where(dated.day < day)
+    return np.concatenate([block.T for block in described], axis=1).T, Impressions.join(list(ranked))
 
 
 def _described(
     past: Snapshot, model: Model, rows: Impressions, catalogue: Catalogue
 ) -> tuple[FloatArray, Impressions]:
-    known = np.isin(rows.product, past.products)
+    listed = np.zeros(len(catalogue), dtype=bool)
+    listed[past.products] = True
+    known = listed[rows.product]
     rows = rows if known.all() else rows.where(known)
     return describe(model, past, catalogue, rows), rows

@@ -23,24 +23,27 @@ def newton(
     of the step only; the minimum is that of the loss with `ridge`·|w|²/2 (the first weight, the intercept,
     is not penalised).
     """
+    clicks = clicked.astype(np.float64)
     penalty = np.full(features.shape[1], ridge)
     penalty[0] = 0.0
     weights = np.zeros(features.shape[1])
-    share = (clicked.sum() + 1.0) / (np.exp(offset).sum() + 2.0)
+    share = (clicks.sum() + 1.0) / (np.exp(offset).sum() + 2.0)
     weights[0] = np.log(share / max(1.0 - share, 0.05))
     margin = features @ weights + offset
-    loss = _loss(margin, clicked, weights, penalty)
+    tail = np.exp(-np.abs(margin))
+    loss = _loss(margin, tail, clicks, weights, penalty)
     for _ in range(steps):
-        chance = 1.0 / (1.0 + np.exp(-np.clip(margin, -30.0, 30.0)))
-        gradient = features.T @ (chance - clicked) + penalty * weights
-        hessian = (features * (chance * (1.0 - chance))[:, None]).T @ features
-        hessian[np.diag_indices_from(hessian)] += penalty + damping
+        chance = np.where(margin >= 0.0, 1.0, tail) / (1.0 + tail)
+        gradient = features.T @ (chance - clicks) + penalty * weights
+        hessian = features.T @ (features * (chance * (1.0 - chance))[:, None])
+        hessian.flat[:: len(hessian) + 1] += penalty + damping
         step = np.linalg.solve(hessian, gradient)
         before = loss
         for halving in range(20):
             trial = weights - step * 0.5**halving
             moved = features @ trial + offset
-            loss = _loss(moved, clicked, trial, penalty)
+            tail = np.exp(-np.abs(moved))
+            loss = _loss(moved, tail, clicks, trial, penalty)
             if loss <= before:
                 weights, margin = trial, moved
                 break
@@ -51,18 +54,21 @@ def newton(
     return weights
 
 
-def _loss(margin: FloatArray, clicked: IntArray, weights: FloatArray, penalty: FloatArray) -> float:
-    likelihood = _softplus_sum(margin) - float(margin @ clicked)
+def _loss(
+    margin: FloatArray, tail: FloatArray, clicks: FloatArray, weights: FloatArray, penalty: FloatArray
+) -> float:
+    """`tail` is exp(−|margin|)."""
+    likelihood = float(np.maximum(margin, 0.0).sum()) + _log_sum(tail) - float(margin @ clicks)
     return float(likelihood + 0.5 * (penalty * weights**2).sum())
 
 
-def _softplus_sum(margin: FloatArray) -> float:
-    """Σ log(1 + exp(margin)), a tenth of the cost of `np.logaddexp`: logarithms of products, of which none is
-    above 2^512.
+def _log_sum(tail: FloatArray) -> float:
+    """Σ log(1 + tail), a tenth of the cost of `np.log1p`: logarithms of products, of which none is above
+    2^512.
     """
-    factors = 1.0 + np.exp(-np.abs(margin))
+    factors = 1.0 + tail
     products = np.multiply.reduceat(factors, np.arange(0, len(factors), 512)) if len(factors) else factors
-    return float(np.maximum(margin, 0.0).sum() + np.log(products).sum())
+    return float(np.log(products).sum())
 
 
 def auc(scores: FloatArray, clicked: IntArray) -> float:
@@ -71,8 +77,8 @@ def auc(scores: FloatArray, clicked: IntArray) -> float:
     negatives = len(clicked) - positives
     if positives == 0 or negatives == 0:
         return float("nan")
-    ordered = np.sort(scores)
-    below = np.searchsorted(ordered, scores[clicked > 0], side="left")
-    through = np.searchsorted(ordered, scores[clicked > 0], side="right")
+    ordered, hits = np.sort(scores), np.sort(scores[clicked > 0])
+    below = np.searchsorted(ordered, hits, side="left")
+    through = np.searchsorted(ordered, hits, side="right")
     rank_sum = float((below + through + 1).sum()) / 2.0
     return (rank_sum - positives * (positives + 1) / 2.0) / (positives * negatives)

@@ -6,7 +6,7 @@ import pytest
 from reference_stack.calibration import sample
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import build
-from reference_stack.trainer.evaluation import evaluate, ndcg_by_view, paired_z
+from reference_stack.trainer.evaluation import Judge, evaluate, paired_z
 from reference_stack.trainer.model import fit
 from reference_stack.world import World, preset
 
@@ -42,13 +42,13 @@ def test_ndcg_of_views_by_hand():
     rows = views([1, 0, 0, 1, 0, 0], [1, 1, 1, 2, 2, 3], [0, 1, 2, 0, 1, 0])
     scores = np.array([0.1, 0.9, 0.5, 0.7, 0.2, 0.3])
 
-    assert ndcg_by_view(scores, rows).tolist() == pytest.approx([1 / np.log2(4), 1.0])
+    assert Judge(rows).ndcg_by_view(scores).tolist() == pytest.approx([1 / np.log2(4), 1.0])
 
 
 def test_rows_of_a_view_need_not_lie_together_and_ties_go_to_the_lower_id():
     rows = views([0, 1, 1, 0], [2, 1, 2, 1], [0, 5, 1, 4])
 
-    assert ndcg_by_view(np.zeros(4), rows).tolist() == pytest.approx([1 / np.log2(3), 1 / np.log2(3)])
+    assert Judge(rows).ndcg_by_view(np.zeros(4)).tolist() == pytest.approx([1 / np.log2(3), 1 / np.log2(3)])
 
 
 def test_a_model_beats_popularity_and_draws_with_itself(made):
