@@ -1,0 +1,185 @@
+"""What an engine is asked for by the changes that only it can make, and what it is asked for to undo them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from docker.errors import ImageNotFound
+
+from chaos.domain.change import (
+    Change,
+    Connect,
+    Disconnect,
+    FillDisk,
+    FreeDisk,
+    LimitCpu,
+    LimitMemory,
+    RunImage,
+    Stop,
+)
+from chaos.drivers.compose.limits import MIB, Limits
+from chaos.errors import UsageError
+
+NEW, OLD = "stack:2026", "stack:2018"
+
+
+class Engine:
+    """One container and what is done to it."""
+
+    def __init__(self) -> None:
+        self.name = "run-serving-b-1"
+        self.image = NEW
+        self.said: list[str] = []
+        self.networks_joined = {"run_inside": {"Aliases": ["serving-b"]}}
+        self.host: dict[str, Any] = {"CpuQuota": 100_000, "CpuPeriod": 100_000, "Memory": 512 * MIB}
+        self.made: dict[str, Any] = {}
+        self.api = self.images = self.networks = self
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        config = {"Image": self.image, "Labels": {"run": "x"}, "Hostname": "0123"}
+        return {
+            "Config": config,
+            "HostConfig": self.host,
+            "NetworkSettings": {"Networks": self.networks_joined},
+        }
+
+    # containers
+    def container(self, _component: str) -> Engine:
+        return self
+
+    def tell(self, verb: str, component: str) -> None:
+        self.said.append(f"{verb} {component}")
+
+    def run_in(self, _component: str, command: list[str]) -> str:
+        self.said.append(f"run {command[0]} {command[-1]}")
+        return ""
+
+    # the SDK
+    def get(self, name: str) -> Engine:
+        if name.startswith("gone"):
+            raise ImageNotFound(name)
+        return self
+
+    def pull(self, name: str, tag: str) -> None:
+        raise ImageNotFound(f"{name}:{tag}")
+
+    def update(self, **limits: object) -> None:
+        self.said.append("update " + " ".join(f"{key}={value}" for key, value in limits.items()))
+
+    def create_container_from_config(self, config: dict[str, Any], name: str) -> dict[str, str]:
+        self.made = config
+        self.said.append(f"create {name}")
+        return {"Id": "next"}
+
+    def kill(self) -> None:
+        self.said.append("kill")
+
+    def stop(self, *, timeout: int) -> None:
+        self.said.append(f"stop within {timeout}")
+
+    def remove(self) -> None:
+        self.said.append("remove")
+
+    def rename(self, container: str, name: str) -> None:
+        self.said.append(f"rename {container} {name}")
+
+    def start(self, container: str) -> None:
+        self.said.append(f"start {container}")
+        self.image = self.made["Image"]
+
+    def disconnect(self, _container: Engine, *, force: bool) -> None:
+        self.said.append(f"disconnect force={force}")
+        self.networks_joined = {}
+
+    def connect(self, _container: Engine, *, aliases: list[str]) -> None:
+        self.said.append(f"connect {aliases}")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def limits(engine: Engine) -> Limits:
+    return Limits(engine, engine, "run", {"collector": "/k9s/collector"})  # type: ignore[arg-type]
+
+
+def test_another_image_takes_the_place_of_the_first_and_back(engine: Engine, limits: Limits) -> None:
+    change = RunImage("serving-b", OLD)
+    undo = limits.undo_of(change)
+    assert undo == RunImage("serving-b", NEW, expect=OLD)
+    assert limits.apply(change)
+    assert engine.said == [
+        "create run-serving-b-1-next",
+        "stop within 5",
+        "remove",
+        "rename next run-serving-b-1",
+        "start next",
+    ]
+    assert engine.made["Labels"] == {"run": "x"}
+    assert engine.made["HostConfig"] is engine.host
+    assert engine.made["NetworkingConfig"] == {"EndpointsConfig": {"run_inside": {"Aliases": ["serving-b"]}}}
+    assert not limits.changed_meanwhile(undo)
+    assert limits.apply(undo)
+    assert engine.image == NEW
+    assert limits.changed_meanwhile(undo)
+
+
+def test_an_image_that_is_not_there_is_refused_before_anything_is_done(
+    engine: Engine, limits: Limits
+) -> None:
+    with pytest.raises(UsageError, match="image 'gone:1' is not here and cannot be pulled"):
+        limits.undo_of(RunImage("serving-b", "gone:1"))
+    assert engine.said == []
+
+
+@pytest.mark.parametrize(
+    ("change", "undo", "said"),
+    [
+        (
+            LimitCpu("serving-b", 0.03),
+            LimitCpu("serving-b", 1.0, expect=0.03),
+            ["update cpu_period=100000 cpu_quota=3000"],
+        ),
+        (
+            LimitMemory("serving-b", 24),
+            LimitMemory("serving-b", 512, expect=24),
+            ["kill", f"update mem_limit={24 * MIB} memswap_limit={24 * MIB}", "start serving-b"],
+        ),
+        (Disconnect("serving-b"), Connect("serving-b"), ["disconnect force=True"]),
+        (Connect("serving-b"), None, ["connect ['serving-b']"]),
+        (FreeDisk("collector"), None, ["run rm /k9s/collector/.filled-by-mlchaos"]),
+    ],
+)
+def test_what_is_done_and_its_undo(
+    change: Change, undo: Change | None, said: list[str], engine: Engine, limits: Limits
+) -> None:
+    assert limits.undo_of(change) == undo
+    assert limits.apply(change)
+    assert engine.said == said
+
+
+def test_a_disk_is_filled_until_hardly_a_byte_is_left(engine: Engine, limits: Limits) -> None:
+    assert limits.undo_of(FillDisk("collector")) == FreeDisk("collector")
+    assert limits.apply(FillDisk("collector"))
+    (said,) = engine.said
+    assert "/k9s/collector/.filled-by-mlchaos" in said
+    assert "df " in said
+
+
+def test_a_value_that_is_no_longer_the_faults_is_left(engine: Engine, limits: Limits) -> None:
+    engine.host["CpuQuota"] = 50_000
+    assert limits.changed_meanwhile(LimitCpu("serving-b", 1.0, expect=0.03))
+    assert not limits.changed_meanwhile(LimitCpu("serving-b", 1.0, expect=0.5))
+    assert limits.changed_meanwhile(LimitMemory("serving-b", 1024, expect=24))
+    assert limits.changed_meanwhile(Connect("serving-b"))
+
+
+def test_a_change_of_another_kind_is_somebody_elses(engine: Engine, limits: Limits) -> None:
+    assert limits.undo_of(Stop("serving-b")) is None
+    assert not limits.apply(Stop("serving-b"))
+    assert not limits.changed_meanwhile(Stop("serving-b"))
+    assert engine.said == []
