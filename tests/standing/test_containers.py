@@ -6,6 +6,7 @@ import re
 import signal
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -28,9 +29,9 @@ PATIENCE_SECONDS = 120.0
 engine = pytest.fixture(scope="module")(engine_or_skip)
 
 
-@pytest.fixture
-def standing(engine: DockerClient, tmp_path: Path) -> Iterator[Standing]:
-    standing = Standing(tmp_path)
+@contextmanager
+def stood(engine: DockerClient, folder: Path) -> Iterator[Standing]:
+    standing = Standing(folder)
     up = ("stack", "up", "--name", "game", "--target", "reference-compose", "--day-seconds", "5", "-d")
     outcome = standing.mlchaos(*up)
     assert (outcome.code, outcome.err) == (0, "")
@@ -43,6 +44,13 @@ def standing(engine: DockerClient, tmp_path: Path) -> Iterator[Standing]:
         assert until(lambda: containers_of(engine, run) == [], PATIENCE_SECONDS)
         assert engine.networks.list(filters={"label": f"org.mlchaos.run={run}"}) == []
         assert engine.volumes.list(filters={"label": f"org.mlchaos.run={run}"}) == []
+
+
+@pytest.fixture(scope="module")
+def standing(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """One stack for all that leave it as it was: coming up is what takes time."""
+    with stood(engine, tmp_path_factory.mktemp("game")) as standing:
+        yield standing
 
 
 def test_a_game_day(standing: Standing) -> None:
@@ -98,13 +106,14 @@ def test_a_run_has_the_stack_for_itself(standing: Standing) -> None:
     assert standing.mlchaos("stack", "status", "--name", "game").out.count(" up ") == 10
 
 
-def test_a_keeper_that_is_killed_leaves_no_container(standing: Standing, engine: DockerClient) -> None:
-    injected = standing.mlchaos("inject", "cpu_limit", "component=oncall", "cpus=0.05", "--into", "game")
-    assert (injected.code, injected.err) == (0, "")
-    folder = Path(standing.state.folder)
-    run = marked(folder)
-    assert run is not None
-    psutil.Process(standing.state.pid).send_signal(signal.SIGKILL)
-    assert until(lambda: containers_of(engine, run) == [], PATIENCE_SECONDS)
-    assert until(lambda: read(folder / "journal-standing.jsonl").interrupted, PATIENCE_SECONDS)
-    assert standing.mlchaos("stack", "status").out == "no stack stands here\n"
+def test_a_keeper_that_is_killed_leaves_no_container(engine: DockerClient, tmp_path: Path) -> None:
+    with stood(engine, tmp_path) as standing:
+        injected = standing.mlchaos("inject", "cpu_limit", "component=oncall", "cpus=0.05", "--into", "game")
+        assert (injected.code, injected.err) == (0, "")
+        folder = Path(standing.state.folder)
+        run = marked(folder)
+        assert run is not None
+        psutil.Process(standing.state.pid).send_signal(signal.SIGKILL)
+        assert until(lambda: containers_of(engine, run) == [], PATIENCE_SECONDS)
+        assert until(lambda: read(folder / "journal-standing.jsonl").interrupted, PATIENCE_SECONDS)
+        assert standing.mlchaos("stack", "status").out == "no stack stands here\n"
