@@ -58,9 +58,9 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
         else:
             try:
                 trials = _run_in_turn(campaign)
-            except LeftBehind as left:
+            except LeftBehind:
                 write_reports(folder)
-                raise LeftBehind(f"{left}; when it does again: mlchaos recover {folder}") from left
+                raise
         return write_reports(folder, trials), folder
 
 

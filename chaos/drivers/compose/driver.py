@@ -61,6 +61,7 @@ class ComposeDriver:
         on_process: Callable[[str, int], None],
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._folder = run_folder
         self._clock = clock
         self._stopping = stopping
         self._client = connect()
@@ -103,7 +104,8 @@ class ComposeDriver:
             finally:
                 client.close()
         except (NoEngine, ArmFailed) as error:
-            raise LeftBehind(f"containers are left: {error}") from error
+            again = f"when it does again: mlchaos recover {self._folder}"
+            raise LeftBehind(f"containers are left: {error}; {again}") from error
 
     def _start(
         self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]

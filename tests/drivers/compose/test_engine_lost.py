@@ -105,6 +105,7 @@ def test_a_driver_that_cannot_clean_up_says_what_is_left(
     monkeypatch.setattr(driver, "connect", no_engine)
     with pytest.raises(LeftBehind, match="containers are left: no container engine answers") as caught:
         made.close()
+    assert str(caught.value).endswith(f"mlchaos recover {tmp_path}")
     assert caught.value.exit_code == 4
 
 
