@@ -37,13 +37,14 @@ class Injector:
                 self.ledger.record(id, undo)
             self.write(Prepared(day=self.target.day(), id=id, undo=undo))
             self.sync()
+            began_day = self.target.day()  # it bites from then on, however long it takes to be made
             try:
                 self.target.apply(change)
             except ChangeRefused as refused:
                 refusals.append(Refused(day=self.target.day(), id=id, by=refused.by, says=refused.says))
                 self.write(refusals[-1])
                 continue
-            self.write(Applied(day=self.target.day(), id=id))
+            self.write(Applied(day=began_day, id=id))
         return refusals
 
     def undo(self, about: str) -> list[Undone]:

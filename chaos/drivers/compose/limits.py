@@ -113,7 +113,10 @@ class Limits:
                 self._containers.tell("start", component)
 
     def _run_image(self, component: str, image: str) -> None:
-        """The new container is made before the old one ends: an image that cannot be run changes nothing."""
+        """The new container is made before the old one ends: an image that cannot be run changes nothing.
+
+        The old one is left under another name, for whoever clears the arm away: time passes meanwhile.
+        """
         old = self._containers.container(component)
         networks = {name: {"Aliases": [component]} for name in old.attrs["NetworkSettings"]["Networks"]}
         config = {
@@ -127,7 +130,7 @@ class Limits:
             api, name = self._client.api, str(old.name)
             made = api.create_container_from_config(config, f"{name}-next")["Id"]  # type: ignore[no-untyped-call]
             old.stop(timeout=STOP_SECONDS)
-            old.remove()
+            old.rename(f"{name}-{old.short_id}")
             api.rename(made, name)
             api.start(made)
 

@@ -29,6 +29,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.name = "run-serving-b-1"
+        self.short_id = "0123"
         self.image = NEW
         self.said: list[str] = []
         self.networks_joined = {"run_inside": {"Aliases": ["serving-b"]}}
@@ -79,11 +80,8 @@ class Engine:
     def stop(self, *, timeout: int) -> None:
         self.said.append(f"stop within {timeout}")
 
-    def remove(self) -> None:
-        self.said.append("remove")
-
-    def rename(self, container: str, name: str) -> None:
-        self.said.append(f"rename {container} {name}")
+    def rename(self, *names: str) -> None:
+        self.said.append(f"rename {' '.join(names)}")
 
     def start(self, container: str) -> None:
         self.said.append(f"start {container}")
@@ -115,7 +113,7 @@ def test_another_image_takes_the_place_of_the_first_and_back(engine: Engine, lim
     assert engine.said == [
         "create run-serving-b-1-next",
         "stop within 5",
-        "remove",
+        "rename run-serving-b-1-0123",
         "rename next run-serving-b-1",
         "start next",
     ]
