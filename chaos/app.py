@@ -273,7 +273,7 @@ def versions() -> dict[str, str]:
     """Versions of what decides a run's figures, for the journal's header."""
     from importlib import metadata
 
-    names = ("numpy", "scipy", "mlflow", "locust", "pyarrow")
+    names = ("numpy", "scipy", "scikit-learn", "mlflow", "locust", "pyarrow")
     found = {"python": platform.python_version()}
     for name in names:
         try:

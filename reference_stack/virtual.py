@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import sklearn.utils.extmath  # noqa: F401 (what the first fit imports, before this process is forked)
 
 from reference_stack.assembly import (
     DATA_LINKS,
