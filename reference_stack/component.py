@@ -74,6 +74,7 @@ class Component(Generic[Settings]):
     """A component of the stack: a plain class with a runtime, a voice, settings and the layers it asks.
 
     `run` is its work besides answering, started once the day has begun; `ready` says that it can answer.
+    In real processes `prepare` comes before: what a service does first of all takes time that shoppers feel.
     """
 
     hooks: tuple[Hook, ...] = ()
@@ -96,6 +97,9 @@ class Component(Generic[Settings]):
         self.layers = LayerSet(layers, telemetry, self.hooks)
         self.ready = True
         self._clock_ahead_days = 0.0
+
+    async def prepare(self) -> None:
+        """What is done before the component says that it is ready, where it starts with all others."""
 
     async def run(self) -> None:
         """Work that goes on by itself until the component ends; nothing by default."""

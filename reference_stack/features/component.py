@@ -288,20 +288,27 @@ class Features(Component[FeaturesSettings]):
 
     # --- layers --------------------------------------------------------------------------------------
 
+    async def prepare(self) -> None:
+        """Take in and judge what lies in the inbox: weeks of it, where a tick has an hour's."""
+        await self._watch()
+
     async def run(self) -> None:
         """Look at the inbox and ask the layers, each 1/24 day and when a partition becomes due."""
         while True:
             now_day = self.runtime.day()
             today = math.floor(now_day)
-            # A full disk must not end the process: lookups go on, and the next tick tries again.
-            with suppress(Failed):
-                async with self._alone("watch"):
-                    await self._take_in()
-                    await self._ask_layers(today, changed_only=True)
-                    self._gauges()
+            await self._watch()
             next_tick = (math.floor(now_day / _TICK_DAYS + 1e-6) + 1) * _TICK_DAYS
             moments = (next_tick, self._due_day(today - 1), self._due_day(today))
             await self.runtime.until(min(moment for moment in moments if moment > now_day))
+
+    async def _watch(self) -> None:
+        # A full disk must not end the process: lookups go on, and the next tick tries again.
+        with suppress(Failed):
+            async with self._alone("watch"):
+                await self._take_in()
+                await self._ask_layers(math.floor(self.runtime.day()), changed_only=True)
+                self._gauges()
 
     async def _ask_layers(self, today: int, *, changed_only: bool = False) -> list[tuple[str, str]]:
         """(layer, what it says) for each layer that makes a day of the window red, oldest day first."""

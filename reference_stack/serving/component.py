@@ -113,6 +113,10 @@ class Serving(Component[ServingSettings]):
         self._configuration = ""
         self._note_configuration()
 
+    async def prepare(self) -> None:
+        """Load the champion."""
+        await self._versions.prepare(challenger=self.settings.canary)
+
     async def run(self) -> None:
         """Follow the registry's aliases, and report at each tick."""
         self.runtime.spawn(self._report())

@@ -16,6 +16,8 @@ from reference_stack.world import Catalogue
 
 _KEPT = 3
 _LOAD = "serving.load"
+_PATIENCE = 400
+_PAUSE_SECONDS = 0.05
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -87,6 +89,13 @@ class Versions:
             return await self._follow_all(challenger=challenger)
         finally:
             self._one_at_a_time.release()
+
+    async def prepare(self, *, challenger: bool) -> None:
+        """Follow the aliases, with patience for a registry that comes up at the same time."""
+        for _ in range(_PATIENCE):
+            if await self.refresh(challenger=challenger):
+                return
+            await self._runtime.sleep(_PAUSE_SECONDS)
 
     def restore(self) -> Ranking | None:
         """Take the last champion from disk, for want of a better one."""

@@ -141,12 +141,17 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, http.stop)
-    runtime.start_task(_work(component, runtime, Path(settings.root)), ran)
+    root = Path(settings.root)
+    component.ready = read_origin(root) is not None
+    runtime.start_task(_work(component, runtime, root), ran)
     await http.serve(listen(settings.bound(component.name)))
     return code
 
 
 async def _work(component: Component[Any], runtime: LiveRuntime, root: Path) -> None:
+    if not component.ready:
+        await component.prepare()
+        component.ready = True
     while (origin := read_origin(root)) is None:
         await runtime.sleep(_ORIGIN_POLL_SECONDS)
     # Nobody's work begins long before the others': silence would be taken for a failure.
