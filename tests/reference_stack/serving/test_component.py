@@ -23,6 +23,18 @@ def test_serves_what_the_model_says(stage: Any) -> None:
         assert took_ms < 5
 
 
+def test_it_prepares_with_patience_for_a_registry_that_comes_up(stage: Any) -> None:
+    stage.settings = ServingSettings(explore_share=0.0, refresh_days=9.0)
+    stage.registry.away = True
+    stage.start()
+    stage.serving().runtime.spawn(stage.serving().prepare())
+    stage.machine.advance(0.1)
+    assert stage.ask(3)[0] == 500
+    stage.registry.away = False
+    stage.machine.advance(0.5)
+    assert (stage.ask(3)[0], stage.serving().runtime.day() < 9.0) == (200, True)
+
+
 def test_slow_features_without_the_layer_make_every_view_slow(make_stage: Make) -> None:
     stage = make_stage(mode=Mode.OFF)
     stage.start()
