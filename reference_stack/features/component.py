@@ -289,8 +289,13 @@ class Features(Component[FeaturesSettings]):
     # --- layers --------------------------------------------------------------------------------------
 
     async def prepare(self) -> None:
-        """Take in and judge what lies in the inbox: weeks of it, where a tick has an hour's."""
+        """Take in and judge what lies in the inbox, and read what the next day's snapshot is made of."""
         await self._watch()
+        today = math.floor(self.runtime.day())
+        with suppress(OSError):  # told by the tick that finds the same
+            self._gates.learn(today)
+            for day in self._window(today):
+                self._shelf.impressions(day)
 
     async def run(self) -> None:
         """Look at the inbox and ask the layers, each 1/24 day and when a partition becomes due."""

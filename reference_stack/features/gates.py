@@ -60,6 +60,12 @@ class Gates:
             self.forget(left, "has left the window")
         return red
 
+    def learn(self, today: int) -> None:
+        """Work out what the next day will be compared with; later it is at hand."""
+        flagged = self._notes.diary.flagged
+        for day in trailing(today, flagged, lambda other: self._shelf.figures(other) is not None):
+            self._statistics_of(day)
+
     def look_back(self, moment: Moment) -> None:
         """Show every day of the window whole, as a person would who asks since when it has been so."""
         for day in moment.window:

@@ -16,8 +16,8 @@ from reference_stack.world import Catalogue
 
 _KEPT = 3
 _LOAD = "serving.load"
-_PATIENCE = 400
-_PAUSE_SECONDS = 0.05
+_PATIENCE = 1000
+_PAUSE_SECONDS = 0.02
 
 
 class _Stored(msgspec.Struct, frozen=True):
