@@ -78,10 +78,10 @@ def fit_costs(traces: Traces, old: Costs, says: str) -> tuple[Costs, list[Row]]:
     way = _middle(fitted) if fitted else old.way
     handling = dict(old.handling_ms)
     for name, samples in _handling(traces, way).items():
-        rows.append(_constant(name, samples, handling, handling.get(name, 0.0)))
+        rows.append(_constant(f"answer {name}", name, samples, handling, handling.get(name, 0.0)))
     work = dict(old.work_ms)
     for name, samples in sorted(traces.work.items()):
-        rows.append(_constant(name, samples, work, work.get(name)))
+        rows.append(_constant(f"work {name}", name, samples, work, work.get(name)))
     return Costs(says, way, _in_order(ways), _in_order(handling), _in_order(work)), rows
 
 
@@ -147,12 +147,14 @@ def _handling(traces: Traces, way: Way) -> dict[str, list[float]]:
     return {name: samples for name, samples in sorted(found.items()) if samples}
 
 
-def _constant(name: str, samples: Sequence[float], costs: dict[str, float], was_ms: float | None) -> Row:
+def _constant(
+    cost: str, name: str, samples: Sequence[float], costs: dict[str, float], was_ms: float | None
+) -> Row:
     """Put the median in its place, where there are enough samples."""
     if len(samples) < ENOUGH:
-        return Row(name, was_ms, None, samples)
+        return Row(cost, was_ms, None, samples)
     costs[name] = _round(statistics.median(samples))
-    return Row(name, was_ms, costs[name], samples)
+    return Row(cost, was_ms, costs[name], samples)
 
 
 def _middle(ways: Sequence[Way]) -> Way:

@@ -18,7 +18,10 @@ from chaos.reports.timeline import Timeline
 FOR_PEOPLE = ("Root cause", "Communication", "Action items")
 """Headings that are never filled from a journal."""
 TO_FILL = "To be written by whoever held the incident."
-SILENT = (Outcome.NOT_REACHED, None)
+SILENT = (Outcome.NOT_REACHED, Outcome.MISSED, None)
+"""Not told of a layer that nobody expected anything of: it was not asked, or objected to nothing."""
+ROUTINE = ("save",)
+"""Actions of the daily cycle, which nobody took because of the incident."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def record_of(trial: TrialResult, holes: Sequence[Hole], defended: Journal) -> R
         timeline=tuple(timeline(defended.events)),
         triage=tuple(alert for alert in trial.alerts if alert.arm is Arm.DEFENDED),
         layers=tuple(_layers(trial, holes)),
-        actions=tuple(defended.of(Action)),
+        actions=tuple(one for one in defended.of(Action) if one.action not in ROUTINE),
     )
 
 
@@ -101,7 +104,7 @@ def _triage(alerts: Sequence[AlertResult]) -> Iterator[str]:
 
 
 def _layers(trial: TrialResult, holes: Sequence[Hole]) -> Iterator[str]:
-    for row in (row for row in trial.layers if row.outcome not in SILENT):
+    for row in (row for row in trial.layers if row.outcome not in SILENT or row.expected):
         fired = "" if row.first_fired_day is None else f", fired on day {row.first_fired_day:.2f}"
         acted = "" if row.first_acted_day is None else f", acted on day {row.first_acted_day:.2f}"
         outcome = row.outcome.value if row.outcome is not None else ""

@@ -184,7 +184,8 @@ class ArmRun:
         self._pass_until(plan.days + self._waited_days)
         self._phase("drain")
         self._target.drain()
-        self._write(Lag(day=self._day, component="harness", lag_days=self._lag.largest, over_days=0.0))
+        day, lag_days = self._target.day(), self._lag.largest  # draining may have taken a moment
+        self._write(Lag(day=day, component="harness", lag_days=lag_days, over_days=0.0))
 
     def _pass_until(self, day: float) -> None:
         stop = self._context.stop

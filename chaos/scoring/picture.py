@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from chaos.domain.event import Views
 from chaos.domain.layer import Mode
@@ -18,7 +19,8 @@ from chaos.scoring.lineage import defective_from, why_defective
 QUALITY_DAY_SD = 4.5
 """Per cent: standard deviation of one day's paired difference in quality without a fault (calibration)."""
 
-
+TURN_DAYS = 0.2
+"""Two versions that share the views take turns of less than this in answering most of them."""
 ALERT_LANES = 6
 
 
@@ -128,23 +130,42 @@ def _acknowledged(view: ArmView) -> Iterator[Mark]:
             yield Mark(_alert_lane(view, story.first.name), "acknowledged", story.acknowledged_day, says)
 
 
+@dataclass
+class _Reign:
+    """A version that answered most views for a while; None before any did."""
+
+    what: tuple[int, str] | None
+    start: float
+    end: float
+
+    @property
+    def brief(self) -> bool:
+        """Whether it is one of the turns that two versions take while one is the other's canary."""
+        return self.end - self.start < TURN_DAYS and (self.what is None or self.what[1] != "defective")
+
+
 def _models(view: ArmView, lane: str) -> Iterator[Bar]:
     """The version that answered most views, through time: clean, stale or defective."""
     defective = defective_from(view)
-    current: tuple[int, str] | None = None
-    start = end = 0.0
+    turns: list[_Reign] = []
     for age in ages_of(view):
         role = "stale" if (age.model_days or 0.0) > NORMAL_AGE_DAYS else "clean"
         if age.version is not None and age.end_day > defective.get(age.version, age.end_day):
             role = "defective"
-        now = None if age.version is None else (age.version, role)
-        if now != current:
-            if current is not None:
-                yield _model(view, lane, current, start, age.start_day)
-            current, start = now, age.start_day
-        end = age.end_day
-    if current is not None:
-        yield _model(view, lane, current, start, end)
+        what = None if age.version is None else (age.version, role)
+        if turns and turns[-1].what == what:
+            turns[-1].end = age.end_day
+        else:
+            turns.append(_Reign(what, age.start_day, age.end_day))
+    reigns: list[_Reign] = []
+    for turn in turns:
+        if reigns and (turn.brief or reigns[-1].what == turn.what):
+            reigns[-1].end = turn.end
+        else:
+            reigns.append(turn)
+    for reign in reigns:
+        if reign.what is not None:
+            yield _model(view, lane, reign.what, reign.start, reign.end)
 
 
 def _model(view: ArmView, lane: str, what: tuple[int, str], start: float, end: float) -> Bar:

@@ -65,7 +65,7 @@ def test_handling_and_work_are_medians_whatever_is_in_the_tail() -> None:
     assert costs.work_ms["trainer.read"] == 6.0
     assert costs.way == OLD.way
     assert costs.fitted == "a test"
-    assert [row.cost for row in rows] == ["serving.recommend", "trainer.fit"]
+    assert [row.cost for row in rows] == ["answer serving.recommend", "work trainer.fit"]
 
 
 def test_too_few_samples_change_nothing_and_are_told() -> None:

@@ -73,13 +73,13 @@ def test_the_command_writes_costs_that_a_stack_can_be_given(
     write(tmp_path, "trainer", line("trainer", 2.0, work={"trainer.fit": [33.0] * 40}))
     out = tmp_path / "costs.json"
     assert main(["fit", str(tmp_path), "--out", str(out), "--says", "a test"]) == 0
-    assert "| trainer.fit |" in capsys.readouterr().out
+    assert "| work trainer.fit |" in capsys.readouterr().out
     written = msgspec.json.decode(out.read_bytes(), type=Costs)
     assert (written.fitted, written.of_work("trainer.fit")) == ("a test", 33.0)
     assert settings_from({"costs": msgspec.to_builtins(written)}).costs == written
     write(tmp_path, "trainer", line("trainer", 2.0, work={"trainer.fit": [44.0] * 40}))
     assert main(["fit", str(tmp_path), "--onto", str(out)]) == 0
-    assert "| trainer.fit | 33.00 | 44.00 |" in capsys.readouterr().out
+    assert "| work trainer.fit | 33.00 | 44.00 |" in capsys.readouterr().out
     out.write_text('{"way": 3}')
     assert main(["fit", str(tmp_path), "--onto", str(out)]) == 3
     assert f"{out}: " in capsys.readouterr().err

@@ -9,7 +9,9 @@ from tests.journals import Story
 
 
 def record(*holes: Hole) -> str:
-    story = Story().add(Arm.DEFENDED, Action(4.6, "oncall", "ml", "hold_retraining", "retraining is held"))
+    daily = [Action(day + 0.1, "trainer", "trainer", "save", f"checkpoint of {day}") for day in range(14)]
+    held = Action(4.6, "oncall", "ml", "hold_retraining", "retraining is held")
+    story = Story().add(Arm.DEFENDED, held, *daily)
     return incident(record_of(story.score(), holes, story.journals()[Arm.DEFENDED]))
 
 
@@ -30,6 +32,8 @@ def test_triage_layers_holes_and_actions() -> None:
     assert "- hold: contained, fired on day 4.20, acted on day 4.20" in section(text, "Layers and holes")
     assert "- hole in people: muted = ['hold'], by ann: too loud" in section(text, "Layers and holes")
     assert "| 4.60 | ml | hold_retraining | retraining is held |" in section(text, "Actions taken")
+    assert "checkpoint of" not in section(text, "Actions taken")
+    assert "missed" not in section(text, "Layers and holes")
 
 
 def test_what_only_people_can_say_is_never_invented() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from chaos.domain.event import Event, Views
 from chaos.domain.picture import Picture
 from chaos.domain.scenario import Arm, Harm
 from chaos.scoring.arms import views_of
@@ -55,3 +57,21 @@ def test_without_the_defended_arm_the_first_that_was_run_is_drawn() -> None:
     assert picture.lanes is not None
     assert "model, no layers" in picture.lanes.lanes
     assert picture_of({}) == Picture(None, None, ())
+
+
+def test_the_turns_that_a_canary_and_its_champion_take_are_one_bar() -> None:
+    """In every other tick of half a day most views are the canary's."""
+
+    def alternate(event: Event) -> Event:
+        if not isinstance(event, Views) or not 1.0 <= event.start_day < 1.45:
+            return event
+        version = 77 if round(event.start_day * 24) % 2 else 20
+        return msgspec.structs.replace(
+            event, rows=[msgspec.structs.replace(row, version=version) for row in event.rows]
+        )
+
+    lanes = picture_of(Story().change(Arm.DEFENDED, alternate).journals()).lanes
+    assert lanes is not None
+    models = [bar for bar in lanes.bars if bar.lane == "model"]
+    assert not [bar for bar in models if "version 77" in bar.says]
+    assert all(bar.end - bar.start > 0.2 for bar in models)
