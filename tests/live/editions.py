@@ -1,0 +1,49 @@
+"""Short editions of scenarios for real processes: the same question, asked on the second morning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from chaos.app import make_files
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A scenario in `days`; `spans` are when each of its faults begins and how long it lasts."""
+
+    scenario: str
+    family: str
+    days: str
+    spans: tuple[tuple[str, str], ...]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Of the first fault, in place of the scenario's own."""
+
+    def write(self, folder: Path) -> Path:
+        """The edition as a file of the scenario's name."""
+        (found,) = [one.path for one in make_files().scenarios() if one.name == self.scenario]
+        whole = yaml.safe_load(found.read_text())
+        whole["days"] = self.days
+        for fault, (at, lasts) in zip(whole["faults"], self.spans, strict=True):
+            fault["at"] = at
+            if "for" in fault:
+                fault["for"] = lasts
+        whole["faults"][0]["with"].update(self.parameters)
+        path = folder / f"{self.scenario}.yaml"
+        path.write_text(yaml.safe_dump(whole, sort_keys=False))
+        return path
+
+
+EDITIONS = (
+    Edition("late-partition", "data", "5.2d", (("1.5d", ""),), {"held_days": "1.2d"}),
+    Edition("partial-partition", "data", "5.2d", (("1.5d", "1.2d"),)),
+    Edition("surge", "overload", "4.5d", (("1.6d", "1d"),)),
+    Edition("starved-replica", "overload", "4.5d", (("1.6d", "1d"),)),
+    Edition("wrong-alias", "configuration", "4.2d", (("1.7d", "1d"),)),
+    Edition("blank-policy", "configuration", "3.8d", (("1.6d", "0.5d"),)),
+    Edition("slow-features", "latency", "4d", (("1.6d", "0.8d"),)),
+    Edition("silent-default", "latency", "4.4d", (("1.6d", "1.2d"),)),
+)

@@ -1,0 +1,48 @@
+"""Scenarios of every family on real processes, in short editions, by one command; and the same in virtual time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison import run
+from chaos.domain.verdict import TrialResult
+from tests.live.editions import EDITIONS
+
+FAMILIES = ("data", "overload", "configuration", "latency")
+
+
+def trials(target: str, folder: Path, *options: str) -> dict[str, TrialResult]:
+    """Each edition's trial with seed 1."""
+    files = [str(edition.write(folder)) for edition in EDITIONS]
+    results = run(target, "1..1", files, folder / "run", *options)
+    return {trial.scenario: trial for trial in results.trials}
+
+
+def told(found: dict[str, TrialResult]) -> dict[str, list[str]]:
+    """What did not pass, by scenario."""
+    return {
+        name: [f"{one.about}: {one.says}" for one in trial.reasons if one.verdict != "passed"]
+        for name, trial in found.items()
+        if trial.verdict != "passed"
+    }
+
+
+def test_there_are_two_of_each_family() -> None:
+    families = [edition.family for edition in EDITIONS]
+    assert all(families.count(family) >= 2 for family in FAMILIES)
+    assert len(EDITIONS) >= 8
+
+
+def test_short_editions_pass_in_virtual_time(tmp_path: Path) -> None:
+    found = trials("reference-virtual", tmp_path)
+    assert told(found) == {}
+    assert set(found) == {edition.scenario for edition in EDITIONS}
+
+
+@pytest.mark.processes
+def test_short_editions_pass_on_real_processes(tmp_path: Path) -> None:
+    found = trials("reference-local", tmp_path, "--rerun-void", "1")
+    assert told(found) == {}
+    assert set(found) == {edition.scenario for edition in EDITIONS}
