@@ -5,7 +5,8 @@
 
 Without names: late-partition and slow-features. Verdict and detecting layer must agree seed by seed, exact
 kinds of harm within one daily cycle of views (or one day, for kinds counted in days), mean quality within two
-standard errors. Exits with 1 where they do not.
+standard errors. Exits with 1 where they do not. Both have the same seconds a day: what a cycle costs in
+milliseconds is a larger part of a shorter day.
 """
 
 from __future__ import annotations
@@ -122,6 +123,18 @@ def run(
     return Results.model_validate_json(done.stdout)
 
 
+def run_virtual(like: Results, seeds: str, scenarios: Sequence[str], out: Path) -> Results:
+    """A run in virtual time at the pace of a live one, which a slow machine may have made longer."""
+    return run("reference-virtual", seeds, scenarios, out, "--day-seconds", f"{like.day_seconds:g}")
+
+
+def check_pace(live: Sequence[Results], virtual: Sequence[Results]) -> None:
+    """Raises SystemExit where not all days are equally long."""
+    paces = sorted({results.day_seconds for results in (*live, *virtual)})
+    if len(paces) > 1:
+        raise SystemExit(f"days of {' and '.join(f'{pace:g} s' for pace in paces)} cannot be compared")
+
+
 def table(live: Sequence[TrialResult], virtual: Sequence[TrialResult]) -> list[Row]:
     """All rows; void trials are left out, as a busy machine's they say nothing."""
     sides = [[trial for trial in side if trial.verdict is not Verdict.VOID] for side in (live, virtual)]
@@ -131,6 +144,10 @@ def table(live: Sequence[TrialResult], virtual: Sequence[TrialResult]) -> list[R
         for name in names
         for row in compare(*([trial for trial in side if trial.scenario == name] for side in sides))
     ]
+
+
+def _read(folder: Path) -> Results:
+    return Results.model_validate_json((folder / "results.json").read_text())
 
 
 def main() -> int:
@@ -143,13 +160,12 @@ def main() -> int:
     parser.add_argument("--virtual", type=Path, action="append", default=[], help="a run's folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlchaos-comparison-") as scratch:
-        sides = []
-        for folders, target in ((options.live, "reference-local"), (options.virtual, "reference-virtual")):
-            found = [Results.model_validate_json((one / "results.json").read_text()) for one in folders]
-            if not found:
-                found = [run(target, options.seeds, options.scenarios, Path(scratch) / target)]
-            sides.append([trial for results in found for trial in results.trials])
-    rows = table(*sides)
+        folder, seeds, scenarios = Path(scratch), options.seeds, options.scenarios
+        live, virtual = ([_read(one) for one in found] for found in (options.live, options.virtual))
+        live = live or [run("reference-local", seeds, scenarios, folder / "live", "--rerun-void", "2")]
+        virtual = virtual or [run_virtual(live[0], seeds, scenarios, folder / "virtual")]
+    check_pace(live, virtual)
+    rows = table(*([trial for results in side for trial in results.trials] for side in (live, virtual)))
     print(HEAD)
     for row in rows:
         print(row)

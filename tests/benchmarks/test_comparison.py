@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.comparison import Row, compare, table
+from benchmarks.comparison import Row, check_pace, compare, table
 from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import TrialResult, Verdict
-from tests.journals import Story, Told, without
+from tests.journals import Story, Told, results_of, without
 
 
 def trial(seed: int, **harm: float) -> TrialResult:
@@ -54,6 +54,15 @@ def test_harm_may_differ_by_a_cycle_and_quality_by_its_noise(
 ) -> None:
     sides = [[trial(seed, **{kind: value}) for seed, value in enumerate(side)] for side in (live, virtual)]
     assert row(table(*sides), f"{kind}, defended").agrees is agrees
+
+
+def test_days_of_other_lengths_are_not_compared() -> None:
+    one = results_of(trial(1))
+    check_pace([one], [one])
+    with pytest.raises(SystemExit, match="days of 1 s and 2 s"):
+        check_pace(
+            [one.model_copy(update={"day_seconds": 2.0})], [one.model_copy(update={"day_seconds": 1.0})]
+        )
 
 
 def test_void_trials_say_nothing_and_no_common_seed_is_an_error() -> None:

@@ -1,0 +1,23 @@
+"""The harness's own verdict on real processes, held against that of virtual time; five seeds: make soak."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.comparison import SCENARIOS, run, run_virtual, table
+from chaos.domain.verdict import Verdict
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_trial_on_real_processes_comes_to_what_virtual_time_says(scenario: str, tmp_path: Path) -> None:
+    live = run("reference-local", "1", [scenario], tmp_path / "live", "--rerun-void", "1")
+    virtual = run_virtual(live, "1", [scenario], tmp_path / "virtual")
+    said = [f"{trial.verdict.value}: {reason.says}" for trial in live.trials for reason in trial.reasons]
+    assert [trial.verdict for trial in live.trials] == [Verdict.PASSED], said
+    rows = table(live.trials, virtual.trials)
+    assert any(row.agrees for row in rows)
+    assert [str(row) for row in rows if row.agrees is False] == []
