@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test install images lint unit processes containers bench ablation catalogue soak clean
+.PHONY: demo test install images lint unit processes containers bench ablation catalogue soak campaigns clean
 
 demo: install
 	$(BIN)/mlchaos run late-partition
@@ -50,7 +50,12 @@ ablation: install
 catalogue: install
 	$(BIN)/mlchaos catalogue > docs/catalogue.md
 
+# Every scenario that real processes can run, beside its verdict in virtual time: a table.
 soak: install
+	$(BIN)/python -m benchmarks.soak
+
+# Many seeds, for hours: the figures of the documentation.
+campaigns: install
 	$(BIN)/pytest -m soak -q -s tests/soak tests/drivers/compose
 
 clean:

@@ -1,4 +1,4 @@
-"""Long runs that give the documentation its figures: `make soak`, or `pytest -m soak -s tests/soak`.
+"""Long runs that give the documentation its figures: `make campaigns`, or `pytest -m soak -s tests/soak`.
 
 MLCHAOS_SOAK_LIVE_SEEDS (1..20), MLCHAOS_SOAK_SEEDS (1..100) and MLCHAOS_SOAK_COMPARED (1..5) say which seeds.
 """

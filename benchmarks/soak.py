@@ -1,0 +1,105 @@
+"""Every scenario that real processes can run, beside its verdict in virtual time, as a table in Markdown.
+
+    python -m benchmarks.soak [SCENARIO …] [--day-seconds 1.25] [--seed 1]
+
+Without names: all but `slow-site-sated`, whose world is ten times as large. What the live target cannot do it
+leaves out by itself. Of a quiet scenario only the defended arm is run, since nothing else is judged. Exits
+with 1 where a verdict or a detecting layer differs. A scenario about load has a pace of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.comparison import run
+from benchmarks.paces import APART, told
+from chaos.app import make_files
+from chaos.domain.scenario import Kind
+from chaos.domain.verdict import TrialResult, Verdict
+
+HEAD = "| scenario | real processes | virtual time | why not |\n|---|---|---|---|"
+LIVE, VIRTUAL = "reference-local", "reference-virtual"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scenario on both: verdict and first detecting layer of each fault."""
+
+    scenario: str
+    live: str
+    virtual: str
+    why: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both tell the same."""
+        return self.live == self.virtual
+
+    def __str__(self) -> str:
+        cells = [f"`{self.scenario}`", self.live, self.virtual, self.why]
+        return f"| {' | '.join(cells)} |{'' if self.agrees else ' **no**'}"
+
+
+def table(live: Sequence[TrialResult], virtual: Sequence[TrialResult]) -> list[Row]:
+    """A row for each scenario that was run live."""
+    beside = {trial.scenario: told(trial) for trial in virtual}
+    return [
+        Row(trial.scenario, told(trial), beside.get(trial.scenario, "not run"), _why(trial)) for trial in live
+    ]
+
+
+def _why(trial: TrialResult) -> str:
+    if trial.verdict is Verdict.PASSED:
+        return ""
+    return "; ".join(f"{one.about}: {one.says}" for one in trial.reasons if one.verdict is trial.verdict)
+
+
+def groups(names: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
+    """Scenarios that are run alike, with the options for it. Raises UsageError for an unknown name."""
+    files = make_files()
+    known = [files.scenario(name)[0] for name in names or [one.name for one in files.scenarios()]]
+    chosen = [one for one in known if names or one.scenario not in APART]
+    quiet = [one.scenario for one in chosen if one.kind is Kind.QUIET]
+    paced = [one.scenario for one in chosen if one.kind is not Kind.QUIET and one.day_seconds is not None]
+    free = [one.scenario for one in chosen if one.kind is not Kind.QUIET and one.day_seconds is None]
+    for found, options in ((quiet, ("--arms", "defended")), (paced, ()), (free, ())):
+        if found:
+            yield found, options
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("scenarios", nargs="*")
+    parser.add_argument("--day-seconds", type=float, default=1.25, help="of scenarios without a pace")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    seeds = f"{asked.seed}..{asked.seed}"
+    live: list[TrialResult] = []
+    virtual: list[TrialResult] = []
+    files = make_files()
+    with tempfile.TemporaryDirectory(prefix="mlchaos-soak-") as scratch:
+        for number, (names, options) in enumerate(groups(asked.scenarios)):
+            free = files.scenario(names[0])[0].day_seconds is None
+            pace = ("--day-seconds", f"{asked.day_seconds:g}") if free else ()
+            words = ("--keep", "never", *options)
+            for target, trials, more in ((LIVE, live, ("--rerun-void", "1", *pace)), (VIRTUAL, virtual, ())):
+                out = Path(scratch) / f"{target}-{number}"
+                trials.extend(run(target, seeds, names, out, *words, *more, command="suite").trials)
+    rows = table(live, virtual)
+    print(HEAD)
+    for row in rows:
+        print(row)
+    same = sum(row.agrees for row in rows)
+    print(f"\n{same} of {len(rows)} scenarios tell the same on real processes and in virtual time.")
+    return 0 if rows and same == len(rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

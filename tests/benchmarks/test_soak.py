@@ -1,0 +1,31 @@
+"""The table of real processes beside virtual time."""
+
+from __future__ import annotations
+
+from benchmarks.soak import Row, groups, table
+from chaos.app import make_files
+from tests.journals import Story
+
+
+def test_every_scenario_is_in_one_group_and_quiet_ones_need_one_arm() -> None:
+    found = list(groups([]))
+    names = [name for some, _ in found for name in some]
+    assert len(names) == len(set(names))
+    assert {one.name for one in make_files().scenarios()} - set(names) == {"slow-site-sated"}
+    arms = {name: options for some, options in found for name in some}
+    assert arms["fault-free-month"] == ("--arms", "defended")
+    assert arms["late-partition"] == arms["surge"] == ()
+
+
+def test_scenarios_with_a_pace_of_their_own_are_apart() -> None:
+    assert [some for some, _ in groups(["surge", "late-partition"])] == [["surge"], ["late-partition"]]
+
+
+def test_a_row_tells_both_and_why_one_did_not_pass() -> None:
+    trial = Story().score()
+    (row,) = table([trial], [trial])
+    assert row.agrees
+    assert row.live.startswith("passed")
+    (alone,) = table([trial], [])
+    assert (alone.virtual, alone.agrees) == ("not run", False)
+    assert str(Row("a", "failed", "passed", "detected: nobody")).endswith("| detected: nobody | **no**")
