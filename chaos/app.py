@@ -113,6 +113,8 @@ class Wanted:
     junit: Path | None = None
     list_not_run: bool = False
     """What the target cannot do is listed and not run, as `suite` wants it, in place of an error."""
+    by_name: tuple[str, ...] = ()
+    """What was typed: a large scenario is run with others only where it stands there itself."""
     blind: bool = False
 
 
@@ -161,6 +163,11 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
                     says = f"target {spec.target!r} lacks what this needs: {', '.join(needs)}"
                     raise InvalidInput([source.problem(("faults",), says)])
                 not_run.append(NotRun(scenario=scenario.scenario, needs=needs))
+                continue
+            by_name = bool({named, scenario.scenario} & set(wanted.by_name))
+            if scenario.large and wanted.list_not_run and not by_name:
+                planner.plan(1)
+                not_run.append(NotRun(scenario=scenario.scenario, needs=[]))
                 continue
             trials += [planner.plan(seed) for seed in _seeds(wanted, scenario)]
         except InvalidInput as error:

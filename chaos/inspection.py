@@ -85,7 +85,7 @@ def dry_run(wanted: Wanted) -> Iterator[str]:
     catalogue = make_catalogue()
     planned = plan_run(wanted, make_files(), catalogue)
     for missing in planned.not_run:
-        yield f"{missing.scenario}: not run; the target lacks {', '.join(missing.needs)}"
+        yield f"{missing.scenario}: not run; {missing.why}"
     for trial in planned.trials:
         yield f"{trial.scenario.scenario}, seed {trial.seed}, on {trial.target}: {trial.scenario.teaches}"
         for arm in trial.arms:

@@ -77,7 +77,7 @@ def plan(
     from chaos import inspection
 
     asked = wanted([scenario], target, seed, None, arms, hole, set_, day_seconds, None, allow)
-    asked = replace(asked, list_not_run=True)
+    asked = replace(asked, list_not_run=True, by_name=(scenario,))
     for line in inspection.dry_run(asked):
         sys.stdout.write(line + "\n")
 

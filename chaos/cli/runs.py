@@ -93,7 +93,7 @@ def suite(
     """Run every scenario, or those of a folder, a tag or a name, into one report."""
     chosen = application.choose(names or [], application.make_files())
     asked = wanted(chosen, target, seed, seeds, None, None, None, day_seconds, out, allow, keep)
-    asked = replace(asked, junit=junit, list_not_run=True)
+    asked = replace(asked, junit=junit, list_not_run=True, by_name=tuple(names or []))
     _run(replace(asked, **campaign(jobs, rerun_void, no_cache)), json_)
 
 
@@ -122,7 +122,8 @@ def ablation(
     files, catalogue = application.make_files(), application.make_catalogue()
     chosen = application.choose(names or [], files)
     asked = wanted(chosen, target, seed, seeds, None, None, None, None, out, allow, keep)
-    asked = replace(asked, list_not_run=True, **campaign(jobs, rerun_void, no_cache))
+    asked = replace(asked, list_not_run=True, by_name=tuple(names or []))
+    asked = replace(asked, **campaign(jobs, rerun_void, no_cache))
     found, folder = ablate(asked, files, catalogue, Screen(quiet=json_, fault_names=True))
     if json_:
         sys.stdout.write(found.model_dump_json(by_alias=True, indent=1) + "\n")

@@ -277,6 +277,8 @@ class Scenario(Strict):
     days: Days = Field(gt=0, le=90)
     day_seconds: float | None = Field(default=None, gt=0)
     world: str = "default"
+    large: bool = False
+    """Of the size of many others: a suite leaves it to a run of its own, unless it is named."""
     seeds: list[Seed] | None = Field(default=None, min_length=1)
     pass_share: Share = 1.0
     decisive: list[Annotated[list[str], Field(min_length=1)]] = []

@@ -194,10 +194,17 @@ class TrialResult(Strict):
 
 
 class NotRun(Strict):
-    """A scenario whose needs the target lacks."""
+    """A scenario whose `needs` the target lacks; where there are none it is large, and was not named."""
 
     scenario: str
     needs: list[str]
+
+    @property
+    def why(self) -> str:
+        """In words."""
+        if not self.needs:
+            return "it is as large as many others; name it to run it"
+        return f"the target lacks {', '.join(self.needs)}"
 
 
 class Results(Strict):

@@ -27,7 +27,7 @@ def _markdown(ablation: Ablation) -> Iterator[str]:
     for name in ablation.undecided:
         yield f"Not ablated: `{name}` is defended and names no decisive layers."
     for lacking in ablation.not_run:
-        yield f"Not run: `{lacking.scenario}`; the target lacks {', '.join(lacking.needs)}."
+        yield f"Not run: `{lacking.scenario}`; {lacking.why}."
 
 
 def _cells(row: AblationRow) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def plain(ablation: Ablation) -> Iterator[str]:
     for name in ablation.undecided:
         yield f"{name:<{width}}  names no decisive layers"
     for lacking in ablation.not_run:
-        yield f"{lacking.scenario:<{width}}  not run: the target lacks {', '.join(lacking.needs)}"
+        yield f"{lacking.scenario:<{width}}  not run: {lacking.why}"
     yield summary(ablation)
 
 

@@ -20,8 +20,7 @@ def junit(results: Results) -> str:
         suite = ElementTree.SubElement(suites, "testsuite", name="not run")
         for lacking in results.not_run:
             case = ElementTree.SubElement(suite, "testcase", name=lacking.scenario, classname="not_run")
-            says = f"the target lacks {', '.join(lacking.needs)}"
-            ElementTree.SubElement(case, "skipped", message=says)
+            ElementTree.SubElement(case, "skipped", message=lacking.why)
         _count(suite)
     if not results.trials:
         suite = ElementTree.SubElement(suites, "testsuite", name="mlchaos")

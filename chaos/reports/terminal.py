@@ -293,9 +293,9 @@ def _short(path: Path) -> str:
 
 
 def not_run(results: Results) -> Iterator[Text]:
-    """What the target cannot do."""
+    """What was left out, and why."""
     for lacking in results.not_run:
-        yield _pair("not run", f"{lacking.scenario}: the target lacks {', '.join(lacking.needs)}", "dim")
+        yield _pair("not run", f"{lacking.scenario}: {lacking.why}", "dim")
 
 
 # --- several trials --------------------------------------------------------------------------------------
