@@ -139,10 +139,18 @@ class FaultUse(Strict):
 
 
 class Detected(Strict):
-    """One of these layers must fire within so many days of the fault's verified effect."""
+    """One of these layers must fire within so many days of the fault's verified effect.
+
+    `of`: of which faults, where a scenario has one that is only another's consequence; of each by default.
+    """
 
     by: list[str] = Field(min_length=1)
     within: Days
+    of: list[str] = []
+
+    def means(self, fault: str) -> bool:
+        """Whether it is expected of the fault of that name."""
+        return not self.of or fault in self.of
 
 
 class Alerted(Strict):
@@ -288,6 +296,15 @@ class Scenario(Strict):
     faults: list[FaultUse] = []
     expect: Expect
     abort_if: list[AbortIf] = []
+
+    @model_validator(mode="after")
+    def _names_its_faults(self) -> Scenario:
+        keys = [fault.key for fault in self.faults]
+        for index, key in enumerate(self.expect.detected.of if self.expect.detected else ()):
+            if key not in keys:
+                says = f"the scenario has no fault {key!r}"
+                raise misplaced(("expect", "detected", "of", index), says, keys, key)
+        return self
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Scenario:

@@ -39,7 +39,8 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
     expect = facts.plan.expect
     if expect.detected is not None:
         for fault in facts.faults:
-            yield _detected(facts, fault)
+            if expect.detected.means(fault.key):
+                yield _detected(facts, fault)
     if expect.alerted is not None:
         for fault in facts.faults:
             yield _alerted(facts, fault, expect.alerted)

@@ -114,7 +114,7 @@ def _effective(view: ArmView, span: FaultSpan) -> float | None:
 def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
     expect = plan.expect
     for span in view.spans:
-        if expect.detected is not None:
+        if expect.detected is not None and expect.detected.means(span.key):
             yield _detected(plan, view, span, expect.detected.by, expect.detected.within)
         if expect.alerted is not None:
             yield _alerted(view, span, expect.alerted)

@@ -241,12 +241,16 @@ class ServiceLevel(msgspec.Struct, frozen=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """Hook HEARTBEAT: when a component or job gave its last sign of life, in days (None: never)."""
+    """Hook HEARTBEAT: when a component or job gave its last sign of life, in days (None: never).
+
+    `ahead_days`: by how much the day that it told then was later than that of who heard it.
+    """
 
     day: float
     about: str
     last_seen_day: float | None
     every_days: float
+    ahead_days: float = 0.0
 
 
 class Served(msgspec.Struct, frozen=True):

@@ -73,6 +73,7 @@ class Monitor(Component[MonitorSettings]):
         self._alerts = Alerts(folder, routing)
         self._board = Board(COUNTERS, runtime.day())
         self._seen: dict[str, float] = {}
+        self._ahead_days: dict[str, float] = {}
         self._signs_seen: dict[str, float] = {}
         self._called_silent: set[str] = set()
         self._differences = Differences()
@@ -113,6 +114,7 @@ class Monitor(Component[MonitorSettings]):
                 self.telemetry.metrics.add("scrape_errors_total", about=name)
             else:
                 self._seen[name] = self.runtime.day()
+                self._ahead_days[name] = reply.day - self.runtime.day()
                 self._board.take(name, reply.samples, self.runtime.day())
             due = self._next(due)
             await self.runtime.until(due)
@@ -200,6 +202,9 @@ class Monitor(Component[MonitorSettings]):
         silent = {
             name for name, seen in self._seen.items() if self._silent(Heartbeat(day, name, seen, every))
         }
+        for name, ahead_days in self._ahead_days.items():
+            if name not in silent:
+                self._silent(Heartbeat(day, f"clock of {name}", day, every, ahead_days))
         for sign in self._signs:
             # Who is silent shows nothing: one alert for that is enough.
             if sign.component not in silent:

@@ -93,10 +93,10 @@ def _objecting(board: Board) -> Iterator[tuple[str, str]]:
 
 
 def silent(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
-    """The monitor's heartbeat layers act on something that gives no sign of life."""
+    """The monitor's heartbeat layers act on something that gives no sign of life, or one of another day."""
     for _, about, value in board.labelled("silent", "about"):
         if value > 0.0:
-            yield Finding(about, f"no sign of life from {about}", "meta")
+            yield Finding(about, f"no good sign of life from {about}", "meta")
 
 
 def burning(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:

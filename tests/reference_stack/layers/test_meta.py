@@ -25,3 +25,14 @@ def test_a_daily_job_may_be_silent_for_its_interval_and_a_fifth_of_it():
 
 def test_the_limit_is_a_parameter():
     assert not fires(9.0, silence_days=1.5)
+
+
+@pytest.mark.parametrize(
+    ("ahead_days", "expected"), [(0.0, False), (0.3, False), (-0.3, False), (0.31, True), (-0.31, True)]
+)
+def test_a_sign_of_life_is_of_this_day(ahead_days, expected):
+    beat = Heartbeat(10.0, "clock of collector", 10.0, 1 / 24, ahead_days)
+    decision = Meta(MetaParameters()).decide(beat)
+    assert decision.acts is expected
+    if ahead_days == 0.31:
+        assert decision.says == "clock of collector is 0.31 days ahead"

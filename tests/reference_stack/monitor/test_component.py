@@ -70,6 +70,17 @@ def test_a_link_that_loses_scrapes_is_silence_too(tower):
     assert tower.alerts() == [("meta", "shop", "firing")]
 
 
+def test_a_clock_that_tells_another_day_is_told_from_silence(tower):
+    tower.live(1.0)
+    body = b'{"key": "clock_ahead_days", "value": 1.5}'
+    tower.machine.request("collector", "configure", body, lambda *_: None)
+    tower.live(1.3)
+    assert tower.alerts() == [("meta", "clock of collector", "firing")]
+    tower.machine.request("collector", "configure", body.replace(b"1.5", b"0.0"), lambda *_: None)
+    tower.live(1.6)
+    assert tower.alerts()[-1] == ("meta", "clock of collector", "resolved")
+
+
 def test_views_that_stop_and_a_cycle_that_stops_are_silence(tower):
     tower.live(1.0)
     tower.machine.advance(1.5)
