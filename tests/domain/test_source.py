@@ -81,6 +81,10 @@ def test_every_problem_has_its_line_and_the_nearest_name() -> None:
             {"latent": [{"layer": "hold", "mode": "off", "from": "5d", "until": "4d"}]},
             "a hole must close after it opens",
         ),
+        (
+            {"expect": {"detected": {"by": ["volume"], "within": "1d", "of": ["late_partitoin"]}}},
+            "the scenario has no fault 'late_partitoin' (did you mean 'late_partition'?)",
+        ),
         ({"abort_if": [{"probe": "good_views"}]}, "abort_if needs below or above"),
         ({"expect": {"contained": {"of": "defective_views"}}}, "needs either at_least or at_most"),
     ],

@@ -24,7 +24,7 @@ from chaos.domain.event import (
     Waiting,
 )
 from chaos.domain.layer import Mode
-from chaos.domain.scenario import Arm, Harm, Kind
+from chaos.domain.scenario import Arm, Detected, Harm, Kind
 from chaos.domain.verdict import Reason, TrialResult, Verdict
 from chaos.scoring.trial import score_trial, share_verdict
 from tests.journals import LAYERS, Story, Told, quiet, signal, without
@@ -40,6 +40,15 @@ def verdict(trial: TrialResult, about: str) -> Verdict:
 
 def told(**expect: Any) -> Told:
     return Told(expect=expect)
+
+
+def test_detection_may_be_expected_of_one_fault_of_several() -> None:
+    of_one = Detected.model_validate({"by": ["volume"], "within": "1d", "of": ["first"]})
+    assert of_one.means("first")
+    assert not of_one.means("second")
+    assert Detected.model_validate({"by": ["volume"], "within": "1d"}).means("second")
+    detected = {"by": ["volume"], "within": "1d", "of": ["late_partition"]}
+    assert verdict(Story(told(detected=detected)).score(), "detected") is Verdict.PASSED
 
 
 # --- the story as it should be ---------------------------------------------------------------------------
