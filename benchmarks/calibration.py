@@ -1,6 +1,6 @@
 """Is the shop world calibrated? Prints the figures that docs/world.md states, measured again.
 
-    python -m benchmarks.calibration [--seeds 10] [presets] [gates] [faults] [loop] [costs]
+    python -m benchmarks.calibration [--seeds 10] [presets] [gates] [faults] [loop] [curve] [costs]
 
 A seed takes some 3 s for each preset, 9 s for the faults, 8 s for the loop (`sated`: a minute); set
 OPENBLAS_NUM_THREADS=1, as everywhere.
@@ -14,9 +14,19 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from reference_stack.calibration import Plan, Shop, harm, live_through, lost_by_age, popular, warmed_up
+from reference_stack.calibration import (
+    Plan,
+    Shop,
+    harm,
+    live_through,
+    lost_by_age,
+    popular,
+    slates,
+    warmed_up,
+)
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import build, customer_row
+from reference_stack.seeds import stream
 from reference_stack.trainer.evaluation import evaluate
 from reference_stack.trainer.model import fit
 from reference_stack.trainer.scorer import Scorer
@@ -152,6 +162,43 @@ def loops(seeds: int) -> Iterator[tuple[str, list[str]]]:
             yield f"{name} {latency_s}s", cells
 
 
+SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
+
+
+def curve(seeds: int) -> None:
+    """Quality by how many of a window's page views a model is trained on: the learning curve of the loop."""
+    columns = [f"1/{round(1 / share)}" for share in SHARES[1:]] + ["popularity"]
+    names = ("default", "hungry", "sated")
+    levels, slopes = {}, {}
+    for name in names:
+        shops = [
+            live_through(warmed_up(World.draw(preset(name), seed)), 8, Plan())
+            for seed in range(1, 1 + few(name, seeds))
+        ]
+        found = np.array([thinned(shop, day) for shop in shops for day in (5, 7)])
+        levels[name] = [f"{100 * value:.0f}%" for value in found.mean(axis=0)]
+        log = np.log(np.concatenate([[1.0], found.mean(axis=0)[:-1]]))
+        slopes[name] = [f"{value:.2f}" for value in -np.diff(log) / np.log(2)]
+    table(f"quality with fewer views, {seeds} seeds", columns, levels.items())
+    table("ε on the way there", columns[:-1], slopes.items())
+
+
+def thinned(shop: Shop, day: int) -> list[float]:
+    """Quality of `day` with a share of the window's views (whole ones), and with popularity, ÷ with all."""
+    world, kept = shop.world, dict(shop.partitions)
+    exploration = world.parameters.exploration
+    found = []
+    for share in SHARES:
+        for known in shop.window(day):
+            rows = kept[known]
+            draws = stream(world.seed, "thinned", known).random(int(rows.view.max()) + 1)
+            shop.partitions[known] = rows.where(draws[rows.view] < share)
+        found.append(world.quality(day, slates(world, shop.train(day, shop.window(day)), day), exploration))
+    shop.partitions = kept
+    found.append(world.quality(day, popular(world, shop.releases[day], day), exploration))
+    return [value / found[0] for value in found[1:]]
+
+
 def few(name: str, seeds: int) -> int:
     """`sated` has seven times the rows of `default` and next to no noise: three seeds are enough."""
     return min(seeds, 3) if name == "sated" else seeds
@@ -194,7 +241,14 @@ def timed(call: Callable[[], object], times: int) -> float:
 
 
 def main() -> None:
-    parts = {"presets": presets, "gates": gates, "faults": faults, "loop": loop, "costs": costs}
+    parts = {
+        "presets": presets,
+        "gates": gates,
+        "faults": faults,
+        "loop": loop,
+        "curve": curve,
+        "costs": costs,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=[])

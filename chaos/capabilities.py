@@ -231,17 +231,36 @@ class Config(Capability):
 
     name: ClassVar[CapabilityName] = CapabilityName.CONFIG
 
-    def push(self, component: str, key: str, value: Scalar) -> Configure:
-        """Set a component's setting. Raises MeaninglessChange."""
-        return Configure(component=component_of(self.spec, component), key=key, value=value)
+    def push(self, component: str, key: str, value: Scalar, *, field: str = "key") -> Configure:
+        """Set a component's setting; `field` is the parameter that names it. Raises MeaninglessChange."""
+        return Configure(component_of(self.spec, component), key=_named(key, field), value=value)
 
-    def ask(self, components: list[str], key: str, value: Scalar, *, by: str, approved_by: str = "") -> Push:
-        """Ask the target's door to set a value on components. Raises MeaninglessChange."""
+    def ask(
+        self,
+        components: list[str],
+        key: str,
+        value: Scalar,
+        *,
+        by: str,
+        approved_by: str = "",
+        field: str = "key",
+    ) -> Push:
+        """Ask the target's door to set a value on components; `field` is the parameter that names the key.
+
+        Raises MeaninglessChange.
+        """
         door = self.spec.doors.pushes
         if door is None:
             raise MeaninglessChange("", f"target {self.spec.target!r} has no door for configuration pushes")
         named = [component_of(self.spec, component) for component in components]
+        key = _named(key, field)
         return Push(door=door, key=key, value=value, components=named, by=by, approved_by=approved_by)
+
+
+def _named(key: str, field: str) -> str:
+    if not key.strip():
+        raise MeaninglessChange(field, "a setting without a name is none")
+    return key
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -120,12 +121,17 @@ class Shelf(Generic[Entry]):
                 raise MeaninglessChange(key, f"{name} has no parameter {key!r}", nearest(key, known))
         adapter = TypeAdapter(entry)
         try:
-            return adapter.validate_python(dict(parameters))
+            made = adapter.validate_python(dict(parameters))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = str(first["loc"][0]) if first["loc"] else ""
             says = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
             raise MeaninglessChange(field, says) from error
+        for part in dataclasses.fields(entry):  # type: ignore[arg-type]
+            value = getattr(made, part.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise MeaninglessChange(part.name, "must be a finite number")
+        return made
 
 
 @dataclasses.dataclass(frozen=True)

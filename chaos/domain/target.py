@@ -197,6 +197,9 @@ class TargetSpec(Strict):
     columns: dict[str, str] = {}
     toxics: list[str] = Field(default=[], description="toxics that network links can have; none listed: any")
     worlds: list[str] = []
+    versions: int | None = Field(
+        default=None, ge=1, description="model versions, from 1 on, that are there when a run begins"
+    )
     builds: list[str] = Field(
         default=[], description="builds that components can be rolled out to; none listed: any"
     )

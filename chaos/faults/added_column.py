@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Data
+from chaos.capabilities import Capability, Data, MeaninglessChange
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
@@ -24,6 +24,11 @@ class AddedColumn:
     benign: ClassVar[bool] = True
     link: str
     column: str
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """A column that is there already is not added."""
+        if self.column in spec.columns:
+            raise MeaninglessChange("column", f"the target's data has a column {self.column!r} already")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One `add` toxic."""

@@ -40,7 +40,9 @@ class PartialRollout:
         """The old build, then the flag."""
         config = target.use(Config)
         yield config.push(component_of(target.spec, self.missed), "build", self.build)
-        yield config.ask(self.replicas, self.flag, True, by="release script", approved_by="reviewer")
+        yield config.ask(
+            self.replicas, self.flag, True, by="release script", approved_by="reviewer", field="flag"
+        )
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """The old build answers views."""

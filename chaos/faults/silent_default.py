@@ -42,7 +42,7 @@ class SilentDefault:
         """The callers' setting, then the delay."""
         link = target.spec.links.get(self.link)
         for caller in link.from_ if isinstance(link, NetworkLink) else ():
-            yield target.use(Config).push(caller, self.setting, self.default_after_ms)
+            yield target.use(Config).push(caller, self.setting, self.default_after_ms, field="setting")
         yield target.use(Network).toxic(self.link, "latency", latency=round(self.delay_ms), jitter=0)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002

@@ -39,7 +39,7 @@ class SlowInference:
     def changes(self, target: Usable) -> Iterator[Change]:
         """The setting of each."""
         for component in self.components:
-            yield target.use(Config).push(component, self.setting, self.service_ms)
+            yield target.use(Config).push(component, self.setting, self.service_ms, field="setting")
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """A tenth of the views is bad, or more."""

@@ -32,7 +32,9 @@ class UnitChange:
     equals: int = 0
 
     def refuse(self, spec: TargetSpec) -> None:  # noqa: ARG002
-        """Only some types are known."""
+        """A unit is so much of another, and only some types are known."""
+        if self.factor <= 0:
+            raise MeaninglessChange("factor", "a unit is a multiple of another: the factor is above 0")
         if self.stored_as not in ("", *TYPES):
             raise MeaninglessChange(
                 "stored_as", f"is one of {', '.join(TYPES)}", nearest(self.stored_as, TYPES)

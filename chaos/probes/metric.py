@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import component_of
+from chaos.capabilities import MeaninglessChange, component_of
 from chaos.contracts import Readable
 from chaos.domain.target import TargetSpec
 
@@ -19,8 +19,10 @@ class Metric:
     sample: str
 
     def refuse(self, spec: TargetSpec) -> None:
-        """A component that is not there has no metrics."""
+        """A component that is not there has no metrics, and a sample has a name."""
         component_of(spec, self.component)
+        if not self.sample.strip():
+            raise MeaninglessChange("sample", "a sample without a name is none")
 
     def read(self, target: Readable) -> float | None:
         """The sample's value; None where the component or the sample is silent."""

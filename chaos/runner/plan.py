@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chaos.capabilities import BeyondTarget, Described, MeaninglessChange, nearest
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Fault, SelfTimed
+from chaos.domain.change import Promote, SetAlias
 from chaos.domain.durations import parse_ms
 from chaos.domain.layer import Mode
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
@@ -17,6 +19,7 @@ from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, Targe
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.check import changes_of, effect_of, make_fault, make_probe
 from chaos.runner.overrides import Overrides
+from chaos.runner.quarrels import quarrels
 
 Scalar = str | int | float | bool
 
@@ -77,11 +80,10 @@ class Planner:
         self._check_layers()
         self._check_alerted()
         self._check_settings()
-        faults = [
-            planned
-            for index, use in enumerate(self._scenario.faults)
-            if (planned := self._plan_fault(index, use)) is not None
-        ]
+        found = [self._plan_fault(index, use) for index, use in enumerate(self._scenario.faults)]
+        faults = [planned for planned in found if planned is not None]
+        for index, says in quarrels(found, self._catalogue, self._spec):
+            self._report(("faults", index, "at"), says)
         holes = [*self._scenario.latent, *self._request.overrides.holes]
         if self._problems:
             raise InvalidInput(self._problems)
@@ -153,7 +155,7 @@ class Planner:
             fault = make_fault(use.fault, parameters, self._spec, self._catalogue)
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
             if fault.needs and not lacks:
-                self._check_changes(fault)
+                self._check_changes(fault, use.at)
                 effect_of(fault, self._spec, self._catalogue)
         except UnknownName as error:
             self._report(("faults", index, "fault"), str(error), error.nearest)
@@ -190,11 +192,18 @@ class Planner:
             when=use.when,
         )
 
-    def _check_changes(self, fault: Fault) -> None:
+    def _check_changes(self, fault: Fault, at_day: float) -> None:
         try:
-            changes_of(fault, Described(self._spec))
+            changes = changes_of(fault, Described(self._spec))
         except BeyondTarget:
             return  # the scenario is not run on this target
+        if self._spec.versions is None:
+            return
+        newest = self._spec.versions + math.ceil(at_day)
+        for change in changes:
+            if isinstance(change, SetAlias | Promote) and (change.version or 0) > newest:
+                says = f"by day {at_day:g} there are versions 1 to {newest} at most, and no {change.version}"
+                raise MeaninglessChange("version", says)
 
     def _check_operational(self, index: int, parameters: dict[str, object]) -> None:
         quarter_ms = 250 * self.day_seconds

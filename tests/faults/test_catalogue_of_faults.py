@@ -220,3 +220,111 @@ def test_data_toxics_that_cannot_be_meant_are_refused_at_planning_time(
     with pytest.raises(MeaninglessChange) as caught:
         list(fault.changes(Described(spec)))
     assert (caught.value.field, caught.value.nearest) == (field, near)
+
+
+NAN, INFINITE = float("nan"), float("inf")
+WRONG: dict[str, list[object]] = {
+    "ahead_days": ["0d", "-1d", "soon"],
+    "attempts": [0, 1],
+    "build": ["2026.9"],
+    "column": ["dwel"],
+    "component": ["serving-c"],
+    "components": [[], ["serving-c"]],
+    "copies": [-1, 0, 1, 1000],
+    "cpus": [0, 9, NAN],
+    "default_after_ms": ["0ms", "240ms", "15d"],
+    "delay_days": ["0d", "-1d", "5ms"],
+    "delay_ms": ["0ms", "-5ms", "1d"],
+    "equals": ["one", 1.5],
+    "factor": [0, 1.0, -2, NAN, INFINITE],
+    "flag": ["", " "],
+    "held_days": ["0d", "-1d", "infd", "forever"],
+    "image": ["", " "],
+    "inference_ms": ["0ms"],
+    "jitter_ms": ["-1ms", "900ms"],
+    "key": ["", " "],
+    "level": [0, 1, 1.5, -1, NAN],
+    "link": ["serving-fetures"],
+    "links": [[], ["serving-fetures"], ["events"]],
+    "mib": [0],
+    "missed": ["serving-c"],
+    "partitions": [-1, 0, 1001],
+    "reader": ["serving-c"],
+    "renamed_to": ["", "dwell", "clicked"],
+    "replicas": [[], ["serving-c"]],
+    "restart": ["serving-c"],
+    "running_ms": ["0ms"],
+    "sample": ["", " "],
+    "scale": [0, NAN],
+    "service_ms": ["0ms"],
+    "setting": ["", " "],
+    "share": [0, -0.1, 1.1, NAN],
+    "spared": [["serving-c"]],
+    "stopped_ms": ["0ms"],
+    "stored_as": ["int99"],
+    "times": [0, 1],
+    "timeout_ms": ["0ms"],
+    "value": [NAN],
+    "values": [[], ["clicked"], ["clikced=1"], ["clicked=nan"]],
+    "version": [0, -1, 1.5],
+    "watcher": ["serving-c"],
+    "where": ["shrd"],
+}
+"""What no fault can mean by a parameter of that name."""
+ANY_WILL_DO = {"approved_by", "by_push", "bypass"}
+FREE = {("added_column", "column"), ("bad_config", "value"), ("old_image", "build")}
+"""A new column may have any name but one that is there; a pushed value may be as bad as one likes, and an old image
+of any build."""
+
+
+def plan(name: str, parameters: dict[str, object]) -> None:
+    """All that is asked of a fault when its scenario is planned."""
+    spec, _ = make_files().target("reference-compose")
+    catalogue = make_catalogue()
+    fault = catalogue.faults.make(name, parameters)
+    if isinstance(fault, Refusing):
+        fault.refuse(spec)
+    list(fault.changes(Described(spec)))
+    check = fault.effect(spec)
+    if check is not None:
+        probe = catalogue.probes.make(check.probe, check.parameters)
+        if isinstance(probe, Refusing):
+            probe.refuse(spec)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_the_examples_are_meant(name: str) -> None:
+    plan(name, EXAMPLES[name])
+
+
+def _cases() -> list[tuple[str, str, object]]:
+    faults = make_catalogue().faults
+    return [
+        (name, field, wrong)
+        for name in sorted(EXAMPLES)
+        for field in faults.parameters(name)
+        if field not in ANY_WILL_DO and (name, field) not in FREE
+        for wrong in WRONG[field]
+    ]
+
+
+@pytest.mark.parametrize(("name", "field", "wrong"), _cases())
+def test_no_fault_takes_what_it_cannot_mean(name: str, field: str, wrong: object) -> None:
+    with pytest.raises(MeaninglessChange):
+        plan(name, {**EXAMPLES[name], field: wrong})
+
+
+@pytest.mark.parametrize("name", sorted(name for name, given in EXAMPLES.items() if "link" in given))
+def test_a_link_of_the_other_kind_is_refused(name: str) -> None:
+    example = EXAMPLES[name]
+    other = "serving-features" if example["link"] == "events" else "events"
+    with pytest.raises(MeaninglessChange):
+        plan(name, {**example, "link": other})
+
+
+def test_a_column_that_is_there_is_not_added() -> None:
+    spec, _ = make_files().target("reference-compose")
+    fault = make_catalogue().faults.make("added_column", {"link": "events", "column": "dwell"})
+    assert isinstance(fault, Refusing)
+    with pytest.raises(MeaninglessChange, match="already"):
+        fault.refuse(spec)

@@ -208,3 +208,30 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
 )
 def test_claims_that_cannot_be_meant(changes: dict[str, object], says: str) -> None:
     assert says in problems(edited(**changes))
+
+
+# --- faults that fight -----------------------------------------------------------------------------------
+
+
+def pair(first: dict[str, object], second: dict[str, object]) -> str:
+    return edited(faults=[first, second], days="20d")
+
+
+LATE = {"fault": "late_partition", "with": {"link": "events", "held_days": "2d"}, "at": "2d"}
+
+
+@pytest.mark.parametrize("at", ["1d", "2d", "3.9d"])
+def test_two_faults_that_would_fight_over_one_undo_are_refused(at: str) -> None:
+    says = problems(pair(LATE, {**LATE, "id": "later", "at": at}))
+    assert "would both set the toxic late on link events at one time" in says
+    assert "faults.1.at" in says
+
+
+@pytest.mark.parametrize("at", ["4d", "7d"])
+def test_one_after_the_other_is_fine(at: str) -> None:
+    assert len(planned(pair(LATE, {**LATE, "id": "later", "at": at})).arms[0].faults) == 2
+
+
+def test_two_faults_of_different_things_may_overlap() -> None:
+    lost = {"fault": "partial_partition", "with": {"link": "events", "share": 0.5}, "at": "2d", "for": "2d"}
+    assert len(planned(pair(LATE, lost)).arms[0].faults) == 2

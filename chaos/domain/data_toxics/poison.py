@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,9 +33,12 @@ class Poison(Rows):
         for text in self.values:
             column, _, number = text.partition("=")
             try:
-                found.append((column.strip(), float(number)))
+                value = float(number)
             except ValueError as error:
                 raise BadParameter("values", f"poison: {text!r} is not column=number") from error
+            if not math.isfinite(value):
+                raise BadParameter("values", f"poison: {text!r} is no number")
+            found.append((column.strip(), value))
         return found
 
     def shape(self, parcel: Parcel) -> tuple[Parcel, ...]:

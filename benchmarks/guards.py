@@ -1,0 +1,84 @@
+"""How far from their limits are the layers skew and backlog on days without a fault?
+
+    python -m benchmarks.guards [--seeds 5] [--days 28] [WORLD …]
+
+Lives through a stack in virtual time with every layer on and reads its metrics each 1/24 day. A month of
+`default` takes some 5 s a seed on a quiet core; set OPENBLAS_NUM_THREADS=1, as everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from reference_stack.settings import REPLICAS
+from reference_stack.virtual import factory
+
+TICK_DAYS = 1 / 24
+WINDOW = 6
+"""Ticks in the quarter of a day over which defaults are counted."""
+MIN_ANSWERS = 30
+
+
+def samples(text: str) -> dict[str, float]:
+    """Metrics from their text format."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], int]:
+    """What was read, and how many times one of the two layers objected; no tolerance for differences."""
+    found: dict[str, list[float]] = {"waiting": [], "age_days": [], "defaulted": []}
+    objections = 0
+
+    def heard(_component: str, line: str) -> None:
+        nonlocal objections
+        said = json.loads(line)
+        objections += said.get("signal") == "fired" and said.get("layer") in ("skew", "backlog")
+
+    settings: dict[str, object] = {
+        "world": world,
+        "layers": {"skew": {"parameters": {"tolerance": 0.0}}},
+    }
+    with tempfile.TemporaryDirectory() as root:
+        target = factory(seed=seed, day_seconds=1.0, days=days, settings=settings, root=Path(root))
+        target.on_log(heard)
+        counted: dict[str, deque[tuple[float, float]]] = {name: deque(maxlen=WINDOW + 1) for name in REPLICAS}
+        for tick in range(1, round(days / TICK_DAYS)):
+            target.advance(tick * TICK_DAYS, lambda: False)
+            found["waiting"].append(samples(target.metrics("features"))["features_waiting_partitions"])
+            for name in REPLICAS:
+                now = samples(target.metrics(name))
+                found["age_days"].append(now.get("feature_age_days", 0.0))
+                counts = counted[name]
+                counts.append((now.get("answers_total", 0.0), now.get("answers_defaulted_total", 0.0)))
+                answers, defaulted = (last - first for first, last in zip(counts[0], counts[-1], strict=True))
+                if len(counts) > WINDOW and answers >= MIN_ANSWERS:
+                    found["defaulted"].append(defaulted / answers)
+        target.close()
+    return found, objections
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--days", type=float, default=28.0)
+    parser.add_argument("worlds", nargs="*", default=["default"])
+    asked = parser.parse_args()
+    print(f"{'world':>10}{'':>12}{'median':>10}{'99%':>10}{'99.9%':>10}{'most':>10}")
+    for world in asked.worlds:
+        months = [month(world, seed, asked.days) for seed in range(1, asked.seeds + 1)]
+        for name in months[0][0]:
+            values = np.concatenate([found[name] for found, _ in months])
+            cells = [*np.quantile(values, (0.5, 0.99, 0.999)), values.max()]
+            print(f"{world:>10}{name:>12}" + "".join(f"{cell:>10.3f}" for cell in cells), flush=True)
+        print(f"{world:>10}{'objections':>12}{sum(count for _, count in months):>10}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What changes set: the same place for two that would fight over one undo."""
+
+from __future__ import annotations
+
+import pytest
+
+from chaos.domain.change import Configure, Kill, Pause, Promote, Push, SetAlias, SetLinkUp
+from chaos.domain.places import places_of
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Kill("serving-a"), Pause("serving-a")),
+        (SetAlias("champion", 3), Promote("orchestrator", "champion", 4, "someone")),
+        (
+            Configure("serving-a", "promo", True),
+            Push("orchestrator", "promo", False, ["serving-b", "serving-a"], "someone"),
+        ),
+    ],
+)
+def test_the_same_place_by_different_doors(one, other):
+    assert places_of(one) & places_of(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Kill("serving-a"), Kill("serving-b")),
+        (Configure("serving-a", "promo", True), Configure("serving-a", "rules", True)),
+        (SetLinkUp("serving-features", False), SetLinkUp("serving-registry", False)),
+    ],
+)
+def test_different_places(one, other):
+    assert not places_of(one) & places_of(other)
