@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
-from chaos.app import make_catalogue
+from chaos.app import Wanted, make_catalogue, make_files, plan_run
 from chaos.capabilities import Data, MeaninglessChange
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
@@ -235,3 +237,12 @@ def test_one_after_the_other_is_fine(at: str) -> None:
 def test_two_faults_of_different_things_may_overlap() -> None:
     lost = {"fault": "partial_partition", "with": {"link": "events", "share": 0.5}, "at": "2d", "for": "2d"}
     assert len(planned(pair(LATE, lost)).arms[0].faults) == 2
+
+
+def test_a_version_that_cannot_be_there_yet_is_refused() -> None:
+    sets = parse_overrides([], ["fault.wrong_alias.version=22"])
+    wanted = Wanted(("wrong-alias",), "reference-virtual", overrides=sets)
+    with pytest.raises(UsageError, match="by day 3.6 there are versions 1 to 21 at most, and no 22"):
+        plan_run(wanted, make_files(), make_catalogue())
+    there = replace(wanted, overrides=parse_overrides([], ["fault.wrong_alias.version=21"]))
+    assert plan_run(there, make_files(), make_catalogue()).trials
