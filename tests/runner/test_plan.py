@@ -242,7 +242,7 @@ def test_two_faults_of_different_things_may_overlap() -> None:
 def test_a_version_that_cannot_be_there_yet_is_refused() -> None:
     sets = parse_overrides([], ["fault.wrong_alias.version=22"])
     wanted = Wanted(("wrong-alias",), "reference-virtual", overrides=sets)
-    with pytest.raises(UsageError, match="by day 3.6 there are versions 1 to 21 at most, and no 22"):
+    with pytest.raises(UsageError, match=r"by day 3\.6 there are versions 1 to 21 at most, and no 22"):
         plan_run(wanted, make_files(), make_catalogue())
     there = replace(wanted, overrides=parse_overrides([], ["fault.wrong_alias.version=21"]))
     assert plan_run(there, make_files(), make_catalogue()).trials
