@@ -9,6 +9,7 @@ from reference_stack.registry.environment import (
     database_uri,
     deprecations_of_mlflow,
     quiet_mlflow,
+    uncollected,
 )
 from reference_stack.registry.memory import Export
 from reference_stack.registry.naming import (
@@ -38,7 +39,7 @@ def seed_store(root: Path, export: Export, cache: Path | None = None, database_a
         raise FileExistsError(database)
     if not database_at:
         place_database(database, cache)
-    with deprecations_of_mlflow():
+    with deprecations_of_mlflow(), uncollected():
         _fill(database_at or database_uri(database), folder / ARTIFACTS, export)
 
 

@@ -14,6 +14,7 @@ from reference_stack.registry.environment import (
     database_uri,
     deprecations_of_mlflow,
     preload,
+    uncollected,
 )
 from reference_stack.registry.read_cache import ReadCache
 from reference_stack.registry.template import place_database
@@ -85,7 +86,7 @@ def rehearse(cache: Path | None = None) -> None:
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
 
-    with tempfile.TemporaryDirectory(prefix="k9s-") as folder, deprecations_of_mlflow():
+    with tempfile.TemporaryDirectory(prefix="k9s-") as folder, deprecations_of_mlflow(), uncollected():
         database = Path(folder) / DATABASE
         place_database(database, cache)
         uri = database_uri(database)
