@@ -89,9 +89,15 @@ def main() -> int:
             free = files.scenario(names[0])[0].day_seconds is None
             pace = ("--day-seconds", f"{asked.day_seconds:g}") if free else ()
             words = ("--keep", "never", *options)
-            for target, trials, more in ((LIVE, live, ("--rerun-void", "1", *pace)), (VIRTUAL, virtual, ())):
-                out = Path(scratch) / f"{target}-{number}"
-                trials.extend(run(target, seeds, names, out, *words, *more, command="suite").trials)
+            sides = (
+                ("live", LIVE, live, ("--rerun-void", "1", *pace)),
+                ("virtual", VIRTUAL, virtual, ()),
+            )
+            for side, target, trials, more in sides:
+                out = Path(scratch) / f"{side}-{number}"
+                # `suite` leaves out what the target cannot do, and `run` takes arms.
+                command = "run" if options else "suite"
+                trials.extend(run(target, seeds, names, out, *words, *more, command=command).trials)
     rows = table(live, virtual)
     print(HEAD)
     for row in rows:
