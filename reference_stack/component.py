@@ -22,6 +22,7 @@ from reference_stack.messages import (
     SettingReply,
     SettingRequest,
 )
+from reference_stack.overrides import Overrides
 from reference_stack.ports import Operation, Rejected, Reply, Request, Runtime
 from reference_stack.settings import LayerSettings, SettingsError
 from reference_stack.telemetry import Telemetry
@@ -97,6 +98,7 @@ class Component(Generic[Settings]):
         self.layers = LayerSet(layers, telemetry, self.hooks)
         self.ready = True
         self._clock_ahead_days = 0.0
+        self._overrides = Overrides(runtime, telemetry, self._get, self._set)
 
     async def prepare(self) -> None:
         """What is done before the component says that it is ready, where it starts with all others."""
@@ -118,13 +120,17 @@ class Component(Generic[Settings]):
     async def configure(self, request: ConfigureRequest) -> ConfigureReply:
         """Set `layers.NAME.mode`, `layers.NAME.PARAMETER`, the clock or one of the component's own settings.
 
-        Raises Rejected for a key that is not there or a value that does not fit.
+        Raises Rejected for a key that is not there, a value that does not fit, an end that is past, or one
+        that nobody answers for.
         """
+        if request.until_day is not None and not (request.by and request.until_day > self.runtime.day()):
+            raise Rejected("an override with an end needs who makes it (by), and an until_day to come")
         try:
             previous = self._set(request.key, msgspec.json.decode(request.value))
         except (SettingsError, msgspec.ValidationError) as error:
             raise Rejected(str(error)) from error
         self.telemetry.log("configured", key=request.key, value=request.value, previous=previous)
+        self._overrides.note(request, previous)
         return ConfigureReply(previous=msgspec.Raw(msgspec.json.encode(previous)))
 
     @serves(SETTING)

@@ -35,10 +35,16 @@ class ScrapeReply(msgspec.Struct, frozen=True):
 
 
 class ConfigureRequest(msgspec.Struct, frozen=True):
-    """Set one setting of a component at run time: `key` is dotted, `value` is JSON."""
+    """Set one setting of a component at run time: `key` is dotted, `value` is JSON.
+
+    With `by` it is written down who overrode what and `why`; with `until_day` too, it is taken back then.
+    """
 
     key: str
     value: msgspec.Raw
+    by: str = ""
+    why: str = ""
+    until_day: float | None = None
 
 
 class TallyRequest(msgspec.Struct, frozen=True):
