@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import IO, Protocol, cast
 
 from reference_stack.ports import Folder
@@ -215,6 +216,7 @@ def copy_files(source: Folder, target: Folder, prefix: str = "") -> None:
         target.write(name, source.read(name))
 
 
+@lru_cache(maxsize=1024)
 def checked(name: str) -> str:
     """The name itself. Raises ValueError unless it is relative, with `/`, and stays inside."""
     if not _NAME.fullmatch(name):

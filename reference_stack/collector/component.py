@@ -140,7 +140,10 @@ class Collector(Component[CollectorSettings]):
 
     def _judge(self, events: ViewEvents, now_day: float) -> Mapping[int, str]:
         bad: Mapping[int, str] = {}
-        first = not any(events.view in views for views in self._seen.values())
+        first = True
+        for views in self._seen.values():
+            if events.view in views:
+                first = False
         evidence = Rows(events=events, seen=self._was_seen, day=now_day, first=first)
         for gate in self._gates:
             decision = gate.ask(evidence, day=now_day, linger_days=_LINGER_DAYS)

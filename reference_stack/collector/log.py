@@ -35,6 +35,7 @@ PER_ROW = {
 """Columns of the partition that differ from row to row, and the fields of ViewEvents that bring them."""
 _per_row = attrgetter(*PER_ROW.values())
 _PER_VIEW = ("view", "recommendation", "customer", "segment", "shard", "day", "version", "fallback")
+_all_columns = attrgetter(*PER_ROW.values(), *_PER_VIEW)
 _NAME = re.compile(r"log/day=(-?\d+)\.jsonl")
 _LARGEST = 2**63
 
@@ -149,7 +150,8 @@ def _name(day: int) -> str:
 
 
 def _columns(lines: list[_Line]) -> dict[str, Sequence[Any]]:
-    per_row = {name: [getattr(line, field) for line in lines] for name, field in PER_ROW.items()}
+    found = list(zip(*map(_all_columns, lines), strict=True)) or [()] * (len(PER_ROW) + len(_PER_VIEW))
+    per_row = dict(zip(PER_ROW, found, strict=False))
     lengths = [list(map(len, lists)) for lists in per_row.values()]
     rows = lengths[0] if all(each == lengths[0] for each in lengths) else list(map(max, *lengths))
     columns: dict[str, Sequence[Any]] = {}
@@ -161,8 +163,8 @@ def _columns(lines: list[_Line]) -> dict[str, Sequence[Any]]:
             )
             columns[name] = list(chain.from_iterable(padded))
     places = np.repeat(np.arange(len(lines)), rows)
-    for name in _PER_VIEW:
-        columns[name] = Repeated([getattr(line, name) for line in lines], places)
+    for name, values in zip(_PER_VIEW, found[len(PER_ROW) :], strict=True):
+        columns[name] = Repeated(values, places)
     views = chain.from_iterable(repeat(f"{line.view}:", size) for line, size in zip(lines, rows, strict=True))
     columns["event_id"] = list(map(add, views, map(str, columns["position"])))
     return columns

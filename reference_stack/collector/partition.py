@@ -28,7 +28,7 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, cast
@@ -148,6 +148,9 @@ class Repeated(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self.places)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.values.__getitem__, self.places.tolist())
 
     def __getitem__(self, row: Any) -> Any:
         if isinstance(row, slice):

@@ -17,6 +17,8 @@ class Board:
         self._samples: dict[str, Mapping[str, float]] = {}
         self._labels: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {}
         """By component and (metric, label): each value of the label, with the sample's key."""
+        self._labelled: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+        """The same of all components, by (metric, label): component, value and key."""
         self._trails: dict[Counter, Trail] = {counter: Trail() for counter in counters}
         self._grew_day: dict[Counter, float] = dict.fromkeys(self._trails, started_day)
 
@@ -34,6 +36,10 @@ class Board:
         # A component has the same metrics from one scrape to the next, nearly always.
         if before is None or before.keys() != samples.keys():
             self._labels[component] = _by_label(samples)
+            self._labelled.clear()
+            for of, found in self._labels.items():
+                for name, pairs in found.items():
+                    self._labelled.setdefault(name, []).extend((of, *pair) for pair in pairs)
         self._samples[component] = samples
 
     def value(self, component: str, metric: str) -> float | None:
@@ -50,10 +56,8 @@ class Board:
 
     def labelled(self, metric: str, label: str) -> Iterator[tuple[str, str, float]]:
         """(component, label's value, value) of a gauge with that one label, on all components."""
-        for component, found in self._labels.items():
-            samples = self._samples[component]
-            for value, key in found.get((metric, label), ()):
-                yield component, value, samples[key]
+        for component, value, key in self._labelled.get((metric, label), ()):
+            yield component, value, self._samples[component][key]
 
 
 def _by_label(samples: Mapping[str, float]) -> dict[tuple[str, str], list[tuple[str, str]]]:

@@ -31,14 +31,18 @@ class Ranking:
         scorer = Scorer.of(model, catalogue, day, self.live, model.products)
         self._candidates = scorer.products
         rank = scorer.fold.shape[1]
-        self._shared = list(scorer.shared)
-        self._by_product = scorer.fold @ scorer.item[:rank]
-        """(p, c) what a residual of 1 at a product adds to each candidate's score."""
-        self._by_affinity = scorer.item[rank:]
+        by_product = scorer.fold @ scorer.item[:rank]
+        self._terms = np.concatenate([scorer.item[rank:], by_product, scorer.shared])
+        """What an affinity or a residual of 1 and a segment add to the score of each candidate,
+        (affinities + p + segments + 1, c).
+        """
         self._slates: dict[int, tuple[LookupReply, int, int, IntArray]] = {}
         """By the identity of the features, which are kept here and so have it to themselves."""
+        self._segments = len(model.segment)
         self._affinities = model.segment_category.shape[1] + catalogue.embedding.shape[1]
-        self._column = {product: column for column, product in enumerate(model.products.tolist())}
+        self._affinity_terms = tuple(range(self._affinities))
+        self._term = {product: self._affinities + i for i, product in enumerate(model.products.tolist())}
+        self._segment_terms = self._affinities + len(model.products)
         known = np.searchsorted(model.products, scorer.products)
         self._popular = scorer.products[np.argsort(-model.popularity[known], kind="stable")]
 
@@ -66,33 +70,29 @@ class Ranking:
         products, values = features.products, features.values
         if len(features.affinities) != self._affinities or len(products) != len(values):
             raise Failed(f"{len(features.affinities)} affinities looked up, {self._affinities} expected")
-        scores = np.array(features.affinities, dtype=np.float64) @ self._by_affinity
-        scores += self._shared[self._known(segment)]
-        columns = self._columns(products)
-        if -1 in columns:  # products that nobody knows any more
-            values = [value for value, column in zip(values, columns, strict=True) if column >= 0]
-            columns = [column for column in columns if column >= 0]
-        if values:
-            scores += np.array(values, dtype=np.float64) @ self._by_product.take(columns, axis=0)
-        return scores
+        terms = self._terms_of(products)
+        if -1 in terms:  # products that nobody knows any more
+            values = [value for value, term in zip(values, terms, strict=True) if term >= 0]
+            terms = [term for term in terms if term >= 0]
+        mine = segment if 0 <= segment < self._segments else self._segments
+        row = np.array([*features.affinities, *values, 1.0], dtype=np.float64)
+        terms = (*self._affinity_terms, *terms, self._segment_terms + mine)
+        return np.asarray(row @ self._terms.take(terms, axis=0))
 
-    def _columns(self, products: Sequence[int]) -> Sequence[int]:
-        """The model's column of each product, −1 for those it does not know."""
+    def _terms_of(self, products: Sequence[int]) -> Sequence[int]:
+        """The place of each product among the terms, −1 for those that the model does not know."""
         if len(products) > 1:  # a getter of one gives no tuple
             try:
-                columns: tuple[int, ...] = itemgetter(*products)(self._column)
+                terms: tuple[int, ...] = itemgetter(*products)(self._term)
             except KeyError:
                 pass
             else:
-                return columns
-        return [self._column.get(product, -1) for product in products]
+                return terms
+        return [self._term.get(product, -1) for product in products]
 
     def popular(self, slots: int) -> IntArray:
         """The live products of the highest smoothed click rate: the same for everybody."""
         return filled(self._popular[:slots], self.live, slots)
-
-    def _known(self, segment: int) -> int:
-        return segment if 0 <= segment < len(self.model.segment) else -1
 
 
 def filled(slate: IntArray, live: IntArray, slots: int) -> IntArray:

@@ -8,8 +8,10 @@ view; a killed replica loses at most the batch it had not written.
 from __future__ import annotations
 
 import hashlib
+import sys
+from array import array
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -63,16 +65,15 @@ class Looked(msgspec.Struct, frozen=True, omit_defaults=True):
     @classmethod
     def of(cls, name: str, reply: LookupReply) -> Looked:
         """The entry for a reply."""
-        with np.errstate(over="ignore"):
-            return cls(
-                features=name,
-                snapshot=reply.snapshot,
-                built_day=reply.built_day,
-                products=np.array(reply.products, dtype="<i8").tobytes(),
-                values=np.array(reply.values, dtype="<f4").tobytes(),
-                affinities=np.array(reply.affinities, dtype="<f4").tobytes(),
-                defaulted=reply.defaulted,
-            )
+        return cls(
+            features=name,
+            snapshot=reply.snapshot,
+            built_day=reply.built_day,
+            products=_little("q", reply.products),
+            values=_little("f", reply.values),
+            affinities=_little("f", reply.affinities),
+            defaulted=reply.defaulted,
+        )
 
     def reply(self) -> LookupReply:
         """The reply again."""
@@ -84,6 +85,14 @@ class Looked(msgspec.Struct, frozen=True, omit_defaults=True):
             affinities=np.frombuffer(self.affinities, dtype="<f4").tolist(),
             defaulted=self.defaulted,
         )
+
+
+def _little(code: Literal["q", "f"], values: Sequence[float]) -> bytes:
+    """Numbers as little endian bytes; one that is too large for a float32 is infinite there."""
+    numbers: array[Any] = array(code, values)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
 
 
 _Line = TypeVar("_Line", Recommended, Looked)

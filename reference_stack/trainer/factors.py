@@ -1,11 +1,13 @@
 """The collaborative factors: the leading right singular vectors of a residual matrix.
 
-They are the eigenvectors of the Gram matrix of its columns, which is much the smaller of the two.
+They are the eigenvectors of the Gram matrix of its columns, which is the smaller of the two unless there are
+more products than customers.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from reference_stack.features.impressions import FloatArray
 from reference_stack.features.snapshot import Snapshot
@@ -20,12 +22,15 @@ def factorised(snapshot: Snapshot, rank: int) -> FloatArray:
     if feasible < 1 or not snapshot.values.any():
         return factors
     matrix = snapshot.residual()
-    if matrix.shape[0] * matrix.shape[1] < _DENSE_CELLS:
+    rows, columns = matrix.shape
+    dense = rows * columns < _DENSE_CELLS
+    if dense:
         matrix = matrix.toarray()
-        gram = matrix.T @ matrix
+    if columns > rows:
+        factors[:, :feasible] = _of_wide(matrix, feasible)
     else:
-        gram = (matrix.T @ matrix).toarray()
-    factors[:, :feasible] = leading(gram, feasible)
+        gram = matrix.T @ matrix
+        factors[:, :feasible] = leading(gram if dense else gram.toarray(), feasible)
     return factors
 
 
@@ -38,3 +43,11 @@ def leading(gram: FloatArray, count: int) -> FloatArray:
 
     vectors, _, rows = randomized_svd(gram, count, n_iter=2, random_state=0, flip_sign=False)
     return np.asarray(svd_flip(vectors, rows)[0])
+
+
+def _of_wide(matrix: FloatArray | csr_matrix, count: int) -> FloatArray:
+    """The same of the Gram matrix of `matrix` (n, m), which is not made: with m above n it may be huge."""
+    from sklearn.utils.extmath import randomized_svd, svd_flip
+
+    left, _, right = randomized_svd(matrix, count, n_iter=2, random_state=0, flip_sign=False)
+    return np.asarray(svd_flip(left, right, u_based_decision=False)[1].T)

@@ -74,7 +74,7 @@ class Scorer:
 def best(scores: FloatArray, k: int) -> IntArray:
     """The places of the k highest scores, highest first, ties by place; NaN comes last."""
     if len(scores) <= _SORTED_WHOLE:
-        return np.argsort(-scores, kind="stable")[:k]
+        return (-scores).argsort(kind="stable")[:k]
     limit = np.partition(scores, -k)[-k]
     if np.isnan(limit):
         return np.argsort(-scores, kind="stable")[:k]

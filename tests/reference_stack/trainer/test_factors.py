@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reference_stack.features.snapshot import Snapshot
 from reference_stack.seeds import stream
-from reference_stack.trainer.factors import leading
+from reference_stack.trainer.factors import factorised, leading
 
 
 def gram(size: int, rank: int) -> np.ndarray:
@@ -35,3 +36,30 @@ def test_their_signs_and_their_order_are_settled() -> None:
     stretched = np.linalg.norm(matrix @ found, axis=0)
     assert (np.diff(stretched) < 0).all()
     assert np.array_equal(found, leading(matrix, 3))
+
+
+def test_more_products_than_customers_have_factors_too() -> None:
+    draw = stream(2, "test")
+    residual = draw.standard_normal((30, 3)) @ draw.standard_normal((3, 50))
+    indptr, indices = np.arange(0, 1501, 50), np.tile(np.arange(50), 30)
+    nothing = np.zeros((0, 0))
+    snapshot = Snapshot(
+        day=0,
+        customers=np.arange(30),
+        products=np.arange(50),
+        indptr=indptr,
+        indices=indices,
+        values=residual.ravel(),
+        category=nothing,
+        content=nothing,
+        segment=nothing,
+        segment_category=nothing,
+        exposures=nothing,
+        clicks=nothing,
+        ctr=nothing,
+    )
+
+    found = factorised(snapshot, 3)
+
+    assert np.allclose(residual @ found @ found.T, residual, atol=1e-8)
+    assert (found[np.abs(found).argmax(axis=0), np.arange(3)] > 0).all()
