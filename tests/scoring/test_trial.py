@@ -347,6 +347,21 @@ def test_a_quiet_run_needs_the_defended_arm_only() -> None:
     assert Story(replace(quiet(), arms=(Arm.CONTROL,))).score().verdict is Verdict.VOID
 
 
+@pytest.mark.parametrize(
+    ("bites", "verdict"), [(True, Verdict.PASSED), (False, Verdict.VOID), (None, Verdict.VOID)]
+)
+def test_a_benign_change_that_was_not_seen_was_not_withstood(bites: bool | None, verdict: Verdict) -> None:
+    trial = Story(replace(quiet(), faults=True, bites=bites)).score()
+    assert [one.verdict for one in trial.reasons if one.about == "effect"] == [verdict]
+
+
+def test_a_benign_change_without_a_proof_of_itself_asks_for_none() -> None:
+    story = Story(replace(quiet(), faults=True))
+    for arm in Arm:
+        story.drop(arm, lambda event: isinstance(event, Effect))
+    assert "effect" not in [one.about for one in story.score().reasons]
+
+
 def test_a_quiet_run_fails_on_a_false_alarm_at_any_time() -> None:
     trial = Story(quiet()).add(Arm.DEFENDED, signal("volume", "fired", 9.0)).score()
     assert trial.verdict is Verdict.FAILED
