@@ -25,6 +25,8 @@ from reference_stack.messages import (
 from reference_stack.ports import Operation, Port, PortError
 
 TIMEOUT_MS = 500.0
+START_OVER_MS = 2000.0
+"""What has partitions read, versions searched and aliases flipped is waited for longer."""
 ORCHESTRATOR, FEATURES, SHOP = "orchestrator", "features", "shop"
 ACTED_ON = (ORCHESTRATOR, FEATURES, SHOP)
 """Components that on-call speaks to."""
@@ -50,11 +52,17 @@ class Hands:
         self._ports = ports
         self.build = build
 
-    async def ask(self, component: str, operation: Operation[Asked, Replied], request: Asked) -> Replied:
+    async def ask(
+        self,
+        component: str,
+        operation: Operation[Asked, Replied],
+        request: Asked,
+        timeout_ms: float = TIMEOUT_MS,
+    ) -> Replied:
         """Ask a component. Raises PortError, also where on-call cannot reach it at all."""
         if component not in self._ports:
             raise PortError(f"on-call has no way to {component}")
-        return await self._ports[component].call(operation, request, timeout_ms=TIMEOUT_MS)
+        return await self._ports[component].call(operation, request, timeout_ms=timeout_ms)
 
     async def configure(self, component: str, key: str, value: object) -> None:
         """Set a component's setting. Raises PortError."""
@@ -135,7 +143,7 @@ async def fill(hands: Hands, call: Call) -> str:
 async def quarantine_source(hands: Hands, call: Call) -> str:
     """Sources that a layer leaves out are left out of earlier days too, and what was made with them goes."""
     request = QuarantineRequest(by=call.by)
-    reply = await hands.ask(ORCHESTRATOR, QUARANTINE, request)
+    reply = await hands.ask(ORCHESTRATOR, QUARANTINE, request, START_OVER_MS)
     return "left out: " + ", ".join(
         f"source {source} from day {first}" for source, first in sorted(reply.quarantined.items())
     )
@@ -149,7 +157,7 @@ async def trust_source(hands: Hands, call: Call) -> str:
 
 async def purge(hands: Hands, call: Call) -> str:
     """Days that a layer acts on are put aside: back to the last model without them, and a new one is made."""
-    reply = await hands.ask(ORCHESTRATOR, PURGE, PurgeRequest(by=call.by))
+    reply = await hands.ask(ORCHESTRATOR, PURGE, PurgeRequest(by=call.by), START_OVER_MS)
     days = ", ".join(str(check.partition_day) for check in reply.purged)
     return f"day {days} put aside, and the day's cycle begins anew"
 
