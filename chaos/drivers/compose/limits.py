@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from chaos.clock import Clock
 from chaos.domain.change import (
     Change,
     Connect,
@@ -23,11 +25,15 @@ from chaos.errors import ArmFailed
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.models.containers import Container
     from docker.models.networks import Network
 
 NETWORK = "inside"
 PERIOD_US = 100_000
 MIB = 1_048_576
+HEALTHY = ["/opt/mlchaos/healthy", "/health", '"ready":true']
+READY_SECONDS = 30.0
+READY_POLL_SECONDS = 0.2
 FILLER = ".filled-by-mlchaos"
 FILL = "cat /dev/zero >{0} 2>/dev/null; sync; test $(df --output=avail -B1 {1} | tail -1) -lt 65536"
 """The write ends with the disk; what counts is that hardly a byte is left."""
@@ -37,12 +43,20 @@ class Limits:
     """Makes, undoes and compares such changes. `disks` are the folders that may be filled, by component."""
 
     def __init__(
-        self, containers: Containers, client: DockerClient, project: str, disks: Mapping[str, str]
+        self,
+        containers: Containers,
+        client: DockerClient,
+        project: str,
+        disks: Mapping[str, str],
+        clock: Clock,
     ) -> None:
         self._containers = containers
         self._client = client
         self._project = project
         self._disks = disks
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replace")
+        self._later: list[Future[None]] = []
 
     def undo_of(self, change: Change) -> Change | None:
         """The undo, from what is there now; None for a change of another kind. Raises ArmFailed."""
@@ -113,9 +127,9 @@ class Limits:
                 self._containers.tell("start", component)
 
     def _run_image(self, component: str, image: str) -> None:
-        """The new container is made before the old one ends: an image that cannot be run changes nothing.
+        """As a rollout does it: the new container answers before the old one ends, which nobody waits for.
 
-        The old one is left under another name, for whoever clears the arm away: time passes meanwhile.
+        The old one stays under another name, for whoever clears the arm away.
         """
         old = self._containers.container(component)
         networks = {name: {"Aliases": [component]} for name in old.attrs["NetworkSettings"]["Networks"]}
@@ -129,10 +143,29 @@ class Limits:
         with asking(f"run {component} from image {image}"):
             api, name = self._client.api, str(old.name)
             made = api.create_container_from_config(config, f"{name}-next")["Id"]  # type: ignore[no-untyped-call]
-            old.stop(timeout=STOP_SECONDS)
             old.rename(f"{name}-{old.short_id}")
             api.rename(made, name)
             api.start(made)
+        self._later.append(self._pool.submit(self._replace, old, component))
+
+    def _replace(self, old: Container, component: str) -> None:
+        for _ in range(round(READY_SECONDS / READY_POLL_SECONDS)):
+            with contextlib.suppress(ArmFailed):
+                self._containers.run_in(component, HEALTHY)
+                break
+            self._clock.sleep(READY_POLL_SECONDS)
+        with asking(f"stop the old {component}"):
+            old.stop(timeout=STOP_SECONDS)
+
+    def check(self) -> None:
+        """Raise ArmFailed where what was begun and not waited for has failed."""
+        for done in [one for one in self._later if one.done()]:
+            self._later.remove(done)
+            done.result()
+
+    def close(self) -> None:
+        """What has begun is of no more interest."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _image(self, component: str) -> str:
         return str(self._containers.container(component).attrs["Config"]["Image"])

@@ -129,10 +129,11 @@ class Containers:
             component = attributes.get(SERVICE_LABEL, "")
             if component not in self._names:
                 continue
-            if event["Action"] == "start":
-                self._running[component] = 1
-            else:
-                self._running.pop(component, None)
+            # Two of them, for a while, where one takes the place of the other.
+            count = self._running.pop(component, 0) + (1 if event["Action"] == "start" else -1)
+            if count > 0:
+                self._running[component] = count
+            if event["Action"] != "start":
                 self._ended.append(Ended(component, _code(attributes.get("exitCode", "0"))))
 
     def _listen(self) -> None:

@@ -43,7 +43,7 @@ class ComposeTarget(LocalTarget):
     ) -> None:
         super().__init__(plan, spec, wiring, containers, logs, toxiproxy, clock, origin, on_event)
         self._containers = containers
-        self._limits = Limits(containers, client, run, spec.driver.settings.get("disks", {}))
+        self._limits = Limits(containers, client, run, spec.driver.settings.get("disks", {}), clock)
         self._client = client
         self._run = run
         self._pages = pages
@@ -58,6 +58,10 @@ class ComposeTarget(LocalTarget):
         found = ask(self._wiring.data_api, "GET", f"/links/{link}/delivered", None, dict[str, int])
         days = {partition_day(name): size for name, size in found.items()}
         return {day: size for day, size in days.items() if day is not None}
+
+    def _hand_on(self) -> None:
+        super()._hand_on()
+        self._limits.check()
 
     def prepare(self, change: Change) -> Change | None:
         """The undo of a change, from what is there now."""
@@ -83,6 +87,7 @@ class ComposeTarget(LocalTarget):
                 self.drain()
         finally:
             self._tail.close()
+            self._limits.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._containers.close()
             if not self._containers.lost:  # else it is the driver's to find out whether it is back

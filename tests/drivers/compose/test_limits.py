@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
+from chaos.clock import WallClock
 from chaos.domain.change import (
     Change,
     Connect,
@@ -19,7 +20,8 @@ from chaos.domain.change import (
     Stop,
 )
 from chaos.drivers.compose.limits import MIB, Limits
-from chaos.errors import UsageError
+from chaos.errors import ArmFailed, UsageError
+from tests.command import until
 
 NEW, OLD = "stack:2026", "stack:2018"
 
@@ -102,7 +104,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def limits(engine: Engine) -> Limits:
-    return Limits(engine, engine, "run", {"collector": "/k9s/collector"})  # type: ignore[arg-type]
+    return Limits(engine, engine, "run", {"collector": "/k9s/collector"}, WallClock())  # type: ignore[arg-type]
 
 
 def test_another_image_takes_the_place_of_the_first_and_back(engine: Engine, limits: Limits) -> None:
@@ -110,12 +112,15 @@ def test_another_image_takes_the_place_of_the_first_and_back(engine: Engine, lim
     undo = limits.undo_of(change)
     assert undo == RunImage("serving-b", NEW, expect=OLD)
     assert limits.apply(change)
+    assert until(lambda: "stop within 5" in engine.said, 5)
+    limits.check()
     assert engine.said == [
         "create run-serving-b-1-next",
-        "stop within 5",
         "rename run-serving-b-1-0123",
         "rename next run-serving-b-1",
         "start next",
+        'run /opt/mlchaos/healthy "ready":true',
+        "stop within 5",
     ]
     assert engine.made["Labels"] == {"run": "x"}
     assert engine.made["HostConfig"] is engine.host
@@ -124,6 +129,26 @@ def test_another_image_takes_the_place_of_the_first_and_back(engine: Engine, lim
     assert limits.apply(undo)
     assert engine.image == NEW
     assert limits.changed_meanwhile(undo)
+
+
+def test_an_old_container_that_cannot_be_ended_is_told_at_the_next_look(
+    engine: Engine, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*, timeout: int) -> None:
+        raise APIError(f"not within {timeout} s")
+
+    monkeypatch.setattr(engine, "stop", fail)
+    assert limits.apply(RunImage("serving-b", OLD))
+
+    def told() -> bool:
+        try:
+            limits.check()
+        except ArmFailed as error:
+            return str(error) == "stop the old serving-b: not within 5 s"
+        return False
+
+    assert until(told, 5)
+    limits.check()
 
 
 def test_an_image_that_is_not_there_is_refused_before_anything_is_done(
