@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reference_stack.collector.partition import (
     COLUMNS,
     DamagedPartition,
+    Repeated,
     decode,
     encode,
     partition_day,
@@ -67,6 +68,17 @@ def test_what_goes_in_comes_out() -> None:
 def test_the_same_columns_give_the_same_bytes() -> None:
     assert sha256(encode(columns())) == sha256(encode(columns()))
     assert sha256(encode(columns())) != sha256(encode(columns(19)))
+
+
+def test_what_is_said_once_for_several_rows_gives_the_same_bytes() -> None:
+    plain = columns()
+    once = {
+        name: Repeated(plain[name][::10], np.repeat(np.arange(2), 10))
+        for name in ("view", "recommendation", "customer", "segment", "version", "fallback")
+    }
+
+    assert list(once["customer"]) == plain["customer"]
+    assert encode({**plain, **once}) == encode(plain)
 
 
 def test_an_empty_day_is_a_partition() -> None:

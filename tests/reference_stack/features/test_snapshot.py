@@ -4,6 +4,7 @@ import pytest
 from reference_stack.arrays import DamagedBytes, pack
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import (
+    NumberedRows,
     Snapshot,
     SnapshotParameters,
     build,
@@ -47,6 +48,17 @@ ROWS = columns(
     (3, 1, 1, 1, 80.0, 0.6),
     (3, 2, 4, 0, NAN, 0.6),
 )
+
+
+def test_the_first_rows_of_a_window_give_the_snapshot_that_they_give_alone():
+    rows, parameters = Impressions.of(ROWS), SnapshotParameters()
+    first = rows.where(slice(0, 2))
+    window = NumberedRows.of(rows, parameters)
+
+    assert window.begins_with(first)
+    assert not window.begins_with(rows.where(slice(1, 3)))
+    assert window.snapshot(CATALOGUE, 1, parameters, 2).to_bytes() == build(first, CATALOGUE, 1).to_bytes()
+    assert window.snapshot(CATALOGUE, 1, parameters).to_bytes() == build(rows, CATALOGUE, 1).to_bytes()
 
 
 def test_the_residual_is_clicks_by_dwell_less_the_expected_clicks():
