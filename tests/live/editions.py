@@ -1,4 +1,8 @@
-"""Short editions of scenarios for real processes: the same question, asked on the second morning."""
+"""Short editions of scenarios for real processes: the same question, asked on the second morning.
+
+They do not ask for a young model: on a machine with little to spare none of the run's own has been promoted by
+then (measured: a training of 0.4 days, a canary of 0.4), and the model of the warm-up serves as well.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,7 @@ class Edition:
         (found,) = [one.path for one in make_files().scenarios() if one.name == self.scenario]
         whole = yaml.safe_load(found.read_text())
         whole["days"] = self.days
+        whole["steady_state"] = [one for one in whole["steady_state"] if one["probe"] != "model_age"]
         for fault, (at, lasts) in zip(whole["faults"], self.spans, strict=True):
             fault["at"] = at
             if "for" in fault:
@@ -38,8 +43,8 @@ class Edition:
 
 
 EDITIONS = (
-    Edition("late-partition", "data", "5.2d", (("1.5d", ""),), {"held_days": "1.2d"}),
-    Edition("partial-partition", "data", "5.2d", (("1.5d", "1.2d"),)),
+    Edition("late-partition", "data", "4.6d", (("1.5d", ""),), {"held_days": "1.2d"}),
+    Edition("partial-partition", "data", "4.6d", (("1.5d", "1.2d"),)),
     Edition("surge", "overload", "4.5d", (("1.6d", "1d"),)),
     Edition("starved-replica", "overload", "4.5d", (("1.6d", "1d"),)),
     Edition("wrong-alias", "configuration", "4.2d", (("1.7d", "1d"),)),

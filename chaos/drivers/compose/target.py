@@ -70,7 +70,7 @@ class ComposeTarget(LocalTarget):
     def apply(self, change: Change) -> None:
         """Make a change. Raises ChangeRefused or ArmFailed."""
         if isinstance(change, LimitMemory | Disconnect | RunImage):
-            self._ending.add(change.component)
+            self._ending.all_of([change.component])  # again and again
         if not self._limits.apply(change):
             super().apply(change)
 

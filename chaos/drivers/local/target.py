@@ -40,6 +40,7 @@ from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
+from chaos.drivers.local.ends import Ends
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
@@ -148,7 +149,7 @@ class LocalTarget:
         self._latencies: dict[str, Latest[float]] = {}
         self._waits = WaitMeter()
         self._seen: dict[object, list[Event]] = {}
-        self._ending: set[str] = set()
+        self._ending = Ends()
         self._duty = DutyCycles(
             plan.day_seconds,
             lambda component: stack.tell("pause", component),
@@ -240,7 +241,7 @@ class LocalTarget:
 
     def drain(self) -> None:
         """End the components, so that each writes its last words, and read every log to its end."""
-        self._ending |= set(self._stack.pids)
+        self._ending.all_of(self._stack.pids)
         self._stack.down()
         self._hand_on()
         for event in self._tail.rest():
@@ -254,7 +255,7 @@ class LocalTarget:
         for waiting in self._waits.look(self.day(), self._answering()):
             self._note(waiting)
         for ended in self._stack.ended():
-            expected = ended.component in self._ending
+            expected = self._ending.expected(ended.component)
             self._note(Exit(self.day(), ended.component, ended.code, expected))
 
     def _answering(self) -> Mapping[str, int]:
@@ -293,14 +294,10 @@ class LocalTarget:
             case SetLayer(layer=layer, key=key, value=value):
                 for component in self._spec.layers[layer].asked_by:
                     self._configure(component, f"layers.{layer}.{key}", value)
-            case Kill(component=component):
-                self._ending.add(component)
-                self._stack.tell("kill", component)
-            case Stop(component=component):
-                self._ending.add(component)
-                self._stack.tell("stop", component)
+            case Kill(component=component) | Stop(component=component):
+                self._ending.asked_for(component)
+                self._stack.tell("kill" if isinstance(change, Kill) else "stop", component)
             case Start(component=component):
-                self._ending.discard(component)
                 self._stack.tell("start", component)
             case Pause(component=component):
                 self._stack.tell("pause", component)
