@@ -11,6 +11,7 @@ from reference_stack.collector.partition import sha256
 from reference_stack.ports import Rejected, Unreachable
 from reference_stack.virtual import VirtualStack, factory
 
+DUE_DAYS = 0.15
 NOWHERE = Path("/nonexistent")
 ALL_OFF = {"layers": {name: {"mode": "off"} for name in LAYERS}}
 
@@ -43,8 +44,9 @@ class Run:
         return {json.loads(line)["name"] for line in self.alert_lines}
 
     def champions(self) -> list[tuple[int, int]]:
-        """(day, version) of each flip of the champion."""
-        return [(int(line["day"] // 1), line["version"]) for line in self.logged("alias", alias="champion")]
+        """(day of its cycle, version) of each flip of the champion: no cycle begins before its partition is due."""
+        flips = self.logged("alias", alias="champion")
+        return [(int((line["day"] - DUE_DAYS) // 1), line["version"]) for line in flips]
 
     def views(self, from_day: float, to_day: float) -> list[dict]:
         ticks = [line for line in self.logged("views") if from_day <= line["start_day"] < to_day]
@@ -55,7 +57,7 @@ class Run:
         self.stack.request(
             component, operation, json.dumps(body).encode(), lambda *reply: replies.append(reply)
         )
-        self.stack.advance(self.stack.day() + 0.05, lambda: bool(replies))
+        self.stack.advance(self.stack.day() + 0.25, lambda: bool(replies))
         status, reply = replies[0]
         return status, json.loads(reply)
 
