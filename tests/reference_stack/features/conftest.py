@@ -171,7 +171,7 @@ class Stand:
             msgspec.json.encode(request),
             lambda status, data: replies.append((status, json.loads(data))),
         )
-        self.machine.advance(self.machine.day() + 1.0, wake=lambda: bool(replies))
+        self.machine.advance(self.machine.day() + 4.0, wake=lambda: bool(replies))
         return replies[0]
 
     def configure(self, key: str, value: object) -> None:

@@ -151,7 +151,7 @@ def test_a_refused_action_is_said_too_and_the_next_one_is_taken(stack):
     # Nothing was promoted yet, and nothing came before: there is no version to go back to.
     k9s.live(0.02)
     k9s.tell("firing")
-    k9s.live(0.2)
+    k9s.live(0.5)
     (_, _), (name, says), (second, _) = k9s.actions()
     assert (name, second) == ("roll_back", "hold_retraining")
     assert says.startswith("not done: registry refused") or says.startswith("version ")
