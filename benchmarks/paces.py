@@ -22,8 +22,6 @@ from chaos.domain.verdict import TrialResult
 PACES = (1.0, 2.0, 60.0)
 """Seconds in a simulated day."""
 OVERLOAD = "overload"
-APART = ("slow-site-sated",)
-"""Scenarios in a world ten times as large: days take as long as a suite."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,26 @@ class Row:
         return f"| {self.scenario}, seed {self.seed} | {' | '.join(self.told.values())} |{mark}"
 
 
+def measure(
+    names: Sequence[str], paces: Sequence[float], seeds: str, folder: Path
+) -> dict[float, Sequence[TrialResult]]:
+    """The trials of a suite at each pace, run in folders of its own below `folder`."""
+    return {
+        pace: run(
+            "reference-virtual",
+            seeds,
+            names,
+            folder / f"{pace:g}",
+            "--day-seconds",
+            f"{pace:g}",
+            "--keep",
+            "never",
+            command="suite",
+        ).trials
+        for pace in paces
+    }
+
+
 def head(paces: Sequence[float]) -> str:
     """The table's first two lines."""
     columns = " | ".join(f"{pace:g} s a day" for pace in paces)
@@ -54,7 +72,7 @@ def default_scenarios() -> list[str]:
     """Names of the scenarios without overload. What virtual time cannot do a run leaves out by itself."""
     files = make_files()
     found = [files.scenario(scenario.name)[0] for scenario in files.scenarios()]
-    return [one.scenario for one in found if OVERLOAD not in one.tags and one.scenario not in APART]
+    return [one.scenario for one in found if OVERLOAD not in one.tags and not one.large]
 
 
 def table(by_pace: Mapping[float, Sequence[TrialResult]]) -> list[Row]:
@@ -86,14 +104,8 @@ def main() -> int:
     parser.add_argument("--seeds", default="1..1")
     options = parser.parse_args()
     names = options.scenarios or default_scenarios()
-    by_pace: dict[float, Sequence[TrialResult]] = {}
     with tempfile.TemporaryDirectory(prefix="mlchaos-paces-") as scratch:
-        for pace in options.paces:
-            pick = ("--day-seconds", f"{pace:g}", "--keep", "never")
-            results = run(
-                "reference-virtual", options.seeds, names, Path(scratch) / f"{pace:g}", *pick, command="suite"
-            )
-            by_pace[pace] = results.trials
+        by_pace = measure(names, options.paces, options.seeds, Path(scratch))
     rows = table(by_pace)
     print(head(options.paces))
     for row in rows:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.soak [SCENARIO …] [--day-seconds 1.25] [--seed 1]
 
-Without names: all but `slow-site-sated`, whose world is ten times as large. What the live target cannot do it
+Without names: all but large ones, as in a suite. What the live target cannot do it
 leaves out by itself. Of a quiet scenario only the defended arm is run, since nothing else is judged. Exits
 with 1 where a verdict or a detecting layer differs. A scenario about load has a pace of its own.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.comparison import run
-from benchmarks.paces import APART, told
+from benchmarks.paces import told
 from chaos.app import make_files
 from chaos.domain.scenario import Kind
 from chaos.domain.verdict import TrialResult, Verdict
@@ -63,7 +63,7 @@ def groups(names: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
     """Scenarios that are run alike, with the options for it. Raises UsageError for an unknown name."""
     files = make_files()
     known = [files.scenario(name)[0] for name in names or [one.name for one in files.scenarios()]]
-    chosen = [one for one in known if names or one.scenario not in APART]
+    chosen = [one for one in known if names or not one.large]
     quiet = [one.scenario for one in chosen if one.kind is Kind.QUIET]
     paced = [one.scenario for one in chosen if one.kind is not Kind.QUIET and one.day_seconds is not None]
     free = [one.scenario for one in chosen if one.kind is not Kind.QUIET and one.day_seconds is None]

@@ -23,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from reference_stack.assembly import LINKS
 from reference_stack.costs import Costs, Way
 from reference_stack.traces import Traces
@@ -108,11 +110,7 @@ def fit_way(hops: Sequence[float]) -> Way:
 
 def quantile(samples: Sequence[float], share: float) -> float:
     """A quantile, linear between the samples next to it (type 7 of Hyndman and Fan 1996)."""
-    ordered = sorted(samples)
-    at = share * (len(ordered) - 1)
-    low = math.floor(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (at - low) * (ordered[high] - ordered[low])
+    return float(np.quantile(samples, share))
 
 
 def median_interval(samples: Sequence[float]) -> tuple[float, float]:

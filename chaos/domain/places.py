@@ -15,6 +15,7 @@ from chaos.domain.change import (
     Pause,
     Promote,
     Push,
+    RunImage,
     SetAlias,
     SetLayer,
     SetLinkUp,
@@ -39,7 +40,7 @@ def places_of(change: Change) -> frozenset[str]:
             return frozenset({f"{key} of layer {layer}"})
         case SetAlias(alias=alias) | Promote(alias=alias):
             return frozenset({f"alias {alias}"})
-        case Kill() | Stop() | Start() | Pause() | Starve() | LimitMemory():
+        case Kill() | Stop() | Start() | Pause() | Starve() | LimitMemory() | RunImage():
             return frozenset({f"process {change.component}"})
         case LimitCpu(component=component):
             return frozenset({f"processor time of {component}"})

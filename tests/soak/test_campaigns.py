@@ -92,20 +92,7 @@ def test_live_and_virtual_agree(tmp_path: Path) -> None:
 
 
 def test_verdicts_rest_on_no_pace(tmp_path: Path) -> None:
-    by_pace = {
-        pace: run(
-            "reference-virtual",
-            "1..1",
-            paces.default_scenarios(),
-            tmp_path / f"{pace:g}",
-            "--day-seconds",
-            f"{pace:g}",
-            "--keep",
-            "never",
-            command="suite",
-        ).trials
-        for pace in paces.PACES
-    }
+    by_pace = paces.measure(paces.default_scenarios(), paces.PACES, "1..1", tmp_path)
     rows = paces.table(by_pace)
     print("\n" + "\n".join([paces.head(paces.PACES), *map(str, rows)]))
     assert len(rows) > 30
