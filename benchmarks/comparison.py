@@ -4,7 +4,7 @@
     python -m benchmarks.comparison --live RUN [--live RUN …] --virtual RUN compares runs that are there
 
 Without names: late-partition and slow-features. Verdict and detecting layer must agree seed by seed, exact
-kinds of harm within one daily cycle (a day's views, a day, a day more of growing stale), mean quality within
+kinds of harm within one daily cycle of views (or one day, for kinds counted in days), mean quality within
 two standard errors. Exits with 1 where they do not. Both have the same seconds a day: what a cycle costs in
 milliseconds is a larger part of a shorter day.
 """
@@ -78,22 +78,13 @@ def _harm(name: str, what: str, kind: Harm, pairs: Sequence[tuple[float, float]]
     differ = statistics.mean(live) - statistics.mean(virtual)
     first, second, by = _spread(live), _spread(virtual), f"{differ:+.1f}"
     if kind is not Harm.QUALITY_PCT_DAYS:
-        limit = _one_cycle(kind, max(statistics.mean(live), statistics.mean(virtual)))
-        yield Row(name, what, first, second, by, f"{limit:.3g}", abs(differ) <= limit)
+        limit = 1.0 if kind.value.endswith("_days") else DAY_OF_VIEWS
+        yield Row(name, what, first, second, by, f"{limit:g}", abs(differ) <= limit)
     elif len(pairs) < 2:
         yield Row(name, what, first, second, by, "more seeds needed")
     else:
         error = math.sqrt(sum(statistics.variance(side) / len(side) for side in (live, virtual)))
         yield Row(name, what, first, second, by, f"{2 * error:.1f} (2 SE)", abs(differ) <= 2 * error)
-
-
-def _one_cycle(kind: Harm, value: float) -> float:
-    """How much one daily cycle more or less may make. What is stale grows older by a day a day, so that a
-    spell of a days sums up to a²/2, and one of a day more to a + 1/2 more than that.
-    """
-    if kind is Harm.STALE_DAYS:
-        return math.sqrt(2 * value) + 0.5
-    return 1.0 if kind.value.endswith("_days") else DAY_OF_VIEWS
 
 
 def _verdict(trial: TrialResult) -> str:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.comparison import SCENARIOS, run, run_virtual, table
 from chaos.domain.verdict import Verdict
 
-pytestmark = [pytest.mark.processes, pytest.mark.soak]
+pytestmark = pytest.mark.processes
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
