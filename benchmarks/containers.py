@@ -12,15 +12,14 @@ import json
 import os
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from docker import DockerClient
 from docker.errors import ImageNotFound
 
-from benchmarks.live import MLCHAOS, Row, gauge, memory_of
+from benchmarks.live import MLCHAOS, Row, gauge, sampled
 from chaos.app import Wanted, compose_file, make_catalogue, make_driver, make_files, plan_run
 from chaos.clock import WallClock
 from chaos.domain.scenario import Arm, Harm
@@ -29,7 +28,6 @@ from chaos.engine import connect, containers_of, marked
 
 BASES = ("python:3.11-slim-bookworm", "mlchaos-base:bookworm")
 TARGETS = ("reference-virtual", "reference-local", "reference-compose")
-SAMPLE_SECONDS = 2.0
 GB = 1e9
 
 
@@ -64,25 +62,6 @@ def of_containers(client: DockerClient, run: str | None) -> list[int]:
     if run is None:
         return []
     return [pid for one in containers_of(client, run) if (pid := int(one.attrs["State"]["Pid"]))]
-
-
-@contextlib.contextmanager
-def sampled(pids: Callable[[], list[int]]) -> Iterator[list[float]]:
-    """Memory in GiB, sampled while the block runs."""
-    samples: list[float] = []
-    end = threading.Event()
-
-    def sample() -> None:
-        while not end.wait(SAMPLE_SECONDS):
-            samples.append(memory_of(pids()))
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        end.set()
-        thread.join()
 
 
 def bars(folder: Path) -> Iterator[Row]:

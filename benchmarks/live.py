@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,14 +109,14 @@ def memory_of(parents: list[int]) -> float:
 
 
 @contextmanager
-def sampled(pids: list[int], every_s: float = 2.0) -> Iterator[list[float]]:
+def sampled(pids: Callable[[], list[int]], every_s: float = 2.0) -> Iterator[list[float]]:
     """Memory in GiB, sampled while the block runs."""
     samples: list[float] = []
     end = threading.Event()
 
     def sample() -> None:
         while not end.wait(every_s):
-            samples.append(memory_of(pids))
+            samples.append(memory_of(pids()))
 
     thread = threading.Thread(target=sample)
     thread.start()
@@ -176,7 +176,7 @@ def arms(folder: Path) -> list[Row | Share]:
                 continue
             rows.append(Row("a later arm healthy, from the warm parent", healthy, "s", 0.5))
             before = processor_seconds(pids)
-            with sampled(list(pids.values())) as samples:
+            with sampled(lambda: list(pids.values())) as samples:
                 target.advance(plan.days, lambda: False)
             rows += shares(before, processor_seconds(pids), plan.days)
             target.drain()

@@ -59,17 +59,29 @@ def _why(trial: TrialResult) -> str:
     return "; ".join(f"{one.about}: {one.says}" for one in trial.reasons if one.verdict is trial.verdict)
 
 
-def groups(names: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
-    """Scenarios that are run alike, with the options for it. Raises UsageError for an unknown name."""
+@dataclass(frozen=True)
+class Group:
+    """Scenarios that are run alike: quiet ones apart, and those that have a pace of their own."""
+
+    names: list[str]
+    quiet: bool
+    paced: bool
+
+
+def groups(names: Sequence[str]) -> Iterator[Group]:
+    """What is to be run, in groups. Raises UsageError for an unknown name."""
     files = make_files()
     known = [files.scenario(name)[0] for name in names or [one.name for one in files.scenarios()]]
     chosen = [one for one in known if names or not one.large]
-    quiet = [one.scenario for one in chosen if one.kind is Kind.QUIET]
-    paced = [one.scenario for one in chosen if one.kind is not Kind.QUIET and one.day_seconds is not None]
-    free = [one.scenario for one in chosen if one.kind is not Kind.QUIET and one.day_seconds is None]
-    for found, options in ((quiet, ("--arms", "defended")), (paced, ()), (free, ())):
-        if found:
-            yield found, options
+    for quiet in (True, False):
+        for paced in (True, False):
+            found = [
+                one.scenario
+                for one in chosen
+                if (one.kind is Kind.QUIET) is quiet and (one.day_seconds is not None) is paced
+            ]
+            if found:
+                yield Group(found, quiet, paced)
 
 
 def main() -> int:
@@ -83,21 +95,18 @@ def main() -> int:
     seeds = f"{asked.seed}..{asked.seed}"
     live: list[TrialResult] = []
     virtual: list[TrialResult] = []
-    files = make_files()
     with tempfile.TemporaryDirectory(prefix="mlchaos-soak-") as scratch:
-        for number, (names, options) in enumerate(groups(asked.scenarios)):
-            free = files.scenario(names[0])[0].day_seconds is None
-            pace = ("--day-seconds", f"{asked.day_seconds:g}") if free else ()
-            words = ("--keep", "never", *options)
+        for number, group in enumerate(groups(asked.scenarios)):
+            pace = () if group.paced else ("--day-seconds", f"{asked.day_seconds:g}")
+            # `suite` leaves out what the target cannot do, and `run` takes arms.
+            command, arms = ("run", ("--arms", "defended")) if group.quiet else ("suite", ())
             sides = (
                 ("live", LIVE, live, ("--rerun-void", "1", *pace)),
                 ("virtual", VIRTUAL, virtual, ()),
             )
             for side, target, trials, more in sides:
-                out = Path(scratch) / f"{side}-{number}"
-                # `suite` leaves out what the target cannot do, and `run` takes arms.
-                command = "run" if options else "suite"
-                trials.extend(run(target, seeds, names, out, *words, *more, command=command).trials)
+                out, options = Path(scratch) / f"{side}-{number}", ("--keep", "never", *arms, *more)
+                trials.extend(run(target, seeds, group.names, out, *options, command=command).trials)
     rows = table(live, virtual)
     print(HEAD)
     for row in rows:

@@ -9,16 +9,18 @@ from tests.journals import Story
 
 def test_every_scenario_is_in_one_group_and_quiet_ones_need_one_arm() -> None:
     found = list(groups([]))
-    names = [name for some, _ in found for name in some]
+    names = [name for group in found for name in group.names]
     assert len(names) == len(set(names))
     assert {one.name for one in make_files().scenarios()} - set(names) == {"slow-site-sated"}
-    arms = {name: options for some, options in found for name in some}
-    assert arms["fault-free-month"] == ("--arms", "defended")
-    assert arms["late-partition"] == arms["surge"] == ()
+    quiet = {name: group.quiet for group in found for name in group.names}
+    assert quiet["fault-free-month"]
+    assert not quiet["late-partition"]
+    assert not quiet["surge"]
 
 
 def test_scenarios_with_a_pace_of_their_own_are_apart() -> None:
-    assert [some for some, _ in groups(["surge", "late-partition"])] == [["surge"], ["late-partition"]]
+    paced = {name: group.paced for group in groups(["surge", "late-partition"]) for name in group.names}
+    assert paced == {"surge": True, "late-partition": False}
 
 
 def test_a_row_tells_both_and_why_one_did_not_pass() -> None:

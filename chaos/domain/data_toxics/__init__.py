@@ -62,10 +62,9 @@ def make_data_toxic(type_name: str, parameters: Mapping[str, Scalar]) -> DataTox
 
 def named_columns(toxic: DataToxic) -> list[tuple[str, str]]:
     """The columns that a toxic names, each with the parameter that names it."""
-    named = [(name, str(getattr(toxic, name))) for name in toxic.columns if getattr(toxic, name)]
-    if toxic.type == "poison":
-        from chaos.domain.data_toxics.poison import Poison
-
-        assert isinstance(toxic, Poison)
-        named += [("values", column) for column, _ in toxic.pairs()]
+    named: list[tuple[str, str]] = []
+    for name in toxic.columns:
+        value: str | list[str] = getattr(toxic, name)
+        columns = [value] if isinstance(value, str) else [text.partition("=")[0].strip() for text in value]
+        named += [(name, column) for column in columns if column]
     return named

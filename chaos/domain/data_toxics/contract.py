@@ -30,7 +30,8 @@ class MatchesNothing(ValueError):
 class DataToxic(Protocol):
     """One toxic on a data link: a frozen dataclass whose fields are its parameters.
 
-    `columns` names the parameters that hold a column's name, so that a plan can look them up. `mended` says
+    `columns` names the parameters that hold a column's name, or a list of `column=number`, so that a plan can
+    look them up. `mended` says
     whether the parcels that it changed are handed on again, as they were written, once it is taken off.
     """
 

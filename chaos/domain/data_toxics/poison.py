@@ -18,6 +18,7 @@ class Poison(Rows):
     """
 
     type: ClassVar[str] = "poison"
+    columns: ClassVar[tuple[str, ...]] = (*Rows.columns, "values")
     mended: ClassVar[bool] = False
     values: list[str]
 
