@@ -6,6 +6,8 @@ Nothing is ever removed but what carries the label of the run that asks.
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,6 +28,8 @@ VOLUME_LABEL = "com.docker.compose.volume"
 MARK = "containers.json"
 """A run's folder holds this file from before its first container: the label of all that it starts."""
 ANSWER_SECONDS = 60
+SOCKET = "unix:///var/run/docker.sock"
+"""Where the SDK looks for the engine if the environment names none."""
 _AT_ONCE = 6
 
 
@@ -49,11 +53,21 @@ def connect(timeout_s: float = ANSWER_SECONDS) -> DockerClient:
     from docker.errors import DockerException
 
     try:
+        _knock(timeout_s)
         client: DockerClient = docker.from_env(timeout=round(timeout_s), max_pool_size=40)
         client.ping()
-    except (DockerException, requests.RequestException) as error:
+    except (OSError, DockerException, requests.RequestException) as error:
         raise NoEngine(_why_not(error)) from error
     return client
+
+
+def _knock(timeout_s: float) -> None:
+    """Raises OSError where nobody listens at the engine's socket: the SDK would leave its own one open."""
+    url = os.environ.get("DOCKER_HOST") or SOCKET
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as end:
+            end.settimeout(timeout_s)
+            end.connect(url.removeprefix("unix://"))
 
 
 def _why_not(error: BaseException) -> str:
