@@ -102,7 +102,6 @@ def test_ports_that_are_named_are_looked_at_first(monkeypatch: pytest.MonkeyPatc
         check(Path("docker-compose.yml"))
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK forgets a socket
 @pytest.mark.parametrize(
     "words",
     [
