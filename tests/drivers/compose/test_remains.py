@@ -15,7 +15,7 @@ from chaos.domain.verdict import Results
 from chaos.engine import containers_of, marked
 from chaos.journal import read
 from tests.command import CALM, begin, complete, until
-from tests.containers import engine_or_skip
+from tests.containers import cannot_run, engine_or_skip
 from tests.relay import ENGINE, Relay
 
 pytestmark = pytest.mark.containers
@@ -131,7 +131,7 @@ def test_ctrl_c_while_containers_come_up_takes_them_down(census: Census, tmp_pat
 
 def test_an_engine_that_is_gone_in_the_middle_and_comes_back(census: Census, tmp_path: Path) -> None:
     if os.environ.get("DOCKER_HOST", f"unix://{ENGINE}") != f"unix://{ENGINE}" or not Path(ENGINE).exists():
-        pytest.skip(f"the engine is not at {ENGINE}")
+        cannot_run(f"the engine is not at {ENGINE}")
     (tmp_path / "calm.yaml").write_text(LOOSE.replace("days: 2d", "days: 20d"))
     folder = tmp_path / "run"
     with Relay(tmp_path / "engine.sock") as relay:
