@@ -1,4 +1,4 @@
-"""The harness's own verdict on real processes, held against that of virtual time; five seeds: make soak."""
+"""The harness's own verdict on real processes, held against that of virtual time; five seeds: make campaigns."""
 
 from __future__ import annotations
 
