@@ -15,6 +15,7 @@ import pytest
 from reference_stack.assembly import LINKS
 from reference_stack.live import read_changes, with_addresses
 from reference_stack.settings import COMPONENTS, SettingsError
+from reference_stack.shells.live import write_origin
 from reference_stack.shells.processes import components_of
 
 LIMIT_S = 60.0
@@ -84,7 +85,7 @@ def test_one_component_in_the_foreground(tmp_path: Path) -> None:
     file.write_text(f"root: {tmp_path}\n")
     settings = with_addresses(read_changes(file))
     file.write_bytes(msgspec.json.encode(settings))
-    (tmp_path / "origin").write_text(repr(time.monotonic()))
+    write_origin(tmp_path, time.monotonic())
     process = _run("serve", "collector", "--settings", str(file))
     try:
         _await(lambda: _get(settings.addresses["collector"], "health"))

@@ -1,12 +1,10 @@
 """The warm parent and its processes: told what to do by JSON lines, and gone with it."""
 
-import contextlib
 import http.client
 import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +13,9 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+
+from reference_stack.shells.addresses import free_addresses
+from reference_stack.shells.live import write_origin
 
 pytestmark = pytest.mark.processes
 
@@ -76,7 +77,7 @@ class Parent:
         self.root.mkdir()
         script = folder / "parent.py"
         script.write_text(SCRIPT)
-        self.addresses = _addresses(names)
+        self.addresses = free_addresses(names)
         self.settings = folder / "settings.json"
         self.settings.write_text(
             json.dumps({"root": str(self.root), "addresses": self.addresses, "day_seconds": 0.5})
@@ -139,12 +140,6 @@ def gone(pid: int) -> bool:
         return True
 
 
-def _addresses(names: list[str]) -> dict[str, str]:
-    with contextlib.ExitStack() as stack:
-        held = {name: stack.enter_context(socket.create_server(("127.0.0.1", 0))) for name in names}
-        return {name: f"127.0.0.1:{one.getsockname()[1]}" for name, one in held.items()}
-
-
 @pytest.fixture
 def parent_of(tmp_path: Path):
     parents: list[Parent] = []
@@ -167,7 +162,7 @@ def test_a_stack_comes_up_starts_together_and_goes_down(parent_of) -> None:
     for name in pids:
         parent.await_health(name)
         assert parent.ask(name, "/count")["day"] == 0.0
-    (parent.root / "origin").write_text(repr(time.monotonic() - 5.0))
+    write_origin(parent.root, time.monotonic() - 5.0)
     for name in pids:
         eventually(lambda name=name: parent.ask(name, "/count")["day"] > 10.0)
         assert [line["event"] for line in parent.log(name) if line["event"] not in ("lag", "times")] == [
@@ -215,7 +210,7 @@ def test_components_that_break_are_reported(parent_of) -> None:
     assert parent.line() == {"exit": "raises", "code": 1}
     assert "ZeroDivisionError" in (parent.root / "logs" / "raises.err").read_text()
     parent.await_health("broken")
-    (parent.root / "origin").write_text(repr(time.monotonic()))
+    write_origin(parent.root, time.monotonic())
     assert parent.line() == {"exit": "broken", "code": 1}
     last = parent.log("broken")[-1]
     assert (last["event"], last["where"], last["says"]) == ("error", "run", "lost its way")
