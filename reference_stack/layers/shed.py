@@ -6,7 +6,8 @@ On: limit′ = limit · (minRTT + B) ÷ sampleRTT + √limit, the gradient of En
 to be slowed down to measure it.
 
 Refusing a request or two is what the layer is for; it objects, and an alert is made, when more than
-`alert_share` of the arrivals of a reporting tick were refused.
+`alert_share` of the arrivals were refused in each of the last `alert_ticks` reporting ticks (an hour each): a
+replica that stood still for a moment refuses most of what has come meanwhile, in one tick or two.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class ShedParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least: Annotated[float, msgspec.Meta(ge=1.0)] = 3.0
     most: Annotated[float, msgspec.Meta(ge=1.0)] = 64.0
     alert_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.05
+    alert_ticks: Annotated[int, msgspec.Meta(ge=1, le=8)] = 3
 
 
 class Shed:
@@ -51,10 +53,12 @@ class Shed:
             gradient = (evidence.least_ms + p.buffer_ms) / evidence.sample_ms
             limit = limit * gradient + math.sqrt(limit)
         limit = min(max(limit, p.least), max(p.least, p.most))
-        over, high = evidence.in_flight >= limit, evidence.share > p.alert_share
+        lately = evidence.shares[-p.alert_ticks :]
+        share = min(lately) if len(lately) == p.alert_ticks else 0.0
+        over, high = evidence.in_flight >= limit, share > p.alert_share
         says = ""
         if over or high:
             says = f"{evidence.in_flight} requests under way, limit {limit:.0f}"
         if high:
-            says += f"; {evidence.share:.1%} of the last tick's arrivals refused, limit {p.alert_share:.1%}"
-        return Decision(fired=high, acts=over, says=says, detail={"limit": limit, "share": evidence.share})
+            says += f"; at least {share:.1%} of arrivals refused, {p.alert_ticks} h long, limit {p.alert_share:.1%}"
+        return Decision(fired=high, acts=over, says=says, detail={"limit": limit, "share": share})

@@ -52,6 +52,8 @@ from reference_stack.settings import REPLICAS, LayerSettings, OrchestratorSettin
 from reference_stack.telemetry import Telemetry
 from reference_stack.world import Catalogue
 
+_AFTER_TRAINING = ("admit", "canary", "promote")
+
 CHAMPION = "champion"
 PREVIOUS = "previous"
 ROLLED_BACK = "rolled_back"
@@ -134,11 +136,13 @@ class Orchestrator(Component[OrchestratorSettings]):
     def _current(self, day: float, started_day: float) -> Cycle | None:
         """Today's cycle: the one under way, or a new one once its time has come.
 
+        A version that is trained already is looked at first: were each replaced by the next day's while it
+        stands in its canary, a stack whose cycle takes longer than a day would never promote one.
         A stack without a past begins with the first cycle that starts after it did.
         """
         today = math.floor(day - self.settings.start_days + 1e-9)
         last = self._cycle
-        if last is not None and last.day >= today and not self._again:
+        if last is not None and not self._again and (last.day >= today or _ends_soon(last, today)):
             return last
         if last is None and today + self.settings.start_days < started_day:
             return None
@@ -399,3 +403,8 @@ class Orchestrator(Component[OrchestratorSettings]):
         The reply names who refused it: a layer, or the first component that does not take it or not answer.
         """
         return await self._push_door.push(request, self.settings.push_stage_days)
+
+
+def _ends_soon(cycle: Cycle, today: int) -> bool:
+    """Whether yesterday's cycle has its version and nothing in its way."""
+    return cycle.day == today - 1 and cycle.step in _AFTER_TRAINING and not cycle.failed

@@ -10,12 +10,14 @@ from reference_stack.telemetry import Metrics
 _WINDOW_S = 0.05
 _LEAST_SAMPLES = 10
 _ANY_NUMBER = 1e9
+_TICKS = 8
 
 
 class Door:
     """Counts of one reporting tick, and the delays of one window: 50 ms, or longer until it has 10 requests.
 
-    Counter: `shed_total`. Gauges: `concurrency_limit`, and `shed_share` of the last reporting tick.
+    Counter: `shed_total`. Gauges: `concurrency_limit`, and `shed_share` of the last reporting tick; the layers are
+    told the last eight.
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class Door:
         self._limit = _ANY_NUMBER
         self._limits: dict[str, float] = {}
         self._arrivals = self._refused = 0
-        self._share = 0.0
+        self._shares: tuple[float, ...] = ()
         self._due_s = 0.0
         self._requests = 0
         self._total_s = self._service_s = 0.0
@@ -52,10 +54,11 @@ class Door:
         self._service_s += service_s
 
     def tick(self) -> None:
-        """End a reporting tick: its share of refused arrivals is what the layers are told from now on."""
-        self._share = self._refused / self._arrivals if self._arrivals else 0.0
+        """End a reporting tick: its share of refused arrivals is told to the layers from now on."""
+        share = self._refused / self._arrivals if self._arrivals else 0.0
+        self._shares = (*self._shares, share)[-_TICKS:]
         self._arrivals = self._refused = 0
-        self._metrics.set("shed_share", self._share)
+        self._metrics.set("shed_share", share)
 
     def _ask(self, in_flight: int, *, window_ended: bool) -> bool:
         sample_ms = least_ms = 0.0
@@ -67,7 +70,7 @@ class Door:
         day, refused, limit = self._runtime.day(), False, _ANY_NUMBER
         for host in self._hosts:
             known = self._limits.get(host.name)
-            arrival = Arrival(in_flight, known, sample_ms, least_ms, self._share)
+            arrival = Arrival(in_flight, known, sample_ms, least_ms, self._shares)
             decision = host.ask(arrival, day=day, linger_days=self._linger_days)
             refused = refused or decision.acts
             said = decision.detail.get("limit")

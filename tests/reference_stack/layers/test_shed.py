@@ -40,6 +40,14 @@ def test_under_overload_it_settles_where_the_wait_is_harmless():
     assert 2.5 * limit < 83 - 8
 
 
-def test_it_objects_once_many_are_refused():
-    assert not shed(alert_share=0.05).decide(Arrival(10, 10.0, share=0.05)).fired
-    assert shed(alert_share=0.05).decide(Arrival(10, 10.0, share=0.051)).fired
+def test_it_objects_once_many_are_refused_for_hours():
+    layer = shed(alert_share=0.05, alert_ticks=3)
+    assert layer.decide(Arrival(10, 10.0, shares=(0.0, 0.051, 0.4, 0.051))).fired
+    assert not layer.decide(Arrival(10, 10.0, shares=(0.4, 0.4, 0.051, 0.05))).fired
+
+
+def test_a_moment_in_which_nearly_all_were_refused_is_no_objection():
+    layer = shed(alert_share=0.05, alert_ticks=3)
+    assert not layer.decide(Arrival(10, 10.0, shares=(0.0, 0.9, 0.9))).fired
+    assert not layer.decide(Arrival(10, 10.0, shares=(0.9, 0.9))).fired
+    assert layer.decide(Arrival(10, 10.0, shares=(0.9, 0.9))).acts

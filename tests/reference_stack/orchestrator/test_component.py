@@ -121,6 +121,18 @@ def test_a_cycle_that_never_succeeds_ends_when_the_next_is_due(office, broken):
     assert office.champion() == 1
 
 
+def test_a_version_that_was_trained_late_is_promoted_before_the_next_cycle_begins(office, broken):
+    office.upstream.breaks = broken("train", 0.0, 0.62)
+    office.upstream.train_s = 0.45
+    office.start()
+    office.until(1.9)
+    done = office.outcomes()
+    assert (0, "promote", "done") in done
+    assert done.index((0, "promote", "done")) < done.index((1, "deliver", "started"))
+    assert (1, "promote", "done") in done
+    assert office.logged("alias")[0]["day"] > 1.02
+
+
 def test_what_is_refused_is_not_asked_again(office, broken, refusal):
     office.upstream.breaks = broken("build", 0.0, 0.9, refusal)
     office.start()
