@@ -256,6 +256,22 @@ class Waiting(_Event, frozen=True, tag="waiting"):
     over_days: float
 
 
+STALL_LIMIT_MS = 20.0
+"""A process kept from a processor for longer than this, in one go, may be what a failure comes from.
+
+A view is slow from 75 ms beyond normal on, and features are waited for 50 ms. Such waits are told by what
+they are at least, which is up to one look (20 ms) less than they are; a machine with processors to spare has
+none above 10 ms in two arms (`docs/verdict.md`).
+"""
+
+
+class Stall(_Event, frozen=True, tag="stall"):
+    """A process was ready and got no processor, in one go, for `stalled_ms` or more."""
+
+    process: str
+    stalled_ms: float
+
+
 Event = (
     Header
     | Phase
@@ -277,6 +293,7 @@ Event = (
     | Exit
     | Lag
     | Waiting
+    | Stall
 )
 
 # What a target's own log may say; the rest of the events are the harness's.

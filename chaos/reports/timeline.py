@@ -18,6 +18,7 @@ from chaos.domain.event import (
     Planned,
     Refused,
     Signal,
+    Stall,
     Undone,
     Waiting,
 )
@@ -86,6 +87,8 @@ class Timeline:
                 return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
             case Waiting(process=process, wait_ms=wait_ms) if wait_ms > WAIT_LIMIT_MS:
                 return "fault", process, f"waits {wait_ms:.1f} ms a turn for a processor: the machine is busy"
+            case Stall(process=process, stalled_ms=stalled_ms):
+                return "fault", process, f"stood still for {stalled_ms:.0f} ms: the machine is busy"
             case _:
                 return None
 

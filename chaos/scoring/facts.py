@@ -15,7 +15,7 @@ from chaos.scoring.detection import attributable, first_of, prevented
 from chaos.scoring.effect import EffectFinding, find_effect
 from chaos.scoring.episodes import Firing
 from chaos.scoring.harm import harm_of, undetected_days
-from chaos.scoring.lag import busy
+from chaos.scoring.lag import busy, stalled
 from chaos.scoring.layers import FalseAlarms, false_alarms, not_armed
 from chaos.scoring.loop import loop_of
 from chaos.scoring.recovery import recovery_of
@@ -58,6 +58,7 @@ class Facts:
     loop: LoopResult | None
     not_armed: list[str]
     busy: str
+    stalled: str
 
     @property
     def kind(self) -> Kind:
@@ -98,6 +99,7 @@ def gather(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> Facts:
         loop=_loop(plan, views),
         not_armed=not_armed(plan, views.get(Arm.DEFENDED)),
         busy=busy(views),
+        stalled=stalled(views),
     )
 
 

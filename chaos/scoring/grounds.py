@@ -60,3 +60,10 @@ def judged_on(reasons: list[Reason], reason: Reason) -> Reason:
     if not lacking or reason.verdict is Verdict.VOID:
         return reason
     return void(reason.about, f"not judged ({', '.join(lacking)}); measured: {reason.says}")
+
+
+def held_against(stalled: str, reason: Reason) -> Reason:
+    """A failure is void, with what was measured, where the machine stood still for a moment."""
+    if not stalled or reason.verdict is not Verdict.FAILED:
+        return reason
+    return void(reason.about, f"not judged ({stalled}); measured: {reason.says}")

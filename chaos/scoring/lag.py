@@ -1,10 +1,13 @@
-"""A machine that cannot keep up makes a trial void: what was late is then not the system under test."""
+"""A machine that cannot keep up makes a trial void: what was late is then not the system under test.
+
+One that stands still for a moment only takes a failure's word away: what passed has passed in spite of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chaos.domain.event import WAIT_LIMIT_MS, Lag, Waiting
+from chaos.domain.event import WAIT_LIMIT_MS, Lag, Stall, Waiting
 from chaos.domain.scenario import Arm
 from chaos.scoring.arms import ArmView
 
@@ -50,6 +53,24 @@ def busy(views: Mapping[Arm, ArmView]) -> str:
                 f"{longest.over_days:.2f} d (allowed: {WAIT_LIMIT_MS:g} ms)"
             )
     return ""
+
+
+def stalled(views: Mapping[Arm, ArmView]) -> str:
+    """The longest time for which a process was kept from running, in a sentence; empty where none was."""
+    told = [
+        (stall, arm)
+        for arm, view in views.items()
+        for stall in view.journal.of(Stall)
+        if stall.process not in _named(view)
+    ]
+    if not told:
+        return ""
+    longest, arm = max(told, key=lambda one: one[0].stalled_ms)
+    more = {1: "", 2: " (and once more)"}.get(len(told), f" (and {len(told) - 1} times more)")
+    return (
+        f"the machine let {longest.process} stand still for {longest.stalled_ms:.0f} ms on day "
+        f"{longest.day:.2f} of the {arm.value} arm{more}"
+    )
 
 
 def _waits(view: ArmView) -> list[Waiting]:

@@ -22,8 +22,8 @@ from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, passed, void
-from chaos.scoring.grounds import judged_on
-from chaos.scoring.lag import busy
+from chaos.scoring.grounds import held_against, judged_on
+from chaos.scoring.lag import busy, stalled
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -42,7 +42,9 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         reasons = [void("arm", "the run did not begin")]
     else:
         grounds = list(_grounds(plan, view))
-        reasons = [*grounds, *(judged_on(grounds, reason) for reason in _expectations(plan, view))]
+        still = stalled({Arm.DEFENDED: view})
+        judged = (judged_on(grounds, reason) for reason in _expectations(plan, view))
+        reasons = [*grounds, *(held_against(still, reason) for reason in judged)]
     scenario = plan.scenario
     return TrialResult(
         scenario=scenario.scenario,

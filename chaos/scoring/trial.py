@@ -19,7 +19,7 @@ from chaos.scoring.detection import acted
 from chaos.scoring.episodes import Episode
 from chaos.scoring.expectations import expectations
 from chaos.scoring.facts import Facts, FaultFacts, gather
-from chaos.scoring.grounds import arm_reasons, grounds, judged_on
+from chaos.scoring.grounds import arm_reasons, grounds, held_against, judged_on
 from chaos.scoring.harm import blocks, worst_segments
 from chaos.scoring.layers import layer_results
 from chaos.scoring.standing import score_standing
@@ -42,7 +42,10 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
     reasons = [
         *arm_reasons(facts),
         *solid,
-        *(judged_on(solid, reason) for reason in expectations(facts, rows, containing)),
+        *(
+            held_against(facts.stalled, judged_on(solid, reason))
+            for reason in expectations(facts, rows, containing)
+        ),
     ]
     defended, control = facts.views.get(Arm.DEFENDED), facts.views.get(Arm.CONTROL)
     return TrialResult(

@@ -196,8 +196,8 @@ class Arrival(msgspec.Struct, frozen=True):
 
     `limit` is what the layer's detail said last (None: nothing yet). At the first arrival after each window
     `sample_ms` is the mean time in it from a request's arrival to the end of its service, and `least_ms` the
-    mean at a worker, which is what a request takes that need not wait; else both are 0. `shares` are the shares
-    of arrivals refused in the last reporting ticks, the newest last.
+    mean at a worker, which is what a request takes that need not wait; else both are 0. `shares` are those
+    of the arrivals that were refused in the last reporting ticks, the newest last.
     """
 
     in_flight: int

@@ -60,5 +60,5 @@ class Shed:
         if over or high:
             says = f"{evidence.in_flight} requests under way, limit {limit:.0f}"
         if high:
-            says += f"; at least {share:.1%} of arrivals refused, {p.alert_ticks} h long, limit {p.alert_share:.1%}"
+            says += f"; {share:.1%} or more refused, {p.alert_ticks} ticks long, limit {p.alert_share:.1%}"
         return Decision(fired=high, acts=over, says=says, detail={"limit": limit, "share": share})

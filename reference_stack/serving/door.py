@@ -16,8 +16,8 @@ _TICKS = 8
 class Door:
     """Counts of one reporting tick, and the delays of one window: 50 ms, or longer until it has 10 requests.
 
-    Counter: `shed_total`. Gauges: `concurrency_limit`, and `shed_share` of the last reporting tick; the layers are
-    told the last eight.
+    Counter: `shed_total`. Gauges: `concurrency_limit`, and `shed_share` of the last reporting tick; the
+    layers are told the last eight.
     """
 
     def __init__(

@@ -43,8 +43,10 @@ def test_another_verdict_and_another_detector_are_told() -> None:
     [
         ("slow_views", [700.0, 500.0], [10.0, 5.0], True),
         ("slow_views", [700.0, 700.0], [10.0, 5.0], False),
-        ("stale_days", [11.0, 12.0], [10.5, 10.6], True),
-        ("stale_days", [12.0, 12.0], [10.5, 10.6], False),
+        ("stale_days", [17.0, 17.0], [12.5, 12.5], True),
+        ("stale_days", [18.1, 18.1], [12.5, 12.5], False),
+        ("stale_days", [0.9, 0.9], [0.0, 0.0], True),
+        ("stale_days", [1.1, 1.1], [0.0, 0.0], False),
         ("quality_pct_days", [50.0, 60.0], [45.0, 52.0], True),
         ("quality_pct_days", [50.0, 52.0], [45.0, 46.0], False),
     ],

@@ -18,6 +18,7 @@ from chaos.domain.event import (
     Lag,
     Phase,
     Reading,
+    Stall,
     Undone,
     Version,
     Views,
@@ -210,6 +211,19 @@ def test_a_machine_without_a_processor_to_spare_is_void_though_no_timer_is_late(
     if void:
         says = "in the control arm serving-a waited 5.1 ms for a processor each time, on average over 0.25 d"
         assert says in reason(trial, "lag").says
+
+
+def test_a_machine_that_stands_still_takes_the_word_of_a_failure_and_not_of_a_pass() -> None:
+    stall = Stall(5.0, "network proxy", 55.0)
+    assert Story().add(Arm.CONTROL, stall).score().verdict is Verdict.PASSED
+    failing = Story(without(Told(), "freshness", "volume"))
+    assert failing.score().verdict is Verdict.FAILED
+    trial = failing.add(Arm.CONTROL, stall).add(Arm.BARE, Stall(3.0, "shop", 21.0)).score()
+    assert trial.verdict is Verdict.VOID
+    says = (
+        "the machine let network proxy stand still for 55 ms on day 5.00 of the control arm (and once more)"
+    )
+    assert says in reason(trial, "detected").says
 
 
 def test_lag_makes_a_failure_void_too() -> None:

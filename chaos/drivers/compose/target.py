@@ -41,7 +41,7 @@ class ComposeTarget(LocalTarget):
         run: str,
         pages: Mapping[str, str],
     ) -> None:
-        super().__init__(plan, spec, wiring, containers, logs, toxiproxy, clock, origin, on_event)
+        super().__init__(plan, spec, wiring, containers, logs, toxiproxy, clock, origin, on_event, {})
         self._containers = containers
         self._limits = Limits(containers, client, run, spec.driver.settings.get("disks", {}), clock)
         self._client = client

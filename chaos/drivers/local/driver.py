@@ -52,6 +52,7 @@ class LocalDriver:
         self._stack: StackParent | None = None
         self._programs: list[Program] = []
         self._network: Toxiproxy | None = None
+        self._proxies: dict[str, int] = {}
         self._data_api = ""
         self._warmed: dict[tuple[str, int], Path] = {}
 
@@ -97,8 +98,9 @@ class LocalDriver:
         except (ArmFailed, OSError):
             stack.down()
             raise
+        tail = LogTail(root / "logs")
         return LocalTarget(
-            plan, spec, wiring, stack, LogTail(root / "logs"), network, self._clock, origin, on_event
+            plan, spec, wiring, stack, tail, network, self._clock, origin, on_event, self._proxies
         )
 
     def close(self) -> None:
@@ -120,6 +122,7 @@ class LocalDriver:
             self._programs_started(parent)
             network = self._proxy("network", logs)
             data = self._proxy("data", logs)
+            self._proxies = {network.name: network.pid}
             self._network = Toxiproxy(network.receive(_Ready, timeout_s=10).api)
             self._data_api = data.receive(_Ready, timeout_s=10).api
             self._stack = StackParent(parent)

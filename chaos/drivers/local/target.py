@@ -44,6 +44,7 @@ from chaos.drivers.local.ends import Ends
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
+from chaos.drivers.local.stalling import StallMeter
 from chaos.drivers.local.waiting import WaitMeter
 from chaos.drivers.observed import partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
@@ -121,7 +122,10 @@ class Wiring:
 
 
 class LocalTarget:
-    """One arm: lets time pass, makes changes, hands on what the components say."""
+    """One arm: lets time pass, makes changes, hands on what the components say.
+
+    `proxies` are the processes besides the stack's that every view passes, by name.
+    """
 
     def __init__(
         self,
@@ -134,6 +138,7 @@ class LocalTarget:
         clock: Clock,
         origin: float,
         on_event: Callable[[Event], None],
+        proxies: Mapping[str, int],
     ) -> None:
         self._spec = spec
         self._plan = plan
@@ -147,7 +152,9 @@ class LocalTarget:
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="observe")
         self._metrics: dict[str, Latest[dict[str, float]]] = {}
         self._latencies: dict[str, Latest[float]] = {}
+        self._proxies = proxies
         self._waits = WaitMeter()
+        self._stalls = StallMeter(clock)
         self._seen: dict[object, list[Event]] = {}
         self._ending = Ends()
         self._duty = DutyCycles(
@@ -254,6 +261,8 @@ class LocalTarget:
             self._note(event)
         for waiting in self._waits.look(self.day(), self._answering()):
             self._note(waiting)
+        for stall in self._stalls.look(self.day(), {**self._answering(), **self._proxies}):
+            self._note(stall)
         for ended in self._stack.ended():
             expected = self._ending.expected(ended.component)
             self._note(Exit(self.day(), ended.component, ended.code, expected))
