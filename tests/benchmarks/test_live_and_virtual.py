@@ -14,7 +14,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_trial_on_real_processes_comes_to_what_virtual_time_says(scenario: str, tmp_path: Path) -> None:
-    live = run("reference-local", "1..1", [scenario], tmp_path / "live", "--rerun-void", "1")
+    live = run("reference-local", "1..1", [scenario], tmp_path / "live", "--rerun-void", "3")
     virtual = run_virtual(live, "1..1", [scenario], tmp_path / "virtual")
     said = [f"{trial.verdict.value}: {reason.says}" for trial in live.trials for reason in trial.reasons]
     assert [trial.verdict for trial in live.trials] == [Verdict.PASSED], said

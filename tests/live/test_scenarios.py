@@ -43,6 +43,6 @@ def test_short_editions_pass_in_virtual_time(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_short_editions_pass_on_real_processes(tmp_path: Path) -> None:
-    found = trials("reference-local", tmp_path, "--rerun-void", "1")
+    found = trials("reference-local", tmp_path, "--rerun-void", "3")
     assert told(found) == {}
     assert set(found) == {edition.scenario for edition in EDITIONS}
