@@ -110,11 +110,12 @@ def returning_level(
 
 
 def dwell_seconds(parameters: WorldParameters, probability: FloatArray, noise: FloatArray) -> FloatArray:
-    """Seconds spent on clicked products: 20·exp(0.3·(logit P + 1.5) + 0.6·N). Shapes broadcast."""
+    """Seconds spent on clicked products: 20·exp(0.3·(logit P + 1.5) + 0.6·N), ≤ 1 h. Shapes broadcast."""
     clipped = np.clip(probability, 1e-12, 1.0 - 1e-12)
     logit = np.log(clipped) - np.log1p(-clipped)
     mean = parameters.dwell_slope * (logit - parameters.dwell_centre)
-    return np.asarray(parameters.dwell_seconds * np.exp(mean + parameters.dwell_sigma * noise))
+    seconds = parameters.dwell_seconds * np.exp(mean + parameters.dwell_sigma * noise)
+    return np.minimum(seconds, parameters.longest_dwell_seconds)
 
 
 def dwell_of(parameters: WorldParameters, probability: float, noise: float) -> float:
@@ -122,4 +123,5 @@ def dwell_of(parameters: WorldParameters, probability: float, noise: float) -> f
     clipped = min(max(probability, 1e-12), 1.0 - 1e-12)
     logit = math.log(clipped) - math.log1p(-clipped)
     mean = parameters.dwell_slope * (logit - parameters.dwell_centre)
-    return parameters.dwell_seconds * math.exp(mean + parameters.dwell_sigma * noise)
+    seconds = parameters.dwell_seconds * math.exp(mean + parameters.dwell_sigma * noise)
+    return min(seconds, parameters.longest_dwell_seconds)

@@ -50,6 +50,8 @@ class WorldParameters:
     dwell_slope: float = 0.3
     dwell_centre: float = -1.5
     dwell_sigma: float = 0.6
+    longest_dwell_seconds: float = 3600.0
+    """A page that lies open for longer is no longer counted, as in the contract of the events."""
     null_share: float = 0.02
     exploration: float = 0.02
     warm_exploration: float = 0.3

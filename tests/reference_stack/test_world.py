@@ -10,7 +10,7 @@ from reference_stack.world import (
     preset,
     returning_level,
 )
-from reference_stack.world.behaviour import dwell_seconds, exposure, patience_ratio
+from reference_stack.world.behaviour import dwell_of, dwell_seconds, exposure, patience_ratio
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +161,14 @@ def test_a_look_is_that_of_the_worlds_formulas(world):
         assert looks.best_value == best[customer]
         assert looks.clicked == clicked.tolist()
         assert [each for each in looks.dwell_seconds if each is not None] == pytest.approx(dwell.tolist())
+
+
+def test_nobody_dwells_for_longer_than_the_contract_of_the_events_allows():
+    default = preset("default")
+    assert dwell_of(default, 1.0 - 1e-9, 3.0) == 3600.0
+    assert dwell_seconds(
+        default, np.array([1.0 - 1e-9, 0.1]), np.array([3.0, 0.0])
+    ).tolist() == pytest.approx([3600.0, 16.22], abs=0.01)
 
 
 def test_abandonment_fits_the_published_bounce_rates_and_stays_between_its_bounds():
