@@ -246,11 +246,16 @@ class Orchestrator(Component[OrchestratorSettings]):
         return "; ".join(decision.says for decision in decisions if decision.acts)
 
     async def canary(self, version: int, run: CanaryRun | None) -> tuple[CanaryRun | None, str]:
-        """A stage of the canary, or the end of it with what the layers say that take the version back."""
-        if run is None:
-            champion = await self._registry.resolve(CHAMPION)
-            if not self._canary.armed or champion in (None, version):
-                return None, ""
+        """A stage of the canary, or the end of it with what the layers say that take the version back.
+
+        Where another version has become champion meanwhile, the stage begins anew beside that one.
+        """
+        champion = await self._registry.resolve(CHAMPION)
+        if not self._canary.armed or champion in (None, version):
+            if run is not None:
+                await self._canary.end()
+            return None, ""
+        if run is None or run.against != champion:
             return await self._canary.begin(version, champion), ""
         objections, over = await self._canary.look(run)
         if over:

@@ -182,7 +182,11 @@ def test_a_rollback_is_an_alias_flip_and_takes_effect_at_once(new_run):
     # Beside it answers the version of the day, which is in canary.
     assert {row["version"] for row in run.views(1.6, 1.95)} == {newest - 1, newest + 1}
     run.until(2.9)
-    assert run.champions()[-1] == (2, newest + 2)
+    # Its stage began anew beside the version that is champion now, and took as long as any.
+    begun = [line["day"] for line in run.logged("cycle", cycle=1, step="canary", state="begun")]
+    assert len(begun) == 1
+    assert run.champions()[-1] == (1, newest + 1)
+    assert run.logged("alias", alias="champion")[-1]["day"] > 1.5 + 0.25
 
 
 def test_a_replica_that_dies_costs_its_views_until_it_is_back(new_run):
