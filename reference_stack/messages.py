@@ -289,11 +289,13 @@ class QuarantineReply(msgspec.Struct, frozen=True):
 class PurgeRequest(msgspec.Struct, frozen=True):
     """Put days aside, so that nothing is built of them.
 
-    No `days`: those that a layer acts on now, if a snapshot was built with one of them.
+    No `days`: those that a layer acts on now, if a snapshot was built with one of them, or where `kept_out`
+    also those of which nothing was built.
     """
 
     by: str
     days: list[int] = []
+    kept_out: bool = False
 
 
 class PurgeReply(msgspec.Struct, frozen=True):

@@ -117,8 +117,10 @@ class Aside:
 
     def purge(self, request: PurgeRequest) -> PurgeReply:
         """Put days aside. Raises Rejected where none is meant, OSError where the store fails."""
-        days = sorted(request.days or self._red_and_built())
+        days = sorted(request.days or self._red(kept_out=request.kept_out))
         found = [check for day in days if (check := self._shelf.put_aside(day)) is not None]
+        if not found:
+            raise Rejected(f"of the days {days} no partition is there")
         purged = {check.partition_day for check in found}
         self._notes.write(purged=self._notes.diary.purged | purged)
         for day in sorted(purged):
@@ -126,11 +128,11 @@ class Aside:
         self._telemetry.log("action", by=request.by, action="purge", says=f"days {sorted(purged)} put aside")
         return PurgeReply(purged=found)
 
-    def _red_and_built(self) -> set[int]:
+    def _red(self, *, kept_out: bool) -> set[int]:
         red = self._notes.diary.red
         if not red:
             raise Rejected("no day is named, and no layer acts on one")
-        if not any(
+        if not kept_out and not any(
             one.left_out != check.left_out or not check.left_out
             for check in map(self._shelf.check, sorted(red))
             for one in self._built_with(check)

@@ -162,6 +162,14 @@ async def purge(hands: Hands, call: Call) -> str:
     return f"day {days} put aside, and the day's cycle begins anew"
 
 
+async def leave_out(hands: Hands, call: Call) -> str:
+    """Days that stay red are put aside though nothing was built of them, so that a model can be made without."""
+    request = PurgeRequest(by=call.by, kept_out=True)
+    reply = await hands.ask(ORCHESTRATOR, PURGE, request, START_OVER_MS)
+    days = ", ".join(str(check.partition_day) for check in reply.purged)
+    return f"day {days} left out until other bytes come for it, and the day's cycle begins anew"
+
+
 def _names(value: object) -> list[str]:
     return [str(name) for name in value] if isinstance(value, list) else []
 
@@ -182,6 +190,7 @@ ACTIONS: Mapping[str, Action] = {
     "hold_retraining": Action(hold_retraining, resume_retraining),
     "quarantine_source": Action(quarantine_source, trust_source),
     "purge": Action(purge),
+    "leave_out": Action(leave_out),
     "drain": Action(drain, fill),
     "switch_to_rules": Action(switch_to_rules, switch_to_model),
 }

@@ -91,6 +91,23 @@ def test_red_days_that_nothing_was_built_of_are_left_alone(stand: Stand) -> None
     assert red(stand, 8) == ["volume"]
 
 
+def test_red_days_that_nothing_was_built_of_are_left_out_where_that_is_meant(stand: Stand) -> None:
+    stand.live(0, 6)
+    stand.machine.advance(8.01)
+    stand.deliver(7, short(stand, 7))
+    assert red(stand, 8) == ["volume"]
+    status, reply = stand.ask("purge", by="ann", kept_out=True)
+    assert (status, [check["partition_day"] for check in reply["purged"]]) == (200, [7])
+    assert red(stand, 8) == []
+    assert 7 not in build(stand, 8)
+
+
+def test_days_of_which_nothing_has_come_cannot_be_put_aside(stand: Stand) -> None:
+    stand.live(0, 6)
+    status, reply = stand.ask("purge", by="ann", days=[7])
+    assert (status, reply["error"]) == (400, "of the days [7] no partition is there")
+
+
 def test_where_no_layer_acts_a_purge_has_to_name_days(stand: Stand) -> None:
     stand.live(0, 3)
     assert stand.ask("purge", by="ann")[0] == 400
