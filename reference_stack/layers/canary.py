@@ -16,12 +16,13 @@ import msgspec
 from reference_stack.layers.contract import Decision, Hook, red
 from reference_stack.layers.evidence import CanaryStage, Outcomes
 
-_LEAST_SHARE_OF_STAGE = 0.1
+_LEAST_SHARE_OF_STAGE = 0.05
 
 
 class CanaryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A stage lasts `stage_days`, and up to `longest_days` until the challenger has `min_points` views; for
-    one with none at all, while the champion has twice as many, nobody waits longer than `stage_days`.
+    one with none at all, while the champion has twice as many, nobody waits longer than `stage_days`. A
+    challenger that is worse by `doubt_errors` standard errors then is looked at for as long again.
 
     `error_per_day` is the chance that an innocent challenger is taken back, over all looks at one stage. A
     nightly run of every scenario over five seeds has some 2,500 stages in each arm: ten times the default
@@ -31,14 +32,16 @@ class CanaryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stage_days: float = 0.25
     longest_days: float = 0.9
     min_points: int = 50
+    doubt_errors: float = 2.0
     error_per_day: float = 0.00002
 
 
 class Canary:
     """Acts when the challenger is worse beyond the boundary; detail `done` says that the stage is over.
 
-    The boundary is O'Brien and Fleming's (1979): early looks need far more evidence than the last, and
-    together they spend the error of one look at the end.
+    The boundary is O'Brien and Fleming's (1979) over twice `stage_days`: early looks need far more evidence
+    than the last, and together they spend the error of one look at the end. Chance is mostly gone once there
+    is twice the evidence; a challenger that is worse is all the plainer.
     """
 
     name: ClassVar[str] = "canary"
@@ -59,7 +62,8 @@ class Canary:
             if evidence.elapsed_days < p.longest_days:
                 return Decision(fired=False, acts=False, says="", detail={"done": 0.0})
             return red(f"only {points} views in {evidence.elapsed_days:.2f} days: not judged", done=1.0)
-        share = max(_LEAST_SHARE_OF_STAGE, min(1.0, evidence.elapsed_days / p.stage_days))
+        whole_days = min(2.0 * p.stage_days, max(p.stage_days, p.longest_days))
+        share = max(_LEAST_SHARE_OF_STAGE, min(1.0, evidence.elapsed_days / whole_days))
         limit = -self._last_look / math.sqrt(share)
         z = _z(evidence.challenger, evidence.champion)
         if z < limit:
@@ -69,8 +73,8 @@ class Canary:
                 z=z,
                 done=1.0,
             )
-        done = float(evidence.elapsed_days >= p.stage_days)
-        return Decision(fired=False, acts=False, says="", detail={"z": z, "done": done})
+        enough = evidence.elapsed_days >= (p.stage_days if z > -p.doubt_errors else whole_days)
+        return Decision(fired=False, acts=False, says="", detail={"z": z, "done": float(enough)})
 
 
 def good(outcomes: Outcomes) -> float:

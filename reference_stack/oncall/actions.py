@@ -163,7 +163,7 @@ async def purge(hands: Hands, call: Call) -> str:
 
 
 async def leave_out(hands: Hands, call: Call) -> str:
-    """Days that stay red are put aside though nothing was built of them, so that a model can be made without."""
+    """Days that stay red are put aside though nothing was built of them, so that a model is made."""
     request = PurgeRequest(by=call.by, kept_out=True)
     reply = await hands.ask(ORCHESTRATOR, PURGE, request, START_OVER_MS)
     days = ", ".join(str(check.partition_day) for check in reply.purged)

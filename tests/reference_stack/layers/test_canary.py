@@ -25,10 +25,10 @@ def test_a_better_challenger_passes_however_much_better():
 
 
 def test_a_challenger_that_fails_is_taken_back_before_the_stage_is_over():
-    decision = ask(Outcomes(asked=50, late=0, clicked=0), 0.2, Outcomes(50, 0, 27))
+    decision = ask(Outcomes(asked=60, late=0, clicked=0), 0.2, Outcomes(60, 0, 32))
     assert decision.acts
     assert decision.detail["done"] == 1.0
-    assert "0 of 50 views" in decision.says
+    assert "0 of 60 views" in decision.says
 
 
 def test_clicks_that_came_late_do_not_count():
@@ -39,12 +39,19 @@ def test_clicks_that_came_late_do_not_count():
 
 def test_both_sides_of_the_last_boundary():
     # Of 75 and 75 views, 40 of them good: z is −4.05 with 16 good ones and −4.24 with 15; the limit is −4.11.
-    assert not ask(Outcomes(75, 0, 16)).fired
-    assert ask(Outcomes(75, 0, 15)).acts
+    assert not ask(Outcomes(75, 0, 16), 0.5).fired
+    assert ask(Outcomes(75, 0, 15), 0.5).acts
 
 
 def test_an_early_look_needs_more_evidence_than_the_last():
-    assert not ask(Outcomes(75, 0, 15), 0.15).fired
+    assert not ask(Outcomes(75, 0, 15), 0.45).fired
+
+
+def test_one_that_is_in_doubt_is_looked_at_for_as_long_again():
+    # Of 75 and 75 views, 40 of them good: z is −2.12 with 27 good ones and −1.96 with 28.
+    doubtful, well = ask(Outcomes(75, 0, 27)), ask(Outcomes(75, 0, 28))
+    assert (doubtful.fired, doubtful.detail["done"], well.detail["done"]) == (False, 0.0, 1.0)
+    assert ask(Outcomes(150, 0, 54), 0.5, Outcomes(150, 0, 80)).detail["done"] == 1.0
 
 
 def test_too_few_views_are_waited_for_and_then_nothing_is_promoted():
