@@ -41,9 +41,11 @@ def stood(engine: DockerClient, folder: Path) -> Iterator[Standing]:
         yield standing
     finally:
         standing.mlchaos("stack", "down", "--name", "game")
+        ours = {"label": f"org.mlchaos.run={run}"}
+        # A guardian may be at it still: it takes the containers down first.
         assert until(lambda: containers_of(engine, run) == [], PATIENCE_SECONDS)
-        assert engine.networks.list(filters={"label": f"org.mlchaos.run={run}"}) == []
-        assert engine.volumes.list(filters={"label": f"org.mlchaos.run={run}"}) == []
+        assert until(lambda: engine.networks.list(filters=ours) == [], PATIENCE_SECONDS)
+        assert until(lambda: engine.volumes.list(filters=ours) == [], PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
