@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import msgspec
 import pandas  # noqa: F401 (pyarrow looks for it when it makes its first array: before a process is forked)
-import sklearn.utils.extmath  # noqa: F401 (what the first fit imports, before this process is forked)
 
 from reference_stack.assembly import (
     DATA_LINKS,

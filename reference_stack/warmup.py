@@ -93,7 +93,7 @@ def warm_up_key(world: str, seed: int) -> str:
     digest.update(msgspec.json.encode(warm_up_settings(world, seed), order="deterministic"))
     digest.update(
         "\n".join(
-            [str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy", "scikit-learn"))]
+            [str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy"))]
         ).encode()
     )
     package = Path(__file__).parent
