@@ -20,6 +20,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from reference_stack.settings import SettingsError, StackSettings
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit code."""
     one_thread()
     if arguments[:1] == ["warmup"]:
+        sys.meta_path.insert(0, WithoutPandas())
         from reference_stack.warmup import main as warm_up
 
         return warm_up(arguments[1:])
@@ -51,6 +53,17 @@ def one_thread() -> None:
     """One BLAS thread, which is faster on small fits and repeatable; it counts when numpy is imported."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+
+class WithoutPandas(MetaPathFinder):
+    """Has pyarrow find no pandas, which it looks for when it makes its first array, and of which nothing is
+    used here: importing it takes as long as two days of a warm-up.
+    """
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
+        """Nothing, or ModuleNotFoundError for pandas."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
 
 
 def _run(options: argparse.Namespace) -> int:

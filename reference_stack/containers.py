@@ -7,11 +7,13 @@ from __future__ import annotations
 import http.client
 import select
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from reference_stack.assembly import FOLDERS, LINKS
+from reference_stack.registry.seeding import seed_store
 from reference_stack.runtime import monotonic
 from reference_stack.settings import SettingsError, StackSettings
 from reference_stack.shells.http import split_address
@@ -39,7 +41,8 @@ def prepare(settings: StackSettings, toxiproxy: str | None) -> int:
         _populate(toxiproxy, settings)
     if not lies_in(root, settings.world, settings.seed):
         marker = Marker(settings.world, settings.seed, warm_up_key(settings.world, settings.seed))
-        place(warm_store(settings.world, settings.seed), root, marker, settings.registry.database)
+        store = warm_store(settings.world, settings.seed)
+        place(store, root, marker, partial(seed_store, root, database_at=settings.registry.database))
     return 0
 
 

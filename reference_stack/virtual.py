@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import pandas  # noqa: F401 (pyarrow looks for it when it makes its first array: before a process is forked)
 
 from reference_stack.assembly import (
     DATA_LINKS,
@@ -45,6 +45,9 @@ from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProces
 from reference_stack.telemetry import Telemetry
 from reference_stack.virtual_data_link import VirtualDataLink
 from reference_stack.world import World
+
+with suppress(ImportError):  # a process may do without: see `cli.WithoutPandas`
+    import pandas  # noqa: F401 (pyarrow looks for it when it makes its first array: before a fork, then)
 
 T = TypeVar("T")
 Store = dict[str, bytearray]

@@ -10,10 +10,12 @@ kept in the user's cache.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from msgspec.structs import replace
 from reference_stack.assembly import default_settings, draw_world
 from reference_stack.folders import MemoryFolder
 from reference_stack.layers.contract import Mode
-from reference_stack.registry.memory import MemoryRegistry
+from reference_stack.registry.memory import Export, MemoryRegistry
 from reference_stack.settings import COMPONENTS, REPLICAS, SettingsError, StackSettings
 from reference_stack.virtual import Store, VirtualStack
 from reference_stack.world import WARM_UP_DAYS
@@ -92,9 +94,7 @@ def warm_up_key(world: str, seed: int) -> str:
     digest = hashlib.blake2b(digest_size=12)
     digest.update(msgspec.json.encode(warm_up_settings(world, seed), order="deterministic"))
     digest.update(
-        "\n".join(
-            [str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy"))]
-        ).encode()
+        "\n".join([str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy"))]).encode()
     )
     package = Path(__file__).parent
     for file in sorted(package.rglob("*.py")):
@@ -120,15 +120,12 @@ def _check_empty(out: Path) -> None:
         raise FileExistsError(f"{out} is not empty")
 
 
-def place(store: Store, root: Path, marker: Marker, database_at: str = "") -> None:
-    """Write a stack's files below `root`, the versions into MLflow's store there (see `seed_store`).
+def place(store: Store, root: Path, marker: Marker, seed: Callable[[Export], object]) -> None:
+    """Write a stack's files below `root`, the versions by `seed` into MLflow's store there (`seed_store`).
 
     The marker comes last: `lies_in` is true of what is whole.
     """
-    from reference_stack.registry.seeding import seed_store
-
-    export = MemoryRegistry(MemoryFolder(store, "registry"), lambda: 0.0).export()
-    seed_store(root, export, database_at=database_at)
+    seed(MemoryRegistry(MemoryFolder(store, "registry"), lambda: 0.0).export())
     _write({name: data for name, data in store.items() if not name.startswith("registry/")}, root, marker)
 
 
@@ -161,14 +158,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--cache", type=Path, help="where warm-ups are kept between runs")
     options = parser.parse_args(arguments)
+    gc.freeze()  # the search of the heap at the end of the stack need not go through the libraries
     try:
-        store = warm_store(options.world, options.seed, cache=options.cache)
         marker = Marker(options.world, options.seed, warm_up_key(options.world, options.seed))
+        _check_empty(options.out)
         if options.registry == "mlflow":
-            _check_empty(options.out)
-            place(store, options.out, marker)
+            from reference_stack.registry.seeder import Seeder
+
+            with closing(Seeder(options.out)) as seeder:
+                store = warm_store(options.world, options.seed, cache=options.cache)
+                place(store, options.out, marker, seeder.seed)
         else:
-            write_folders(store, options.out, marker)
+            write_folders(warm_store(options.world, options.seed, cache=options.cache), options.out, marker)
     except (SettingsError, FileExistsError) as error:
         parser.exit(3, f"{error}\n")
     return 0
@@ -192,7 +193,7 @@ def _cached(cache: Path, key: str) -> Path:
 
 
 def _pack(store: Store) -> bytes:
-    return msgspec.msgpack.encode({name: bytes(data) for name, data in store.items()})
+    return msgspec.msgpack.encode(store)
 
 
 def _unpack(data: bytes) -> Store:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from contextlib import suppress
 from pathlib import Path
 
 from reference_stack.registry.environment import (
@@ -20,7 +22,22 @@ from reference_stack.registry.naming import (
     SHA256_TAG,
 )
 from reference_stack.registry.server import ARTIFACTS, DATABASE, registry_folder
-from reference_stack.registry.template import place_database
+from reference_stack.registry.template import cache_folder, place_database, template
+
+_STORES = (
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+)
+
+
+def prepare() -> None:
+    """Do beforehand what `seed_store` would else begin with: import MLflow's stores, make the template."""
+    quiet_mlflow()
+    with deprecations_of_mlflow(), uncollected():
+        for name in _STORES:
+            importlib.import_module(name)
+        with suppress(OSError):  # where it cannot be kept, a database is migrated in its place
+            template(cache_folder())
 
 
 def seed_store(root: Path, export: Export, cache: Path | None = None, database_at: str = "") -> None:
