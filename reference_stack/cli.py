@@ -17,6 +17,7 @@ that cannot be used.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.meta_path.insert(0, WithoutPandas())
         from reference_stack.warmup import main as warm_up
 
+        gc.freeze()  # the search of the heap at the stack's end need not go through the libraries
         return warm_up(arguments[1:])
     if arguments[:1] == ["fit"]:
         from reference_stack.fit import main as fit

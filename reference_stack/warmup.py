@@ -10,7 +10,6 @@ kept in the user's cache.
 from __future__ import annotations
 
 import argparse
-import gc
 import hashlib
 import os
 import tempfile
@@ -158,7 +157,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--cache", type=Path, help="where warm-ups are kept between runs")
     options = parser.parse_args(arguments)
-    gc.freeze()  # the search of the heap at the end of the stack need not go through the libraries
     try:
         marker = Marker(options.world, options.seed, warm_up_key(options.world, options.seed))
         _check_empty(options.out)

@@ -1,10 +1,13 @@
 import json
+import subprocess
+import sys
 
 import msgspec
 import pytest
 
 from reference_stack.folders import MemoryFolder
-from reference_stack.registry.memory import MemoryRegistry
+from reference_stack.registry.memory import Export, MemoryRegistry
+from reference_stack.registry.seeder import Seeder
 from reference_stack.settings import SettingsError
 from reference_stack.warmup import (
     Marker,
@@ -78,5 +81,35 @@ def test_the_command_writes_folders(tmp_path, store):
     assert main(["--world", WORLD, "--seed", str(SEED), "--out", str(tmp_path / "out")]) == 0
     assert read_folders(tmp_path / "out") == store
     with pytest.raises(SystemExit) as ended:
+        main(["--world", WORLD, "--seed", str(SEED), "--out", str(tmp_path / "out")])
+    assert ended.value.code == 3
+    with pytest.raises(SystemExit) as ended:
         main(["--world", "atlantis", "--seed", "1", "--out", str(tmp_path / "other")])
     assert ended.value.code == 3
+
+
+def test_a_process_of_its_own_without_pandas_makes_the_same(tmp_path, store):
+    command = [sys.executable, "-m", "reference_stack", "warmup", "--world", WORLD, "--seed", str(SEED)]
+    command += ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--registry", "mlflow"]
+    subprocess.run(command, check=True)
+
+    made = read_folders(tmp_path / "out")
+
+    assert made.pop("registry/mlflow.db").startswith(b"SQLite")
+    for name in [name for name in store if name.startswith("registry/artifacts/")]:
+        assert store[name] in made.values()
+    assert {name: data for name, data in made.items() if not name.startswith("registry/")} == {
+        name: data for name, data in store.items() if not name.startswith("registry/")
+    }
+
+
+def test_a_registry_that_cannot_be_seeded_is_said(tmp_path):
+    seeder = Seeder(tmp_path)
+    with pytest.raises(ChildProcessError, match="ended with 1"):
+        seeder.seed(Export(versions=[], artifacts=[], aliases={"champion": 1}))
+    seeder.close()
+
+
+def test_a_seeder_that_nobody_needs_any_more_ends(tmp_path):
+    Seeder(tmp_path).close()
+    assert list(tmp_path.iterdir()) == []
