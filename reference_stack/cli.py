@@ -21,6 +21,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -34,11 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit code."""
     one_thread()
     if arguments[:1] == ["warmup"]:
-        sys.meta_path.insert(0, WithoutPandas())
-        from reference_stack.warmup import main as warm_up
-
-        gc.freeze()  # the search of the heap at the stack's end need not go through the libraries
-        return warm_up(arguments[1:])
+        return _warm_up(arguments[1:])
     if arguments[:1] == ["fit"]:
         from reference_stack.fit import main as fit
 
@@ -57,15 +54,31 @@ def one_thread() -> None:
         os.environ.setdefault(name, "1")
 
 
-class WithoutPandas(MetaPathFinder):
-    """Has pyarrow find no pandas, which it looks for when it makes its first array, and of which nothing is
-    used here: importing it takes as long as two days of a warm-up.
+class Without(MetaPathFinder):
+    """Spares this process the import of packages of which it uses nothing: pyarrow looks for pandas when it
+    makes its first array, and what is asked of scikit-learn another process may answer.
     """
 
+    def __init__(self, *packages: str) -> None:
+        self._packages = packages
+
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
-        """Nothing, or ModuleNotFoundError for pandas."""
-        if fullname == "pandas":
+        """Nothing, or ModuleNotFoundError for one of the packages."""
+        if fullname in self._packages:
             raise ModuleNotFoundError(fullname)
+
+
+def _warm_up(arguments: Sequence[str]) -> int:
+    sys.meta_path.insert(0, Without("pandas", "sklearn"))
+    from reference_stack.trainer.elsewhere import Elsewhere
+
+    with closing(Elsewhere()) as elsewhere:
+        from reference_stack.trainer.factors import solve_by
+        from reference_stack.warmup import main
+
+        solve_by(elsewhere.solve)
+        gc.freeze()  # the search of the heap at the stack's end need not go through the libraries
+        return main(arguments)
 
 
 def _run(options: argparse.Namespace) -> int:

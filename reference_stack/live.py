@@ -28,6 +28,8 @@ _REGISTRY_WRITE_MS = 1000.0
 """What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
 _PARTITIONS = ("pyarrow.parquet", "pandas")
 """Pyarrow looks for pandas when it makes its first array, which takes half a second then."""
+_FITTING = "sklearn.utils.extmath"
+_WARM = (*_PARTITIONS, _FITTING)
 _HANDLE_PARTITIONS = ("collector", "features", "trainer")
 
 
@@ -100,7 +102,7 @@ def _changes(text: str) -> dict[str, object]:
 def preload() -> None:
     """Import what the components need that have no nursery, so that they start in milliseconds."""
     layers = (use.partition(":")[0] for use in LAYERS.values())
-    for name in (*_PARTITIONS, *layers):
+    for name in (*_WARM, *layers):
         importlib.import_module(name)
 
 
@@ -109,6 +111,8 @@ def warm(component: str) -> None:
     if component in _HANDLE_PARTITIONS:
         for name in _PARTITIONS:
             importlib.import_module(name)
+    if component == "trainer":
+        importlib.import_module(_FITTING)
     for use in LAYERS.values():
         importlib.import_module(use.partition(":")[0])
 

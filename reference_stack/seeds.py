@@ -6,11 +6,9 @@ import hashlib
 import struct
 from collections.abc import Iterator
 
-import numpy as np
-import numpy.typing as npt
-from numpy.random import PCG64, Generator, RandomState
+from numpy.random import PCG64, Generator
 
-__all__ = ["Generator", "sketch", "stream", "uniform", "uniforms"]
+__all__ = ["Generator", "stream", "uniform", "uniforms"]
 
 _WORDS = struct.Struct(">8Q")
 
@@ -47,8 +45,3 @@ def uniforms(seed: int, *names: str | int) -> Iterator[float]:
         for word in _WORDS.unpack(digest):
             yield (word >> 11) * 2.0**-53
         batch += 1
-
-
-def sketch(rows: int, columns: int) -> npt.NDArray[np.float64]:
-    """A matrix of standard normal numbers, always the same: what a randomised algorithm begins with."""
-    return RandomState(0).standard_normal((rows, columns))

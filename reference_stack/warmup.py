@@ -93,7 +93,9 @@ def warm_up_key(world: str, seed: int) -> str:
     digest = hashlib.blake2b(digest_size=12)
     digest.update(msgspec.json.encode(warm_up_settings(world, seed), order="deterministic"))
     digest.update(
-        "\n".join([str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy"))]).encode()
+        "\n".join(
+            [str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy", "scikit-learn"))]
+        ).encode()
     )
     package = Path(__file__).parent
     for file in sorted(package.rglob("*.py")):

@@ -6,16 +6,16 @@ more products than customers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
-from scipy.linalg import qr, svd  # type: ignore[import-untyped]
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from reference_stack.features.impressions import FloatArray
 from reference_stack.features.snapshot import Snapshot
-from reference_stack.seeds import sketch
 
 _DENSE_CELLS = 1_000_000
-_OVERSAMPLED = 10
 
 
 def factorised(snapshot: Snapshot, rank: int) -> FloatArray:
@@ -41,23 +41,29 @@ def leading(gram: FloatArray, count: int) -> FloatArray:
     """The eigenvectors of the `count` largest eigenvalues of a symmetric matrix (m, m) without negative
     ones, as columns (m, count), the largest first; the entry of each that is largest by size is positive.
     """
-    return _left(gram, count)
+    return _solver(gram, count, True)
 
 
 def _of_wide(matrix: FloatArray | csr_matrix, count: int) -> FloatArray:
     """The same of the Gram matrix of `matrix` (n, m), which is not made: with m above n it may be huge."""
-    return _left(matrix.T, count)
+    return _solver(matrix, count, False)
 
 
-def _left(matrix: FloatArray | csr_matrix, count: int) -> FloatArray:
-    """The leading left singular vectors by a randomised SVD with two power iterations (Halko et al. 2011).
+def singular_vectors(matrix: FloatArray | csr_matrix, count: int, of_rows: bool) -> FloatArray:
+    """The leading left singular vectors, one for each of the rows, or the right ones, as columns."""
+    # Imported here: it takes longer than all else, and serving, which only scores, does without.
+    from sklearn.utils.extmath import randomized_svd, svd_flip
 
-    Number for number scikit-learn's `randomized_svd(…, n_iter=2, random_state=0)`, whose import would take
-    longer than all fits of a warm-up.
-    """
-    sample = sketch(matrix.shape[1], count + _OVERSAMPLED)
-    for _ in range(2):
-        sample = matrix.T @ (matrix @ sample)
-    basis, _ = qr(matrix @ sample, mode="economic", check_finite=False)
-    vectors = (basis @ svd(basis.T @ matrix, full_matrices=False)[0])[:, :count]
-    return np.asarray(vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(count)]))
+    left, _, right = randomized_svd(matrix, count, n_iter=2, random_state=0, flip_sign=False)
+    left, right = svd_flip(left, right, u_based_decision=of_rows)
+    return np.asarray(left if of_rows else right.T)
+
+
+Solver = Callable[[Any, int, bool], FloatArray]
+_solver: Solver = singular_vectors
+
+
+def solve_by(solver: Solver) -> None:
+    """Have `singular_vectors` found by something else in this process."""
+    global _solver  # noqa: PLW0603
+    _solver = solver

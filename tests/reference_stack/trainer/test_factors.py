@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.utils.extmath import randomized_svd, svd_flip
 
 from reference_stack.features.snapshot import Snapshot
 from reference_stack.seeds import stream
@@ -37,14 +36,6 @@ def test_their_signs_and_their_order_are_settled() -> None:
     stretched = np.linalg.norm(matrix @ found, axis=0)
     assert (np.diff(stretched) < 0).all()
     assert np.array_equal(found, leading(matrix, 3))
-
-
-@pytest.mark.parametrize(("size", "rank"), [(40, 3), (120, 8)])
-def test_they_are_those_that_scikit_learn_finds(size: int, rank: int) -> None:
-    matrix = gram(size, rank)
-    vectors, _, rows = randomized_svd(matrix, rank, n_iter=2, random_state=0, flip_sign=False)
-
-    assert np.array_equal(leading(matrix, rank), svd_flip(vectors, rows)[0])
 
 
 def test_more_products_than_customers_have_factors_too() -> None:
