@@ -57,6 +57,8 @@ LogListener = Callable[[str, str], object]
 _REGISTRY_TIMEOUT_DAYS = 0.2
 _ALERT = '"event":"alert"'
 _encoder = msgspec.json.Encoder(order="deterministic")
+_decode = remembering()
+"""For all stacks of a process: those of a trial begin with the same partitions."""
 
 
 class RegistryHandle:
@@ -115,7 +117,6 @@ class VirtualStack:
             costs=settings.costs,
         )
         self._world = world if world is not None else draw_world(settings)
-        self._decode = remembering()
         self._log_listeners: list[LogListener] = []
         self._alert_listeners: list[LogListener] = []
         for name, link in LINKS.items():
@@ -247,7 +248,7 @@ class VirtualStack:
             folder,
             registry,
             world=self._world,
-            decode=self._decode,
+            decode=_decode,
         )
 
     def _registry_for(self, component: str, port: Callable[[str], Port]) -> Registry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Iterator
 from itertools import chain
 
@@ -25,14 +26,19 @@ def explore(seed: int, view: str, share: float, slate: list[int], first: int, co
         return []
     draws = chain((first_draw,), draws)
     explored = list(_slots(draws, share, len(slate)))
+    taken = sorted({product for product in slate if first <= product < first + count})
     for slot, draw in zip(explored, draws, strict=False):
-        taken = sorted(product for product in set(slate) if first <= product < first + count)
         if len(taken) == count:
             continue
         product = first + int(draw * (count - len(taken)))
         for each in taken:
-            product += each <= product
-        slate[slot] = product
+            if each > product:
+                break
+            product += 1
+        replaced, slate[slot] = slate[slot], product
+        insort(taken, product)
+        if first <= replaced < first + count and replaced not in slate:
+            taken.remove(replaced)
     return explored
 
 
