@@ -56,7 +56,7 @@ def of_a_preset(name: str, seeds: int) -> list[str]:
         wobble.append(np.diff(quality).std() / quality.mean() / np.sqrt(2))
         rows += [len(shop.partitions[day]) for day in range(DAYS)]
         for age, lost in ages.items():
-            lost.append(np.mean([lost_by_age(shop, day, age) for day in range(0, DAYS, 2)]))
+            lost.append(float(np.mean([lost_by_age(shop, day, age) for day in range(0, DAYS, 2)])))
     return [
         f"{np.mean(clicks):.2f}",
         f"{np.mean(popularity):.2f} ({np.min(popularity):.2f})",
@@ -216,7 +216,7 @@ def costs(_: int) -> None:
     scorer = Scorer.of(model, catalogue, 0, live, snapshot.products)
     row, slate, arrivals = (
         customer_row(snapshot, 7),
-        scorer.slate(customer_row(snapshot, 7), 2),
+        scorer.slate(customer_row(snapshot, 7), 2).tolist(),
         world.arrivals(0, 1),
     )
     print(f"\nCPU time, default\n{'warm-up':>12}{warm_s:>12.2f} s")
