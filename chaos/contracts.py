@@ -159,6 +159,15 @@ class Target(Usable, Readable, Protocol):
 
 
 @runtime_checkable
+class Shared(Protocol):
+    """A target that several arms can live in until one of them changes something."""
+
+    def beside(self) -> Target:
+        """Another arm's handle on the same system, whose readings are its own; events go where they went."""
+        ...
+
+
+@runtime_checkable
 class Addressed(Protocol):
     """A target whose components can be reached from outside, as those that stand by themselves are."""
 

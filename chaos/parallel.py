@@ -11,9 +11,11 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from chaos.app import make_catalogue, version, versions
 from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
@@ -28,19 +30,26 @@ from chaos.results import score_folder
 from chaos.runner.cache import ArmCache, salt_of
 from chaos.runner.execute import StopSignal
 from chaos.runner.remains import ProcessRecord
-from chaos.runner.trials import RunContext, open_trial, run_arm, trial_folder
+from chaos.runner.trials import RunContext, open_trial, run_arms, trial_folder
+from chaos.runner.trunk import packed
+
+T = TypeVar("T")
 
 LOOK_EVERY_SECONDS = 0.2
 VIRTUAL_RUN = "virtual"
 """Stands in a virtual journal's header for the run and the date, so that equal runs have equal bytes."""
 
 
+Key = tuple[str, int]
+"""A trial: its scenario and its seed."""
+Done = tuple[str, int, Arm]
+
+
 @dataclass(frozen=True)
 class Job:
-    """One arm for a worker. Plans travel as JSON."""
+    """Some arms for a worker, which share a trunk where they are more than one. Plans travel as JSON."""
 
-    trial: str
-    arm: Arm
+    arms: tuple[tuple[str, Arm], ...]
     spec: str
     folder: Path
     cache: Path | None
@@ -53,17 +62,18 @@ def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     _pin(os.environ)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_preload(campaign.planned.spec))
+    told: SimpleQueue[Done] = context.SimpleQueue()
     pool = ProcessPoolExecutor(
         max_workers=campaign.wanted.jobs,
         mp_context=context,
         initializer=_begin,
-        initargs=(campaign.folder,),
+        initargs=(campaign.folder, told),
     )
     try:
         with contextlib.ExitStack() as stack:
             stack.callback(pool.shutdown, cancel_futures=True)
             stack.push(_end_workers)
-            return _Board(campaign, pool).run()
+            return _Board(campaign, pool, told).run()
     except BrokenProcessPool as error:
         raise ArmFailed("a worker process died; is there enough memory?") from error
 
@@ -78,67 +88,88 @@ def _end_workers(
         (worker.terminate if isinstance(error, Interrupted) else worker.kill)()
 
 
-def staggered(trials: Sequence[TrialPlan], jobs: int) -> Iterator[tuple[TrialPlan, Sequence[ArmPlan]]]:
-    """The order in which arms are begun: the first arm of a trial well before its others, with so many
+def staggered(groups: Sequence[Sequence[T]], jobs: int) -> Iterator[T]:
+    """The order in which things are begun: the first of a group well before its others, with so many
     workers, so that what all of them start from is made once and lies there when they come.
     """
     led = 0
-    for index, trial in enumerate(trials):
-        for leading in trials[led : index + jobs]:
-            yield leading, leading.arms[:1]
+    for index, group in enumerate(groups):
+        for leading in groups[led : index + jobs]:
+            yield from leading[:1]
         led = max(led, index + jobs)
-        yield trial, trial.arms[1:]
+        yield from group[1:]
 
 
 class _Board:
     """Which arms of which trials are under way."""
 
-    def __init__(self, campaign: Campaign, pool: ProcessPoolExecutor) -> None:
+    def __init__(self, campaign: Campaign, pool: ProcessPoolExecutor, told: SimpleQueue[Done]) -> None:
         self._campaign = campaign
         self._pool = pool
+        self._told = told
+        self._trials = {_key(trial): trial for trial in campaign.planned.trials}
         self._results: list[TrialResult] = []
-        self._futures: dict[Future[None], tuple[str, int]] = {}
+        self._futures: set[Future[None]] = set()
         self._done: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
-        self._left: dict[tuple[str, int], int] = {}
-        self._tries: dict[tuple[str, int], int] = {}
+        self._left: dict[Key, set[Arm]] = {}
+        self._tries: dict[Key, int] = {}
         self._salt = _salt(campaign.planned.spec)
         self._progress = Progress(campaign, len(campaign.planned.trials))
 
     def run(self) -> list[TrialResult]:
-        trials = {_key(trial): trial for trial in self._campaign.planned.trials}
-        for trial, arms in staggered(list(trials.values()), self._campaign.wanted.jobs):
-            self._submit(trial, arms)
+        for trial in self._trials.values():
+            self._open(trial)
+        for pack in staggered(self._groups(), self._campaign.wanted.jobs):
+            self._submit(pack)
         while self._futures:
+            future = None
             with contextlib.suppress(queue.Empty):
                 future = self._done.get(timeout=LOOK_EVERY_SECONDS)
+            while not self._told.empty():  # by a worker, before its future is done
+                scenario, seed, arm = self._told.get()
+                self._tick_off((scenario, seed), arm)
+            if future is not None:
                 future.result()
-                key = self._futures.pop(future)
-                self._left[key] -= 1
-                if self._left[key] == 0:
-                    self._finish(trials[key])
+                self._futures.remove(future)
             if self._campaign.stop.asked:
                 raise Interrupted("stopped by the user")
-        order = list(trials)
+        order = list(self._trials)
         return sorted(self._results, key=lambda result: order.index((result.scenario, result.seed)))
 
-    def _submit(self, trial: TrialPlan, arms: Sequence[ArmPlan]) -> None:
-        if _key(trial) not in self._left:
-            open_trial(trial, self._campaign.folder)
-            self._left[_key(trial)] = len(trial.arms)
+    def _groups(self) -> list[list[list[ArmPlan]]]:
+        """Packs of arms, in groups that start from the same warm-up."""
+        groups: dict[str, list[ArmPlan]] = {}
+        for trial in self._trials.values():
+            for arm in trial.arms:
+                groups.setdefault(f"{arm.world} {arm.seed}", []).append(arm)
+        jobs = self._campaign.wanted.jobs
+        if not (self._campaign.planned.spec.driver.forks and hasattr(os, "fork")):
+            return [[[arm] for arm in group] for group in groups.values()]
+        return [packed(group, -(-jobs // len(groups))) for group in groups.values()]
+
+    def _open(self, trial: TrialPlan) -> None:
+        open_trial(trial, self._campaign.folder)
+        self._left[_key(trial)] = {arm.arm for arm in trial.arms}
+
+    def _submit(self, arms: Sequence[ArmPlan]) -> None:
         wanted = self._campaign.wanted
+        trials = [self._trials[arm.scenario, arm.seed].model_dump_json(by_alias=True) for arm in arms]
         job = Job(
-            trial=trial.model_dump_json(by_alias=True),
-            arm=trial.arms[0].arm,
+            arms=tuple((trial, arm.arm) for trial, arm in zip(trials, arms, strict=True)),
             spec=self._campaign.planned.spec.model_dump_json(by_alias=True),
             folder=self._campaign.folder,
             cache=wanted.cache,
             shared=wanted.shared,
             salt=self._salt,
         )
-        for arm in arms:
-            future = self._pool.submit(work, replace(job, arm=arm.arm))
-            self._futures[future] = _key(trial)
-            future.add_done_callback(self._done.put)
+        future = self._pool.submit(work, job)
+        self._futures.add(future)
+        future.add_done_callback(self._done.put)
+
+    def _tick_off(self, key: Key, arm: Arm) -> None:
+        self._left[key].remove(arm)
+        if not self._left[key]:
+            self._finish(self._trials[key])
 
     def _finish(self, trial: TrialPlan) -> None:
         """Score a trial whose arms are all done; one that is void may be tried again."""
@@ -149,8 +180,9 @@ class _Board:
         if result.verdict is Verdict.VOID and tries <= campaign.wanted.rerun_void:
             set_aside(folder, tries)
             campaign.watcher.note(f"{key[0]}, seed {key[1]}: void; try {tries + 1}")
-            del self._left[key]
-            self._submit(trial, trial.arms)
+            self._open(trial)
+            for pack in packed(trial.arms, len(trial.arms)):
+                self._submit(pack)
             return
         keep_data(campaign.wanted.keep, folder, trial, result)
         if len(campaign.planned.trials) == 1:
@@ -160,12 +192,10 @@ class _Board:
 
 
 def work(job: Job) -> None:
-    """In a worker: one arm, its journal on disk."""
-    trial = TrialPlan.model_validate_json(job.trial)
-    plan: ArmPlan = next(arm for arm in trial.arms if arm.arm is job.arm)
-    stopper = signal.getsignal(signal.SIGTERM)
-    stop = stopper.stop if isinstance(stopper, _Stopper) else StopSignal()
-    if stop.asked:
+    """In a worker: some arms, their journals on disk. Raises ArmFailed where a process died."""
+    worker = signal.getsignal(signal.SIGTERM)
+    assert isinstance(worker, _Worker)
+    if worker.stop.asked:
         return
     context = RunContext(
         run=VIRTUAL_RUN,
@@ -175,40 +205,62 @@ def work(job: Job) -> None:
         spec=TargetSpec.model_validate_json(job.spec),
         catalogue=make_catalogue(),
         driver=VirtualDriver(),
-        stop=stop,
+        stop=worker.stop,
         show=_unseen,
         versions=_facts(),
         cache=None if job.cache is None else ArmCache(job.cache, job.salt),
         shared=None if job.shared is None else ArmCache(job.shared, job.salt),
     )
-    try:
-        run_arm(trial, plan, context)
-    except (ArmFailed, Interrupted):
-        return  # the arm's journal says why, and makes the trial void
+    arms = []
+    for text, wanted in job.arms:
+        trial = TrialPlan.model_validate_json(text)
+        arms.append((trial, next(arm for arm in trial.arms if arm.arm is wanted)))
+    run_arms(arms, context, worker)
 
 
 def _unseen(_plan: TrialPlan, _arm: Arm, _event: Event) -> None:
     pass
 
 
-class _Stopper:
-    """What a worker does when it is told to end: this arm and those that wait stop, and say so."""
+class _Worker:
+    """What a worker knows, and does when it is told to end: its arms and those that wait stop, and say so."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path, told: SimpleQueue[Done]) -> None:
         self.stop = StopSignal()
+        self._record = ProcessRecord(folder)
+        self._told = told
+        self._children: set[int] = set()
 
     def __call__(self, _number: int, _frame: object) -> None:
         self.stop.asked = True
+        for child in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    def born(self, pid: int) -> None:
+        """A child goes on with an arm: it is to be told, too, and the guardian knows of it."""
+        self._children.add(pid)
+        if self.stop.asked:
+            os.kill(pid, signal.SIGTERM)
+        self._record.note("worker", pid)
+
+    def gone(self, pid: int) -> None:
+        """It has ended."""
+        self._children.remove(pid)
+
+    def done(self, plan: ArmPlan) -> None:
+        """Tell the runner."""
+        self._told.put((plan.scenario, plan.seed, plan.arm))
 
 
-def _begin(folder: Path) -> None:
+def _begin(folder: Path, told: SimpleQueue[Done]) -> None:
     """A worker leaves Ctrl-C to its parent, and is known to the guardian."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _Stopper())
+    signal.signal(signal.SIGTERM, _Worker(folder, told))
     ProcessRecord(folder).note("worker", os.getpid())
 
 
-def _key(trial: TrialPlan) -> tuple[str, int]:
+def _key(trial: TrialPlan) -> Key:
     return trial.scenario.scenario, trial.seed
 
 

@@ -164,7 +164,8 @@ class TrafficSpec(Strict):
 class DriverSpec(Strict):
     """How the target is brought up: the driver's name and what it needs to know.
 
-    `stack` is handed on to the target itself, below what the plan says.
+    `stack` is handed on to the target itself, below what the plan says. `forks` says that arms may be lived
+    through as one until they part, and the process be forked there: docs/in-process.md.
     """
 
     kind: Literal["fake", "local", "virtual", "compose"]
@@ -172,6 +173,7 @@ class DriverSpec(Strict):
     factory: str | None = None
     settings: dict[str, Any] = {}
     stack: dict[str, Any] = {}
+    forks: bool = False
 
 
 class TargetSpec(Strict):

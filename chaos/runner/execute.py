@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -118,14 +118,28 @@ class Waiting:
         return (self.when.component, self.when.action) in told
 
 
+@dataclass(frozen=True, order=True)
+class _Moment:
+    """Something to be done on a day; `changes` says that the target may be another one afterwards."""
+
+    day: float
+    order: int
+    act: Callable[[], object] = field(compare=False)
+    changes: bool = field(compare=False)
+
+
 class ArmRun:
-    """Runs one arm of a trial and writes its journal."""
+    """Runs one arm of a trial and writes its journal.
+
+    `run` does it all. Whoever drives several arms over one target (runner/trunk.py) calls what `run` is made
+    of: `open`, `begin`, then `act` at each `due_day` while it does not `part`, and `step` within `ending`.
+    """
 
     def __init__(self, plan: ArmPlan, context: ArmContext) -> None:
         self._plan = plan
         self._context = context
         self._lag = LagMeter()
-        self._moments: list[tuple[float, int, Callable[[], object]]] = []
+        self._moments: list[_Moment] = []
         self._order = itertools.count()
         self._day = plan.start_day
         self._waited_days = 0.0
@@ -139,17 +153,31 @@ class ArmRun:
         journal is complete in either case.
         """
         context = self._context
+        self.open()
+        with self.ending():
+            self.begin(context.driver.start(self._plan, context.spec, context.folder, self.hear))
+            while self.step():
+                pass
+
+    def open(self) -> None:
+        """Begin the journal and the undo ledger. Raises ArmFailed."""
+        context = self._context
         with ExitStack() as stack:
             self._journal = stack.enter_context(JournalWriter(context.journal, self._header()))
-            ledger = stack.enter_context(UndoLedger(context.folder / "undo.jsonl"))
+            self._ledger = stack.enter_context(UndoLedger(context.folder / "undo.jsonl"))
+            if not self._plan.start_day:
+                self._phase("provision")
+            self._opened = stack.pop_all()
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Around the arm's life once it is open: what ends it is told, what is left is undone and taken down.
+
+        Raises what `run` raises.
+        """
+        with self._opened:
             try:
-                if not self._plan.start_day:
-                    self._phase("provision")
-                self._target = context.driver.start(self._plan, context.spec, context.folder, self._write)
-                stack.callback(self._tear_down)
-                self._injector = Injector(self._target, ledger, self._write, self._journal.sync)
-                stack.callback(self._injector.undo_rest)
-                self._live()
+                yield
             except ArmEnded as ended:
                 self._phase(ended.phase, ended.says)
             except ArmFailed as failed:
@@ -159,8 +187,18 @@ class ArmRun:
                 self._phase("interrupted", "the user asked to stop")
                 raise
 
-    def _live(self) -> None:
+    def let_go(self) -> None:
+        """Close the files and say nothing: another process goes on with this arm."""
+        self._journal.close()
+        self._ledger.close()
+
+    def begin(self, target: Target) -> None:
+        """Here is the target: from now on it is taken down at the end. Plans what is to be done and when."""
         plan = self._plan
+        self._target = target
+        self._opened.callback(self._tear_down)
+        self._injector = Injector(target, self._ledger, self.hear, self._journal.sync)
+        self._opened.callback(self._injector.undo_rest)
         self._phase("steady_before")
         self._steady = self._steady_probes()
         self._abort = [
@@ -177,15 +215,45 @@ class ArmRun:
             quiet = start + QUIET_STEADY_DAY
             first = min((fault.inject_day for fault in plan.effect_watch), default=quiet)
             self._at(first, self._require_steady_state)
-        while self._moments:
-            due, _, act = heapq.heappop(self._moments)
-            self._pass_until(due + self._waited_days)
-            act()
-        self._pass_until(plan.days + self._waited_days)
+
+    @property
+    def plan(self) -> ArmPlan:
+        """What is run."""
+        return self._plan
+
+    @property
+    def context(self) -> ArmContext:
+        """What it is run with."""
+        return self._context
+
+    @property
+    def due_day(self) -> float:
+        """When there is something to be done next; the arm's end where nothing is left."""
+        return (self._moments[0].day if self._moments else self._plan.days) + self._waited_days
+
+    @property
+    def parts(self) -> bool:
+        """Whether what is to be done next changes the target, or ends the arm."""
+        return not self._moments or self._moments[0].changes
+
+    def act(self) -> None:
+        """Do what is due now, `due_day` having come."""
+        self._note_time(self.due_day)
+        heapq.heappop(self._moments).act()
+
+    def step(self) -> bool:
+        """Let time pass until something is to be done, and do it; False where that was the end."""
+        if self._moments:
+            moment = heapq.heappop(self._moments)
+            self._pass_until(moment.day + self._waited_days)
+            moment.act()
+            return True
+        self._pass_until(self._plan.days + self._waited_days)
         self._phase("drain")
         self._target.drain()
         day, lag_days = self._target.day(), self._lag.largest  # draining may have taken a moment
-        self._write(Lag(day=day, component="harness", lag_days=lag_days, over_days=0.0))
+        self.hear(Lag(day=day, component="harness", lag_days=lag_days, over_days=0.0))
+        return False
 
     def _pass_until(self, day: float) -> None:
         stop = self._context.stop
@@ -199,8 +267,7 @@ class ArmRun:
             for waiting in come:
                 self._waiting.remove(waiting)
                 waiting.act()
-        self._day = self._target.day()
-        self._note_lag(day)
+        self._note_time(day)
 
     def _come(self) -> list[Waiting]:
         """What was waited for and has come."""
@@ -218,15 +285,16 @@ class ArmRun:
             raise Interrupted("stopped by the user")
         self._waited_days += self._target.day() - asked_day
 
-    def _note_lag(self, due: float) -> None:
+    def _note_time(self, due: float) -> None:
+        self._day = self._target.day()
         spell = self._lag.tick(due, self._day)
         if spell is not None and not self._lagging:
             worst, over = spell
-            self._write(Lag(day=self._day, component="harness", lag_days=worst, over_days=over))
+            self.hear(Lag(day=self._day, component="harness", lag_days=worst, over_days=over))
         self._lagging = spell is not None
 
-    def _at(self, day: float, act: Callable[[], object]) -> None:
-        heapq.heappush(self._moments, (day, next(self._order), act))
+    def _at(self, day: float, act: Callable[[], object], *, changes: bool = False) -> None:
+        heapq.heappush(self._moments, _Moment(day, next(self._order), act, changes))
 
     def _every(self, first: float, step: float, until: float, act: Callable[[], object]) -> None:
         count = int((until - first) / step + 1e-9) + 1
@@ -248,7 +316,7 @@ class ArmRun:
             value = steady.probe.read(self._target)
             ok = steady.judge(value)
             fine = fine and ok is True
-            self._write(Reading(day=self._target.day(), probe=steady.name, value=value, ok=ok))
+            self.hear(Reading(day=self._target.day(), probe=steady.name, value=value, ok=ok))
         return fine
 
     def _require_steady_state(self) -> None:
@@ -295,8 +363,8 @@ class ArmRun:
             self._phase("steady_after", planned.key)
 
         begin = inject if planned.when is None else partial(self._wait, planned.key, planned.when, inject)
-        self._at(planned.inject_day, begin)
-        self._at(planned.undo_day, undo)
+        self._at(planned.inject_day, begin, changes=True)
+        self._at(planned.undo_day, undo, changes=True)
 
     def _wait(self, about: str, when: OnAction, act: Callable[[], object]) -> None:
         """Have it done at the first such action of the target from now on."""
@@ -308,12 +376,12 @@ class ArmRun:
         def open_hole() -> None:
             self._injector.make(key, [self._target.use(Layers).set(hole.layer, hole.key, hole.value)])
 
-        self._at(max(hole.from_day, self._plan.start_day + 0.01), open_hole)
+        self._at(max(hole.from_day, self._plan.start_day + 0.01), open_hole, changes=True)
         if hole.until_day is not None:
-            self._at(hole.until_day, lambda: self._injector.undo(key))
+            self._at(hole.until_day, lambda: self._injector.undo(key), changes=True)
 
     def _read_effect(self, fault: str, check: EffectCheck, probe: Probe) -> None:
-        self._write(read_effect(self._target, fault, check, probe))
+        self.hear(read_effect(self._target, fault, check, probe))
 
     # --- the journal -------------------------------------------------------------------------------------
 
@@ -338,8 +406,9 @@ class ArmRun:
     def _phase(self, phase: str, says: str = "") -> None:
         target = getattr(self, "_target", None)
         day = target.day() if target is not None else self._day
-        self._write(Phase(day=day, phase=phase, says=says))
+        self.hear(Phase(day=day, phase=phase, says=says))
 
-    def _write(self, event: Event) -> None:
+    def hear(self, event: Event) -> None:
+        """Journal an event: the target's, or one of the arm's own."""
         self._journal.write(event)
         self._context.show(event)

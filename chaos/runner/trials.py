@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from chaos.errors import ArmFailed, Interrupted
 from chaos.journal import journal_name
 from chaos.runner.cache import ArmCache
 from chaos.runner.execute import ArmContext, ArmRun, StopSignal
+from chaos.runner.trunk import Processes, Trunk
 
 Show = Callable[[TrialPlan, Arm, Event], None]
 
@@ -80,21 +82,57 @@ def run_trial(plan: TrialPlan, context: RunContext) -> None:
 
 def run_arm(trial: TrialPlan, plan: ArmPlan, context: RunContext) -> None:
     """Run one arm, or take its journal from the cache. Raises ArmFailed, Interrupted or KeyboardInterrupt."""
-    folder = trial_folder(context.folder, trial)
-    journal = journal_path(folder, plan.arm)
-    cache = context.cache_of(plan.arm)
-    if cache is not None and cache.take(plan, journal):
+    arm = _arm_run(trial, plan, context)
+    if not _take(arm, context):
+        arm.run()
+        _keep(arm, context)
+
+
+def run_arms(arms: Sequence[tuple[TrialPlan, ArmPlan]], context: RunContext, processes: Processes) -> None:
+    """Run arms that may share a trunk, but for those that are taken from the cache.
+
+    What befalls an arm is said in its journal. Raises ArmFailed where a process died.
+    """
+    left = []
+    for arm in [_arm_run(trial, plan, context) for trial, plan in arms]:
+        if _take(arm, context):
+            processes.done(arm.plan)
+        else:
+            left.append(arm)
+    if len(left) > 1:
+        Trunk(left, processes, lambda arm: _keep(arm, context)).run()
         return
-    arm_folder = folder / plan.arm.value
-    arm_folder.mkdir()
-    ArmRun(
+    for arm in left:
+        with contextlib.suppress(ArmFailed, Interrupted):
+            arm.run()
+            _keep(arm, context)
+        processes.done(arm.plan)
+
+
+def _take(arm: ArmRun, context: RunContext) -> bool:
+    cache = context.cache_of(arm.plan.arm)
+    if cache is not None and cache.take(arm.plan, arm.context.journal):
+        return True
+    arm.context.folder.mkdir()
+    return False
+
+
+def _keep(arm: ArmRun, context: RunContext) -> None:
+    cache = context.cache_of(arm.plan.arm)
+    if cache is not None:
+        cache.keep(arm.plan, arm.context.journal)
+
+
+def _arm_run(trial: TrialPlan, plan: ArmPlan, context: RunContext) -> ArmRun:
+    folder = trial_folder(context.folder, trial)
+    return ArmRun(
         plan,
         ArmContext(
             run=context.run,
             mlchaos=context.mlchaos,
             started_at=context.started_at,
-            folder=arm_folder,
-            journal=journal,
+            folder=folder / plan.arm.value,
+            journal=journal_path(folder, plan.arm),
             spec=context.spec,
             catalogue=context.catalogue,
             driver=context.driver,
@@ -102,9 +140,7 @@ def run_arm(trial: TrialPlan, plan: ArmPlan, context: RunContext) -> None:
             show=lambda event: context.show(trial, plan.arm, event),
             versions=dict(context.versions),
         ),
-    ).run()
-    if cache is not None:
-        cache.keep(plan, journal)
+    )
 
 
 def read_trial(folder: Path) -> TrialPlan:

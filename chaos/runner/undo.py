@@ -59,8 +59,10 @@ class UndoLedger:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file; doing it twice does no harm."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def record(self, id: str, undo: Change) -> None:
         """Put an undo on disk. Raises ArmFailed, and then nothing may be injected."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -116,6 +117,14 @@ class VirtualTarget:
         self._duty = DutyCycles(plan.day_seconds, self._pause, self._resume, inner.running)
         self._paused: set[str] = set()
         inner.on_log(self._logged)
+
+    def beside(self) -> VirtualTarget:
+        """Another arm's handle on the same system. Only health requests under way are an arm's own: the first
+        reading of a link has none to tell of, whoever else has asked before.
+        """
+        other = copy.copy(self)
+        other._pings = {}
+        return other
 
     def _pause(self, component: str) -> None:
         self._inner.pause(component)  # looked up only now: not every target can
