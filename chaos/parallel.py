@@ -137,15 +137,18 @@ class _Board:
         return sorted(self._results, key=lambda result: order.index((result.scenario, result.seed)))
 
     def _groups(self) -> list[list[list[ArmPlan]]]:
-        """Packs of arms, in groups that start from the same warm-up."""
+        """Packs of arms, in groups that start from the same warm-up.
+
+        A pack is no larger than a worker's share of all arms, so that none is out of work early.
+        """
         groups: dict[str, list[ArmPlan]] = {}
         for trial in self._trials.values():
             for arm in trial.arms:
                 groups.setdefault(f"{arm.world} {arm.seed}", []).append(arm)
-        jobs = self._campaign.wanted.jobs
+        most = -(-sum(map(len, groups.values())) // self._campaign.wanted.jobs)
         if not (self._campaign.planned.spec.driver.forks and hasattr(os, "fork")):
             return [[[arm] for arm in group] for group in groups.values()]
-        return [packed(group, -(-jobs // len(groups))) for group in groups.values()]
+        return [packed(group, most) for group in groups.values()]
 
     def _open(self, trial: TrialPlan) -> None:
         open_trial(trial, self._campaign.folder)
@@ -181,8 +184,8 @@ class _Board:
             set_aside(folder, tries)
             campaign.watcher.note(f"{key[0]}, seed {key[1]}: void; try {tries + 1}")
             self._open(trial)
-            for pack in packed(trial.arms, len(trial.arms)):
-                self._submit(pack)
+            for arm in trial.arms:
+                self._submit([arm])
             return
         keep_data(campaign.wanted.keep, folder, trial, result)
         if len(campaign.planned.trials) == 1:

@@ -1,27 +1,139 @@
-"""The order in which workers begin arms."""
+"""How arms are given to workers, and that it does not matter to what they write."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
 import pytest
+import yaml
 
+from chaos.domain.event import Phase
+from chaos.domain.scenario import Arm
+from chaos.journal import read_folder
 from chaos.parallel import staggered
+from reference_stack.warmup import cache_folder
+from tests.command import LATE, SCENARIOS, begin, complete, until
 
-
-@dataclass(frozen=True)
-class Trial:
-    name: str
-    arms: tuple[str, ...] = ("defended", "control", "undefended", "bare")
+ALONE = """
+target: reference-virtual
+extends: k9s
+says: the same, but each arm by itself
+toxics: [latency, timeout, reset_peer, limit_data, noop]
+driver: {kind: virtual, factory: "reference_stack.virtual:factory"}
+"""
+TOGETHER = "reference-virtual"
+GONE_SECONDS = 5.0
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
-def test_every_arm_is_begun_once_and_the_first_of_a_trial_well_before_its_others(
+def test_everything_is_begun_once_and_the_first_of_a_group_well_before_its_others(
     jobs: int, count: int
 ) -> None:
-    trials = [Trial(str(number)) for number in range(count)]
-    order = [(trial.name, arm) for trial, arms in staggered(trials, jobs) for arm in arms]  # type: ignore[arg-type]
-    assert sorted(order) == sorted((trial.name, arm) for trial in trials for arm in trial.arms)
-    for index, trial in enumerate(trials):
-        first = order.index((trial.name, "defended"))
-        between = order.index((trial.name, "control")) - first
+    groups = [[(number, arm) for arm in range(4)] for number in range(count)]
+    order = list(staggered(groups, jobs))
+    assert sorted(order) == sorted(each for group in groups for each in group)
+    for index in range(count):
+        between = order.index((index, 1)) - order.index((index, 0))
         assert between >= min(jobs, count - index)
+
+
+def short_scenarios() -> dict[str, dict[str, object]]:
+    """With data held, a hole with a span, something waited for, a link that is measured, an early end."""
+    late = yaml.safe_load(LATE.read_text()) | {"days": "5.5d"}
+    late["faults"][0]["with"]["held_days"] = "1.2d"
+    slow = yaml.safe_load((SCENARIOS / "features" / "slow-features.yaml").read_text())
+    torn = yaml.safe_load((SCENARIOS / "training" / "torn-checkpoint.yaml").read_text())
+    slow["faults"][0]["for"] = "0.8d"
+    torn["faults"] = torn["faults"][:1]
+    torn["expect"] = late["expect"]
+    hole = {"latent": [{"layer": "hold", "mode": "observe", "from": "2d", "until": "4.2d"}]}
+    early = {"abort_if": [{"probe": "model_age", "above": 1.3}]}
+    return {
+        "late": late,
+        "slow": slow | {"days": "4.5d"},
+        "torn": torn | {"days": "5.5d"},
+        "hole": late | hole,
+        "early": late | early,
+    }
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of scenarios, and of a cache of its own that begins with this user's warm-ups."""
+    folder = tmp_path_factory.mktemp("together")
+    for name, scenario in short_scenarios().items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**scenario, "scenario": name, "decisive": []}))
+    (folder / "alone.yaml").write_text(ALONE)
+    (folder / "cache" / "mlchaos").mkdir(parents=True)
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    (folder / "cache" / "mlchaos" / "warmup").symlink_to(cache_folder())
+    return folder
+
+
+def journals_of(place: Path, out: str, *arguments: object) -> dict[str, bytes]:
+    cache = {"XDG_CACHE_HOME": str(place / "cache")}
+    process = begin("suite", *arguments, "--seed", 1, "--out", out, "--json", folder=place, environment=cache)
+    outcome = complete(process, seconds=600)
+    assert outcome.code in (0, 1, 2), outcome
+    assert not outcome.err
+    found = (place / out).rglob("journal-*.jsonl")
+    return {str(path.relative_to(place / out)): path.read_bytes() for path in found}
+
+
+def test_journals_are_those_of_arms_run_alone_with_and_without_the_cache(place: Path) -> None:
+    names = [f"{name}.yaml" for name in short_scenarios()]
+    alone = journals_of(place, "alone", *names, "--target", "alone.yaml", "--no-cache")
+    assert len(alone) == 4 * len(names)
+    assert b'"aborted"' in alone["early-1/journal-bare.jsonl"]
+    together = journals_of(place, "together", *names, "--target", TOGETHER, "--jobs", 1)
+    assert [name for name in alone if together[name] != alone[name]] == []
+    entries = sorted((place / "cache").rglob("arms/*/*.jsonl"))
+    assert len(entries) == 2 * len(names)
+    entries[0].write_bytes(entries[0].read_bytes()[:-3])
+    cached = journals_of(place, "cached", "late.yaml", "slow.yaml", "--target", TOGETHER, "--jobs", 1)
+    assert [name for name in cached if cached[name] != alone[name]] == []
+
+
+@pytest.fixture
+def under_way(place: Path) -> Iterator[tuple[psutil.Process, Path]]:
+    """A run whose fault is in, so that a child of its worker is at work, and the run's folder."""
+    scenario = yaml.safe_load(LATE.read_text()) | {"scenario": "long", "days": "200d"}
+    scenario["faults"][0] |= {"at": "2d", "with": {"link": "events", "held_days": "150d"}}
+    (place / "long.yaml").write_text(yaml.safe_dump(scenario))
+    out = Path(place / f"run-{len(list(place.iterdir()))}")
+    process = begin(
+        "run", "long.yaml", "--target", TOGETHER, "--jobs", 1, "--out", out, "--no-cache", folder=place
+    )
+    journal = out / "long-1" / "journal-defended.jsonl"
+    try:
+        assert until(lambda: journal.exists() and b'"inject"' in journal.read_bytes(), 300)
+        yield psutil.Process(process.pid), out
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_stops_the_trunk_and_what_branched_off(under_way: tuple[psutil.Process, Path]) -> None:
+    runner, out = under_way
+    started = runner.children(recursive=True)
+    runner.send_signal(signal.SIGINT)
+    gone, left = psutil.wait_procs([runner, *started], timeout=60)
+    assert not left
+    assert next(process for process in gone if process == runner).returncode == 130
+    journals = read_folder(out / "long-1")
+    assert set(journals) == {Arm.DEFENDED, Arm.CONTROL}
+    for journal in journals.values():
+        assert [phase.phase for phase in journal.of(Phase)][-3:] == ["interrupted", "teardown", "done"]
+
+
+def test_a_killed_runner_leaves_neither_trunk_nor_branch(under_way: tuple[psutil.Process, Path]) -> None:
+    runner, _ = under_way
+    started = runner.children(recursive=True)
+    assert len(started) >= 4  # the guardian, the server of forks, a worker and its child
+    runner.kill()
+    _, left = psutil.wait_procs(started, timeout=GONE_SECONDS)
+    assert not left

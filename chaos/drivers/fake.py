@@ -39,6 +39,10 @@ class FakeTarget:
     now: float = 0.0
     said: dict[object, list[Event]] = field(default_factory=dict)
 
+    def beside(self) -> FakeTarget:
+        """Nothing here is an arm's own."""
+        return self
+
     def use(self, capability: type[C]) -> C:
         """A capability's verbs."""
         return Described(self.spec).use(capability)

@@ -10,12 +10,14 @@ that was started alike, observed by other probes at other moments. There the pro
 goes on with that arm alone, to its end, and the trunk goes on for the others when the child is done. So one
 process computes at a time, and a journal holds what it would hold had its arm been run by itself.
 
-That holds for targets in which nothing is moved by a reading, and which have neither threads nor open files.
+That holds for targets in which nothing is moved by a reading, and which have no threads that take part. (The
+one there is on `reference-virtual`, of Arrow's allocator, knows of forks.)
 """
 
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import sys
 import traceback
@@ -28,8 +30,8 @@ from chaos.domain.plan import ArmPlan
 from chaos.errors import ArmFailed, Interrupted
 from chaos.runner.execute import ArmEnded, ArmRun
 
-MOST_ARMS = 128
-"""In one trunk: each has two files open, and a process may have some thousand."""
+MOST_ARMS = 120
+"""In one trunk: each has two files open, and a process may have 256 at the least."""
 
 
 class Processes(Protocol):
@@ -53,23 +55,18 @@ def alike(plan: ArmPlan) -> str:
     return plan.model_dump_json(include={"target", "world", "seed", "day_seconds", "layers", "start_day"})
 
 
-def packed(arms: Sequence[ArmPlan], at_least: int) -> list[list[ArmPlan]]:
-    """Arms put together that may share a trunk; `at_least` so many packs, where there are so many arms.
-
-    Otherwise processors would have nothing to do while a trunk's arms are lived through one after the other.
-    """
+def packed(arms: Sequence[ArmPlan], most: int) -> list[list[ArmPlan]]:
+    """Arms put together that may share a trunk, `most` of them at most: one process lives through a pack."""
     alikes: dict[str, list[ArmPlan]] = {}
     for arm in arms:
         alikes.setdefault(alike(arm), []).append(arm)
-    packs = list(alikes.values())
-    while packs:
-        largest = max(packs, key=len)
-        size = len(largest)
-        if size == 1 or (len(packs) >= at_least and size <= MOST_ARMS):
-            break
-        place = packs.index(largest)
-        packs[place : place + 1] = [largest[: size // 2], largest[size // 2 :]]
-    return packs
+    return [pack for group in alikes.values() for pack in _evenly(group, max(1, min(most, MOST_ARMS)))]
+
+
+def _evenly(arms: list[ArmPlan], most: int) -> list[list[ArmPlan]]:
+    count = -(-len(arms) // most)
+    ends = [len(arms) * nth // count for nth in range(count + 1)]
+    return [arms[start:end] for start, end in itertools.pairwise(ends)]
 
 
 class Trunk:
