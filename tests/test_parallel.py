@@ -53,8 +53,8 @@ def short_scenarios() -> dict[str, dict[str, object]]:
     hole = {"latent": [{"layer": "hold", "mode": "observe", "from": "2d", "until": "4.2d"}]}
     early = {"abort_if": [{"probe": "model_age", "above": 1.3}]}
     return {
-        "late": late,
         "slow": slow | {"days": "4.5d"},
+        "late": late,
         "torn": torn | {"days": "5.5d"},
         "hole": late | hole,
         "early": late | early,
@@ -94,15 +94,15 @@ def test_journals_are_those_of_arms_run_alone_with_and_without_the_cache(place: 
     entries = sorted((place / "cache").rglob("arms/*/*.jsonl"))
     assert len(entries) == 2 * len(names)
     entries[0].write_bytes(entries[0].read_bytes()[:-3])
-    cached = journals_of(place, "cached", "late.yaml", "slow.yaml", "--target", TOGETHER, "--jobs", 1)
+    cached = journals_of(place, "cached", "slow.yaml", "late.yaml", "--target", TOGETHER, "--jobs", 1)
     assert [name for name in cached if cached[name] != alone[name]] == []
 
 
 @pytest.fixture
 def under_way(place: Path) -> Iterator[tuple[psutil.Process, Path]]:
     """A run whose fault is in, so that a child of its worker is at work, and the run's folder."""
-    scenario = yaml.safe_load(LATE.read_text()) | {"scenario": "long", "days": "200d"}
-    scenario["faults"][0] |= {"at": "2d", "with": {"link": "events", "held_days": "150d"}}
+    scenario = yaml.safe_load(LATE.read_text()) | {"scenario": "long", "days": "90d"}
+    scenario["faults"][0] |= {"at": "2d", "with": {"link": "events", "held_days": "80d"}}
     (place / "long.yaml").write_text(yaml.safe_dump(scenario))
     out = Path(place / f"run-{len(list(place.iterdir()))}")
     process = begin(
@@ -110,7 +110,7 @@ def under_way(place: Path) -> Iterator[tuple[psutil.Process, Path]]:
     )
     journal = out / "long-1" / "journal-defended.jsonl"
     try:
-        assert until(lambda: journal.exists() and b'"inject"' in journal.read_bytes(), 300)
+        assert until(lambda: journal.exists() and b'"inject"' in journal.read_bytes(), 120)
         yield psutil.Process(process.pid), out
     finally:
         process.kill()

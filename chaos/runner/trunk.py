@@ -10,8 +10,9 @@ that was started alike, observed by other probes at other moments. There the pro
 goes on with that arm alone, to its end, and the trunk goes on for the others when the child is done. So one
 process computes at a time, and a journal holds what it would hold had its arm been run by itself.
 
-That holds for targets in which nothing is moved by a reading, and which have no threads that take part. (The
-one there is on `reference-virtual`, of Arrow's allocator, knows of forks.)
+That holds for targets in which nothing is moved by a reading, which live through a day alike however many are
+to come, and which have no threads that take part. (The one there is on `reference-virtual`, of Arrow's
+allocator, knows of forks.)
 """
 
 from __future__ import annotations
@@ -85,10 +86,16 @@ class Trunk:
 
         Raises ArmFailed where a process that branched off died. What befalls an arm is said in its journal.
         """
-        for arm in self._arms:
-            arm.open()
+        for arm in list(self._arms):
+            try:
+                arm.open()
+            except ArmFailed:
+                self._arms.remove(arm)
+                self._processes.done(arm.plan)
+        if not self._arms:
+            return
         try:
-            target = self._start(self._arms[0])
+            target = self._start(max(self._arms, key=lambda arm: arm.plan.days))
             if not isinstance(target, Shared):
                 raise ArmFailed("the target file says `forks`, and the driver's targets cannot be shared")
         except ArmFailed as error:
@@ -96,17 +103,21 @@ class Trunk:
                 self._live(arm, error)
                 self._processes.done(arm.plan)
             return
-        for arm in self._arms:
-            arm.begin(target.beside())
+        for arm in list(self._arms):
+            try:
+                arm.begin(target.beside())
+            except ArmFailed as failed:
+                self._branch_off(arm, failed)
         while len(self._arms) > 1:
             self._pass(target, min(arm.due_day for arm in self._arms))
         for last in self._arms:
             self._live(last)
             self._processes.done(last.plan)
 
-    def _start(self, first: ArmRun) -> Target:
-        context = first.context
-        return context.driver.start(first.plan, context.spec, context.folder, self._hear)
+    def _start(self, longest: ArmRun) -> Target:
+        """The target of the arm that lives longest: those that end before must not see its end coming."""
+        context = longest.context
+        return context.driver.start(longest.plan, context.spec, context.folder, self._hear)
 
     def _hear(self, event: Event) -> None:
         for arm in self._arms:

@@ -22,6 +22,7 @@ from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
 from chaos.runner.trials import RunContext, journal_path, open_trial, run_arm, run_arms, trial_folder
 from chaos.runner.trunk import MOST_ARMS, packed
+from chaos.runner.undo import UndoLedger
 from tests.harness import edited, planned, shoppers, target_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # a test process may have threads
@@ -184,6 +185,23 @@ def test_a_target_that_does_not_come_up_or_breaks_is_said_in_every_journal(tmp_p
         together.run_together()
         assert together.journals == alone.journals
         assert len(together.told.done_arms) == 8
+
+
+def test_an_arm_whose_files_cannot_be_opened_does_not_hurt_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ledger(path: Path) -> UndoLedger:
+        if path.parent == path.parents[2] / "longer-1" / "control":
+            raise ArmFailed("the undo ledger cannot be written")
+        return UndoLedger(path)
+
+    monkeypatch.setattr("chaos.runner.execute.UndoLedger", ledger)
+    alone = Group(tmp_path / "alone", trials("small", "longer"), FakeDriver(life))
+    alone.run_each_alone()
+    together = Group(tmp_path / "together", trials("small", "longer"), FakeDriver(life))
+    together.run_together()
+    assert together.journals == alone.journals
+    assert len(together.told.done_arms) == 8
 
 
 def test_a_target_that_breaks_in_one_arm_does_not_hurt_the_others(tmp_path: Path) -> None:
