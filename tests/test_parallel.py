@@ -53,11 +53,11 @@ def short_scenarios() -> dict[str, dict[str, object]]:
     hole = {"latent": [{"layer": "hold", "mode": "observe", "from": "2d", "until": "4.2d"}]}
     early = {"abort_if": [{"probe": "model_age", "above": 1.3}]}
     return {
-        "slow": slow | {"days": "4.5d"},
-        "late": late,
-        "torn": torn | {"days": "5.5d"},
-        "hole": late | hole,
-        "early": late | early,
+        "short-slow": slow | {"days": "4.5d"},
+        "short-late": late,
+        "short-torn": torn | {"days": "5.5d"},
+        "short-hole": late | hole,
+        "short-early": late | early,
     }
 
 
@@ -65,8 +65,11 @@ def short_scenarios() -> dict[str, dict[str, object]]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of scenarios, and of a cache of its own that begins with this user's warm-ups."""
     folder = tmp_path_factory.mktemp("together")
+    (folder / "scenarios").mkdir()
     for name, scenario in short_scenarios().items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**scenario, "scenario": name, "decisive": []}))
+        (folder / "scenarios" / f"{name}.yaml").write_text(
+            yaml.safe_dump({**scenario, "scenario": name, "decisive": []})
+        )
     (folder / "alone.yaml").write_text(ALONE)
     (folder / "cache" / "mlchaos").mkdir(parents=True)
     cache_folder().mkdir(parents=True, exist_ok=True)
@@ -85,16 +88,16 @@ def journals_of(place: Path, out: str, *arguments: object) -> dict[str, bytes]:
 
 
 def test_journals_are_those_of_arms_run_alone_with_and_without_the_cache(place: Path) -> None:
-    names = [f"{name}.yaml" for name in short_scenarios()]
+    names = list(short_scenarios())
     alone = journals_of(place, "alone", *names, "--target", "alone.yaml", "--no-cache")
     assert len(alone) == 4 * len(names)
-    assert b'"aborted"' in alone["early-1/journal-bare.jsonl"]
+    assert b'"aborted"' in alone["short-early-1/journal-bare.jsonl"]
     together = journals_of(place, "together", *names, "--target", TOGETHER, "--jobs", 1)
     assert [name for name in alone if together[name] != alone[name]] == []
     entries = sorted((place / "cache").rglob("arms/*/*.jsonl"))
     assert len(entries) == 2 * len(names)
     entries[0].write_bytes(entries[0].read_bytes()[:-3])
-    cached = journals_of(place, "cached", "slow.yaml", "late.yaml", "--target", TOGETHER, "--jobs", 1)
+    cached = journals_of(place, "cached", "short-slow", "short-late", "--target", TOGETHER, "--jobs", 1)
     assert [name for name in cached if cached[name] != alone[name]] == []
 
 
