@@ -14,9 +14,9 @@ from reference_stack.layers.evidence import Census
 
 
 class VersionParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`mismatch_days`: how long replicas may differ, which a rollout in stages needs."""
+    """`mismatch_days`: how long replicas may differ, for a rollout in stages and the loading of a model."""
 
-    mismatch_days: float = 0.1
+    mismatch_days: float = 0.2
 
 
 class Version:

@@ -106,6 +106,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._ledger = Ledger(folder)
         self._lease = Lease(folder, instance, settings.lease_days)
         self._cycle = self._ledger.read()
+        self._carried = self._ledger.carried()
         self._again = False
         self._flips = runtime.semaphore(1)
 
@@ -116,12 +117,13 @@ class Orchestrator(Component[OrchestratorSettings]):
         started_day = self.runtime.day()
         leading: bool | None = None
         self.runtime.spawn(self._audit())
+        self.runtime.spawn(self._carry_on())
         while True:
             day = self.runtime.day()
             before, leading = leading, self._lease.take(day)
             if leading != before:
                 self.telemetry.log("lease", held=leading, superseded=self._lease.superseded)
-                self._cycle = self._ledger.read()
+                self._cycle, self._carried = self._ledger.read(), self._ledger.carried()
             if self._lease.superseded:
                 return
             if not leading:
@@ -136,17 +138,19 @@ class Orchestrator(Component[OrchestratorSettings]):
     def _current(self, day: float, started_day: float) -> Cycle | None:
         """Today's cycle: the one under way, or a new one once its time has come.
 
-        A version that is trained already is looked at first: were each replaced by the next day's while it
-        stands in its canary, a stack whose cycle takes longer than a day would never promote one.
+        A version that is trained already goes on to its end beside it: were each replaced by the next day's
+        while it stands its canary, a stack whose cycle takes longer than a day would never promote one.
         A stack without a past begins with the first cycle that starts after it did.
         """
         today = math.floor(day - self.settings.start_days + 1e-9)
         last = self._cycle
-        if last is not None and not self._again and (last.day >= today or _ends_soon(last, today)):
+        if last is not None and last.day >= today and not self._again:
             return last
         if last is None and today + self.settings.start_days < started_day:
             return None
-        if last is not None and last.step != DONE:
+        if last is not None and not self._again and _ends_soon(last, today) and self._carried is None:
+            self._carry(last)
+        elif last is not None and last.step != DONE:
             self._log(last, last.step, "abandoned", "the next cycle is due")
             if last.canary is not None:
                 self.runtime.spawn(self._canary.abandon())
@@ -165,8 +169,33 @@ class Orchestrator(Component[OrchestratorSettings]):
             wake = min(wake, cycle.resume_day)
         return wake
 
+    def _carry(self, cycle: Cycle | None) -> None:
+        self._ledger.carry(cycle)
+        self._carried = cycle
+
+    async def _carry_on(self) -> None:
+        """Take the version of the day before to its end, step by step, while today's is being made."""
+        while not self._lease.superseded:
+            carried, day = self._carried, self.runtime.day()
+            if carried is None or carried.resume_day > day or not self._lease.renew(day):
+                await self.runtime.until(day + self.settings.canary_look_days)
+                continue
+            moved = await self._attempts(self._steps[carried.step], carried)
+            if self._carried is not carried:
+                continue  # the day's cycle began anew meanwhile
+            if moved.failed:
+                self._log(carried, carried.step, "abandoned", "the next cycle is under way")
+                await self._canary.abandon()
+            elif moved.canary is None or carried.canary is None:
+                self._log(moved, carried.step, "begun" if moved.canary else "done", moved.outcome)
+            self._carry(None if moved.failed or moved.step == DONE else moved)
+
     async def _advance(self, cycle: Cycle) -> None:
         """Do the cycle's next step, with retries, and keep its result if the lease is still ours."""
+        if cycle.step == "canary" and self._carried is not None:
+            # There is one stage at a time.
+            self._keep(replace(cycle, resume_day=self.runtime.day() + self.settings.canary_look_days))
+            return
         step = self._steps[cycle.step]
         moved = await self._attempts(step, cycle)
         if not self._lease.renew(self.runtime.day()):
@@ -294,9 +323,12 @@ class Orchestrator(Component[OrchestratorSettings]):
         cycle that asks is to begin anew, or another PortError.
         """
         async with self._one_flip():
-            if in_cycle and self._again:
+            if in_cycle and (self._again or version not in self._in_the_making()):
                 raise Rejected("the day's cycle begins anew")
             return await self._flip(version, by)
+
+    def _in_the_making(self) -> set[int | None]:
+        return {cycle.version for cycle in (self._cycle, self._carried) if cycle is not None}
 
     @asynccontextmanager
     async def _one_flip(self) -> AsyncIterator[None]:
@@ -394,6 +426,10 @@ class Orchestrator(Component[OrchestratorSettings]):
 
     async def _start_over(self, spoilt: Spoilt, by: str) -> None:
         self._again = True
+        if self._carried is not None:
+            self._log(self._carried, self._carried.step, "abandoned", "the day's cycle begins anew")
+            self._carry(None)
+            await self._canary.abandon()
         async with self._one_flip():
             champion = await self._registry.resolve(CHAMPION)
             clean = await version_without(self._registry, spoilt, champion)

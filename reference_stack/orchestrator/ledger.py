@@ -13,6 +13,7 @@ DONE: Final = "done"
 _CYCLE = "cycle.json"
 _LEASE = "lease.json"
 _ADMITTED = "admitted.json"
+_CARRIED = "carried.json"
 
 
 class CanaryRun(msgspec.Struct, frozen=True):
@@ -63,6 +64,17 @@ class Ledger:
         if not self._folder.exists(_CYCLE):
             return None
         return msgspec.json.decode(self._folder.read(_CYCLE), type=Cycle)
+
+    def carried(self) -> Cycle | None:
+        """Yesterday's cycle, where its version still stands its canary; else None."""
+        if not self._folder.exists(_CARRIED):
+            return None
+        return msgspec.json.decode(self._folder.read(_CARRIED), type=Cycle | None)
+
+    def carry(self, cycle: Cycle | None) -> None:
+        """Put yesterday's cycle, or none, in place of the one before."""
+        if cycle is not None or self._folder.exists(_CARRIED):
+            self._folder.write(_CARRIED, msgspec.json.encode(cycle))
 
     def admitted(self) -> int | None:
         """The version that was last made champion through the door, None before the first."""
