@@ -40,6 +40,7 @@ from reference_stack.shop.component import Shop
 from reference_stack.shop.shopper import Replica
 from reference_stack.telemetry import Telemetry
 from reference_stack.trainer.component import Trainer
+from reference_stack.trainer.factors import Solver
 from reference_stack.world import PRESETS, World, preset
 
 
@@ -239,6 +240,7 @@ class Parts:
     reader: RegistryReader | None
     world: World
     decode: Decode
+    solve: Solver | None
 
     def some_registry(self) -> Registry:
         """The registry. Raises SettingsError where none was given."""
@@ -263,6 +265,7 @@ def build_component(
     reader: RegistryReader | None = None,
     world: World | None = None,
     decode: Decode = decode,
+    solve: Solver | None = None,
 ) -> Component[Any]:
     """A component of the stack, not yet running.
 
@@ -272,7 +275,7 @@ def build_component(
     """
     if world is None:
         world = draw_world(settings)
-    parts = Parts(settings, runtime, telemetry, ports, folders, registry, reader, world, decode)
+    parts = Parts(settings, runtime, telemetry, ports, folders, registry, reader, world, decode, solve)
     return _BUILDERS[name](name, parts)
 
 
@@ -326,6 +329,7 @@ def _trainer(_name: str, p: Parts) -> Component[Any]:
         folder=p.folders("trainer"),
         catalogue=p.world.catalogue,
         decode=p.decode,
+        solve=p.solve,
     )
 
 

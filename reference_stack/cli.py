@@ -73,12 +73,10 @@ def _warm_up(arguments: Sequence[str]) -> int:
     from reference_stack.trainer.elsewhere import Elsewhere
 
     with closing(Elsewhere()) as elsewhere:
-        from reference_stack.trainer.factors import solve_by
         from reference_stack.warmup import main
 
-        solve_by(elsewhere.solve)
         gc.freeze()  # the search of the heap at the stack's end need not go through the libraries
-        return main(arguments)
+        return main(arguments, elsewhere.solve)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -43,6 +43,7 @@ from reference_stack.shells.virtual_link import VirtualLink
 from reference_stack.shells.virtual_loop import GC_THRESHOLDS
 from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
 from reference_stack.telemetry import Telemetry
+from reference_stack.trainer.factors import Solver
 from reference_stack.virtual_data_link import VirtualDataLink
 from reference_stack.world import World
 
@@ -106,6 +107,7 @@ class VirtualStack:
         start_day: float = 0.0,
         world: World | None = None,
         components: Sequence[str] = COMPONENTS,
+        solve: Solver | None = None,
     ) -> None:
         self.settings = settings
         self.store: Store = {} if store is None else store
@@ -116,6 +118,7 @@ class VirtualStack:
             on_exit=self._exited,
             costs=settings.costs,
         )
+        self._solve = solve
         self._world = world if world is not None else draw_world(settings)
         self._log_listeners: list[LogListener] = []
         self._alert_listeners: list[LogListener] = []
@@ -249,6 +252,7 @@ class VirtualStack:
             registry,
             world=self._world,
             decode=_decode,
+            solve=self._solve,
         )
 
     def _registry_for(self, component: str, port: Callable[[str], Port]) -> Registry | None:

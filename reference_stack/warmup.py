@@ -26,6 +26,7 @@ from reference_stack.folders import MemoryFolder
 from reference_stack.layers.contract import Mode
 from reference_stack.registry.memory import Export, MemoryRegistry
 from reference_stack.settings import COMPONENTS, REPLICAS, SettingsError, StackSettings
+from reference_stack.trainer.factors import Solver
 from reference_stack.virtual import Store, VirtualStack
 from reference_stack.world import WARM_UP_DAYS
 
@@ -50,11 +51,15 @@ class Marker(msgspec.Struct, frozen=True):
     key: str
 
 
-def warm_up(world: str, seed: int) -> Store:
+def warm_up(world: str, seed: int, solve: Solver | None = None) -> Store:
     """Live through the 18 days and return the stack's files. Raises SettingsError for an unknown world."""
     settings = warm_up_settings(world, seed)
     stack = VirtualStack(
-        settings, start_day=-float(WARM_UP_DAYS), world=draw_world(settings), components=_UNWATCHED
+        settings,
+        start_day=-float(WARM_UP_DAYS),
+        world=draw_world(settings),
+        components=_UNWATCHED,
+        solve=solve,
     )
     try:
         for until_day, share in ((ALL_RANDOM_UNTIL, 1.0), (MUCH_EXPLORED_UNTIL, MUCH), (0.0, None)):
@@ -73,7 +78,13 @@ def warm_up_settings(world: str, seed: int) -> StackSettings:
     return replace(settings, seed=seed, days=0.0, layers=layers)
 
 
-def warm_store(world: str, seed: int, root: Path | None = None, cache: Path | None = None) -> Store:
+def warm_store(
+    world: str,
+    seed: int,
+    root: Path | None = None,
+    cache: Path | None = None,
+    solve: Solver | None = None,
+) -> Store:
     """The files of a warm-up: those below `root` if it holds the one asked for, else from the cache, where
     it is made if need be. Raises SettingsError.
     """
@@ -83,7 +94,7 @@ def warm_store(world: str, seed: int, root: Path | None = None, cache: Path | No
     try:
         return _unpack(file.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
-        store = warm_up(world, seed)
+        store = warm_up(world, seed, solve)
         _keep(file, _pack(store))
         return store
 
@@ -148,8 +159,11 @@ def read_folders(root: Path) -> Store:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Exits with 3 for a world that is not there or a folder that is not empty."""
+def main(arguments: Sequence[str] | None = None, solve: Solver | None = None) -> int:
+    """The command line; `solve` finds singular vectors, in this process unless it is given.
+
+    Exits with 3 for a world that is not there or a folder that is not empty.
+    """
     parser = argparse.ArgumentParser(prog="python -m reference_stack warmup", description="Make a warm-up.")
     parser.add_argument("--world", default="default")
     parser.add_argument("--seed", type=int, required=True)
@@ -166,10 +180,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from reference_stack.registry.seeder import Seeder
 
             with closing(Seeder(options.out)) as seeder:
-                store = warm_store(options.world, options.seed, cache=options.cache)
+                store = warm_store(options.world, options.seed, cache=options.cache, solve=solve)
                 place(store, options.out, marker, seeder.seed)
         else:
-            write_folders(warm_store(options.world, options.seed, cache=options.cache), options.out, marker)
+            store = warm_store(options.world, options.seed, cache=options.cache, solve=solve)
+            write_folders(store, options.out, marker)
     except (SettingsError, FileExistsError) as error:
         parser.exit(3, f"{error}\n")
     return 0

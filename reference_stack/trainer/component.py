@@ -22,6 +22,7 @@ from reference_stack.telemetry import Telemetry
 from reference_stack.trainer.checkpoints import Checkpoint, Checkpoints
 from reference_stack.trainer.evaluation import evaluate
 from reference_stack.trainer.export import exported, largest_weight
+from reference_stack.trainer.factors import Solver
 from reference_stack.trainer.model import SCHEMA, Blocks, Model, ModelParameters, fit
 from reference_stack.trainer.window import Window, WindowReader
 from reference_stack.world import Catalogue
@@ -71,6 +72,7 @@ class Trainer(Component[TrainerSettings]):
         folder: Folder,
         catalogue: Catalogue,
         decode: Decode = decode,
+        solve: Solver | None = None,
     ) -> None:
         super().__init__("trainer", runtime, telemetry, settings, layers, build)
         self._registry = registry
@@ -78,6 +80,7 @@ class Trainer(Component[TrainerSettings]):
         self._folder = folder
         self._checkpoints = Checkpoints(folder, runtime)
         self._catalogue = catalogue
+        self._solve = solve
         self._one_at_a_time = runtime.semaphore(1)
 
     @serves(TRAIN)
@@ -158,7 +161,9 @@ class Trainer(Component[TrainerSettings]):
 
     def _parameters(self) -> ModelParameters:
         settings = self.settings
-        return ModelParameters(rank=settings.rank, ridge=settings.ridge, damping=settings.damping)
+        return ModelParameters(
+            rank=settings.rank, ridge=settings.ridge, damping=settings.damping, solve=self._solve
+        )
 
     def _refit(self, window: Window, parameters: ModelParameters, known: Blocks) -> Model:
         rows = window.whole()

@@ -18,8 +18,13 @@ from reference_stack.features.snapshot import Snapshot
 _DENSE_CELLS = 1_000_000
 
 
-def factorised(snapshot: Snapshot, rank: int) -> FloatArray:
+Solver = Callable[[Any, int, bool], FloatArray]
+"""Finds singular vectors as `singular_vectors` does, here or elsewhere."""
+
+
+def factorised(snapshot: Snapshot, rank: int, solve: Solver | None = None) -> FloatArray:
     """The factors of the snapshot's products, (m, rank); zeros where the matrix does not have so many."""
+    solve = solve or singular_vectors
     factors = np.zeros((len(snapshot.products), rank))
     feasible = min(rank, len(snapshot.customers) - 1, len(snapshot.products) - 1)
     if feasible < 1 or not snapshot.values.any():
@@ -30,23 +35,19 @@ def factorised(snapshot: Snapshot, rank: int) -> FloatArray:
     if dense:
         matrix = matrix.toarray()
     if columns > rows:
-        factors[:, :feasible] = _of_wide(matrix, feasible)
+        # The Gram matrix is not made: of many products it may be huge.
+        factors[:, :feasible] = solve(matrix, feasible, False)
     else:
         gram = matrix.T @ matrix
-        factors[:, :feasible] = leading(gram if dense else gram.toarray(), feasible)
+        factors[:, :feasible] = leading(gram if dense else gram.toarray(), feasible, solve)
     return factors
 
 
-def leading(gram: FloatArray, count: int) -> FloatArray:
+def leading(gram: FloatArray, count: int, solve: Solver | None = None) -> FloatArray:
     """The eigenvectors of the `count` largest eigenvalues of a symmetric matrix (m, m) without negative
     ones, as columns (m, count), the largest first; the entry of each that is largest by size is positive.
     """
-    return _solver(gram, count, True)
-
-
-def _of_wide(matrix: FloatArray | csr_matrix, count: int) -> FloatArray:
-    """The same of the Gram matrix of `matrix` (n, m), which is not made: with m above n it may be huge."""
-    return _solver(matrix, count, False)
+    return (solve or singular_vectors)(gram, count, True)
 
 
 def singular_vectors(matrix: FloatArray | csr_matrix, count: int, of_rows: bool) -> FloatArray:
@@ -57,13 +58,3 @@ def singular_vectors(matrix: FloatArray | csr_matrix, count: int, of_rows: bool)
     left, _, right = randomized_svd(matrix, count, n_iter=2, random_state=0, flip_sign=False)
     left, right = svd_flip(left, right, u_based_decision=of_rows)
     return np.asarray(left if of_rows else right.T)
-
-
-Solver = Callable[[Any, int, bool], FloatArray]
-_solver: Solver = singular_vectors
-
-
-def solve_by(solver: Solver) -> None:
-    """Have `singular_vectors` found by something else in this process."""
-    global _solver  # noqa: PLW0603
-    _solver = solver

@@ -16,7 +16,7 @@ import numpy as np
 from reference_stack.arrays import DamagedBytes, pack, unpack
 from reference_stack.features.impressions import FloatArray, Impressions, IntArray
 from reference_stack.features.snapshot import NumberedRows, Snapshot, SnapshotParameters, build, sensible
-from reference_stack.trainer.factors import factorised
+from reference_stack.trainer.factors import Solver, factorised
 from reference_stack.trainer.ranker import auc, newton
 from reference_stack.world import Catalogue
 
@@ -35,7 +35,7 @@ SCHEMA = "k9s-hybrid-1"
 
 @dataclass(frozen=True)
 class ModelParameters:
-    """How a model is fitted."""
+    """How a model is fitted; `solve` finds its singular vectors, in this process unless it is given."""
 
     rank: int = 8
     ridge: float = 4.0
@@ -43,6 +43,7 @@ class ModelParameters:
     ranked_days: int = 3
     novelty_days: float = 5.0
     snapshot: SnapshotParameters = field(default_factory=SnapshotParameters)
+    solve: Solver | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def fit(
 
 def item_side(snapshot: Snapshot, parameters: ModelParameters) -> Model:
     """Everything of a model but the ranker's weights, which are set to rank by popularity."""
-    factors = factorised(snapshot, parameters.rank)
+    factors = factorised(snapshot, parameters.rank, parameters.solve)
     weights = np.zeros(len(FEATURES) + 1)
     weights[1 + FEATURES.index("popularity")] = 1.0
     chance = np.clip(snapshot.ctr, 1e-4, 1.0 - 1e-4)
