@@ -205,7 +205,7 @@ def test_every_component_is_a_service_without_privileges_or_a_way_out() -> None:
         assert ("outside" in service["networks"]) is (name == "door"), name
         assert service["labels"] == {"org.mlchaos.run": "${MLCHAOS_RUN:-}"}, name
         assert "mem_limit" in service, name
-        assert service["dns_opt"] == ["ndots:1"], name
+        assert service["dns_opt"] == ["ndots:1", "timeout:1", "attempts:3"], name
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
         assert "$" in service["image"], name
         if name != "postgres":
