@@ -8,13 +8,16 @@ import pytest
 
 from benchmarks.comparison import SCENARIOS, run, run_virtual, table
 from chaos.domain.verdict import Verdict
+from tests.live.editions import DAY_SECONDS
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_trial_on_real_processes_comes_to_what_virtual_time_says(scenario: str, tmp_path: Path) -> None:
-    live = run("reference-local", "1..1", [scenario], tmp_path / "live", "--rerun-void", "3")
+    # As in tests/live: a pace that a machine keeps which has something else to do now and then.
+    pace = ("--day-seconds", f"{DAY_SECONDS:g}")
+    live = run("reference-local", "1..1", [scenario], tmp_path / "live", *pace, "--rerun-void", "3")
     virtual = run_virtual(live, "1..1", [scenario], tmp_path / "virtual")
     said = [f"{trial.verdict.value}: {reason.says}" for trial in live.trials for reason in trial.reasons]
     assert [trial.verdict for trial in live.trials] == [Verdict.PASSED], said

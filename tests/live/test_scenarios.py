@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.comparison import run
 from chaos.domain.verdict import TrialResult
-from tests.live.editions import EDITIONS
+from tests.live.editions import DAY_SECONDS, EDITIONS
 
 FAMILIES = ("data", "overload", "configuration", "latency")
 
@@ -16,7 +16,7 @@ FAMILIES = ("data", "overload", "configuration", "latency")
 def trials(target: str, folder: Path, *options: str) -> dict[str, TrialResult]:
     """Each edition's trial with seed 1."""
     files = [str(edition.write(folder)) for edition in EDITIONS]
-    results = run(target, "1..1", files, folder / "run", *options)
+    results = run(target, "1..1", files, folder / "run", "--day-seconds", f"{DAY_SECONDS:g}", *options)
     return {trial.scenario: trial for trial in results.trials}
 
 
