@@ -157,17 +157,19 @@ async def trust_source(hands: Hands, call: Call) -> str:
 
 async def purge(hands: Hands, call: Call) -> str:
     """Days that a layer acts on are put aside: back to the last model without them, and a new one is made."""
-    reply = await hands.ask(ORCHESTRATOR, PURGE, PurgeRequest(by=call.by), START_OVER_MS)
-    days = ", ".join(str(check.partition_day) for check in reply.purged)
+    days = await _put_aside(hands, PurgeRequest(by=call.by))
     return f"day {days} put aside, and the day's cycle begins anew"
 
 
 async def leave_out(hands: Hands, call: Call) -> str:
     """Days that stay red are put aside though nothing was built of them, so that a model is made."""
-    request = PurgeRequest(by=call.by, kept_out=True)
-    reply = await hands.ask(ORCHESTRATOR, PURGE, request, START_OVER_MS)
-    days = ", ".join(str(check.partition_day) for check in reply.purged)
+    days = await _put_aside(hands, PurgeRequest(by=call.by, kept_out=True))
     return f"day {days} left out until other bytes come for it, and the day's cycle begins anew"
+
+
+async def _put_aside(hands: Hands, request: PurgeRequest) -> str:
+    reply = await hands.ask(ORCHESTRATOR, PURGE, request, START_OVER_MS)
+    return ", ".join(str(check.partition_day) for check in reply.purged)
 
 
 def _names(value: object) -> list[str]:

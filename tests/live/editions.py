@@ -16,7 +16,7 @@ from chaos.app import make_files
 
 DAY_SECONDS = 2.0
 """At a second a day a cycle takes most of the day, and a machine that stops for a moment fails a trial which says
-nothing about the platform: of eight editions one or two did so in each of three runs beside other work."""
+nothing about the platform: of eight editions two or three did so in each of three runs out of four."""
 
 
 @dataclass(frozen=True)

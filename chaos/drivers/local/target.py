@@ -259,9 +259,10 @@ class LocalTarget:
     def _hand_on(self) -> None:
         for event in self._tail.poll():
             self._note(event)
-        for waiting in self._waits.look(self.day(), self._answering()):
+        answering = self._answering()
+        for waiting in self._waits.look(self.day(), answering):
             self._note(waiting)
-        for stall in self._stalls.look(self.day(), {**self._answering(), **self._proxies}):
+        for stall in self._stalls.look(self.day(), {**answering, **self._proxies}):
             self._note(stall)
         for ended in self._stack.ended():
             expected = self._ending.expected(ended.component)
