@@ -260,8 +260,8 @@ STALL_LIMIT_MS = 20.0
 """A process kept from a processor for longer than this, in one go, may be what a failure comes from.
 
 A view is slow from 75 ms beyond normal on, and features are waited for 50 ms. Such waits are told by what
-they are at least, which is up to one look (20 ms) less than they are; a machine with processors to spare has
-none above 10 ms in two arms (`docs/verdict.md`).
+they are at least, which is up to one look (20 ms) less than they are; a machine with processors to spare
+showed none above 10 ms (`docs/verdict.md`).
 """
 
 

@@ -181,13 +181,13 @@ class Orchestrator(Component[OrchestratorSettings]):
                 await self.runtime.until(day + self.settings.canary_look_days)
                 continue
             moved = await self._attempts(self._steps[carried.step], carried)
-            if self._carried is not carried:
-                continue  # the day's cycle began anew meanwhile
+            if self._carried is not carried or not self._lease.renew(self.runtime.day()):
+                continue  # the day's cycle began anew meanwhile, or somebody else has it
             if moved.failed:
                 self._log(carried, carried.step, "abandoned", "the next cycle is under way")
                 await self._canary.abandon()
-            elif moved.canary is None or carried.canary is None:
-                self._log(moved, carried.step, "begun" if moved.canary else "done", moved.outcome)
+            else:
+                self._tell(carried, moved)
             self._carry(None if moved.failed or moved.step == DONE else moved)
 
     async def _advance(self, cycle: Cycle) -> None:
@@ -196,18 +196,21 @@ class Orchestrator(Component[OrchestratorSettings]):
             # There is one stage at a time.
             self._keep(replace(cycle, resume_day=self.runtime.day() + self.settings.canary_look_days))
             return
-        step = self._steps[cycle.step]
-        moved = await self._attempts(step, cycle)
+        moved = await self._attempts(self._steps[cycle.step], cycle)
         if not self._lease.renew(self.runtime.day()):
             return
+        self._tell(cycle, moved)
+        self._keep(replace(moved, held_cycles=0) if moved.step == DONE else moved)
+
+    def _tell(self, cycle: Cycle, moved: Cycle) -> None:
+        """Log what a step came to, but for a hold or a stage that just goes on; count a cycle that is done."""
         state = "failed" if moved.failed else "held" if moved.held and not cycle.held else "done"
         looks_again = moved.canary is not None and cycle.canary is not None and not moved.failed
         if not (moved.held and cycle.held) and not looks_again:
-            self._log(moved, step.name, "begun" if moved.canary and state == "done" else state, moved.outcome)
+            begun = moved.canary is not None and state == "done"
+            self._log(moved, cycle.step, "begun" if begun else state, moved.outcome)
         if moved.step == DONE:
-            moved = replace(moved, held_cycles=0)
             self.telemetry.metrics.add("cycles_total")
-        self._keep(moved)
 
     async def _attempts(self, step: Step, cycle: Cycle) -> Cycle:
         attempts = max(1, self.settings.attempts)
