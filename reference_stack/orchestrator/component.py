@@ -203,7 +203,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._keep(replace(moved, held_cycles=0) if moved.step == DONE else moved)
 
     def _tell(self, cycle: Cycle, moved: Cycle) -> None:
-        """Log what a step came to, but for a hold or a stage that just goes on; count a cycle that is done."""
+        """Log what a step came to, but for a hold or a stage that goes on; count a cycle that is done."""
         state = "failed" if moved.failed else "held" if moved.held and not cycle.held else "done"
         looks_again = moved.canary is not None and cycle.canary is not None and not moved.failed
         if not (moved.held and cycle.held) and not looks_again:
