@@ -63,6 +63,10 @@ class ComposeTarget(LocalTarget):
         super()._hand_on()
         self._limits.check()
 
+    def _answering(self) -> Mapping[str, int]:
+        """None whose waits could be read: what the engine is asked for here are no process ids."""
+        return {}
+
     def prepare(self, change: Change) -> Change | None:
         """The undo of a change, from what is there now."""
         return self._limits.undo_of(change) or super().prepare(change)
