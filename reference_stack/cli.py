@@ -22,9 +22,9 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 
+from reference_stack.imports import Without, uncollected
 from reference_stack.settings import SettingsError, StackSettings
 
 INVALID = 3
@@ -54,26 +54,13 @@ def one_thread() -> None:
         os.environ.setdefault(name, "1")
 
 
-class Without(MetaPathFinder):
-    """Spares this process the import of packages of which it uses nothing: pyarrow looks for pandas when it
-    makes its first array, and what is asked of scikit-learn another process may answer.
-    """
-
-    def __init__(self, *packages: str) -> None:
-        self._packages = packages
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
-        """Nothing, or ModuleNotFoundError for one of the packages."""
-        if fullname in self._packages:
-            raise ModuleNotFoundError(fullname)
-
-
 def _warm_up(arguments: Sequence[str]) -> int:
     sys.meta_path.insert(0, Without("pandas", "sklearn"))
     from reference_stack.trainer.elsewhere import Elsewhere
 
     with closing(Elsewhere()) as elsewhere:
-        from reference_stack.warmup import main
+        with uncollected():
+            from reference_stack.warmup import main
 
         gc.freeze()  # the search of the heap at the stack's end need not go through the libraries
         return main(arguments, elsewhere.solve)

@@ -47,7 +47,7 @@ from reference_stack.trainer.factors import Solver
 from reference_stack.virtual_data_link import VirtualDataLink
 from reference_stack.world import World
 
-with suppress(ImportError):  # a process may do without: see `cli.Without`
+with suppress(ImportError):  # a process may do without: see `imports.Without`
     import pandas  # noqa: F401 (pyarrow looks for it when it makes its first array: before a fork, then)
     import sklearn.utils.extmath  # noqa: F401 (what the first fit imports, likewise)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from chaos.domain.plan import TrialPlan
 
 BUSY = 0.55
-"""The share of the processors' time that a day's work may take: the rest is for bursts and for others. At 0.65 two or three
-of eight live editions failed in a control arm; see docs/performance.md."""
+"""The share of the processors' time that a day's work may take: the rest is for bursts and for others. At two
+thirds, two or three of eight live editions failed in a control arm (docs/performance.md).
+"""
 STEP_SECONDS = 0.1
 SLOWEST = 4.0
 """Days are made longer by this factor at most: a machine slower than that is told to be too busy, by void."""

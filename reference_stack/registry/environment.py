@@ -6,13 +6,14 @@ imports it before they are set, and every module imports mlflow through a functi
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from reference_stack.imports import uncollected
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -49,20 +50,6 @@ def deprecations_of_mlflow() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collections: what MLflow's import makes stays, and to walk all of it again and again, as it
-    grows to half a million objects, takes a fifth of the import's time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def preload() -> None:

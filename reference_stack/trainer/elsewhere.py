@@ -11,6 +11,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from reference_stack.imports import Without, uncollected
+
 if TYPE_CHECKING:
     from reference_stack.features.impressions import FloatArray
 
@@ -49,9 +51,11 @@ class Elsewhere:
 
 def main() -> int:
     """Answer until the end of standard input; the exit code."""
-    from reference_stack.trainer.factors import singular_vectors
+    sys.meta_path.insert(0, Without("pandas"))
+    with uncollected():
+        from reference_stack.trainer.singular import singular_vectors
 
-    importlib.import_module("sklearn.utils.extmath")
+        importlib.import_module("sklearn.utils.extmath")
     while True:
         try:
             matrix, count, of_rows = pickle.load(sys.stdin.buffer)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from reference_stack.features.impressions import FloatArray
 from reference_stack.features.snapshot import Snapshot
+from reference_stack.trainer.singular import singular_vectors
 
 _DENSE_CELLS = 1_000_000
 
@@ -48,13 +48,3 @@ def leading(gram: FloatArray, count: int, solve: Solver | None = None) -> FloatA
     ones, as columns (m, count), the largest first; the entry of each that is largest by size is positive.
     """
     return (solve or singular_vectors)(gram, count, True)
-
-
-def singular_vectors(matrix: FloatArray | csr_matrix, count: int, of_rows: bool) -> FloatArray:
-    """The leading left singular vectors, one for each of the rows, or the right ones, as columns."""
-    # Imported here: it takes longer than all else, and serving, which only scores, does without.
-    from sklearn.utils.extmath import randomized_svd, svd_flip
-
-    left, _, right = randomized_svd(matrix, count, n_iter=2, random_state=0, flip_sign=False)
-    left, right = svd_flip(left, right, u_based_decision=of_rows)
-    return np.asarray(left if of_rows else right.T)

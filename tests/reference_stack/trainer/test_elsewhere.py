@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 
 from reference_stack.seeds import stream
 from reference_stack.trainer.elsewhere import Elsewhere
-from reference_stack.trainer.factors import singular_vectors
+from reference_stack.trainer.singular import singular_vectors
 
 
 @pytest.fixture(scope="module")
