@@ -1,9 +1,10 @@
-"""How far from their limits are the layers skew and backlog on days without a fault?
+"""How far from their limits are the layers skew, backlog and canary on days without a fault?
 
     python -m benchmarks.guards [--seeds 5] [--days 28] [WORLD …]
 
 Lives through a stack in virtual time with every layer on and reads its metrics each 1/24 day. A month of
-`default` takes some 5 s a seed on a quiet core; set OPENBLAS_NUM_THREADS=1, as everywhere.
+`default` takes some 5 s a seed on a quiet core; set OPENBLAS_NUM_THREADS=1, as everywhere. Of the canary's
+stages it tells how the last difference of each, in standard errors, is spread: 1 if views are independent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from reference_stack.layers.canary import Canary, CanaryParameters
+from reference_stack.layers.contract import Decision
+from reference_stack.layers.evidence import CanaryStage
 from reference_stack.settings import REPLICAS
 from reference_stack.virtual import factory
 
@@ -31,8 +35,34 @@ def samples(text: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], int]:
-    """What was read, and how many times one of the two layers objected; no tolerance for differences."""
+class WatchedParameters(CanaryParameters, frozen=True):
+    """The canary's own, and the file to which the last difference of each stage is added."""
+
+    told: str = ""
+
+
+class Watched(Canary):
+    """The stack's canary, which also writes down how each stage ended."""
+
+    Parameters = WatchedParameters
+
+    def __init__(self, parameters: WatchedParameters) -> None:
+        super().__init__(parameters)
+        self._told = Path(parameters.told)
+
+    def decide(self, evidence: CanaryStage) -> Decision:
+        """What the canary decides."""
+        decision = super().decide(evidence)
+        if decision.detail.get("done") and "z" in decision.detail:
+            with self._told.open("a") as file:
+                file.write(f"{decision.detail['z']}\n")
+        return decision
+
+
+def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], list[float], int]:
+    """What was read, the canary's differences, and how many times skew or backlog objected; no tolerance for
+    differences of rows.
+    """
     found: dict[str, list[float]] = {"waiting": [], "age_days": [], "defaulted": []}
     objections = 0
 
@@ -41,11 +71,16 @@ def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], i
         said = json.loads(line)
         objections += said.get("signal") == "fired" and said.get("layer") in ("skew", "backlog")
 
-    settings: dict[str, object] = {
-        "world": world,
-        "layers": {"skew": {"parameters": {"tolerance": 0.0}}},
-    }
     with tempfile.TemporaryDirectory() as root:
+        told = Path(root) / "canary"
+        told.touch()
+        settings: dict[str, object] = {
+            "world": world,
+            "layers": {
+                "skew": {"parameters": {"tolerance": 0.0}},
+                "canary": {"use": "benchmarks.guards:Watched", "parameters": {"told": str(told)}},
+            },
+        }
         target = factory(seed=seed, day_seconds=1.0, days=days, settings=settings, root=Path(root))
         target.on_log(heard)
         counted: dict[str, deque[tuple[float, float]]] = {name: deque(maxlen=WINDOW + 1) for name in REPLICAS}
@@ -61,7 +96,8 @@ def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], i
                 if len(counts) > WINDOW and answers >= MIN_ANSWERS:
                     found["defaulted"].append(defaulted / answers)
         target.close()
-    return found, objections
+        stages = [float(line) for line in told.read_text().split()]
+    return found, stages, objections
 
 
 def main() -> None:
@@ -74,10 +110,13 @@ def main() -> None:
     for world in asked.worlds:
         months = [month(world, seed, asked.days) for seed in range(1, asked.seeds + 1)]
         for name in months[0][0]:
-            values = np.concatenate([found[name] for found, _ in months])
+            values = np.concatenate([found[name] for found, _, _ in months])
             cells = [*np.quantile(values, (0.5, 0.99, 0.999)), values.max()]
             print(f"{world:>10}{name:>12}" + "".join(f"{cell:>10.3f}" for cell in cells), flush=True)
-        print(f"{world:>10}{'objections':>12}{sum(count for _, count in months):>10}", flush=True)
+        print(f"{world:>10}{'objections':>12}{sum(count for _, _, count in months):>10}", flush=True)
+        stages = np.concatenate([differences for _, differences, _ in months])
+        spread = f"{stages.std():.2f}, worst {stages.min():.1f}"
+        print(f"{world:>10}{'canary':>12}  {len(stages)} stages, spread {spread}", flush=True)
 
 
 if __name__ == "__main__":
