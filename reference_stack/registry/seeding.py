@@ -6,12 +6,12 @@ import importlib
 from contextlib import suppress
 from pathlib import Path
 
+from reference_stack.imports import uncollected
 from reference_stack.registry.environment import (
     ARTIFACT_ROOT,
     database_uri,
     deprecations_of_mlflow,
     quiet_mlflow,
-    uncollected,
 )
 from reference_stack.registry.memory import Export
 from reference_stack.registry.naming import (

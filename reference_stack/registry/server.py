@@ -8,13 +8,13 @@ import logging
 import tempfile
 from pathlib import Path
 
+from reference_stack.imports import uncollected
 from reference_stack.registry.environment import (
     ARTIFACT_ROOT,
     configure_server,
     database_uri,
     deprecations_of_mlflow,
     preload,
-    uncollected,
 )
 from reference_stack.registry.read_cache import ReadCache
 from reference_stack.registry.template import place_database
