@@ -26,6 +26,10 @@ KILL = ["bash", "-c", "kill -KILL $(cat /proc/1/task/1/children)"]
 What the engine is asked to kill it takes for stopped on purpose."""
 
 
+BESIDE = ("postgres", "toxiproxy", "data-proxy", "door")
+"""Services that are no components, and whose end spoils an arm as much."""
+
+
 class Containers:
     """The components of one arm as containers, by name."""
 
@@ -91,7 +95,10 @@ class Containers:
         return text
 
     def ended(self) -> list[Ended]:
-        """Components whose containers have ended since the last call. Raises ArmFailed: no engine."""
+        """Components, and services beside them, whose containers have ended since the last call.
+
+        Raises ArmFailed: no engine.
+        """
         self._hear()
         ended, self._ended = self._ended, []
         return ended
@@ -127,14 +134,14 @@ class Containers:
             event = self._events.get()
             attributes = event["Actor"]["Attributes"]
             component = attributes.get(SERVICE_LABEL, "")
+            if event["Action"] != "start" and component in (*self._names, *BESIDE):
+                self._ended.append(Ended(component, _code(attributes.get("exitCode", "0"))))
             if component not in self._names:
                 continue
             # Two of them, for a while, where one takes the place of the other.
             count = self._running.pop(component, 0) + (1 if event["Action"] == "start" else -1)
             if count > 0:
                 self._running[component] = count
-            if event["Action"] != "start":
-                self._ended.append(Ended(component, _code(attributes.get("exitCode", "0"))))
 
     def _listen(self) -> None:
         import requests

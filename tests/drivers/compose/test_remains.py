@@ -87,28 +87,29 @@ def test_a_killed_runner_leaves_nothing(census: Census, tmp_path: Path) -> None:
     assert until(lambda: census.of(folder) == [], GONE_SECONDS)
 
 
-def lives(folder: Path) -> bool:
+def lives(folder: Path, arm: str = "defended") -> bool:
     """Whether shoppers have been served in the run's one arm."""
-    journal = folder / "calm-1" / "journal-defended.jsonl"
+    journal = folder / "calm-1" / f"journal-{arm}.jsonl"
     return journal.is_file() and bool(read(journal).of(Views))
 
 
+@pytest.mark.parametrize(("service", "arm"), [("oncall", "defended"), ("postgres", "control")])
 def test_a_container_killed_by_hand_makes_the_arm_void(
-    census: Census, engine: DockerClient, tmp_path: Path
+    census: Census, engine: DockerClient, tmp_path: Path, service: str, arm: str
 ) -> None:
     (tmp_path / "calm.yaml").write_text(LOOSE.replace("days: 2d", "days: 6d"))
     folder = tmp_path / "run"
-    run = begin("run", "calm.yaml", *REAL, "--out", "run", folder=tmp_path)
+    run = begin("run", "calm.yaml", *REAL, "--arms", arm, "--out", "run", folder=tmp_path)
     try:
-        assert until(lambda: lives(folder), SECONDS)
-        engine.containers.get(f"{marked(folder)}-oncall-1").kill()
+        assert until(lambda: lives(folder, arm), SECONDS)
+        engine.containers.get(f"{marked(folder)}-{service}-1").kill()
     except BaseException:
         run.kill()
         raise
     assert complete(run, seconds=SECONDS).code == 2
     results = Results.model_validate_json((folder / "results.json").read_bytes())
     says = [reason.says for reason in results.trials[0].reasons if reason.verdict == "void"]
-    assert any("oncall" in one and "ended" in one for one in says), says
+    assert any(service in one and "ended" in one for one in says), says
     assert census.of(folder) == []
 
 
