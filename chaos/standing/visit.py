@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import select
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -68,7 +69,12 @@ def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) ->
         raise UsageError(f"the scenario fixes its seeds, and {into} stands with seed {state.seed}")
     if trial.scenario.world != state.world:
         raise UsageError(f"the scenario wants the world {trial.scenario.world!r}, {into} has {state.world!r}")
-    start_day = float(math.ceil(ask_status(state).day + SOON_DAYS))
+    told = ask_status(state)
+    if told.run:
+        raise UsageError(f"run {told.run} has {into}; wait for its end")
+    if told.open:
+        raise UsageError(f"{told.open[0].id} is injected into {into}; undo it first")
+    start_day = float(math.ceil(told.day + SOON_DAYS))
     if start_day + trial.scenario.days > state.days:
         raise UsageError(
             f"{into} stands until day {state.days:g}; from day {start_day:g} on there are not "
@@ -105,7 +111,7 @@ def visit(
 ) -> tuple[Results, Path]:
     """Run it there and write results and reports.
 
-    Raises UsageError where the stack's keeper refused; the stack stays as it was.
+    Raises UsageError where the stack's keeper refused; the stack stays as it was, and no folder is left.
     """
     clock = WallClock()
     run, folder = new_run_folder(out, clock)
@@ -137,6 +143,8 @@ def visit(
         except ArmFailed as gone:
             answer = Answer(str(gone), gone.exit_code)
     if answer.exit_code not in (0, ArmFailed.exit_code, Interrupted.exit_code):
+        if answer.exit_code == UsageError.exit_code:
+            shutil.rmtree(folder)  # nothing was done
         answer.ok_or_raise()
     if answer.exit_code:
         watcher.note(answer.says)

@@ -100,6 +100,9 @@ def test_a_run_has_the_stack_for_itself(standing: Standing) -> None:
     assert until(has_it, PATIENCE_SECONDS)
     refused = standing.mlchaos("inject", "pause", "component=oncall", "--into", "game")
     assert (refused.code, "has the stack; wait for its end" in refused.err) == (3, True)
+    second = standing.mlchaos("run", "calm.yaml", "--into", "game", "--out", "second")
+    assert (second.code, "has game; wait for its end" in second.err) == (3, True)
+    assert not (standing.folder / "second").exists()
     outcome = complete(run, seconds=PATIENCE_SECONDS)
     assert outcome.code in (0, 1, 2), outcome.err
     visit = read(standing.folder / "visit" / "calm-1" / "journal-defended.jsonl")
