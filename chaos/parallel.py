@@ -26,7 +26,7 @@ from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.virtual.driver import VirtualDriver, package_of
 from chaos.errors import ArmFailed, Interrupted
-from chaos.results import score_folder
+from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
 from chaos.runner.execute import StopSignal
 from chaos.runner.remains import ProcessRecord
@@ -60,6 +60,7 @@ class Job:
 def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     """Run all trials. Raises Interrupted when the user asked to stop, ArmFailed when a worker died."""
     _pin(os.environ)
+    rehearse_reports()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_preload(campaign.planned.spec))
     told: SimpleQueue[Done] = context.SimpleQueue()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from chaos.domain.scenario import Arm, Strict
 from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, combine
 from chaos.errors import Problem, UsageError
 from chaos.journal import read, read_folder, verify
+from chaos.reports.charts import rehearse
 from chaos.reports.html import write_html
 from chaos.reports.incident import Record, incident, record_of
 from chaos.reports.json_report import write_json
@@ -88,6 +90,11 @@ def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Resu
     records = _write_incidents(results, folder)
     write_html(results, folder, folder / "report.html", picture_of, records)
     return results
+
+
+def rehearse_reports() -> None:
+    """Begin, beside other work, with what drawing a report takes: a second, most of it imports."""
+    threading.Thread(target=rehearse, daemon=True, name="charts").start()
 
 
 def _write_incidents(results: Results, folder: Path) -> dict[tuple[str, int], Record]:
