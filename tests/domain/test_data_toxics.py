@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -205,3 +207,22 @@ def test_the_columns_that_a_toxic_names() -> None:
 
 def test_a_toxic_is_found_by_its_type() -> None:
     assert [toxic_of_type(name).type for name in DATA_TOXICS] == list(DATA_TOXICS)
+
+
+REHEARSED = """
+import sys
+from chaos.domain.data_toxics import Parcel, make_data_toxic
+from chaos.domain.data_toxics.table import rehearse, with_table
+rehearse()
+known = set(sys.modules)
+import pyarrow as pa
+table = pa.table({"event_id": ["a", "b"], "dwell": [1.0, 2.0]})
+toxic = make_data_toxic("scale", {"column": "dwell", "factor": 2.0})
+toxic.shape(with_table(Parcel("day=1", b"", 0.0), table))
+print(sorted(name for name in set(sys.modules) - known if not name.startswith("chaos")))
+"""
+
+
+def test_after_a_rehearsal_the_first_partition_waits_for_no_import() -> None:
+    done = subprocess.run([sys.executable, "-c", REHEARSED], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

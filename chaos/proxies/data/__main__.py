@@ -8,6 +8,7 @@ import sys
 import threading
 
 from chaos.clock import WallClock
+from chaos.domain.data_toxics.table import rehearse
 from chaos.proxies.data.server import DataProxy, LinkRequest, make_server, ready_line
 
 
@@ -43,6 +44,7 @@ def main() -> int:
     proxy.start()
     sys.stdout.write(ready_line(server) + "\n")
     sys.stdout.flush()
+    threading.Thread(target=rehearse, daemon=True, name="rehearsal").start()
     try:
         server.serve_forever(poll_interval=0.05)
     finally:
