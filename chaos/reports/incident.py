@@ -11,7 +11,7 @@ from rich.console import Console
 from chaos.domain.event import Action, Event
 from chaos.domain.layer import Outcome
 from chaos.domain.scenario import Arm, Hole
-from chaos.domain.verdict import AlertResult, TrialResult
+from chaos.domain.verdict import AlertResult, Contamination, TrialResult
 from chaos.journal import Journal
 from chaos.reports.timeline import Timeline
 
@@ -32,6 +32,7 @@ class Record:
     timeline: tuple[str, ...]
     triage: tuple[AlertResult, ...]
     layers: tuple[str, ...]
+    contaminated: tuple[str, ...]
     actions: tuple[Action, ...]
 
 
@@ -42,6 +43,7 @@ def record_of(trial: TrialResult, holes: Sequence[Hole], defended: Journal) -> R
         timeline=tuple(timeline(defended.events)),
         triage=tuple(alert for alert in trial.alerts if alert.arm is Arm.DEFENDED),
         layers=tuple(_layers(trial, holes)),
+        contaminated=tuple(_contaminated(trial)),
         actions=tuple(one for one in defended.of(Action) if one.action not in ROUTINE),
     )
 
@@ -69,6 +71,9 @@ def _lines(record: Record) -> Iterator[str]:
     yield from (f"- {says}" for says in record.layers)
     if not record.layers:
         yield "No layer was reached."
+    if record.contaminated:
+        yield from ("", "## What altered data got into", "")
+        yield from (f"- {says}" for says in record.contaminated)
     yield from ("", "## Actions taken", "")
     yield from _actions(record.actions)
     for heading in FOR_PEOPLE:
@@ -120,6 +125,35 @@ def _layers(trial: TrialResult, holes: Sequence[Hole]) -> Iterator[str]:
     named = {hole.layer for hole in holes}
     for name in [name for name in trial.not_armed if name not in named]:
         yield f"hole in {name}: not armed"
+
+
+def _contaminated(trial: TrialResult) -> Iterator[str]:
+    """By arm, where partitions came altered."""
+    for arm in Arm:
+        found = trial.contamination.get(arm)
+        if found is not None and found.partitions:
+            yield f"{arm.value}: {_spread(found)}; {_cleared(found)}"
+
+
+def _spread(found: Contamination) -> str:
+    partitions = ", ".join(
+        f"{day} ({'of ' + ', '.join(sources) if sources else 'of unknown sources'})"
+        for day, sources in found.partitions.items()
+    )
+    return (
+        f"partitions of day {partitions} came altered; {len(found.snapshots)} snapshots and "
+        f"{len(found.versions)} versions were made of them, which gave {found.views:,} recommendations"
+    )
+
+
+def _cleared(found: Contamination) -> str:
+    if found.purged_day is None:
+        return "nothing was purged"
+    left = ", ".join(map(str, found.left_in_service))
+    purged = f"purged by day {found.purged_day:.2f}"
+    return (
+        f"{purged}, and version {left} still answered" if left else f"{purged}, and none of it answered after"
+    )
 
 
 def _actions(actions: Sequence[Action]) -> Iterator[str]:

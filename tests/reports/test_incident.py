@@ -6,6 +6,7 @@ from chaos.domain.event import Action
 from chaos.domain.scenario import Arm, Hole
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, incident, record_of
 from tests.journals import Story
+from tests.scoring.test_contamination import purge, spoilt
 
 
 def record(*holes: Hole) -> str:
@@ -34,6 +35,15 @@ def test_triage_layers_holes_and_actions() -> None:
     assert "| 4.60 | ml | hold_retraining | retraining is held |" in section(text, "Actions taken")
     assert "checkpoint of" not in section(text, "Actions taken")
     assert "missed" not in section(text, "Layers and holes")
+
+
+def test_what_altered_data_got_into_is_told_by_arm() -> None:
+    story = spoilt(Arm.CONTROL).add(Arm.CONTROL, purge(6.1))
+    text = incident(record_of(story.score(), [], story.journals()[Arm.DEFENDED]))
+    (line,) = section(text, "What altered data got into").strip().splitlines()
+    assert line.startswith("- control: partitions of day 5 (of unknown sources) came altered; ")
+    assert line.endswith("; purged by day 6.10, and version 26 still answered")
+    assert "What altered data got into" not in record()
 
 
 def test_what_only_people_can_say_is_never_invented() -> None:
