@@ -85,6 +85,8 @@ def scenario_entry(scenario: Scenario) -> Entry:
         held = expect.contained
         bound = f"at least {held.at_least:g}" if held.at_least is not None else f"at most {held.at_most:g}"
         facts.append(("contained", f"{bound} of {held.of.value}"))
+    if expect.harmful is not None:
+        facts.append(("harm without layers", expect.harmful.value))
     if scenario.decisive:
         facts.append(("decided by", "; ".join(" and ".join(layers) for layers in scenario.decisive)))
     if scenario.tags:

@@ -157,7 +157,8 @@ class Alerted(Strict):
     """An alert about the fault must be sent within so many days of its verified effect, as described here.
 
     What is left out fits any. `component` is what the alert is about; `acknowledged_within` counts from the
-    alert. Judged from the target's own alerts, not from its layers' signals.
+    alert, and `unanswered` asks that nobody ever answers one that fits. Judged from the target's own alerts,
+    not from its layers' signals.
     """
 
     name: str | None = None
@@ -167,6 +168,13 @@ class Alerted(Strict):
     component: str | None = None
     within: Days
     acknowledged_within: Days | None = None
+    unanswered: bool = False
+
+    @model_validator(mode="after")
+    def _is_answered_or_not(self) -> Alerted:
+        if self.unanswered and self.acknowledged_within is not None:
+            raise ValueError("unanswered and acknowledged_within exclude each other")
+        return self
 
     @model_validator(mode="after")
     def _asks_something(self) -> Alerted:
@@ -253,6 +261,10 @@ class Expect(Strict):
     alerted: Alerted | None = None
     missed_by: list[str] = []
     contained: Contained | None = None
+    harmful: Harm | None = Field(
+        default=None,
+        description="a kind of harm that the fault does where no layer is on; without it the trial is void",
+    )
     budgets: dict[Harm, Annotated[float, Field(ge=0)]] = {}
     loop: Loop | None = None
     recovered: Recovered | None = None

@@ -13,6 +13,7 @@ QUALITY_NOISE_SD = 11.0
 QUALITY_EVIDENCE = 35.0
 """%-days over a week: a difference in quality below this is no evidence on one seed."""
 STALE_FLOOR = 0.25
+UNDETECTED_FLOOR = 0.25
 COUNT_SIGMAS = 3.0
 NOISY_COUNTS = (Harm.ERROR_VIEWS, Harm.SLOW_VIEWS, Harm.ABANDONED_VIEWS)
 
@@ -40,11 +41,7 @@ def contain(harm: HarmTable, of: Harm) -> Contained:
         return Contained(None, math.nan, math.nan, says)
     defended, control, undefended, bare = (values[arm] or 0.0 for arm in Arm)
     suffered = undefended - bare
-    if suffered <= floor_of(of, undefended, bare):
-        says = (
-            f"without any layer there was no {of.value} worth the name: {number(undefended)} with the fault, "
-            f"{number(bare)} without it"
-        )
+    if says := harmless(harm, of):
         return Contained(None, math.nan, math.nan, says, no_harm=True)
     ratio = 1 - (defended - control) / suffered
     spread = 0.0
@@ -57,12 +54,27 @@ def contain(harm: HarmTable, of: Harm) -> Contained:
     return Contained(ratio, ratio - spread, ratio + spread, says)
 
 
+def harmless(harm: HarmTable, of: Harm) -> str:
+    """Why the fault did no harm of a kind where no layer was on; empty where it did."""
+    undefended, bare = (harm.get(arm, {}).get(of) for arm in (Arm.UNDEFENDED, Arm.BARE))
+    if undefended is None or bare is None:
+        return f"{of.value} was not measured without layers"
+    if undefended - bare > floor_of(of, undefended, bare):
+        return ""
+    return (
+        f"without any layer there was no {of.value} worth the name: {number(undefended)} with the fault, "
+        f"{number(bare)} without it"
+    )
+
+
 def floor_of(of: Harm, undefended: float, bare: float) -> float:
     """A difference up to this is none: noise of counting, of clocks, or of one seed's quality."""
     if of is Harm.QUALITY_PCT_DAYS:
         return QUALITY_EVIDENCE
     if of is Harm.STALE_DAYS:
         return STALE_FLOOR
+    if of is Harm.UNDETECTED_DAYS:
+        return UNDETECTED_FLOOR
     if of in NOISY_COUNTS:
         return COUNT_SIGMAS * math.sqrt(max(0.0, undefended) + max(0.0, bare))
     return 0.0

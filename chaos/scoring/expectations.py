@@ -162,6 +162,10 @@ def judge_alerts(about: str, wanted: Alerted, stories: Sequence[AlertStory], sin
         answered = "nobody answered" if shortest is None else f"answered {shortest:.2f} d later"
         says += f"; {answered} (allowed {wanted.acknowledged_within:g} d)"
         ok = ok and shortest is not None and shortest <= wanted.acknowledged_within + 1e-9
+    if wanted.unanswered:
+        answered_days = [story.acknowledged_day for story in mine if story.acknowledged_day is not None]
+        says += f"; answered on day {answered_days[0]:.2f}" if answered_days else "; nobody answered"
+        ok = ok and not answered_days
     return _judge(ok, about, says)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from chaos.domain.event import Effect
 from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import Reason, Verdict
+from chaos.scoring.containment import harmless
 from chaos.scoring.expectations import passed, void
 from chaos.scoring.facts import Facts
 
@@ -34,9 +35,17 @@ def grounds(facts: Facts) -> Iterator[Reason]:
         about = "effect" if len(facts.faults) == 1 else f"effect {fault.key}"
         says = fault.effect.says
         yield passed(about, says) if fault.effect.seen else void(about, says)
-    harmless = facts.contained is not None and facts.contained.no_harm
-    if facts.kind is Kind.DEFENDED and harmless and not facts.trouble(Arm.UNDEFENDED, Arm.BARE):
-        yield void("harm", facts.contained.says if facts.contained is not None else "")
+    if facts.kind is Kind.DEFENDED and not facts.trouble(Arm.UNDEFENDED, Arm.BARE):
+        yield from (void("harm", says) for says in _without_harm(facts))
+
+
+def _without_harm(facts: Facts) -> Iterator[str]:
+    """Why there was nothing to defend against."""
+    if facts.contained is not None and facts.contained.no_harm:
+        yield facts.contained.says
+    harmful = facts.plan.expect.harmful
+    if harmful is not None and (says := harmless(facts.harm, harmful)):
+        yield says
 
 
 def _looked_for(facts: Facts, key: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from chaos.domain.change import Change, Configure, Promote, Push, SetAlias
-from chaos.domain.event import Alias, Applied, Partition, PartitionRef, Planned, Snapshot, Version
+from chaos.domain.change import Change, Configure, Promote, Push, RunImage, SetAlias
+from chaos.domain.event import Alias, Applied, Partition, PartitionRef, Planned, Snapshot, Version, Views
 from chaos.scoring.arms import ArmView, FaultSpan, touched
 
 BUILD = "build"
@@ -51,13 +51,29 @@ def why_defective(view: ArmView, version: int) -> str:
 
 
 def defective_builds(view: ArmView) -> dict[str, tuple[float, float]]:
-    """Builds that a fault rolled out, with the first and last day on which a view of theirs is defective."""
+    """Builds that a fault rolled out, with the first and last day on which a view of theirs is defective.
+
+    What an image that a fault put in a component's place answers as is seen in its views: a build that
+    answered none before.
+    """
     found: dict[str, tuple[float, float]] = {}
     for change, day, span in _made(view):
         if isinstance(change, Configure) and change.key == BUILD:
-            first, last = found.get(str(change.value), (math.inf, -math.inf))
-            found[str(change.value)] = min(first, day), max(last, span.end)
+            builds = {str(change.value)}
+        elif isinstance(change, RunImage):
+            builds = _new_builds(view, change.component, day)
+        else:
+            continue
+        for build in builds:
+            first, last = found.get(build, (math.inf, -math.inf))
+            found[build] = min(first, day), max(last, span.end)
     return found
+
+
+def _new_builds(view: ArmView, component: str, since_day: float) -> set[str]:
+    rows = [(views, row) for views in view.journal.of(Views) for row in views.rows]
+    before = {row.build for views, row in rows if views.end_day <= since_day}
+    return {row.build for _, row in rows if row.replica == component} - before
 
 
 def _made(view: ArmView) -> list[tuple[Change, float, FaultSpan]]:

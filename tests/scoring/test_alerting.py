@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from chaos.domain.event import Alert
-from chaos.domain.scenario import Arm
+from chaos.domain.scenario import Alerted, Arm
 from chaos.domain.verdict import Reason, Verdict
 from tests.journals import EXPECT, Story, Told
 
@@ -107,3 +108,17 @@ def test_without_a_control_arm_it_is_void() -> None:
     base = story()
     told = Story(replace(base.told, arms=(Arm.DEFENDED, Arm.UNDEFENDED, Arm.BARE)))
     assert judged(told.add(Arm.DEFENDED, alert(4.3))).verdict is Verdict.VOID
+
+
+@pytest.mark.parametrize(("acknowledged", "verdict"), [(None, Verdict.PASSED), (4.7, Verdict.FAILED)])
+def test_that_nobody_answers_can_be_asked_too(acknowledged: float | None, verdict: Verdict) -> None:
+    reason = judged(story(unanswered=True).add(Arm.DEFENDED, alert(4.3, acknowledged)))
+    assert reason.verdict is verdict
+    assert reason.says.endswith("nobody answered" if acknowledged is None else "answered on day 4.70")
+
+
+def test_answered_in_time_and_not_at_all_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="exclude each other"):
+        Alerted.model_validate(
+            {"name": "hold", "within": "1d", "acknowledged_within": "1d", "unanswered": True}
+        )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from chaos.domain.change import SetAlias
+from chaos.domain.change import RunImage, SetAlias
 from chaos.domain.event import (
     Alias,
     Applied,
@@ -25,7 +25,7 @@ from chaos.domain.event import (
 from chaos.domain.scenario import Arm, Harm
 from chaos.scoring.arms import ArmView, view_of
 from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_pct_days, worst_segments
-from chaos.scoring.lineage import defective_from, why_defective
+from chaos.scoring.lineage import defective_builds, defective_from, why_defective
 from tests.journals import FAULT, Story, Told, signal
 
 
@@ -111,6 +111,27 @@ def test_a_version_that_the_fault_put_in_service_is_defective_from_then_on() -> 
 
 def test_a_version_that_was_in_service_anyway_was_not_put_there_by_the_fault() -> None:
     assert defective_from(views(flipped(23))) == {}
+
+
+def imaged(build: str) -> Story:
+    """An image that answers as `build` takes the place of serving-a's from day 5 to 6."""
+    id = f"{FAULT}-9"
+    story = Story().add(
+        Arm.DEFENDED,
+        Planned(5.0, id, FAULT, RunImage("serving-a", "stack:old")),
+        Prepared(5.0, id, None),
+        Applied(5.0, id),
+    )
+    return story.change(Arm.DEFENDED, rows(lambda row: msgspec.structs.replace(row, build=build), 5.0, 6.0))
+
+
+def test_what_a_build_answers_that_an_image_of_the_fault_brought_is_defective() -> None:
+    assert defective_builds(views(imaged("b0"))) == {"b0": (5.0, 8.5)}
+    assert harm(imaged("b0"), Harm.DEFECTIVE_VIEWS) == 600
+
+
+def test_an_image_that_answers_as_the_build_that_was_there_is_no_harm() -> None:
+    assert defective_builds(views(imaged("b1"))) == {}
 
 
 def test_failed_views_are_not_answered_by_anything() -> None:

@@ -181,6 +181,16 @@ def test_no_harm_of_the_named_kind_is_void() -> None:
     assert verdict(trial, "detected") is Verdict.VOID
 
 
+def test_harm_of_a_kind_that_nobody_is_asked_to_contain_must_be_there_too() -> None:
+    detected = {"by": ["volume"], "within": "1d"}
+    asked = told(detected=detected, harmful="defective_views")
+    assert Story(asked).score().verdict is Verdict.PASSED
+    trial = Story(asked).change(Arm.UNDEFENDED, clean).score()
+    assert trial.verdict is Verdict.VOID
+    assert verdict(trial, "harm") is Verdict.VOID
+    assert verdict(Story(told(detected=detected, harmful="error_views")).score(), "harm") is Verdict.VOID
+
+
 def test_a_demonstration_needs_no_harm() -> None:
     expect = {"missed_by": ["schema"]}
     story = Story(Told(kind=Kind.DEMONSTRATION, expect=expect)).change(Arm.UNDEFENDED, clean)
