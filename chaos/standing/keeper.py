@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ from chaos.contracts import Driver, EffectCheck, Probe, Target
 from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, ChaosError, Interrupted
+from chaos.errors import ArmFailed, ChaosError, Interrupted, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
 from chaos.runner.check import changes_of, effect_of, make_fault
@@ -93,25 +94,27 @@ class Keeper:
         self._listener: Callable[[Event], None] | None = None
         self._loan: Loan | None = None
         self._leaving: list[Visitor] = []
+        self._not_undone = ""
         self._over = False
 
     def keep(self, ready: Callable[[Target], None]) -> None:
         """Bring the stack up, call `ready`, and keep it until it is asked to go, or its days are over.
 
-        Everything is undone and taken down at the end. Raises ArmFailed where the stack cannot be brought up
-        or driven on.
+        Everything is undone and taken down at the end, and the driver is closed. Raises ArmFailed where the
+        stack cannot be brought up or driven on, LeftBehind where it cannot be taken down.
         """
         kept = self._kept
         with ExitStack() as stack:
             stack.callback(kept.desk.close)
-            stack.callback(self._say_goodbye)
+            stack.push(self._say_goodbye)
+            stack.callback(kept.driver.close)
             self._journal = stack.enter_context(JournalWriter(kept.folder / JOURNAL, self._header()))
             ledger = stack.enter_context(UndoLedger(kept.folder / "undo.jsonl"))
             try:
                 self._target = kept.driver.start(kept.plan, kept.spec, kept.folder, self._hear)
                 stack.callback(self._tear_down)
                 self._injector = Injector(self._target, ledger, self._write, self._journal.sync)
-                stack.callback(self._injector.undo_rest)
+                stack.callback(self._undo_rest)
                 ready(self._target)
                 self._live()
             except ArmFailed as failed:
@@ -326,9 +329,32 @@ class Keeper:
         target = getattr(self, "_target", None)
         return target.day() if target is not None else 0.0
 
-    def _say_goodbye(self) -> None:
+    def _say_goodbye(
+        self,
+        kind: type[BaseException] | None,  # noqa: ARG002
+        error: BaseException | None,
+        trace: TracebackType | None,  # noqa: ARG002
+    ) -> None:
+        """To whoever had it taken down: that it is, or what stood in the way."""
         for visitor in self._leaving:
-            visitor.tell(Answer("down"))
+            visitor.tell(self._end(error))
+
+    def _end(self, error: BaseException | None) -> Answer:
+        match error:
+            case None if self._not_undone:
+                return Answer(f"down, but {self._not_undone}", UndoFailed.exit_code)
+            case None:
+                return Answer("down")
+            case ChaosError():
+                return Answer(str(error), error.exit_code)
+            case _:
+                return Answer(f"the process that keeps it failed: {error!r}", ArmFailed.exit_code)
+
+    def _undo_rest(self) -> None:
+        failed = [one for one in self._injector.undo_rest() if one.outcome == "failed"]
+        if failed:
+            about = failed[0].id.rpartition("-")[0]
+            self._not_undone = f"the undo of {about} failed: {failed[0].says}"
 
     def _tear_down(self) -> None:
         self._write(Phase(self._target.day(), "teardown"))

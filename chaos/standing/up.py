@@ -29,7 +29,8 @@ from chaos.standing.keeper import Keeper, Kept
 from chaos.standing.wire import Answer, Desk, Down, Line, Status, StatusIs
 
 COMING_UP_SECONDS = 300.0
-DOWN_SECONDS = 60.0
+DOWN_SECONDS = 120.0
+"""Of silence: whoever waits hears nothing until all is undone and cleared away."""
 POLL_SECONDS = 0.05
 KEEPER = "from chaos.cli import main; main()"
 
@@ -82,7 +83,8 @@ def plan_of(asked: Asked) -> ArmPlan:
 def up(asked: Asked, say: Callable[[str], None]) -> None:
     """Bring a stack up and keep it until Ctrl-C, SIGTERM, `down`, or the end of its days.
 
-    Raises UsageError for a name that is taken, ArmFailed where it does not come up or cannot go on.
+    Raises UsageError for a name that is taken, ArmFailed where it does not come up or cannot go on, and
+    LeftBehind where something of it cannot be taken down.
     """
     check(asked)
     clock = WallClock()
@@ -96,7 +98,6 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
         stack.push(record.close_after)
         stack.callback(place.remove, asked.name)
         driver = make_driver(asked.spec, folder, clock, record.note, lambda: stop.asked)
-        stack.callback(driver.close)
         token = secrets.token_hex(16)
         desk = Desk(token)
         kept = Kept(
@@ -240,13 +241,12 @@ def ask_status(state: place.State) -> StatusIs:
 
 
 def down(name: str) -> str:
-    """Undo what is injected and take a stack down. Raises UsageError or ArmFailed."""
+    """Undo what is injected and take a stack down. Raises UsageError, ArmFailed or UndoFailed."""
     state = place.find(name)
     with Line(name, state.port, state.token) as line:
         line.say(Down())
         try:
-            while not isinstance(line.hear(patience_s=DOWN_SECONDS), Answer):
-                pass
+            goodbye = _goodbye(line)
         except TimeoutError as error:
             raise ArmFailed(f"the stack (process {state.pid}) did not end in {DOWN_SECONDS:g} s") from error
     try:
@@ -255,4 +255,11 @@ def down(name: str) -> str:
             psutil.wait_procs([process], timeout=DOWN_SECONDS)
     except psutil.NoSuchProcess:
         pass
-    return "down"
+    return goodbye.ok_or_raise()
+
+
+def _goodbye(line: Line) -> Answer:
+    while True:
+        word = line.hear(patience_s=DOWN_SECONDS)
+        if isinstance(word, Answer):
+            return word

@@ -12,17 +12,17 @@ from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
-from chaos.drivers.fake import FakeTarget
-from chaos.errors import ArmFailed
+from chaos.drivers.fake import FakeDriver, FakeTarget
+from chaos.errors import ArmFailed, LeftBehind
 from chaos.results import score_folder
 from chaos.runner.adopt import onto
 from chaos.runner.plan import Request
 from chaos.runner.trials import open_trial
 from chaos.runner.undo import open_undos
 from chaos.standing.up import Asked, plan_of
-from chaos.standing.wire import Down, Go, Inject, Run, Status, StatusIs, Stop, Undo, Waiting, Watch
+from chaos.standing.wire import Answer, Down, Go, Inject, Run, Status, StatusIs, Stop, Undo, Waiting, Watch
 from tests.games import Game, lively
-from tests.harness import edited, planned, target_of
+from tests.harness import edited, planned, shoppers, target_of
 
 SLOW = Inject("latency", {"link": "wire", "delay_ms": "225ms"})
 
@@ -116,8 +116,8 @@ def test_going_down_undoes_what_is_still_injected(game: Game) -> None:
     assert game.target.on == {}
     assert game.target.closed
     assert open_undos(game.folder / "undo.jsonl") == []
-    assert leaving.answer is not None
-    assert leaving.answer.exit_code == 0
+    assert leaving.answer == Answer("down")
+    assert game.driver.closed
     assert game.phases()[-2:] == [("teardown", ""), ("done", "")]
 
 
@@ -129,6 +129,32 @@ def test_an_undo_that_fails_is_said_with_exit_code_4(game: Game) -> None:
     game.keep()
     assert guest.answer is not None
     assert guest.answer.exit_code == 4
+
+
+class Stuck(FakeDriver):
+    """A driver whose engine is gone when it comes to clearing away."""
+
+    def close(self) -> None:
+        super().close()
+        raise LeftBehind("containers are left: no container engine answers")
+
+
+def test_what_cannot_be_taken_down_is_said_with_exit_code_4(game: Game) -> None:
+    game.driver = Stuck(shoppers)
+    leaving = game.agenda.at(3, Down())
+    with pytest.raises(LeftBehind):
+        game.keep()
+    assert leaving.answer == Answer("containers are left: no container engine answers", 4)
+    assert game.target.closed
+
+
+def test_an_undo_that_fails_as_the_stack_goes_down_is_said_too(game: Game) -> None:
+    game.driver.fails_to_undo = True
+    game.agenda.at(2, SLOW)
+    leaving = game.agenda.at(3, Down())
+    game.keep()
+    assert leaving.answer == Answer("down, but the undo of latency_1 failed: the fake target cannot undo", 4)
+    assert game.target.closed
 
 
 def test_a_door_that_refuses_is_said(game: Game) -> None:

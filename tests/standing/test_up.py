@@ -1,0 +1,73 @@
+"""What `mlchaos stack down` makes of the keeper's last word."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from chaos.errors import ArmFailed, UndoFailed
+from chaos.standing import place, up
+from chaos.standing.wire import Answer, Desk, Down
+from tests.standing.test_place import state_of
+
+TOKEN = "t"
+Keep = Callable[[Answer | None], None]
+
+
+@pytest.fixture
+def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keep]:
+    """Has a process keep a stack, which says this when it is asked to take it down, and ends (None: says nothing)."""
+    monkeypatch.chdir(tmp_path)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    desk = Desk(TOKEN)
+    threads = []
+
+    def serve(goodbye: Answer | None) -> None:
+        asked = []
+        while not asked:
+            asked = desk.poll()
+        ((visitor, ask),) = asked
+        assert ask == Down()
+        if goodbye is not None:
+            visitor.tell(goodbye)
+            desk.close()
+            process.communicate(b"\n")
+
+    def begin(goodbye: Answer | None) -> None:
+        started = psutil.Process(process.pid).create_time()
+        place.write(state_of("game", pid=process.pid, started=started, port=desk.port, token=TOKEN))
+        threads.append(threading.Thread(target=serve, args=(goodbye,)))
+        threads[-1].start()
+
+    yield begin
+    for thread in threads:
+        thread.join()
+    desk.close()
+    process.communicate()
+
+
+def test_a_stack_that_is_down_is_said_to_be(keep: Keep) -> None:
+    keep(Answer("down"))
+    assert up.down("game") == "down"
+
+
+def test_what_could_not_be_taken_down_is_not_passed_over(keep: Keep) -> None:
+    keep(Answer("containers are left: no container engine answers", 4))
+    with pytest.raises(UndoFailed, match="containers are left") as caught:
+        up.down("game")
+    assert caught.value.exit_code == 4
+
+
+def test_a_keeper_that_never_says_goodbye_is_waited_for_so_long(
+    keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(up, "DOWN_SECONDS", 0.2)
+    keep(None)
+    with pytest.raises(ArmFailed, match=r"did not end in 0\.2 s"):
+        up.down("game")
