@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import select
 import shutil
 from collections.abc import Callable, Sequence
@@ -34,6 +35,9 @@ from chaos.standing.wire import Answer, Go, Happened, Line, Run, Stop, Waiting
 PAUSES = ("inject", "undo")
 SOON_DAYS = 0.02
 LOOK_SECONDS = 0.2
+ENTERED_AT_ONCE = 4096
+MOST_LOOKS = 256
+"""A pipe that always has more is not read for ever."""
 
 
 def pauses_of(text: str | None) -> tuple[str, ...]:
@@ -91,14 +95,25 @@ class Facilitator:
     asks: Callable[[str], None]
     hears: TextIO
 
+    def forget(self) -> None:
+        """Pass over what was entered before anything was asked."""
+        for _ in range(MOST_LOOKS):
+            if not self._heard():
+                return
+
     def went_on(self) -> bool:
         """Whether a line was entered. Raises UsageError where nobody is there to enter one."""
-        ready, _, _ = select.select([self.hears], [], [], 0)
-        if not ready:
-            return False
-        if not self.hears.readline():
+        heard = self._heard()
+        if heard == b"":
             raise UsageError("--pause-before: nobody is there to say that it may go on")
-        return True
+        return heard is not None and b"\n" in heard
+
+    def _heard(self) -> bytes | None:
+        """What was entered since the last look: None for nothing yet, empty at the end of the input."""
+        # Past the stream's own buffer, which a look at the descriptor does not see.
+        file = self.hears.fileno()
+        ready, _, _ = select.select([file], [], [], 0)
+        return os.read(file, ENTERED_AT_ONCE) if ready else None
 
 
 def visit(
@@ -170,6 +185,7 @@ def _follow(
             case Happened(event=event):
                 watcher.show(trial, Arm.DEFENDED, event)
             case Waiting(before=before):
+                facilitator.forget()
                 waits = True
                 facilitator.asks(f"press Enter to {before}")
             case Answer():

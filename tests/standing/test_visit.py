@@ -1,0 +1,131 @@
+"""Whoever leads a game day lets a run go on: by an Enter that was asked for, and by no other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from io import FileIO
+from typing import TextIO
+
+import pytest
+
+from chaos.errors import UsageError
+from chaos.runner.execute import StopSignal
+from chaos.standing.visit import Facilitator, _follow
+from chaos.standing.wire import Answer, Ask, Go, Waiting, Word
+
+Step = Word | Callable[[], object]
+
+
+class Script:
+    """The keeper's side, written down: a word is heard; anything else is done, and then nothing is heard."""
+
+    def __init__(self, *steps: Step) -> None:
+        self._steps = list(steps)
+        self.said: list[Ask] = []
+
+    def say(self, ask: Ask) -> None:
+        self.said.append(ask)
+
+    def hear(self, *, patience_s: float) -> Word:
+        step = self._steps.pop(0)
+        if isinstance(step, Word):
+            return step
+        step()
+        raise TimeoutError(f"nothing for {patience_s} s")
+
+
+class Desk:
+    """Whoever sits there: what is asked of them, and the keys they press."""
+
+    def __init__(self, hears: TextIO, keys: FileIO) -> None:
+        self.asked: list[str] = []
+        self.keys = keys
+        self.facilitator = Facilitator(self.asked.append, hears)
+
+    def press_enter(self) -> None:
+        self.keys.write(b"\n")
+
+    def follow(self, line: Script) -> Answer:
+        return _follow(line, None, StopSignal(), None, self.facilitator)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    read, write = os.pipe()
+    with open(read, encoding="utf-8") as hears, FileIO(write, "w") as keys:
+        yield Desk(hears, keys)
+
+
+def nothing() -> None:
+    pass
+
+
+def test_a_line_lets_it_go_on_and_nothing_else_does(desk: Desk) -> None:
+    went_on = desk.facilitator.went_on
+    assert went_on() is False
+    desk.press_enter()
+    assert went_on() is True
+    assert went_on() is False
+    desk.keys.write(b"go")
+    assert went_on() is False
+    desk.press_enter()
+    assert went_on() is True
+
+
+def test_nobody_at_the_other_end_is_said(desk: Desk) -> None:
+    desk.press_enter()
+    desk.keys.close()
+    assert desk.facilitator.went_on() is True
+    with pytest.raises(UsageError, match="nobody is there to say that it may go on"):
+        desk.facilitator.went_on()
+
+
+def test_a_run_goes_on_at_each_enter_and_the_question_keeps_the_name_to_itself(desk: Desk) -> None:
+    line = Script(
+        Waiting("inject", "latency"),
+        nothing,
+        desk.press_enter,
+        Waiting("undo", "latency"),
+        nothing,
+        desk.press_enter,
+        Answer("done"),
+    )
+    assert desk.follow(line) == Answer("done")
+    assert line.said == [Go(), Go()]
+    assert desk.asked == ["press Enter to inject", "press Enter to undo"]
+
+
+def test_an_enter_from_before_the_question_does_not_count(desk: Desk) -> None:
+    said_before_it_was_asked: list[list[Ask]] = []
+
+    def look() -> None:
+        said_before_it_was_asked.append(list(line.said))
+
+    desk.press_enter()
+    desk.press_enter()
+    line = Script(
+        Waiting("inject", "latency"),
+        nothing,
+        look,
+        desk.press_enter,
+        nothing,
+        desk.press_enter,
+        Waiting("undo", "latency"),
+        nothing,
+        look,
+        desk.press_enter,
+        Answer("done"),
+    )
+    desk.follow(line)
+    assert said_before_it_was_asked == [[], [Go()]]
+    assert line.said == [Go(), Go()]
+
+
+def test_a_question_that_nobody_can_answer_ends_the_visit(desk: Desk) -> None:
+    desk.press_enter()
+    desk.keys.close()
+    line = Script(Waiting("inject", "latency"), nothing)
+    with pytest.raises(UsageError, match="nobody is there"):
+        desk.follow(line)
+    assert line.said == []
