@@ -63,11 +63,17 @@ def connect(timeout_s: float = ANSWER_SECONDS) -> DockerClient:
 
 def _knock(timeout_s: float) -> None:
     """Raises OSError where nobody listens at the engine's socket: the SDK would leave its own one open."""
-    url = os.environ.get("DOCKER_HOST") or SOCKET
-    if url.startswith("unix://"):
+    path = socket_here()
+    if path is not None:
         with socket.socket(socket.AF_UNIX) as end:
             end.settimeout(timeout_s)
-            end.connect(url.removeprefix("unix://"))
+            end.connect(path)
+
+
+def socket_here() -> str | None:
+    """The engine's socket on this machine, None where it is asked over the network."""
+    url = os.environ.get("DOCKER_HOST") or SOCKET
+    return url.removeprefix("unix://") if url.startswith("unix://") else None
 
 
 def _why_not(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import socket
@@ -10,8 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from chaos.drivers.compose.project import PORTS
-from chaos.engine import connect
+from chaos.engine import connect, socket_here
 from chaos.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 GIB = 1_073_741_824
 LEAST_MEMORY_GIB = 3.0
+LEAST_LEFT_GIB = 1.5
+"""All containers of a stack take 0.9 GiB, the harness some more (docs/containers.md)."""
 LEAST_DISK_GIB = 1.0
 LAST_PORT = 65_535
 COMPOSE_SECONDS = 30.0
@@ -82,6 +87,14 @@ def _check_room(info: dict[str, object]) -> None:
         raise UsageError(
             f"the container engine has {memory:.1f} GiB of memory; {LEAST_MEMORY_GIB:g} are needed"
         )
+    here = psutil.virtual_memory()
+    # Asked at this machine's socket, and with as much as it has: an engine in no virtual machine.
+    if socket_here() is not None and math.isclose(memory, here.total / GIB, rel_tol=0.01):
+        left = here.available / GIB
+        if left < LEAST_LEFT_GIB:
+            raise UsageError(
+                f"the container engine has {left:.1f} GiB of memory left; {LEAST_LEFT_GIB:g} are needed"
+            )
     root = Path(str(info.get("DockerRootDir") or ""))
     if root.is_dir():  # an engine elsewhere keeps its disk to itself
         free = shutil.disk_usage(root).free / GIB
@@ -102,7 +115,7 @@ def check_image(client: DockerClient, image: str) -> None:
     except ImageNotFound:
         pass
     try:
-        client.images.pull(*image.rsplit(":", 1) if ":" in image.rpartition("/")[2] else (image,))
+        client.images.pull(image)  # the SDK tells a tag from a digest
     except (DockerException, requests.RequestException) as error:
         says = f"image {image!r} is not here and cannot be pulled; `make images` builds it"
         raise UsageError(f"{says}, or a variable of docker-compose.yml names another") from error

@@ -65,8 +65,8 @@ class Engine:
             raise ImageNotFound(name)
         return self
 
-    def pull(self, name: str, tag: str) -> None:
-        raise ImageNotFound(f"{name}:{tag}")
+    def pull(self, name: str) -> None:
+        raise ImageNotFound(name)
 
     def update(self, **limits: object) -> None:
         self.said.append("update " + " ".join(f"{key}={value}" for key, value in limits.items()))

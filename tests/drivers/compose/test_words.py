@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import psutil
 import pytest
 import yaml
 from docker.errors import ImageNotFound
+from docker.models.images import ImageCollection
 
 from chaos.app import compose_file, make_files
 from chaos.clock import WallClock
@@ -22,7 +24,7 @@ from chaos.drivers.compose import surroundings
 from chaos.drivers.compose.driver import PORT
 from chaos.drivers.compose.project import Project
 from chaos.drivers.compose.stack import _code
-from chaos.drivers.compose.surroundings import check
+from chaos.drivers.compose.surroundings import GIB, check, check_image
 from chaos.errors import ArmFailed, Interrupted, UsageError
 from tests.command import in_process
 
@@ -46,8 +48,8 @@ class Client:
         if image not in self._images:
             raise ImageNotFound(image)
 
-    def pull(self, *image: str) -> None:
-        raise ImageNotFound(str(image))
+    def pull(self, image: str) -> None:
+        raise ImageNotFound(image)
 
     def close(self) -> None:
         pass
@@ -86,6 +88,69 @@ def test_too_little_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Namespace(free=10**8))
     with pytest.raises(UsageError, match=r"the container engine's disk has 0\.1 GiB left; 1 are needed"):
         check(Path("docker-compose.yml"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "where", "says"),
+    [
+        (8.0, "", "the container engine has 1.0 GiB of memory left; 1.5 are needed"),
+        (
+            8.0,
+            "unix:///run/user/docker.sock",
+            "the container engine has 1.0 GiB of memory left; 1.5 are needed",
+        ),
+        (8.0, "tcp://elsewhere:2375", None),
+        (6.0, "", None),  # a virtual machine with memory of its own
+    ],
+)
+def test_too_little_memory_left(
+    engine: float, where: str, says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "connect", lambda _timeout: Client(memory=engine))
+    monkeypatch.setattr(surroundings, "_said", said)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Namespace(total=8 * GIB, available=GIB))
+    monkeypatch.setenv("DOCKER_HOST", where)
+    if says is None:
+        check(Path("docker-compose.yml"))
+        return
+    with pytest.raises(UsageError, match=re.escape(says)):
+        check(Path("docker-compose.yml"))
+
+
+class Registry:
+    """The SDK's lowest layer: nothing is here, and everything can be pulled."""
+
+    def __init__(self) -> None:
+        self.pulled: list[tuple[str, str]] = []
+
+    def inspect_image(self, name: str) -> dict[str, str]:
+        if not self.pulled:
+            raise ImageNotFound(name)
+        return {"Id": name}
+
+    def pull(self, repository: str, *, tag: str, **_: object) -> list[bytes]:
+        self.pulled.append((repository, tag))
+        return []
+
+
+DIGEST = f"sha256:{64 * 'a'}"
+
+
+@pytest.mark.parametrize(
+    ("image", "pulled"),
+    [
+        ("some:1", ("some", "1")),
+        ("some", ("some", "latest")),
+        ("there:5000/some", ("there:5000/some", "latest")),
+        ("there:5000/some:1", ("there:5000/some", "1")),
+        (f"there:5000/some@{DIGEST}", ("there:5000/some", DIGEST)),
+    ],
+)
+def test_an_image_is_pulled_by_tag_or_digest(image: str, pulled: tuple[str, str]) -> None:
+    registry = Registry()
+    images = ImageCollection(Namespace(api=registry))  # type: ignore[arg-type]
+    check_image(Namespace(images=images), image)  # type: ignore[arg-type]
+    assert registry.pulled == [pulled]
 
 
 def test_ports_that_are_named_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +261,16 @@ def test_the_target_file_and_the_stack_agree_on_addresses_and_links() -> None:
     assert set(spec.driver.settings["disks"]) <= set(spec.components)
 
 
+def user_of(service: dict[str, object]) -> str:
+    """Whom it runs as: its own word, or that of the stack's image."""
+    if "user" in service:
+        return str(service["user"])
+    assert service["image"] == "${STACK_IMAGE:-mlchaos-stack:local}"
+    return str(
+        re.findall(r"^USER (\S+)$", (compose_file().parent / "Dockerfile").read_text(), re.MULTILINE)[-1]
+    )
+
+
 def test_every_component_is_a_service_without_privileges_or_a_way_out() -> None:
     services = COMPOSE["services"]
     spec, _ = make_files().target("reference-compose")
@@ -205,9 +280,29 @@ def test_every_component_is_a_service_without_privileges_or_a_way_out() -> None:
         assert ("outside" in service["networks"]) is (name == "door"), name
         assert service["labels"] == {"org.mlchaos.run": "${MLCHAOS_RUN:-}"}, name
         assert "mem_limit" in service, name
+        assert service["pids_limit"] <= 200, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["dns_opt"] == ["ndots:1", "timeout:1", "attempts:3"], name
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
         assert "$" in service["image"], name
-        if name != "postgres":
+        if name != "postgres":  # its entrypoint makes a folder its user's own, and becomes that user
             assert service["read_only"] is True, name
             assert service["cap_drop"] == ["ALL"], name
+            assert user_of(service).partition(":")[0] not in {"", "0", "root"}, name
+    for name in (*spec.components, "postgres", "toxiproxy", "prometheus"):
+        assert services[name]["cpu_quota"] <= services[name]["cpu_period"], name
+
+
+def test_what_is_asked_of_each_service_is_whether_it_is_ready() -> None:
+    services = COMPOSE["services"]
+    spec, _ = make_files().target("reference-compose")
+    asked = {
+        name: service["healthcheck"]["test"] for name, service in services.items() if "healthcheck" in service
+    }
+    assert set(asked) == {*spec.components, "postgres", "data-proxy", "door"}
+    assert asked["postgres"][1] == "pg_isready"
+    assert asked["registry"][2] == "/api/2.0/mlflow/experiments/get?experiment_id=0"
+    for name in set(spec.components) - {"registry"}:
+        assert asked[name] == ["CMD", "/opt/mlchaos/healthy", "/health", '"ready":true'], name
+    for name in ("data-proxy", "door"):
+        assert f"--port={asked[name][-1]}" in services[name]["command"], name
