@@ -53,13 +53,15 @@ ablation: install
 catalogue: install
 	$(BIN)/mlchaos catalogue > docs/catalogue.md
 
-# Every scenario that real processes can run, beside its verdict in virtual time: a table.
+# Every scenario that real processes can run, beside its verdict in virtual time: a table. Then two runs in containers
+# side by side, for five minutes, and what is left of them: nothing.
 soak: install
 	$(BIN)/python -m benchmarks.soak
+	$(BIN)/pytest -m soak -q -s tests/drivers/compose
 
 # Many seeds, for hours: the figures of the documentation.
 campaigns: install
-	$(BIN)/pytest -m soak -q -s tests/soak tests/drivers/compose
+	$(BIN)/pytest -m soak -q -s tests/soak
 
 clean:
 	rm -rf .venv runs dist build
