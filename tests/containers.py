@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from typing import NoReturn
 
+import msgspec
 import pytest
 from docker import DockerClient
 
@@ -13,6 +15,21 @@ from chaos.app import compose_file
 from chaos.drivers.compose.surroundings import check
 from chaos.engine import connect
 from chaos.errors import UsageError
+
+
+class _Service(msgspec.Struct):
+    image: str
+
+
+class _Config(msgspec.Struct):
+    services: dict[str, _Service]
+
+
+def image_of(service: str) -> str:
+    """The image of a service of the compose file, as it is named here."""
+    command = ["docker", "compose", "--file", str(compose_file()), "config", "--format", "json"]
+    said = subprocess.run(command, check=True, capture_output=True)
+    return msgspec.json.decode(said.stdout, type=_Config).services[service].image
 
 
 def cannot_run(why: str) -> NoReturn:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from chaos.domain.verdict import Results
 from chaos.engine import containers_of, marked
 from chaos.journal import read
 from tests.command import CALM, begin, complete, until
-from tests.containers import cannot_run, engine_or_skip
+from tests.containers import cannot_run, engine_or_skip, image_of
 from tests.relay import ENGINE, Relay
 
 pytestmark = pytest.mark.containers
@@ -75,16 +77,42 @@ def test_two_runs_side_by_side(census: Census, tmp_path: Path, days: int) -> Non
     assert census.nameless() <= nameless
 
 
-def test_a_killed_runner_leaves_nothing(census: Census, tmp_path: Path) -> None:
+@contextmanager
+def somebody_elses(client: DockerClient, name: str) -> Iterator[Callable[[], list[str]]]:
+    """A network, a volume and a container that nobody uses just now and that carry no label; those still there."""
+    named = {"name": name}
+
+    def there() -> list[str]:
+        found = {
+            "network": client.networks.list(filters=named),
+            "volume": client.volumes.list(filters=named),
+            "container": client.containers.list(all=True, ignore_removed=True, filters=named),
+        }
+        return [kind for kind, ones in found.items() if ones]
+
+    with ExitStack() as stack:
+        stack.callback(client.networks.create(name).remove)
+        stack.callback(client.volumes.create(name).remove)
+        stack.callback(client.containers.create(image_of("collector"), ["reference_stack"], name=name).remove)
+        yield there
+
+
+def test_a_killed_runner_leaves_nothing_but_what_is_not_its_own(
+    census: Census, engine: DockerClient, tmp_path: Path
+) -> None:
     (tmp_path / "calm.yaml").write_text(LOOSE)
     folder = tmp_path / "run"
-    run = begin("run", "calm.yaml", *REAL, "--out", "run", folder=tmp_path)
-    try:
-        assert until(lambda: len(census.of(folder)) > 8, SECONDS)
-    finally:
-        run.kill()
-        run.communicate()
-    assert until(lambda: census.of(folder) == [], GONE_SECONDS)
+    with ExitStack() as stack:
+        run = begin("run", "calm.yaml", *REAL, "--out", "run", folder=tmp_path)
+        try:
+            assert until(lambda: len(census.of(folder)) > 8, SECONDS)
+            there = stack.enter_context(somebody_elses(engine, f"{marked(folder)}-somebody-1"))
+            assert there() == ["network", "volume", "container"]
+        finally:
+            run.kill()
+            run.communicate()
+        assert until(lambda: census.of(folder) == [], GONE_SECONDS)
+        assert there() == ["network", "volume", "container"]
 
 
 def lives(folder: Path, arm: str = "defended") -> bool:
