@@ -55,14 +55,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def network_link(spec: TargetSpec, link: str) -> str:
-    """The name of a network link that is there. Raises MeaninglessChange."""
+def network_link(spec: TargetSpec, link: str, field: str = "link") -> str:
+    """The name of a network link that is there. Raises MeaninglessChange for the parameter `field`."""
     found = spec.links.get(link)
     if found is None:
         known = [name for name, one in spec.links.items() if isinstance(one, NetworkLink)]
-        raise MeaninglessChange("link", f"the target has no network link {link!r}", nearest(link, known))
+        raise MeaninglessChange(field, f"the target has no network link {link!r}", nearest(link, known))
     if not isinstance(found, NetworkLink):
-        raise MeaninglessChange("link", f"{link!r} is a data link; this needs a network link")
+        raise MeaninglessChange(field, f"{link!r} is a data link; this needs a network link")
     return link
 
 
@@ -140,9 +140,9 @@ class Network(Capability):
             attributes=attributes,
         )
 
-    def down(self, link: str) -> SetLinkUp:
-        """Cut a network link. Raises MeaninglessChange."""
-        return SetLinkUp(link=network_link(self.spec, link), up=False)
+    def down(self, link: str, *, field: str = "link") -> SetLinkUp:
+        """Cut a network link; `field` is the parameter that names it. Raises MeaninglessChange."""
+        return SetLinkUp(link=network_link(self.spec, link, field), up=False)
 
 
 @dataclass(frozen=True)
@@ -311,8 +311,11 @@ class Layers(Capability):
 
     name: ClassVar[CapabilityName] = CapabilityName.LAYERS
 
-    def set(self, layer: str, key: str, value: Scalar) -> SetLayer:
-        """Set a layer's mode or a parameter. Raises MeaninglessChange."""
+    def set(self, layer: str, key: str, value: Scalar, *, field: str = "key") -> SetLayer:
+        """Set a layer's mode or a parameter; `field` is the parameter that names the key.
+
+        Raises MeaninglessChange.
+        """
         found = self.spec.layers.get(layer)
         if found is None:
             raise MeaninglessChange(
@@ -320,7 +323,7 @@ class Layers(Capability):
             )
         if key != "mode" and key not in found.parameters:
             near = nearest(key, found.parameters)
-            raise MeaninglessChange(key, f"layer {layer!r} has no parameter {key!r}", near)
+            raise MeaninglessChange(field, f"layer {layer!r} has no parameter {key!r}", near)
         return SetLayer(layer=layer, key=key, value=value)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Data, Layers, MeaninglessChange
+from chaos.capabilities import Capability, Data, Layers, MeaninglessChange, column_of, nearest
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
@@ -33,21 +33,27 @@ class NewCategory:
     limit: str = "categories"
 
     def refuse(self, spec: TargetSpec) -> None:
-        """A category that is there already is not new."""
+        """A category that is there already is not new, and what is raised is a number of categories."""
         layer = spec.layers.get(self.layer)
-        known = layer.parameters.get(self.limit) if layer is not None else None
-        if known is not None and isinstance(known.default, int) and self.category < known.default:
+        if layer is None:
+            return  # told where it would be changed
+        known = layer.parameters.get(self.limit)
+        if known is None or not isinstance(known.default, int) or known.type != "integer":
+            counts = [name for name, one in layer.parameters.items() if one.type == "integer"]
+            says = f"layer {self.layer!r} has no parameter {self.limit!r} that is a whole number"
+            raise MeaninglessChange("limit", says, nearest(self.limit, counts))
+        if self.category < known.default:
             raise MeaninglessChange(
                 "category", f"category {self.category} is there: a new one is {known.default} or more"
             )
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The contract first, then one `poison` toxic (which puts a value into a column)."""
-        yield target.use(Layers).set(self.layer, self.limit, self.category + 1)
+        yield target.use(Layers).set(self.layer, self.limit, self.category + 1, field="limit")
         yield target.use(Data).toxic(
             self.link,
             "poison",
-            values=[f"{self.column}={self.category}"],
+            values=[f"{column_of(target.spec, self.column)}={self.category}"],
             where=self.where,
             equals=self.equals,
         )

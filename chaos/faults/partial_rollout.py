@@ -29,6 +29,8 @@ class PartialRollout:
 
     def refuse(self, spec: TargetSpec) -> None:
         """The replica that is missed is one of several."""
+        if not self.replicas:
+            raise MeaninglessChange("replicas", "a flag that is raised on nobody changes nothing")
         for component in self.replicas:
             component_of(spec, component, "replicas")
         build_of(spec, self.build)

@@ -26,15 +26,15 @@ class RegistryOutage:
     restart: str
 
     def refuse(self, spec: TargetSpec) -> None:
-        """There must be something to cut."""
+        """There is something to cut, and somebody to restart."""
         if not self.links:
             raise MeaninglessChange("links", "an outage without a link cuts nobody off")
-        component_of(spec, self.restart)
+        component_of(spec, self.restart, "restart")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The cuts, then the restart."""
         for link in self.links:
-            yield target.use(Network).down(link)
+            yield target.use(Network).down(link, field="links")
         processes = target.use(Processes)
         yield processes.kill(self.restart)
         yield processes.start(self.restart)

@@ -29,14 +29,14 @@ class SchemaDrift:
 
     def refuse(self, spec: TargetSpec) -> None:
         """Something must change, one thing at a time, and no name may be taken."""
-        if bool(self.renamed_to) == bool(self.stored_as):
-            raise MeaninglessChange("renamed_to", "name either renamed_to or stored_as")
-        if self.renamed_to in spec.columns:
-            raise MeaninglessChange("renamed_to", f"the data has a column {self.renamed_to!r} already")
         if self.stored_as not in ("", *TYPES):
             raise MeaninglessChange(
                 "stored_as", f"is one of {', '.join(TYPES)}", nearest(self.stored_as, TYPES)
             )
+        if bool(self.renamed_to) == bool(self.stored_as):
+            raise MeaninglessChange("renamed_to", "name either renamed_to or stored_as")
+        if self.renamed_to and self.renamed_to in (self.column, *spec.columns):
+            raise MeaninglessChange("renamed_to", f"the data has a column {self.renamed_to!r} already")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One `rename` or `retype` toxic."""

@@ -30,6 +30,8 @@ class SilentDefault:
 
     def refuse(self, spec: TargetSpec) -> None:
         """Zeros must come before the answer does, and somebody must call over the link."""
+        if self.delay_ms < 1:
+            raise MeaninglessChange("delay_ms", "a delay below 1ms cannot be told from none")
         if not 1 <= self.default_after_ms < self.delay_ms:
             says = "zeros come after 1ms or later, and before the delayed reply"
             raise MeaninglessChange("default_after_ms", says)

@@ -29,10 +29,7 @@ class TelemetryGone:
     def refuse(self, spec: TargetSpec) -> None:
         """A watcher that is not there, or that has nothing to look through."""
         for name, field in ((self.watcher, "watcher"), *((one, "spared") for one in self.spared)):
-            try:
-                component_of(spec, name)
-            except MeaninglessChange as error:
-                raise MeaninglessChange(field, str(error), error.nearest) from error
+            component_of(spec, name, field)
         if not self._links(spec):
             raise MeaninglessChange("watcher", f"no network link of {self.watcher!r} alone would be cut")
 

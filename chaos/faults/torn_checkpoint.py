@@ -28,7 +28,7 @@ class TornCheckpoint:
     def refuse(self, spec: TargetSpec) -> None:
         """Both must be there."""
         component_of(spec, self.component)
-        component_of(spec, self.reader)
+        component_of(spec, self.reader, "reader")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The end, then the start."""

@@ -40,7 +40,17 @@ def effect_of(fault: Fault, spec: TargetSpec, catalogue: Catalogue) -> tuple[Eff
     check = fault.effect(spec)
     if check is None:
         return None
+    says = f"the effect of {fault.name} cannot be probed"
     try:
         return check, make_probe(check.probe, check.parameters, spec, catalogue)
-    except (UnknownName, MeaninglessChange) as error:
-        raise MeaninglessChange("", f"the effect of {fault.name} cannot be probed: {error}") from error
+    except UnknownName as error:
+        raise MeaninglessChange("", f"{says}: {error}") from error
+    except MeaninglessChange as error:
+        field = _handed_on(fault, check, error.field)
+        raise MeaninglessChange(field, f"{says}: {error}", error.nearest) from error
+
+
+def _handed_on(fault: Fault, check: EffectCheck, field: str) -> str:
+    """The probe's parameter where it is the fault's own, under one name: that is what the user wrote."""
+    given = check.parameters.get(field)
+    return field if given is not None and getattr(fault, field, None) == given else ""

@@ -9,6 +9,7 @@ import pytest
 from chaos.app import make_catalogue, make_files
 from chaos.capabilities import Described, MeaninglessChange
 from chaos.contracts import Fault, Refusing
+from chaos.runner.check import effect_of, make_fault
 
 EXAMPLES: dict[str, dict[str, object]] = {
     "noop": {},
@@ -177,7 +178,7 @@ class TestContract:
         ("slow_challenger", {"component": "trainer", "inference_ms": "0ms"}, "inference_ms"),
         ("offline_winner", {"component": "trainer", "scale": 0.0}, "scale"),
         ("registry_outage", {"links": [], "restart": "serving-a"}, "links"),
-        ("registry_outage", {"links": ["serving-registry"], "restart": "serving-z"}, "component"),
+        ("registry_outage", {"links": ["serving-registry"], "restart": "serving-z"}, "restart"),
     ],
 )
 def test_parameters_that_cannot_be_meant(name: str, parameters: dict[str, object], field: str) -> None:
@@ -229,7 +230,7 @@ WRONG: dict[str, list[object]] = {
     "build": ["2026.9"],
     "by": [0, NAN, INFINITE],
     "category": [0, 7, -1, 1.5],
-    "column": ["dwel"],
+    "column": ["dwel", ""],
     "component": ["serving-c"],
     "components": [[], ["serving-c"]],
     "copies": [-1, 0, 1, 1000],
@@ -247,7 +248,7 @@ WRONG: dict[str, list[object]] = {
     "key": ["", " "],
     "level": [0, 1, 1.5, -1, NAN],
     "layer": ["shcema"],
-    "limit": ["categoris"],
+    "limit": ["categoris", "mode", "price_limit"],
     "link": ["serving-fetures"],
     "links": [[], ["serving-fetures"], ["events"]],
     "mib": [0],
@@ -285,15 +286,9 @@ def plan(name: str, parameters: dict[str, object]) -> None:
     """All that is asked of a fault when its scenario is planned."""
     spec, _ = make_files().target("reference-compose")
     catalogue = make_catalogue()
-    fault = catalogue.faults.make(name, parameters)
-    if isinstance(fault, Refusing):
-        fault.refuse(spec)
+    fault = make_fault(name, parameters, spec, catalogue)
     list(fault.changes(Described(spec)))
-    check = fault.effect(spec)
-    if check is not None:
-        probe = catalogue.probes.make(check.probe, check.parameters)
-        if isinstance(probe, Refusing):
-            probe.refuse(spec)
+    effect_of(fault, spec, catalogue)
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
@@ -314,16 +309,19 @@ def _cases() -> list[tuple[str, str, object]]:
 
 @pytest.mark.parametrize(("name", "field", "wrong"), _cases())
 def test_no_fault_takes_what_it_cannot_mean(name: str, field: str, wrong: object) -> None:
-    with pytest.raises(MeaninglessChange):
+    """It is refused by the name of the parameter that the user wrote."""
+    with pytest.raises(MeaninglessChange) as caught:
         plan(name, {**EXAMPLES[name], field: wrong})
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize("name", sorted(name for name, given in EXAMPLES.items() if "link" in given))
 def test_a_link_of_the_other_kind_is_refused(name: str) -> None:
     example = EXAMPLES[name]
     other = "serving-features" if example["link"] == "events" else "events"
-    with pytest.raises(MeaninglessChange):
+    with pytest.raises(MeaninglessChange) as caught:
         plan(name, {**example, "link": other})
+    assert caught.value.field == "link"
 
 
 def test_a_column_that_is_there_is_not_added() -> None:

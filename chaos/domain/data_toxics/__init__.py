@@ -61,10 +61,10 @@ def make_data_toxic(type_name: str, parameters: Mapping[str, Scalar]) -> DataTox
 
 
 def named_columns(toxic: DataToxic) -> list[tuple[str, str]]:
-    """The columns that a toxic names, each with the parameter that names it."""
+    """The columns that a toxic names, each with the parameter that names it; no `where` means all rows."""
     named: list[tuple[str, str]] = []
     for name in toxic.columns:
         value: str | list[str] = getattr(toxic, name)
         columns = [value] if isinstance(value, str) else [text.partition("=")[0].strip() for text in value]
-        named += [(name, column) for column in columns if column]
+        named += [(name, column) for column in columns if column or name != "where"]
     return named
