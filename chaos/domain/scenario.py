@@ -106,8 +106,10 @@ class Hole(Strict):
     def _changes_something(self) -> Hole:
         if self.mode is None and not self.set_:
             raise ValueError("a hole needs a mode or something to set")
+        if self.until is not None and self.from_ is None:
+            raise misplaced(("until",), "a hole that closes must open: give it a `from`")
         if self.from_ is not None and self.until is not None and self.until <= self.from_:
-            raise ValueError("a hole must close after it opens")
+            raise misplaced(("until",), "a hole must close after it opens")
         return self
 
 

@@ -19,7 +19,7 @@ from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, Targe
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.check import changes_of, effect_of, make_fault, make_probe
 from chaos.runner.overrides import Overrides
-from chaos.runner.quarrels import quarrels
+from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
 
 Scalar = str | int | float | bool
 
@@ -81,9 +81,8 @@ class Planner:
         self._check_alerted()
         self._check_settings()
         found = [self._plan_fault(index, use) for index, use in enumerate(self._scenario.faults)]
+        self._check_quarrels(found)
         faults = [planned for planned in found if planned is not None]
-        for index, says in quarrels(found, self._catalogue, self._spec):
-            self._report(("faults", index, "at"), says)
         holes = [*self._scenario.latent, *self._request.overrides.holes]
         if self._problems:
             raise InvalidInput(self._problems)
@@ -331,6 +330,25 @@ class Planner:
                 layer.parameters[key].read(value)
             except ValueError as error:
                 raise UsageError(f"{text}: {error}") from error
+
+    def _check_quarrels(self, faults: Sequence[PlannedFault | None]) -> None:
+        """What would fight over one undo, in the order in which it is made: holes before faults."""
+        claims: list[tuple[tuple[str | int, ...], Claim]] = []
+        for index, hole in enumerate(self._scenario.latent):
+            at: tuple[str, ...] = () if hole.from_ is None else ("from",)
+            claims.append((("latent", index, *at), claim_of_hole(hole)))
+        claims += [
+            ((), claim_of_hole(hole))
+            for hole in self._request.overrides.holes
+            if hole.from_ is not None  # one of the whole run is there in place of the scenario's
+        ]
+        for index, fault in enumerate(faults):
+            if fault is not None:
+                claims.append((("faults", index, "at"), claim_of_fault(fault, self._catalogue, self._spec)))
+        for first, later, says in quarrels([claim for _, claim in claims]):
+            if not (claims[first][0] and claims[later][0]):
+                raise UsageError(f"--hole: {says}")
+            self._report(claims[later][0], says)
 
     def _report(self, path: tuple[str | int, ...], says: str, near: str | None = None) -> None:
         self._problems.append(self._source.problem([part for part in path if part != ""], says, near))

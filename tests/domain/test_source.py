@@ -82,6 +82,10 @@ def test_every_problem_has_its_line_and_the_nearest_name() -> None:
             "a hole must close after it opens",
         ),
         (
+            {"latent": [{"layer": "hold", "mode": "off", "until": "4d"}]},
+            "latent.0.until: a hole that closes must open",
+        ),
+        (
             {"expect": {"detected": {"by": ["volume"], "within": "1d", "of": ["late_partitoin"]}}},
             "the scenario has no fault 'late_partitoin' (did you mean 'late_partition'?)",
         ),

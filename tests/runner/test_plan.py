@@ -8,6 +8,7 @@ import yaml
 from chaos.app import Wanted, make_catalogue, make_files, plan_run
 from chaos.capabilities import Data, MeaninglessChange
 from chaos.domain.layer import Mode
+from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.errors import InvalidInput, UsageError
 from chaos.runner.overrides import parse_overrides
@@ -237,6 +238,104 @@ def test_one_after_the_other_is_fine(at: str) -> None:
 def test_two_faults_of_different_things_may_overlap() -> None:
     lost = {"fault": "partial_partition", "with": {"link": "events", "share": 0.5}, "at": "2d", "for": "2d"}
     assert len(planned(pair(LATE, lost)).arms[0].faults) == 2
+
+
+@pytest.mark.parametrize("at", ["4d", "7d"])
+def test_of_two_that_touch_the_one_that_is_made_first_comes_first(at: str) -> None:
+    """At one moment, things are done in the order in which they stand in the file."""
+    text = pair({**LATE, "id": "later", "at": at}, LATE)
+    if at == "7d":
+        assert len(planned(text).arms[0].faults) == 2
+    else:
+        assert "let one end before the other begins" in problems(text)
+
+
+# --- holes that fight ------------------------------------------------------------------------------------
+
+
+def holed(*holes: dict[str, object], target: str = TARGET, holes_asked: list[str] | None = None) -> TrialPlan:
+    return planned(edited(latent=list(holes)), overridden(holes_asked), target)
+
+
+def refused(*holes: dict[str, object]) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        holed(*holes)
+    return str(caught.value)
+
+
+OFF = {"layer": "hold", "mode": "off"}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"layer": "hold", "mode": "observe", "from": "2d", "until": "5d"},
+        {"layer": "hold", "mode": "off", "from": "2d", "until": "2.5d"},
+        {"layer": "hold", "mode": "off", "from": "1d"},
+        {"layer": "hold", "mode": "off", "from": "0.5d", "until": "1d"},
+    ],
+)
+def test_two_holes_in_one_thing_at_one_time_are_refused(second: dict[str, object]) -> None:
+    """The first to close would close both."""
+    says = refused({**OFF, "from": "1d", "until": "3d"}, second)
+    assert "latent.1.from: the hole in hold from day 1 and the hole in hold from day" in says
+    assert "would both set the mode of layer hold at one time" in says
+
+
+def test_two_holes_for_the_whole_run_in_one_thing_are_refused() -> None:
+    assert "latent.1: the hole in hold and the hole in hold would both set" in refused(OFF, OFF)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"layer": "hold", "mode": "observe", "from": "3d", "until": "5d"},
+        {"layer": "freshness", "mode": "off", "from": "2d", "until": "5d"},
+        {"layer": "hold", "mode": "off"},
+    ],
+)
+def test_other_holes_may_be_open_besides(second: dict[str, object]) -> None:
+    """One after the other, in another layer, or within one of the whole run, to which it is put back."""
+    assert holed({**OFF, "from": "1d", "until": "3d"}, second).arms[0].holes
+
+
+def test_a_hole_in_another_parameter_of_the_layer_is_fine() -> None:
+    warn = {"layer": "freshness", "set": {"warn_days": "2d"}, "from": "2d", "until": "4d"}
+    mode = {"layer": "freshness", "mode": "observe", "from": "1d", "until": "3d"}
+    assert len(holed(warn, mode).arms[0].holes) == 2
+    assert "warn_days of layer freshness" in refused(warn, {**warn, "from": "3d", "until": "5d"})
+
+
+def test_a_hole_of_the_command_line_fights_as_well() -> None:
+    latent = {**OFF, "from": "1d", "until": "3d"}
+    with pytest.raises(
+        UsageError, match="--hole: the hole in hold from day 1 and the hole in hold from day 2"
+    ):
+        holed(latent, holes_asked=["hold@2d..4d"])
+    assert len(holed(latent, holes_asked=["hold@3d..4d"]).arms[0].holes) == 2
+    assert holed({**OFF, "mode": "observe"}, holes_asked=["hold"]).arms[0].layers["hold"].mode is Mode.OFF
+
+
+CATEGORIES = """  schema:
+    asked_by: [reader]
+    stages: [detect]
+    says: what the data may hold
+    parameters:
+      categories: {type: integer, default: 8}
+"""
+
+
+@pytest.mark.parametrize(("opens", "closes"), [("3d", "5d"), ("1d", "2.5d"), ("4d", "5d")])
+def test_a_hole_and_a_fault_that_would_set_the_same_are_refused(opens: str, closes: str) -> None:
+    given = {"link": "events", "category": 8, "where": "source", "equals": 3}
+    new = {"fault": "new_category", "with": given, "at": "2d", "for": "2d"}
+    hole = {"layer": "schema", "set": {"categories": 20}, "from": opens, "until": closes}
+    with pytest.raises(InvalidInput) as caught:
+        planned(edited(faults=[new], latent=[hole]), target=TARGET + CATEGORIES)
+    says = "and new_category would both set the categories of layer schema at one time"
+    assert f"faults.0.at: the hole in schema from day {opens[:-1]} {says}" in str(caught.value)
+    for fine in ({**hole, "from": "1d", "until": "2d"}, {**hole, "from": "4.5d", "until": "5d"}):
+        assert planned(edited(faults=[new], latent=[fine]), target=TARGET + CATEGORIES).arms[0].holes
 
 
 def test_a_version_that_cannot_be_there_yet_is_refused() -> None:
