@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from chaos import cli
 from chaos.app import make_files
+from chaos.capabilities import Containers
 from chaos.catalogue import Catalogue, Shelf, Shipped
 from chaos.domain.event import Effect, Reading, Signal
 from chaos.domain.scenario import Alerted, Arm, Expect, Scenario
@@ -199,13 +200,25 @@ def test_the_stack_in_this_process_that_is_shown_comes_to_its_verdicts(tmp_path:
 # --- nothing is missing ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("entry", [*FAULTS, *PROBES], ids=lambda entry: entry.name)
-def test_every_fault_and_probe_is_documented_with_its_parameters(entry: Shipped) -> None:
-    assert f"`{entry.name}`" in TEXT
+@pytest.mark.parametrize(
+    ("page", "entry"),
+    [*(("faults.md", one) for one in FAULTS), *(("probes.md", one) for one in PROBES)],
+    ids=lambda one: one if isinstance(one, str) else one.name,
+)
+def test_every_fault_and_probe_has_a_row_of_its_own_with_its_parameters(page: str, entry: Shipped) -> None:
+    text = (REPOSITORY / "docs" / page).read_text()
+    (row,) = re.findall(rf"^\| `{entry.name}` \|.*$", text, re.MULTILINE)
     assert entry.load().name == entry.name  # type: ignore[attr-defined]
     shelf: Shelf[object] = Shelf("entry", [entry])
     for parameter in shelf.parameters(entry.name):
-        assert re.search(rf"`{parameter}`|\b{parameter}:", TEXT), parameter
+        assert f"`{parameter}`" in row, parameter
+
+
+def test_the_faults_that_need_containers_are_told() -> None:
+    text = (REPOSITORY / "docs" / "faults.md").read_text()
+    (told,) = re.findall(r"^(`.*) need containers\b", text, re.MULTILINE)
+    needing = {one.name for one in FAULTS if Containers in one.load().needs}  # type: ignore[attr-defined]
+    assert set(re.findall(r"`(\w+)`", told)) == needing
 
 
 def test_every_layer_and_its_hook_is_documented() -> None:
