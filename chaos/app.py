@@ -155,13 +155,15 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
     for named in wanted.scenarios:
         try:
             scenario, source = files.scenario(named)
-            planner = Planner(scenario, source, spec, catalogue, request)
-            needs = planner.needs_lacking()
+            world = _world_lacking(scenario, spec, files)
+            any_world = spec.model_copy(update={"worlds": []}) if world else spec
+            planner = Planner(scenario, source, any_world, catalogue, request)
+            needs = [*planner.needs_lacking(), *world]
             if needs:
                 planner.plan(1)
                 if not wanted.list_not_run:
                     says = f"target {spec.target!r} lacks what this needs: {', '.join(needs)}"
-                    raise InvalidInput([source.problem(("faults",), says)])
+                    raise InvalidInput([source.problem(("world" if needs == world else "faults",), says)])
                 not_run.append(NotRun(scenario=scenario.scenario, needs=needs))
                 continue
             by_name = bool({named, scenario.scenario} & set(wanted.by_name))
@@ -178,6 +180,14 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
         if count > 1:
             raise UsageError(f"scenario {name[0]!r} with seed {name[1]} is asked for twice")
     return Planned(spec, trials, not_run)
+
+
+def _world_lacking(scenario: Scenario, spec: TargetSpec, files: Files) -> list[str]:
+    """A world that another target has and this one lacks; one that none has is a mistake of the scenario."""
+    if not spec.worlds or scenario.world in spec.worlds:
+        return []
+    others = [files.target(str(found.path))[0] for found in files.targets()]
+    return [f"world {scenario.world}"] if any(scenario.world in other.worlds for other in others) else []
 
 
 def _seeds(wanted: Wanted, scenario: Scenario) -> Sequence[int]:

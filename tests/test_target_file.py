@@ -148,7 +148,9 @@ def test_limits_of_worlds_are_parameters_of_layers(spec: TargetSpec) -> None:
 
 
 def test_the_worlds_and_the_normal_page_view(spec: TargetSpec) -> None:
-    assert spec.worlds == [world.name for world in PRESETS]
+    """`sated` has so many page views that it is for virtual time alone."""
+    live = spec.driver.kind == "local"
+    assert spec.worlds == [world.name for world in PRESETS if not (live and world.name == "sated")]
     assert spec.normal_ms == ShopSettings().normal_ms
 
 
