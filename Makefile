@@ -6,7 +6,7 @@ PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys, venv; sys.exit(sys
 	&& echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test install images lint unit processes containers bench ablation catalogue soak campaigns clean
+.PHONY: demo test install images lint unit processes containers bench suite ablation catalogue soak campaigns clean
 
 demo: install
 	$(BIN)/mlchaos run late-partition
@@ -44,6 +44,10 @@ images:
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Every scenario in virtual time, over five seeds: a verdict for each.
+suite: install
+	$(BIN)/mlchaos suite --target reference-virtual --seeds 1..5
 
 # Every defended scenario without the layers that decide it: the table, and an exit code.
 ablation: install
