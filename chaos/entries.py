@@ -11,11 +11,19 @@ from pydantic import TypeAdapter
 
 from chaos.catalogue import Catalogue
 from chaos.domain.durations import format_days
-from chaos.domain.scenario import Hole, Scenario
+from chaos.domain.scenario import Alerted, Bound, Expect, Hole, Scenario
 from chaos.domain.target import DataLink, LayerSpec, Parameter, TargetSpec
 
 KINDS = ("scenarios", "faults", "layers", "probes", "targets")
 UNITS = {"days": "calendar days", "ms": "milliseconds", "names": "list of names"}
+LOOP = {
+    "users_at_end": "users at the end of the fault",
+    "quality_at_end": "quality at the end of the fault",
+    "users_week_after": "users a week later",
+    "quality_week_after": "quality a week later",
+    "gain": "gain of the loop",
+}
+"""What is claimed of the latency loop, in words."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +73,17 @@ def entries(
 def scenario_entry(scenario: Scenario) -> Entry:
     """What it teaches, what is done, and who is expected to answer."""
     expect = scenario.expect
-    facts = [("kind", scenario.kind.value), ("source", _line(scenario.source))]
-    facts.append(("days", format_days(scenario.days)))
-    if scenario.world != "default":
-        facts.append(("world", scenario.world))
+    facts = [("kind", scenario.kind.value), ("source", _line(scenario.source)), *_setting(scenario)]
     if scenario.faults:
         facts.append(("faults", "; ".join(_use(scenario, index) for index in range(len(scenario.faults)))))
     holes = [_hole(hole) for hole in scenario.latent]
     facts += [("holes", "; ".join(holes))] if holes else []
     if expect.detected is not None:
         within = format_days(expect.detected.within)
-        facts.append(("detected by", f"{' or '.join(expect.detected.by)}, within {within}"))
+        of = f" (of {' and '.join(expect.detected.of)})" if expect.detected.of else ""
+        facts.append(("detected by", f"{' or '.join(expect.detected.by)}, within {within}{of}"))
     if expect.alerted is not None:
-        wanted = ", ".join(f"{field} {value}" for field, value in expect.alerted.wanted.items())
-        facts.append(("alerted", wanted))
+        facts.append(("alerted", _alerted(expect.alerted)))
     if expect.missed_by:
         facts.append(("missed by", ", ".join(expect.missed_by)))
     if expect.contained is not None:
@@ -87,6 +92,7 @@ def scenario_entry(scenario: Scenario) -> Entry:
         facts.append(("contained", f"{bound} of {held.of.value}"))
     if expect.harmful is not None:
         facts.append(("harm without layers", expect.harmful.value))
+    facts += _bounds(expect)
     if scenario.decisive:
         facts.append(("decided by", "; ".join(" and ".join(layers) for layers in scenario.decisive)))
     if scenario.tags:
@@ -94,11 +100,61 @@ def scenario_entry(scenario: Scenario) -> Entry:
     return Entry("scenario", scenario.scenario, _line(scenario.teaches), facts=tuple(facts))
 
 
+def _setting(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """What it is run with, where that is not what any scenario is run with."""
+    yield "days", format_days(scenario.days)
+    if scenario.day_seconds is not None:
+        yield "a day", f"{scenario.day_seconds:g} s, the pace that its load needs"
+    if scenario.world != "default":
+        yield "world", scenario.world
+    if scenario.seeds is not None:
+        yield "seeds", f"{', '.join(map(str, scenario.seeds))}, whatever is asked for"
+    if scenario.pass_share != 1:
+        yield "passes", f"where {scenario.pass_share:g} of its trials do"
+    if scenario.large:
+        yield "large", "left to a run of its own, unless it is named"
+
+
+def _alerted(alerted: Alerted) -> str:
+    told = [f"{field} {value}" for field, value in alerted.wanted.items()]
+    told.append(f"within {format_days(alerted.within)} of the effect")
+    if alerted.acknowledged_within is not None:
+        told.append(f"acknowledged within {format_days(alerted.acknowledged_within)}")
+    if alerted.unanswered:
+        told.append("answered by nobody")
+    return ", ".join(told)
+
+
+def _bounds(expect: Expect) -> Iterator[tuple[str, str]]:
+    """What the defended arm may suffer, and the loop, the recovery and the false alarms that are claimed."""
+    if expect.budgets:
+        told = [
+            f"at most {most:g} {kind.value}" if most else f"no {kind.value}"
+            for kind, most in expect.budgets.items()
+        ]
+        yield "budgets", "; ".join(told)
+    if expect.loop is not None:
+        told = [f"{LOOP[name]} {_bound(bound)}" for name, bound in expect.loop.bounds.items()]
+        yield "latency loop", f"without layers (1: as without the fault), {'; '.join(told)}"
+    if expect.recovered is not None:
+        yield "recovered", f"within {format_days(expect.recovered.within)} of the undo"
+    if expect.false_alarms is not None:
+        yield "false alarms", f"at most {expect.false_alarms}" if expect.false_alarms else "none"
+
+
+def _bound(bound: Bound) -> str:
+    ends = (("at least", bound.at_least), ("at most", bound.at_most))
+    return " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
+
+
 def _use(scenario: Scenario, index: int) -> str:
     use = scenario.faults[index]
     given = ", ".join(f"{key} {value}" for key, value in use.with_.items())
     lasts = f" for {format_days(use.for_)}" if use.for_ is not None else ""
-    return f"{use.fault}{f' ({given})' if given else ''} on day {use.at:g}{lasts}"
+    begins = f"on day {use.at:g}"
+    if use.when is not None:
+        begins = f"at the first {use.when.action} of {use.when.component} from day {use.at:g} on"
+    return f"{use.fault}{f' ({given})' if given else ''} {begins}{lasts}"
 
 
 def _hole(hole: Hole) -> str:
@@ -195,6 +251,8 @@ def _parameters(entry: type) -> tuple[ParameterEntry, ...]:
     schema: Mapping[str, Mapping[str, object]] = TypeAdapter(entry).json_schema().get("properties", {})
     found: list[ParameterEntry] = []
     for field in dataclasses.fields(entry):
+        if not field.init:
+            continue  # its own memory, and no parameter
         told = schema.get(field.name, {})
         unit = _unit(field.name, told)
         default = None if field.default is dataclasses.MISSING else _default(unit, field.default)

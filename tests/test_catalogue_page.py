@@ -8,7 +8,9 @@ import pytest
 
 from chaos.app import make_catalogue, make_files
 from chaos.catalogue_page import page
-from chaos.entries import Entry, fault_entry, layer_entry, probe_entry, scenario_entry
+from chaos.domain.scenario import Loop, Scenario
+from chaos.domain.source import build, parse_source
+from chaos.entries import LOOP, Entry, fault_entry, layer_entry, probe_entry, scenario_entry
 from tests.command import REPOSITORY
 
 
@@ -55,3 +57,68 @@ def test_who_answers_is_told() -> None:
 @pytest.mark.parametrize("word", ["/tmp", "/home", "/work", "/root"])
 def test_the_page_names_no_place_of_a_machine(word: str) -> None:
     assert word not in page()
+
+
+def test_only_what_can_be_given_is_a_parameter() -> None:
+    catalogue = make_catalogue()
+    for name in catalogue.faults.names():
+        assert list(told(fault_entry(name, catalogue, []))) == list(catalogue.faults.parameters(name))
+    for name in catalogue.probes.names():
+        assert list(told(probe_entry(name, catalogue, []))) == list(catalogue.probes.parameters(name))
+    assert list(told(probe_entry("counter_ratio", catalogue, []))) == ["component", "counter", "per"]
+
+
+WHOLE = """
+scenario: whole
+kind: defended
+teaches: nothing but what is told of a scenario
+source: tests
+days: 20d
+day_seconds: 2.0
+large: true
+seeds: [3, 5]
+pass_share: 0.8
+steady_state: [{probe: good_views, at_least: 0.9}]
+faults:
+  - fault: torn_checkpoint
+    with: {component: trainer, reader: serving-a}
+    at: 3d
+    for: 1d
+    when: {component: trainer, action: save}
+expect:
+  alerted: {category: model, routed_to: ml, within: 1d, acknowledged_within: 0.5d}
+  budgets: {slow_views: 60, stale_days: 0.5, lost_events: 0}
+  loop: {users_at_end: {at_least: 0.3, at_most: 0.6}, gain: {at_most: 1}}
+  recovered: {within: 2d}
+  false_alarms: 0
+"""
+
+
+def test_all_that_a_scenario_claims_is_told() -> None:
+    scenario = build(Scenario, parse_source("whole.yaml", WHOLE.encode()))
+    facts = dict(scenario_entry(scenario).facts)
+    assert facts["a day"] == "2 s, the pace that its load needs"
+    assert facts["large"] == "left to a run of its own, unless it is named"
+    assert facts["seeds"] == "3, 5, whatever is asked for"
+    assert facts["passes"] == "where 0.8 of its trials do"
+    assert facts["faults"].endswith("at the first save of trainer from day 3 on for 1d")
+    assert facts["alerted"] == (
+        "category model, routed_to ml, within 1d of the effect, acknowledged within 0.5d"
+    )
+    assert facts["budgets"] == "at most 60 slow_views; at most 0.5 stale_days; no lost_events"
+    assert facts["latency loop"] == (
+        "without layers (1: as without the fault), users at the end of the fault at least 0.3 and at most "
+        "0.6; gain of the loop at most 1"
+    )
+    assert facts["recovered"] == "within 2d of the undo"
+    assert facts["false alarms"] == "none"
+
+
+def test_every_bound_on_the_loop_has_its_words() -> None:
+    assert set(LOOP) == set(Loop.model_fields)
+
+
+def test_an_alert_that_nobody_is_to_answer_is_told() -> None:
+    text = WHOLE.replace("acknowledged_within: 0.5d", "unanswered: true")
+    facts = dict(scenario_entry(build(Scenario, parse_source("whole.yaml", text.encode()))).facts)
+    assert facts["alerted"].endswith("within 1d of the effect, answered by nobody")
