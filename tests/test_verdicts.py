@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
+from chaos.domain.event import Planned, Undone, Views
+from chaos.domain.plan import PlannedHole
 from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import LayerResult, Results, TrialResult
+from chaos.journal import read
+from chaos.scoring.arms import ArmView, view_of
+from chaos.scoring.harm import defective_views, defects_of
 from tests.command import LATE, Command, Outcome, begin, complete, in_process
 
 VIRTUAL = ("--target", "reference-virtual", "--seed", "1")
 ARMS = ("defended", "control", "undefended", "bare")
+HOLE_FAULTS = ("inside", "outside")
 
 
 @pytest.fixture
@@ -184,3 +191,39 @@ def test_a_fault_that_does_no_harm_proves_nothing(mlchaos: Command, tmp_path: Pa
     trial = trial_of(outcome)
     assert saying(trial, "effect")[0] == "passed"
     assert saying(trial, "contained")[0] == "void"
+
+
+def test_a_fault_does_its_harm_while_the_hole_is_open_and_none_outside(mlchaos: Command) -> None:
+    outcome = mlchaos("run", "hole-opens-and-closes", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 0
+    defended, undefended = (
+        view_of(read(Path("run", "hole-opens-and-closes-1", f"journal-{arm}.jsonl")))
+        for arm in ("defended", "undefended")
+    )
+    (hole,) = defended.plan.holes
+    made = {
+        change.id: change.day for change in defended.journal.of(Planned) if change.about not in HOLE_FAULTS
+    }
+    undone = {change.id: change.day for change in defended.journal.of(Undone) if change.id in made}
+    assert (list(made.values()), list(undone.values())) == ([hole.from_day], [hole.until_day])
+    assert undefended.plan.holes == []
+    inside, outside = defective_days(defended, hole)
+    assert len(inside) > 10
+    assert outside == []
+    # The same fault does the same where no layer stands in its way, whenever it comes.
+    inside, outside = defective_days(undefended, hole)
+    assert len(inside) > 10
+    assert len(outside) > 10
+
+
+def defective_days(view: ArmView, hole: PlannedHole) -> tuple[list[float], list[float]]:
+    """When views were defective, within a hole's days and outside of them."""
+    defects = defects_of(view)
+    days = [
+        (views.start_day + views.end_day) / 2
+        for views in view.journal.of(Views)
+        if any(defective_views(views, row, defects) for row in views.rows)
+    ]
+    closed = math.inf if hole.until_day is None else hole.until_day
+    inside = [day for day in days if hole.from_day <= day <= closed]
+    return inside, [day for day in days if day not in inside]
