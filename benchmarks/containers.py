@@ -1,7 +1,7 @@
 """`python -m benchmarks.containers [bars] [targets]`: what the stack costs in containers.
 
 `bars` looks at built images: how large they are, how long the stack takes to come up and to go, its memory.
-`targets` runs late-partition on all three targets, and prints the table of docs/containers.md.
+`targets` runs late-partition and slow-features on all three targets, and prints rows for docs/containers.md.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from chaos.domain.verdict import Results
 from chaos.engine import connect, containers_of, marked
 
 BASES = ("python:3.11-slim-bookworm", "mlchaos-base:bookworm")
+SCENARIOS = ("late-partition", "slow-features")
 TARGETS = ("reference-virtual", "reference-local", "reference-compose")
 GB = 1e9
 
@@ -88,14 +89,14 @@ def bars(folder: Path) -> Iterator[Row]:
         client.close()
 
 
-def on_target(target: str, folder: Path) -> str:
-    """One row of the table: late-partition, four arms, from the command to the report."""
+def on_target(scenario: str, target: str, folder: Path) -> str:
+    """One row of the table: a scenario's four arms, from the command to the report."""
     client = connect() if target == "reference-compose" else None
-    out = folder / target
+    out = folder / f"{scenario}-{target}"
     command = [
         *MLCHAOS,
         "run",
-        "late-partition",
+        scenario,
         "--target",
         target,
         "--no-cache",
@@ -120,10 +121,12 @@ def on_target(target: str, folder: Path) -> str:
     (fault,) = trial.faults
     seen = fault.detection
     first = "none" if seen is None else f"{seen.layer}, day {seen.day:.2f}"
-    arms = (Arm.DEFENDED, Arm.UNDEFENDED)
-    harm = [f"{trial.harm[arm].get(Harm.DEFECTIVE_VIEWS) or 0:,.0f}" for arm in arms]
+    contained = make_files().scenario(scenario)[0].expect.contained
+    kind = Harm.DEFECTIVE_VIEWS if contained is None else contained.of
+    harm = [f"{trial.harm[arm].get(kind) or 0:,.0f}" for arm in (Arm.DEFENDED, Arm.UNDEFENDED)]
+    harms = f"{harm[0]} against {harm[1]} {kind.value}"
     return (
-        f"| `{target}` | {trial.verdict.value} | {first} | {harm[0]} against {harm[1]} "
+        f"| `{scenario}` | `{target}` | {trial.verdict.value} | {first} | {harms} "
         f"| {results.day_seconds:g} s | {seconds:.0f} s | {max(samples):.2f} GiB |"
     )
 
@@ -140,7 +143,8 @@ def main() -> None:
                 print(row, f"  gauge {gauge():.1f}", flush=True)
         for target in TARGETS:
             if "targets" in wanted or target in wanted:
-                print(on_target(target, Path(name)), flush=True)
+                for scenario in SCENARIOS:
+                    print(on_target(scenario, target, Path(name)), flush=True)
 
 
 if __name__ == "__main__":
