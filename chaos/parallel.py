@@ -24,7 +24,7 @@ from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import TrialResult, Verdict
-from chaos.drivers.virtual.driver import VirtualDriver, package_of
+from chaos.drivers.virtual.driver import VirtualDriver, packages_of
 from chaos.errors import ArmFailed, Interrupted
 from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
@@ -287,5 +287,5 @@ def _facts() -> Mapping[str, str]:
 
 
 def _salt(spec: TargetSpec) -> str:
-    packages = [Path(__file__).parent, package_of(spec)]
+    packages = [Path(__file__).parent, *packages_of(spec)]
     return salt_of(packages, {**_facts(), "target": spec.model_dump_json(by_alias=True)})

@@ -100,7 +100,7 @@ def warm_store(
 
 
 def warm_up_key(world: str, seed: int) -> str:
-    """A hash of all that a warm-up depends on: world, seed, settings, the stack's code and its libraries."""
+    """A hash of all that a warm-up depends on: world, seed, settings, the stack's files and its libraries."""
     digest = hashlib.blake2b(digest_size=12)
     digest.update(msgspec.json.encode(warm_up_settings(world, seed), order="deterministic"))
     digest.update(
@@ -109,7 +109,8 @@ def warm_up_key(world: str, seed: int) -> str:
         ).encode()
     )
     package = Path(__file__).parent
-    for file in sorted(package.rglob("*.py")):
+    files = (file for file in package.rglob("*") if file.is_file() and file.parent.name != "__pycache__")
+    for file in sorted(files):
         digest.update(str(file.relative_to(package)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()

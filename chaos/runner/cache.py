@@ -55,15 +55,21 @@ class ArmCache:
 
 
 def salt_of(packages: Iterable[Path], facts: Mapping[str, str]) -> str:
-    """A hash of some files, of all code below some folders, and of facts such as library versions."""
+    """A hash of some files, of all that lies below some folders, code or not, and of facts such as library
+    versions.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for package in packages:
-        for path in [package] if package.is_file() else sorted(package.rglob("*.py")):
+        for path in [package] if package.is_file() else _files(package):
             digest.update(str(path.relative_to(package.parent)).encode() + b"\x00")
             digest.update(path.read_bytes())
     for name, value in sorted(facts.items()):
         digest.update(f"{name}={value}\x00".encode())
     return digest.hexdigest()
+
+
+def _files(package: Path) -> list[Path]:
+    return sorted(path for path in package.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
 
 
 def _digest(data: bytes) -> str:

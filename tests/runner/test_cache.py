@@ -56,4 +56,7 @@ def test_the_salt_knows_code_and_facts(tmp_path: Path) -> None:
     assert salt_of([tmp_path], {"numpy": "2"}) == before
     assert salt_of([tmp_path], {"numpy": "3"}) != before
     (tmp_path / "a.py").write_text("x = 2\n")
-    assert salt_of([tmp_path], {"numpy": "2"}) != before
+    changed = salt_of([tmp_path], {"numpy": "2"})
+    assert changed != before
+    (tmp_path / "costs.json").write_text("{}")
+    assert salt_of([tmp_path], {"numpy": "2"}) != changed

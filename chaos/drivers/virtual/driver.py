@@ -57,12 +57,27 @@ class VirtualDriver:
         """Nothing is shared between arms."""
 
 
-def package_of(spec: TargetSpec) -> Path:
-    """The folder of the package that a target's factory is in, or its file. Raises ArmFailed."""
-    root = (spec.driver.factory or "").partition(":")[0].partition(".")[0]
+def packages_of(spec: TargetSpec) -> list[Path]:
+    """The folders of the packages that a target's factory and its layers come from, or their files.
+
+    Raises ArmFailed for a factory that is not there.
+    """
+    package = _package_of(spec.driver.factory or "")
+    if package is None:
+        raise ArmFailed(
+            f"target {spec.target!r}: cannot find the package of its factory {spec.driver.factory!r}"
+        )
+    layers = spec.driver.stack.get("layers", {})
+    used = [layer.get("use") for layer in layers.values() if isinstance(layer, dict)]
+    others = {_package_of(use) for use in used if isinstance(use, str)}  # one that is missing is told later
+    return [package, *sorted(other for other in others if other not in (None, package))]
+
+
+def _package_of(attribute: str) -> Path | None:
+    root = attribute.partition(":")[0].partition(".")[0]
     found = importlib.util.find_spec(root) if root else None
     if found is None or found.origin is None:
-        raise ArmFailed(f"target {spec.target!r}: cannot find the factory's package {root!r}")
+        return None
     file = Path(found.origin)
     return file.parent if file.name == "__init__.py" else file
 

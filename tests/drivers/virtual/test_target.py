@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from chaos.app import make_files
 from chaos.domain.change import Kill
-from chaos.drivers.virtual.driver import VirtualDriver
+from chaos.drivers.virtual.driver import VirtualDriver, packages_of
 from chaos.drivers.virtual.target import VirtualTarget
 from chaos.errors import ArmFailed
 from tests.harness import TARGET, planned, target_of
@@ -80,3 +81,14 @@ def test_what_breaks_is_one_message_with_the_factory_and_the_place(
 def test_a_factory_that_breaks_is_told_likewise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArmFailed, match=r"^their_stack_\w+:Stack: start: ZeroDivisionError: .*__init__\)$"):
         start(tmp_path, monkeypatch, "1 / 0")
+
+
+def test_the_package_of_a_layer_from_outside_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_gates.py").write_text("class Gate: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec, _ = make_files().target("reference-virtual")
+    stack = {"layers": {"mine": {"use": "their_gates:Gate"}, "schema": {"mode": "off"}}}
+    with_layer = spec.model_copy(update={"driver": spec.driver.model_copy(update={"stack": stack})})
+    assert packages_of(with_layer) == [*packages_of(spec), tmp_path / "their_gates.py"]
