@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,10 +106,11 @@ def _name_in(path: Path, key: str) -> str:
 
     Whoever looks for one of fifty files by name would else spend most of a command's time on the others.
     """
-    if path.stat().st_size <= MAX_BYTES:
-        plain = re.findall(_PLAIN % key.encode(), path.read_bytes(), re.MULTILINE)
-        if len(plain) == 1:
-            return str(plain[0].decode())
+    with suppress(OSError):  # it is told below, as of any file
+        if path.stat().st_size <= MAX_BYTES:
+            plain = re.findall(_PLAIN % key.encode(), path.read_bytes(), re.MULTILINE)
+            if len(plain) == 1:
+                return str(plain[0].decode())
     name = read_source(path).value.get(key)
     if not isinstance(name, str):
         raise InvalidInput([Problem(str(path), 1, key, "is missing")])

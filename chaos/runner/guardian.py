@@ -6,6 +6,7 @@ the end of its standard input, which no signal can prevent.
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 from chaos.engine import NoEngine
 from chaos.errors import ArmFailed
 from chaos.runner.remains import is_closed, recover
+
+START_SECONDS = 30.0
 
 
 class Guardian:
@@ -28,7 +31,9 @@ class Guardian:
                 start_new_session=True,
             )
         assert self._process.stdout is not None
-        if self._process.stdout.readline() != b"watching\n":
+        ready, _, _ = select.select([self._process.stdout], [], [], START_SECONDS)
+        if not ready or self._process.stdout.readline() != b"watching\n":
+            self._process.kill()
             self._process.wait()
             raise ArmFailed(f"the guardian did not start; see {run_folder / 'guardian.log'}")
 

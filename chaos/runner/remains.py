@@ -72,8 +72,8 @@ class ProcessRecord:
         error: BaseException | None,
         trace: TracebackType | None,  # noqa: ARG002
     ) -> None:
-        """Say that nothing is left, unless the run ends in LeftBehind; for an exit stack."""
-        if not isinstance(error, LeftBehind):
+        """Say that nothing is left, unless something is, or taking down was cut short; for an exit stack."""
+        if not isinstance(error, LeftBehind | KeyboardInterrupt):
             self.close()
 
     def _append(self, entry: _Process | _Also | _Closed) -> None:

@@ -121,6 +121,8 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
                 say(line)
 
         def ask_to_stop(_number: int, _frame: object) -> None:
+            if stop.asked:
+                raise KeyboardInterrupt
             stop.asked = True
 
         for number in (signal.SIGINT, signal.SIGTERM):

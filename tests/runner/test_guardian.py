@@ -175,6 +175,19 @@ def test_ctrl_c_undoes_and_takes_down(run: Run) -> None:
     assert_settled(run)
 
 
+def test_a_second_ctrl_c_leaves_what_is_left_to_the_guardian(run: Run) -> None:
+    def ends() -> bool:
+        run.process.send_signal(signal.SIGINT)
+        return run.process.poll() is not None
+
+    assert until(ends, GONE_SECONDS)
+    assert run.process.returncode != 0
+    assert until(lambda: not run.guardian.is_running(), GONE_SECONDS)
+    assert run.gone(), run.alive()
+    assert open_undos(run.trial / "defended" / "undo.jsonl") == []
+    assert not (run.folder / "warmup").exists()
+
+
 def test_recover_cleans_up_where_the_guardian_was_killed_too(run: Run) -> None:
     still = mlchaos(run, "recover", run.folder)
     assert (still.code, "still running; left alone" in still.out) == (0, True)

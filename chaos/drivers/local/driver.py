@@ -152,8 +152,8 @@ class LocalDriver:
                 )
             except OSError as error:
                 raise ArmFailed(f"the warm-up: cannot start {command[0]!r}: {error.strerror}") from error
-            self._on_process("warm-up", warm.pid)
             try:
+                self._on_process("warm-up", warm.pid)
                 self._shared(spec)
                 _, errors = warm.communicate(timeout=WARM_UP_SECONDS)
             except subprocess.TimeoutExpired as error:

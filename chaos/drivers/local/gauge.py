@@ -20,6 +20,7 @@ from chaos.errors import ArmFailed
 SECONDS = 0.25
 """More than two periods of a container's quota (100 ms in Linux)."""
 PROCESSES = 2
+PATIENCE_SECONDS = 30.0
 
 
 SLATE = {"products": [{"product": number, "score": number / 7, "seen": ["a", "b"]} for number in range(12)]}
@@ -50,8 +51,8 @@ def pieces_per_second() -> float:
     try:
         for _ in range(min(PROCESSES, os.cpu_count() or 1)):
             processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        return sum(float(process.communicate()[0]) for process in processes)
-    except (OSError, ValueError) as error:
+        return sum(float(process.communicate(timeout=PATIENCE_SECONDS)[0]) for process in processes)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise ArmFailed(f"the machine's speed cannot be measured: {error}") from error
     finally:
         for process in processes:
