@@ -131,6 +131,7 @@ BAD_SCENARIOS = [
     ("days: 14d", "days: 14d\ndays: 15d", "days: 15d", "days: stands here twice"),
     ("days: 14d", "days: 14d\nseeds: []", "seeds: []", "seeds: List should have at least 1 item"),
     ("days: 14d", "days: 14d\nlatent: [{layer: hold, mode: off, from: 2d, until: 20d}]", "latent", "latent.0.until: day 20 is not inside"),
+    ("days: 14d", "days: 14d\nlatent: [{layer: freshness, set: {warn_days: 2}}]", "latent", "latent.0.set.warn_days: 2 says no clock: write 2d"),
 ]  # fmt: skip
 
 

@@ -21,6 +21,9 @@ from chaos.runner.check import changes_of, effect_of, make_fault, make_probe
 from chaos.runner.overrides import Overrides
 from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
 
+CLOCKS = {"days": "d", "ms": "ms"}
+"""What a length must say of a parameter of these types."""
+
 Scalar = str | int | float | bool
 
 
@@ -285,6 +288,8 @@ class Planner:
         if key not in known.parameters:
             near = nearest(key, known.parameters)
             self._report(path, f"layer {layer!r} has no parameter {key!r}", near)
+        elif (clock := CLOCKS.get(known.parameters[key].type)) and isinstance(value, int | float):
+            self._report(path, f"{value!r} says no clock: write {value:g}{clock}")
         else:
             try:
                 known.parameters[key].read(value)
