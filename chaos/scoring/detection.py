@@ -35,7 +35,7 @@ def attributable(views: Mapping[Arm, ArmView], span: FaultSpan) -> list[Firing] 
     ]
     detecting = {name for name, layer in defended.plan.layers.items() if Stage.DETECT in layer.stages}
     # At a slow pace what follows within milliseconds has the same day: what detects is ahead of what follows.
-    return sorted(found, key=lambda firing: (firing.day, firing.layer not in detecting, firing.layer))
+    return sorted(found, key=lambda firing: (firing.day, firing.layer not in detecting))
 
 
 def acted(views: Mapping[Arm, ArmView], span: FaultSpan) -> list[Episode]:

@@ -125,7 +125,9 @@ def _add(episode: Episode, signal: Signal) -> Episode:
 
 
 def firings_of(journal: Journal, episodes: Iterable[Episode]) -> tuple[Firing, ...]:
-    """What objected in an arm, by day; alerts stand for layers that give no signals of their own."""
+    """What objected in an arm, by day and then as it was said; alerts stand for layers that give no signals
+    of their own.
+    """
     fired = [
         Firing(one.layer, one.fired_day, one.end, one.says, observes=one.mode is Mode.OBSERVE)
         for one in episodes
@@ -136,7 +138,12 @@ def firings_of(journal: Journal, episodes: Iterable[Episode]) -> tuple[Firing, .
         if alert.first.layer and alert.first.layer not in speaking:
             until = math.inf if alert.resolved_day is None else alert.resolved_day
             fired.append(Firing(alert.first.layer, alert.first.sent_day, until, alert.first.name, alert=True))
-    return tuple(sorted(fired, key=lambda firing: (firing.day, firing.layer)))
+    said: dict[tuple[str, float], int] = {}
+    for place, signal in enumerate(journal.of(Signal)):
+        said.setdefault((signal.layer, signal.day), place)
+    return tuple(
+        sorted(fired, key=lambda one: (one.day, said.get((one.layer, one.day), math.inf), one.layer))
+    )
 
 
 def also_fired(firings: Iterable[Firing], layer: str, day: float) -> bool:
