@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -197,10 +198,13 @@ FLAGS = [
     "--enable-logging=stderr",
     "--v=0",
     "--virtual-time-budget=2000",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
 ]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(
+    CHROMIUM is None and "CI" not in os.environ, reason="no Chromium on this machine (in CI it fails)"
+)
 def test_a_browser_opens_it_without_a_complaint(several: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path}", "--dump-dom", several.as_uri()],
