@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from chaos.domain.plan import TrialPlan
 
 BUSY = 0.55
-"""The share of the processors' time that a day's work may take: the rest is for bursts and for others. At two
-thirds, two or three of eight live editions failed in a control arm (docs/performance.md).
+"""The share of the processors' time that a day's work may take: the rest is for bursts and for others. At
+0.59 one of three runs of late-partition failed on false alarms (docs/performance.md).
 """
 STEP_SECONDS = 0.1
 SLOWEST = 4.0

@@ -150,10 +150,8 @@ def _cleared(found: Contamination) -> str:
     if found.purged_day is None:
         return "nothing was purged"
     left = ", ".join(map(str, found.left_in_service))
-    purged = f"purged by day {found.purged_day:.2f}"
-    return (
-        f"{purged}, and version {left} still answered" if left else f"{purged}, and none of it answered after"
-    )
+    after = f"version {left} still answered" if left else "none of it answered after"
+    return f"purged by day {found.purged_day:.2f}, and {after}"
 
 
 def _actions(actions: Sequence[Action]) -> Iterator[str]:

@@ -71,9 +71,9 @@ def defective_builds(view: ArmView) -> dict[str, tuple[float, float]]:
 
 
 def _new_builds(view: ArmView, component: str, since_day: float) -> set[str]:
-    rows = [(views, row) for views in view.journal.of(Views) for row in views.rows]
-    before = {row.build for views, row in rows if views.end_day <= since_day}
-    return {row.build for _, row in rows if row.replica == component} - before
+    tallies = view.journal.of(Views)
+    before = {row.build for views in tallies if views.end_day <= since_day for row in views.rows}
+    return {row.build for views in tallies for row in views.rows if row.replica == component} - before
 
 
 def _made(view: ArmView) -> list[tuple[Change, float, FaultSpan]]:
