@@ -9,7 +9,8 @@ contract with whoever watches the stack; everything else in a log is for people:
     action     {by, action, says}
     views      {start_day, end_day, rows: [{version, build, replica, segment, n, abandoned, errors, slow,
                 fallback, defaulted, served_value, best_value}]}
-    partition  {partition_day, rows, sha256, state: written|delivered|quarantined|absent}
+    partition  {partition_day, rows, sha256, state: written|delivered|quarantined|purged|absent}
+    source     {source, from_day, state: left_out|trusted}
     snapshot   {snapshot, watermark_day, partitions: [{partition_day, rows, sha256}], due: [partition_day]}
     version    {version, run, snapshot, trained_day, partitions: [...], due: [...], metrics}
     alias      {alias, version|null, previous|null, by}

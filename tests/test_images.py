@@ -20,6 +20,7 @@ NAMES = """STACK_IMAGE=mlchaos-stack:local
 PYTHON_IMAGE=mlchaos-base:bookworm
 POSTGRES_IMAGE=mlchaos-postgres:15
 TOXIPROXY_IMAGE=mlchaos-toxiproxy:2.12.0
+PROMETHEUS_IMAGE=mlchaos-prometheus:bookworm
 """
 
 
@@ -42,5 +43,5 @@ def test_the_names_are_written_and_other_lines_are_kept(tmp_path: Path) -> None:
         return (tmp_path / ".env").read_text()
 
     assert make() == NAMES
-    (tmp_path / ".env").write_text("MLFLOW_PORT=5001\nexport STACK_IMAGE=old:1\nPROMETHEUS_IMAGE=mine:3")
-    assert make() == make() == f"MLFLOW_PORT=5001\nPROMETHEUS_IMAGE=mine:3\n{NAMES}"
+    (tmp_path / ".env").write_text("MLFLOW_PORT=5001\nexport STACK_IMAGE=old:1\nPROMETHEUS_PORT=9")
+    assert make() == make() == f"MLFLOW_PORT=5001\nPROMETHEUS_PORT=9\n{NAMES}"

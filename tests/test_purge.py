@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,19 @@ from chaos.journal import read
 from chaos.runner.execute import ArmContext, ArmRun, StopSignal
 from chaos.runner.plan import Planner, Request
 from chaos.scoring.trial import score_trial
+from reference_stack.features.component import Features
+from reference_stack.features.manifest import Manifest
 from tests.command import SCENARIOS
 
+PURGED = "held-too-late"
+QUARANTINED = "source-distrusted"
 
-def defended(folder: Path) -> TrialResult:
-    """The defended arm of `held-too-late`, with seed 1, up to two days after the purge."""
-    text = (SCENARIOS / "people" / "held-too-late.yaml").read_text()
+
+def defended(folder: Path, name: str = PURGED) -> TrialResult:
+    """The defended arm of a scenario in which people put data aside, with seed 1, up to two days after it."""
+    text = (SCENARIOS / "people" / f"{name}.yaml").read_text()
     text = text.replace("days: 12d", "days: 8d").replace("for: 5d", "for: 4d")
-    source = parse_source("held-too-late.yaml", text.encode())
+    source = parse_source(f"{name}.yaml", text.encode())
     spec, _ = make_files().target("reference-virtual")
     request = Request(arms=(Arm.DEFENDED,))
     plan = Planner(build(Scenario, source), source, spec, make_catalogue(), request).plan(1)
@@ -61,8 +67,21 @@ def test_a_purge_leaves_nothing_in_service_that_was_made_of_altered_data(tmp_pat
     assert set(found.partitions) >= {3, 4, 5}
     assert len(found.snapshots) == len(found.versions) == 2
     assert found.views > 500
-    assert found.left_in_service == []
-    assert purge_of(trial)[1] == "day 3, 4, 5 purged, and nothing made of altered data answered after it"
+    assert (found.left_in_service, found.snapshots_left_in_service) == ([], [])
+    said = "day 3, 4, 5 purged, and nothing made of altered data was in service after it"
+    assert purge_of(trial) == ("passed", said)
+
+
+def test_a_source_left_out_leaves_nothing_in_service_that_was_made_of_it(tmp_path: Path) -> None:
+    trial = defended(tmp_path, QUARANTINED)
+    found = contamination(trial)
+    assert found.quarantined == {1: 3}
+    assert found.purged == []
+    assert found.snapshots
+    assert found.versions
+    assert (found.left_in_service, found.snapshots_left_in_service) == ([], [])
+    said = "source 1 from day 3 left out, and nothing made of altered data was in service after it"
+    assert purge_of(trial) == ("passed", said)
 
 
 def test_a_purge_that_goes_back_to_nothing_is_reported(
@@ -78,5 +97,36 @@ def test_a_purge_that_goes_back_to_nothing_is_reported(
     assert found.left_in_service == found.versions[-1:]
     verdict, says = purge_of(trial)
     assert verdict == "failed"
-    assert f"contaminated version {found.versions[-1]} answered after it" in says
+    assert f"contaminated version {found.versions[-1]} answered" in says
+    assert trial.verdict == "failed"
+
+
+def test_a_purge_after_which_the_features_job_fails_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = Features._build
+
+    async def full(self: Features, day: int) -> Manifest:
+        if self._notes.diary.purged:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return await build(self, day)
+
+    monkeypatch.setattr(Features, "_build", full)
+    snapshot_is_reported(defended(tmp_path))
+
+
+def test_a_quarantine_whose_features_still_hold_the_source_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The day's snapshot is taken for one in order, and serves on.
+    monkeypatch.setattr(Features, "_in_order", lambda *_args: True)
+    snapshot_is_reported(defended(tmp_path, QUARANTINED))
+
+
+def snapshot_is_reported(trial: TrialResult) -> None:
+    found = contamination(trial)
+    assert found.snapshots_left_in_service == found.snapshots[-1:]
+    verdict, says = purge_of(trial)
+    assert verdict == "failed"
+    assert f"contaminated snapshot {found.snapshots[-1]} served" in says
     assert trial.verdict == "failed"

@@ -190,8 +190,20 @@ class Partition(_Event, frozen=True, tag="partition"):
     sources: dict[str, str] = {}
 
 
+class Source(_Event, frozen=True, tag="source"):
+    """From a partition day on, a source's rows are left out by hand (a quarantine), or trusted again."""
+
+    component: str
+    source: int
+    from_day: int
+    state: Literal["left_out", "trusted"]
+
+
 class Snapshot(_Event, frozen=True, tag="snapshot"):
-    """A feature snapshot with its lineage; `due` are the partition days that were due when it was built."""
+    """A feature snapshot with its lineage, in service until the next.
+
+    `due` are the partition days that were due when it was built.
+    """
 
     component: str
     snapshot: str
@@ -287,6 +299,7 @@ Event = (
     | Action
     | Views
     | Partition
+    | Source
     | Snapshot
     | Version
     | Alias
@@ -297,4 +310,4 @@ Event = (
 )
 
 # What a target's own log may say; the rest of the events are the harness's.
-Observed = Signal | Alert | Action | Views | Partition | Snapshot | Version | Alias | Lag
+Observed = Signal | Alert | Action | Views | Partition | Source | Snapshot | Version | Alias | Lag

@@ -164,7 +164,36 @@ class Contamination(Strict):
     views: int = Field(description="recommendations that a contaminated version gave")
     purged: list[int] = Field(description="partition days that were purged")
     purged_day: float | None = Field(description="when the last of them was")
-    left_in_service: list[int] = Field(description="contaminated versions that answered after the purge")
+    quarantined: dict[int, int] = Field(
+        description="sources that were left out by hand, each with the partition day from which on"
+    )
+    quarantined_day: float | None = Field(description="when the last of them was")
+    left_in_service: list[int] = Field(description="contaminated versions that answered after both")
+    snapshots_left_in_service: list[str] = Field(
+        description="contaminated feature snapshots that served after both"
+    )
+
+    @property
+    def cleared_day(self) -> float | None:
+        """When the last day was purged or the last source left out; None where nothing was."""
+        return max((day for day in (self.purged_day, self.quarantined_day) if day is not None), default=None)
+
+    @property
+    def put_aside(self) -> str:
+        """Which days were purged and which sources left out, in words."""
+        days = ", ".join(str(day) for day in self.purged)
+        sources = ", ".join(
+            f"{source} from day {first}" for source, first in sorted(self.quarantined.items())
+        )
+        said = [f"day {days} purged"] if days else []
+        return ", ".join([*said, f"source {sources} left out"] if sources else said)
+
+    @property
+    def left(self) -> str:
+        """What was in service all the same, in words; empty for nothing."""
+        said = [f"contaminated version {version} answered" for version in self.left_in_service]
+        said += [f"contaminated snapshot {name} served" for name in self.snapshots_left_in_service]
+        return ", ".join(said)
 
 
 class TrialResult(Strict):

@@ -147,11 +147,10 @@ def _spread(found: Contamination) -> str:
 
 
 def _cleared(found: Contamination) -> str:
-    if found.purged_day is None:
+    if found.cleared_day is None:
         return "nothing was purged"
-    left = ", ".join(map(str, found.left_in_service))
-    after = f"version {left} still answered" if left else "none of it answered after"
-    return f"purged by day {found.purged_day:.2f}, and {after}"
+    after = found.left or "none of it was in service"
+    return f"{found.put_aside} by day {found.cleared_day:.2f}, and {after} after it"
 
 
 def _actions(actions: Sequence[Action]) -> Iterator[str]:

@@ -3,50 +3,82 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from chaos.domain.event import Partition, Snapshot, Version, Views
+from chaos.domain.event import Partition, Snapshot, Source, Version, Views
 from chaos.domain.verdict import Contamination
 from chaos.scoring.arms import ArmView
 from chaos.scoring.lineage import altered_days, altered_sources, written_partitions
 
-PURGE_DAYS = 0.25
-"""A purge has taken effect by then: aliases are looked up each 0.05 day, views told each 1/24 day."""
+CLEARED_DAYS = 0.25
+"""A purge or a quarantine has taken effect by then: aliases are looked up each 0.05 day, views told each 1/24
+day, and the day's cycle has built a new snapshot."""
 
 
 def contamination_of(view: ArmView) -> Contamination | None:
-    """Partitions that came altered, what was made of them, and whether a purge left any of it in service.
+    """Partitions that came altered, what was made of them, and what of it serves once it was put aside.
 
-    None where the journal tells nothing of partitions, or the arm was cut short.
+    Put aside are days that were purged and sources that were left out by hand. What came altered later than
+    that was not there to be put aside, and does not count against it. None where the journal tells nothing of
+    partitions, or the arm was cut short.
     """
     written = written_partitions(view)
     if not written or view.cut_short:
         return None
-    partitions: dict[int, list[str]] = {}
-    purged_day, purged = math.inf, set[int]()
-    for partition in view.journal.of(Partition):
-        day = partition.partition_day
-        if partition.state == "purged":
-            purged.add(day)
-            purged_day = partition.day
-        elif partition.state in ("delivered", "quarantined"):
-            sources = altered_sources(partition, written.get(day, ()))
-            if sources != []:
-                partitions[day] = sources or []
-    snapshots = [one.snapshot for one in view.journal.of(Snapshot) if altered_days(one, written)]
-    versions = {one.version for one in view.journal.of(Version) if altered_days(one, written)}
-    answered, in_service = 0, set[int]()
-    for views in view.journal.of(Views):
-        for row in views.rows:
-            if row.version in versions:
-                answered += row.n - row.errors
-                if views.start_day >= purged_day + PURGE_DAYS:
-                    in_service.add(row.version)
+    snapshots = {
+        one.snapshot: days for one in view.journal.of(Snapshot) if (days := altered_days(one, written))
+    }
+    versions = {one.version: days for one in view.journal.of(Version) if (days := altered_days(one, written))}
+    purges = [one for one in view.journal.of(Partition) if one.state == "purged"]
+    left_out = [one for one in view.journal.of(Source) if one.state == "left_out"]
+    cleared_day = max((one.day for one in (*purges, *left_out)), default=math.inf)
+    answered = _answered(view)
     return Contamination(
-        partitions=partitions,
-        snapshots=snapshots,
+        partitions=dict(_altered(view)),
+        snapshots=list(snapshots),
         versions=sorted(versions),
-        views=answered,
-        purged=sorted(purged),
-        purged_day=None if math.isinf(purged_day) else purged_day,
-        left_in_service=sorted(in_service),
+        views=sum(n for _, version, n in answered if version in versions),
+        purged=sorted({one.partition_day for one in purges}),
+        purged_day=max((one.day for one in purges), default=None),
+        quarantined={one.source: one.from_day for one in left_out},
+        quarantined_day=max((one.day for one in left_out), default=None),
+        left_in_service=sorted(
+            {
+                version
+                for start_day, version, _ in answered
+                if start_day >= cleared_day + CLEARED_DAYS
+                and min(versions.get(version, [math.inf])) < cleared_day
+            }
+        ),
+        snapshots_left_in_service=[
+            name
+            for name in _serving_since(view, cleared_day + CLEARED_DAYS)
+            if min(snapshots.get(name, [math.inf])) < cleared_day
+        ],
     )
+
+
+def _altered(view: ArmView) -> Iterator[tuple[int, list[str]]]:
+    """Days that came altered, with the sources that differ; empty where there are no fingerprints."""
+    written = written_partitions(view)
+    for partition in view.journal.of(Partition):
+        if partition.state in ("delivered", "quarantined"):
+            sources = altered_sources(partition, written.get(partition.partition_day, ()))
+            if sources != []:
+                yield partition.partition_day, sources or []
+
+
+def _answered(view: ArmView) -> list[tuple[float, int, int]]:
+    """(start of the tally, version, views it answered)."""
+    return [
+        (views.start_day, row.version, row.n - row.errors)
+        for views in view.journal.of(Views)
+        for row in views.rows
+    ]
+
+
+def _serving_since(view: ArmView, day: float) -> list[str]:
+    """Feature snapshots in service at `day` or later: the newest then, and those that were built since."""
+    built = view.journal.of(Snapshot)
+    before = [one.snapshot for one in built if one.day <= day]
+    return [*before[-1:], *(one.snapshot for one in built if one.day > day)]

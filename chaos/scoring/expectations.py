@@ -70,17 +70,15 @@ def _harms(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) 
 
 
 def _purge(facts: Facts) -> Iterator[Reason]:
-    """A purge that left something in service did not purge, whatever else was claimed."""
+    """A purge or a quarantine that left something in service did not purge, whatever else was claimed."""
     view = facts.views.get(Arm.DEFENDED)
     found = contamination_of(view) if view is not None else None
-    if found is None or found.purged_day is None:
+    if found is None or found.cleared_day is None:
         return
-    days = ", ".join(str(day) for day in found.purged)
-    if found.left_in_service:
-        versions = ", ".join(str(version) for version in found.left_in_service)
-        yield failed("purge", f"day {days} purged, and contaminated version {versions} answered after it")
+    if found.left:
+        yield failed("purge", f"{found.put_aside}, and {found.left} after it")
     else:
-        yield passed("purge", f"day {days} purged, and nothing made of altered data answered after it")
+        yield passed("purge", f"{found.put_aside}, and nothing made of altered data was in service after it")
 
 
 def _about(facts: Facts, what: str, fault: FaultFacts) -> str:

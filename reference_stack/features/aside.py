@@ -51,7 +51,10 @@ class Aside:
             meant = self._named(request, moment)
         others = [one for one in self._notes.diary.distrusted if one.source not in meant]
         self._notes.write(distrusted=(*others, *(one for found in meant.values() for one in found)))
-        verb = "trusted again" if request.release else "left out"
+        state, verb = ("trusted", "trusted again") if request.release else ("left_out", "left out")
+        for source, found in sorted(meant.items()):
+            from_day = _until(request, moment) if request.release else found[-1].first_day
+            self._telemetry.log("source", source=source, from_day=from_day, state=state)
         self._telemetry.log(
             "action", by=request.by, action="quarantine", says=f"sources {sorted(meant)} {verb}"
         )
@@ -100,8 +103,7 @@ class Aside:
         ]
         if not wanted:
             raise Rejected("no such source is put aside")
-        newest = moment.window[-1] if moment.window else 0
-        until = newest if request.from_day is None else request.from_day
+        until = _until(request, moment)
         return {
             one.source: [
                 *self._past(one.source),
@@ -156,3 +158,10 @@ class Aside:
                 if (one.partition_day, one.sha256) == (check.partition_day, check.sha256)
             ]
         return found
+
+
+def _until(request: QuarantineRequest, moment: Moment) -> int:
+    """The day from which on a release trusts a source again."""
+    if request.from_day is not None:
+        return request.from_day
+    return moment.window[-1] if moment.window else 0

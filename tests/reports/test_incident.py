@@ -42,7 +42,8 @@ def test_what_altered_data_got_into_is_told_by_arm() -> None:
     text = incident(record_of(story.score(), [], story.journals()[Arm.DEFENDED]))
     (line,) = section(text, "What altered data got into").strip().splitlines()
     assert line.startswith("- control: partitions of day 5 (of unknown sources) came altered; ")
-    assert line.endswith("; purged by day 6.10, and version 26 still answered")
+    assert "; day 5 purged by day 6.10, and contaminated version 26 answered, " in line
+    assert line.endswith("contaminated snapshot s6 served after it")
     assert "What altered data got into" not in record()
 
 

@@ -1,4 +1,7 @@
-"""`docker compose up` alone: a stack to look around in, its pages on loopback, and nothing left after `down`."""
+"""`docker compose up` alone: a stack to look around in, its pages on loopback, and nothing left after `down`.
+
+Then the profile `observe`: Prometheus beside it scrapes all that it is told to, and knows the alert rules.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ SECONDS = 300.0
 """Loose: what is tested here does not depend on whether the machine keeps up."""
 EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 
+OBSERVED = ("--profile", "observe")
+
 engine = pytest.fixture(engine_or_skip)
 
 
@@ -36,6 +41,37 @@ class Experiment(msgspec.Struct):
 
 class Found(msgspec.Struct):
     experiment: Experiment
+
+
+class Scraped(msgspec.Struct):
+    health: str
+    labels: dict[str, str]
+    lastError: str  # noqa: N815 (Prometheus' word)
+
+
+class Targets(msgspec.Struct):
+    activeTargets: list[Scraped]  # noqa: N815
+
+
+class TargetsReply(msgspec.Struct):
+    data: Targets
+
+
+class Rule(msgspec.Struct):
+    name: str
+    health: str
+
+
+class Group(msgspec.Struct):
+    rules: list[Rule]
+
+
+class Groups(msgspec.Struct):
+    groups: list[Group]
+
+
+class RulesReply(msgspec.Struct):
+    data: Groups
 
 
 class Plain:
@@ -81,7 +117,7 @@ def plain(engine: DockerClient) -> Iterator[Plain]:
         plain.compose("up", "--detach")
         yield plain
     finally:
-        plain.compose("down", "--volumes")
+        plain.compose(*OBSERVED, "down", "--volumes")
     assert plain.left() == []
 
 
@@ -107,3 +143,26 @@ def test_a_stack_to_look_around_in(plain: Plain) -> None:
     once = dict.fromkeys(("prepare", "begin"), "exited with 0")
     expected = {**dict.fromkeys(looked_at, "healthy"), "toxiproxy": "running", **once}
     assert until(lambda: plain.states() == expected, SECONDS), plain.states()
+
+    plain.compose(*OBSERVED, "up", "--detach")
+    prometheus = plain.addresses["PROMETHEUS_PORT"]
+    health: dict[str, str] = {}
+    rules: dict[str, str] = {}
+
+    def all_is_scraped() -> bool:
+        with suppress(HttpFailed):
+            found = ask(prometheus, "GET", "/api/v1/targets?state=active", None, TargetsReply)
+            for one in found.data.activeTargets:
+                health[one.labels["instance"].partition(":")[0]] = one.lastError or one.health
+        return bool(health) and set(health.values()) == {"up"}
+
+    def rules_are_evaluated() -> bool:
+        with suppress(HttpFailed):
+            found_rules = ask(prometheus, "GET", "/api/v1/rules", None, RulesReply)
+            rules.update({one.name: one.health for group in found_rules.data.groups for one in group.rules})
+        return bool(rules) and set(rules.values()) == {"ok"}
+
+    assert until(all_is_scraped, SECONDS), (health, plain.states())
+    assert set(health) == set(spec.components) - {"registry"}
+    assert until(rules_are_evaluated, SECONDS), rules
+    assert "LayerFired" in rules

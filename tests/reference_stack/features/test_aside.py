@@ -151,5 +151,8 @@ def test_a_source_that_is_trusted_again_stays_out_of_the_days_before(stand: Stan
     assert stand.ask("quarantine", by="cleo", release=True)[0] == 400
     status, reply = stand.ask("quarantine", by="ann", release=True)
     assert (status, reply["quarantined"]) == (200, {"3": 4})
+    told = [(line["source"], line["from_day"], line["state"]) for line in stand.said("source")]
+    assert told[:2] == [(1, 2, "left_out"), (3, 4, "left_out")]
+    assert [line[::2] for line in told[2:]] == [(1, "trusted")]
     stand.live(5, 5)
     assert build(stand, 6) == {0: [], 1: [], 2: [1], 3: [1], 4: [3], 5: [3]}
