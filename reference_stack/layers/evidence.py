@@ -258,7 +258,8 @@ class Served(msgspec.Struct, frozen=True):
 
     `differences`: of each row in a sample, the largest difference of a value from the stored snapshot,
     relative to the larger of the two (infinite where the row has another shape). `answers` of the last
-    quarter of a day, and how many rest on defaults; `age_days` of the newest answer's features (None: none).
+    quarter of a day, and how many rest on defaults; `age_days` of the features on average, in the
+    replica's last reporting tick (None: none yet).
     """
 
     day: float

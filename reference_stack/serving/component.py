@@ -69,8 +69,8 @@ class Serving(Component[ServingSettings]):
     Counters: `answers_total` (failed ones included), `answers_failed_total`, `answers_fallback_total`,
     `answers_defaulted_total`, `answers_ms_total`, those of its `Door`, its `Lookups` and their `Breaker`,
     `explored_slots_total`, `canary_total`, `registry_errors_total`, `model_unusable_total`. Gauges:
-    `feature_age_days` (of the newest answer), `model_version`, `model_age_days`, `registry_up`, and
-    `fallback_share` and `defaulted_share` of the last reporting tick.
+    `model_version`, `model_age_days`, `registry_up`, and of the last reporting tick `feature_age_days` (on
+    average), `fallback_share` and `defaulted_share`.
     """
 
     hooks = (Hook.ARRIVAL, Hook.REQUEST, Hook.CALL)
@@ -107,6 +107,7 @@ class Serving(Component[ServingSettings]):
         self._lookups = Lookups(
             features, runtime, metrics, self._breaker, self._gates, lambda: self.settings, self._late
         )
+        self._built_days, self._answered_from = 0.0, 0
         self._outcomes: dict[int, list[int]] = {}
         """Of the newest few versions: views asked for, and answers that came late."""
         self._placements = placements_of(settings.placements)
@@ -304,7 +305,15 @@ class Serving(Component[ServingSettings]):
         return any(gate.mode is mode for gate in self._gates)
 
     def _note_age(self, features: LookupReply) -> None:
-        self.telemetry.metrics.values["feature_age_days"] = self.runtime.day() - features.built_day
+        self._built_days += features.built_day
+        self._answered_from += 1
+
+    def _tell_age(self) -> None:
+        # Of a tick's answers, not of one: what single customers were last looked up with is days apart.
+        if self._answered_from:
+            age_days = self.runtime.day() - self._built_days / self._answered_from
+            self.telemetry.metrics.set("feature_age_days", age_days)
+        self._built_days, self._answered_from = 0.0, 0
 
     def _remember(self, customer: int, features: LookupReply) -> None:
         self._remembered.pop(customer, None)
@@ -359,6 +368,7 @@ class Serving(Component[ServingSettings]):
             await self.runtime.until(due)
             self._log.flush()
             self._note_model()
+            self._tell_age()
             self._lacking.tick()
             self._shed.tick()
             self._breaker.tick()

@@ -74,13 +74,14 @@ class FakeFeatures(Component[ServingSettings]):
     snapshot: Snapshot
     delay_ms: float = 0.0
     broken: bool = False
+    built_day: float = 0.0
 
     @serves(LOOKUP)
     async def lookup(self, request: LookupRequest) -> LookupReply:
         await self.runtime.sleep(self.delay_ms / 1000)
         if self.broken:
             raise Failed("broken")
-        return features_of(self.snapshot, request.customer)
+        return msgspec.structs.replace(features_of(self.snapshot, request.customer), built_day=self.built_day)
 
 
 def features_of(snapshot: Snapshot, customer: int) -> LookupReply:

@@ -269,11 +269,23 @@ def test_the_first_view_waits_for_the_model_and_asks_for_it_only_once(stage: Any
     assert stage.registry.calls == 3
 
 
+def test_the_age_of_features_is_that_of_a_ticks_answers_on_average(stage: Any) -> None:
+    stage.start()
+    stage.machine.advance(3.001)
+    stage.ask(1)
+    stage.features.built_day = 3.0
+    for customer in (2, 3, 4):
+        stage.ask(customer)
+    stage.machine.advance(3.06)
+    assert stage.metric("feature_age_days") == pytest.approx(0.75, abs=0.06)
+
+
 def test_feature_age_and_defaults_are_measured(stage: Any) -> None:
     stage.start()
     stage.machine.advance(1.25)
     stage.ask(1)
-    assert stage.metric("feature_age_days") == pytest.approx(1.25, abs=0.01)
+    stage.machine.advance(1.3)
+    assert stage.metric("feature_age_days") == pytest.approx(1.25, abs=0.05)
     stage.machine.advance(1.5)
     assert stage.metric("model_age_days") == pytest.approx(1.5, abs=0.05)
     assert stage.metric("answers_total") == stage.metric("lookup_total") == 1
