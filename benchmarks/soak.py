@@ -2,9 +2,9 @@
 
     python -m benchmarks.soak [SCENARIO …] [--day-seconds 1.25] [--seed 1]
 
-Without names: all but large ones, as in a suite. What the live target cannot do it
-leaves out by itself. Of a quiet scenario only the defended arm is run, since nothing else is judged. Exits
-with 1 where a verdict or a detecting layer differs. A scenario about load has a pace of its own.
+Without names: all but large ones, as in a suite. What the live target cannot do it leaves out by itself. Of a
+quiet scenario only the defended arm is run, since nothing else is judged. A scenario about load has a pace of
+its own. Exits with 1 where a verdict differs; where another layer was first the row says so.
 """
 
 from __future__ import annotations
@@ -28,29 +28,34 @@ LIVE, VIRTUAL = "reference-local", "reference-virtual"
 
 @dataclass(frozen=True)
 class Row:
-    """One scenario on both: verdict and first detecting layer of each fault."""
+    """One scenario on both."""
 
     scenario: str
-    live: str
-    virtual: str
+    live: TrialResult
+    virtual: TrialResult | None
     why: str
 
     @property
     def agrees(self) -> bool:
-        """Whether both tell the same."""
-        return self.live == self.virtual
+        """Whether both have one verdict."""
+        return self.virtual is not None and self.live.verdict is self.virtual.verdict
+
+    @property
+    def same_layer(self) -> bool:
+        """Whether the same layers were the first to see the faults."""
+        return self.virtual is not None and told(self.live) == told(self.virtual)
 
     def __str__(self) -> str:
-        cells = [f"`{self.scenario}`", self.live, self.virtual, self.why]
+        virtual = "not run" if self.virtual is None else told(self.virtual)
+        why = self.why if self.same_layer or not self.agrees else "another layer first"
+        cells = [f"`{self.scenario}`", told(self.live), virtual, why]
         return f"| {' | '.join(cells)} |{'' if self.agrees else ' **no**'}"
 
 
 def table(live: Sequence[TrialResult], virtual: Sequence[TrialResult]) -> list[Row]:
     """A row for each scenario that was run live."""
-    beside = {trial.scenario: told(trial) for trial in virtual}
-    return [
-        Row(trial.scenario, told(trial), beside.get(trial.scenario, "not run"), _why(trial)) for trial in live
-    ]
+    beside = {trial.scenario: trial for trial in virtual}
+    return [Row(trial.scenario, trial, beside.get(trial.scenario), _why(trial)) for trial in live]
 
 
 def _why(trial: TrialResult) -> str:
@@ -93,26 +98,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     seeds = f"{asked.seed}..{asked.seed}"
-    live: list[TrialResult] = []
-    virtual: list[TrialResult] = []
+    rows: list[Row] = []
+    print(HEAD, flush=True)
     with tempfile.TemporaryDirectory(prefix="mlchaos-soak-") as scratch:
         for number, group in enumerate(groups(asked.scenarios)):
             pace = () if group.paced else ("--day-seconds", f"{asked.day_seconds:g}")
             # `suite` leaves out what the target cannot do, and `run` takes arms.
             command, arms = ("run", ("--arms", "defended")) if group.quiet else ("suite", ())
-            sides = (
-                ("live", LIVE, live, ("--rerun-void", "1", *pace)),
-                ("virtual", VIRTUAL, virtual, ()),
-            )
-            for side, target, trials, more in sides:
-                out, options = Path(scratch) / f"{side}-{number}", ("--keep", "never", *arms, *more)
-                trials.extend(run(target, seeds, group.names, out, *options, command=command).trials)
-    rows = table(live, virtual)
-    print(HEAD)
-    for row in rows:
-        print(row)
+            found: list[Sequence[TrialResult]] = []
+            for target, more in ((LIVE, ("--rerun-void", "1", *pace)), (VIRTUAL, ())):
+                out, options = Path(scratch) / f"{target}-{number}", ("--keep", "never", *arms, *more)
+                found.append(run(target, seeds, group.names, out, *options, command=command).trials)
+            for row in table(*found):
+                print(row, flush=True)
+                rows.append(row)
     same = sum(row.agrees for row in rows)
-    print(f"\n{same} of {len(rows)} scenarios tell the same on real processes and in virtual time.")
+    layers = sum(row.same_layer for row in rows)
+    print(
+        f"\n{same} of {len(rows)} scenarios have one verdict on real processes and in virtual time, "
+        f"{layers} the same first layers too."
+    )
     return 0 if rows and same == len(rows) else 1
 
 

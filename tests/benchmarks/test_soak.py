@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.soak import Row, groups, table
 from chaos.app import make_files
+from chaos.domain.verdict import Verdict
 from tests.journals import Story
 
 
@@ -27,7 +28,22 @@ def test_a_row_tells_both_and_why_one_did_not_pass() -> None:
     trial = Story().score()
     (row,) = table([trial], [trial])
     assert row.agrees
-    assert row.live.startswith("passed")
+    assert row.same_layer
+    assert " | passed (volume) | passed (volume) |  |" in str(row)
     (alone,) = table([trial], [])
-    assert (alone.virtual, alone.agrees) == ("not run", False)
-    assert str(Row("a", "failed", "passed", "detected: nobody")).endswith("| detected: nobody | **no**")
+    assert not alone.agrees
+    failed = trial.model_copy(update={"verdict": Verdict.FAILED})
+    row = Row("a", failed, trial, "detected: nobody")
+    assert not row.agrees
+    assert str(row).endswith("| detected: nobody | **no**")
+
+
+def test_another_layer_that_was_first_is_told_and_is_no_other_verdict() -> None:
+    trial = Story().score()
+    (fault,) = trial.faults
+    assert fault.detection is not None
+    other = fault.model_copy(update={"detection": fault.detection.model_copy(update={"layer": "freshness"})})
+    (row,) = table([trial], [trial.model_copy(update={"faults": [other]})])
+    assert row.agrees
+    assert not row.same_layer
+    assert str(row).endswith("| passed (volume) | passed (freshness) | another layer first |")
