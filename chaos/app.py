@@ -140,6 +140,8 @@ class Planned:
     spec: TargetSpec
     trials: list[TrialPlan]
     not_run: list[NotRun]
+    files: dict[str, str] = field(default_factory=dict)
+    """Scenarios that were given as files, by their names: the file as it was given."""
 
 
 def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
@@ -151,10 +153,13 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
     trials: list[TrialPlan] = []
     not_run: list[NotRun] = []
     problems: list[InvalidInput] = []
+    given: dict[str, str] = {}
     request = Request(wanted.overrides, wanted.arms, wanted.day_seconds)
     for named in wanted.scenarios:
         try:
             scenario, source = files.scenario(named)
+            if named != scenario.scenario:
+                given[scenario.scenario] = named
             world = _world_lacking(scenario, spec, files)
             any_world = spec.model_copy(update={"worlds": []}) if world else spec
             planner = Planner(scenario, source, any_world, catalogue, request)
@@ -179,7 +184,7 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
     for name, count in Counter((trial.scenario.scenario, trial.seed) for trial in trials).items():
         if count > 1:
             raise UsageError(f"scenario {name[0]!r} with seed {name[1]} is asked for twice")
-    return Planned(spec, trials, not_run)
+    return Planned(spec, trials, not_run, given)
 
 
 def _world_lacking(scenario: Scenario, spec: TargetSpec, files: Files) -> list[str]:

@@ -16,8 +16,8 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.journal import read
 from chaos.results import RunInfo, compose
-from chaos.runner.execute import StopSignal
 from chaos.runner.remains import ProcessRecord
+from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, thin_out
 
 KEPT = ("logs", "registry")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.errors import LeftBehind
 from chaos.parallel import run_in_parallel
 from chaos.results import RunInfo, score_folder, write_reports
-from chaos.runner.execute import StopSignal
 from chaos.runner.guardian import Guardian
 from chaos.runner.remains import ProcessRecord
+from chaos.runner.stop import StopSignal, on_signals
 from chaos.runner.trials import RunContext, run_trial, trial_folder
 
 
@@ -42,6 +41,7 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
         started_at=clock.utc().isoformat(timespec="seconds"),
         not_run=planned.not_run,
         options=options_of(wanted),
+        files=planned.files,
     )
     info.save(folder)
     record = ProcessRecord(folder)
@@ -49,7 +49,7 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
     stop = StopSignal()
     campaign = Campaign(wanted, planned, catalogue, watcher, clock, info, folder, stop, record)
     with ExitStack() as stack:
-        stack.enter_context(on_signals(stop, watcher))
+        stack.enter_context(on_signals(stop, watcher.stopping))
         guardian = Guardian(folder)
         stack.callback(guardian.close)
         stack.push(record.close_after)
@@ -132,21 +132,3 @@ def _run_one(plan: TrialPlan, context: RunContext, campaign: Campaign) -> TrialR
         set_aside(folder, attempt + 1)
         campaign.watcher.note(f"{plan.scenario.scenario}, seed {plan.seed}: void; try {attempt + 2}")
     return result
-
-
-@contextmanager
-def on_signals(stop: StopSignal, watcher: Watcher) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) stops, undoes and takes down; the second does so at once."""
-
-    def ask(_number: int, _frame: object) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-        watcher.stopping()
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -28,8 +28,8 @@ from chaos.drivers.virtual.driver import VirtualDriver, packages_of
 from chaos.errors import ArmFailed, Interrupted
 from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
-from chaos.runner.execute import StopSignal
 from chaos.runner.remains import ProcessRecord
+from chaos.runner.stop import StopSignal
 from chaos.runner.trials import RunContext, open_trial, run_arms, trial_folder
 from chaos.runner.trunk import packed
 

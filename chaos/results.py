@@ -32,6 +32,7 @@ class RunInfo(Strict):
     started_at: str
     not_run: list[NotRun] = []
     options: list[str] = []
+    files: dict[str, str] = {}
 
     def save(self, folder: Path) -> None:
         """Write it into the run's folder."""
@@ -75,6 +76,7 @@ def compose(folder: Path, trials: list[TrialResult]) -> Results:
         trials=trials,
         not_run=info.not_run,
         options=info.options,
+        files=info.files,
     )
 
 

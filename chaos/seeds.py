@@ -17,3 +17,13 @@ def stream(seed: int, *names: str | int) -> random.Random:
 def fresh_id(prefix: str) -> str:
     """A short identifier that no other run has."""
     return f"{prefix}-{secrets.token_hex(4)}"
+
+
+def fresh_secret() -> str:
+    """What nobody can guess."""
+    return secrets.token_hex(16)
+
+
+def fresh_number(below: int) -> int:
+    """A number from 0 on that another process would not choose too."""
+    return secrets.randbelow(below)

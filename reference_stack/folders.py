@@ -6,12 +6,12 @@ import contextlib
 import io
 import os
 import re
-import secrets
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import IO, Protocol, cast
 
 from reference_stack.ports import Folder
+from reference_stack.seeds import fresh_name
 
 _PARTIAL = ".part-"
 _PART = r"(?!\.{1,2}(?:/|\Z)|\.part-)[^/]+"
@@ -230,7 +230,7 @@ def _under_way(name: str) -> bool:
 
 def _unused(last: str) -> str:
     # Writers in containers all have the same process number, so that cannot tell them apart.
-    return f"{_PARTIAL}{secrets.token_hex(8)}-{last}"
+    return f"{_PARTIAL}{fresh_name()}-{last}"
 
 
 def _write_all(file: io.FileIO, data: bytes) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import struct
 from collections.abc import Iterator
 
 from numpy.random import PCG64, Generator
 
-__all__ = ["Generator", "stream", "uniform", "uniforms"]
+__all__ = ["Generator", "fresh_name", "fresh_number", "stream", "uniform", "uniforms"]
 
 _WORDS = struct.Struct(">8Q")
 
@@ -45,3 +46,13 @@ def uniforms(seed: int, *names: str | int) -> Iterator[float]:
         for word in _WORDS.unpack(digest):
             yield (word >> 11) * 2.0**-53
         batch += 1
+
+
+def fresh_name() -> str:
+    """A name that no other process takes; nothing that is drawn for the stack's story rests on it."""
+    return secrets.token_hex(8)
+
+
+def fresh_number(below: int) -> int:
+    """A number from 0 on that another process would not choose too; likewise."""
+    return secrets.randbelow(below)

@@ -12,7 +12,7 @@ from chaos.contracts import Target
 from chaos.domain.event import Event, Phase
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.journal import Journal, read
-from chaos.runner.execute import StopSignal
+from chaos.runner.stop import StopSignal
 from chaos.standing.keeper import JOURNAL, Keeper, Kept
 from chaos.standing.up import Asked, plan_of
 from chaos.standing.wire import Answer, Ask, Desk, Happened, Visitor, Word

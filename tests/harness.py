@@ -15,8 +15,9 @@ from chaos.domain.scenario import Scenario
 from chaos.domain.source import Source, build, parse_source
 from chaos.domain.target import TargetSpec
 from chaos.drivers.fake import FakeDriver, FakeTarget
-from chaos.runner.execute import ArmContext, ArmRun, StopSignal
+from chaos.runner.execute import ArmContext, ArmRun
 from chaos.runner.plan import Planner, Request
+from chaos.runner.stop import StopSignal
 
 SCENARIO = """
 scenario: small

@@ -27,9 +27,10 @@ from chaos.drivers.virtual.driver import VirtualDriver
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.journal import Journal, read
 from chaos.probes import BUILT_IN as PROBES
-from chaos.runner.execute import ArmContext, ArmRun, StopSignal
+from chaos.runner.execute import ArmContext, ArmRun
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Planner, Request
+from chaos.runner.stop import StopSignal
 from chaos.validation import validate
 from reference_stack.assembly import LAYERS
 from reference_stack.layers.contract import Hook

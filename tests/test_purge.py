@@ -13,8 +13,9 @@ from chaos.domain.source import build, parse_source
 from chaos.domain.verdict import Contamination, TrialResult, Verdict
 from chaos.drivers.virtual.driver import VirtualDriver
 from chaos.journal import read
-from chaos.runner.execute import ArmContext, ArmRun, StopSignal
+from chaos.runner.execute import ArmContext, ArmRun
 from chaos.runner.plan import Planner, Request
+from chaos.runner.stop import StopSignal
 from chaos.scoring.trial import score_trial
 from reference_stack.features.component import Features
 from reference_stack.features.manifest import Manifest

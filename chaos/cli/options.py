@@ -103,12 +103,13 @@ def _seeds(seed: int | None, seeds: str | None) -> tuple[int, ...] | None:
         return (seed,)
     if seeds is None:
         return None
-    match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds)
-    if match is None or int(match[1]) > int(match[2]):
+    match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", seeds)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if first > last:
         raise UsageError(f"--seeds {seeds}: write a range, as in 1..20")
-    if int(match[2]) > MAX_SEED or int(match[2]) - int(match[1]) >= MAX_SEEDS:
+    if last > MAX_SEED or last - first >= MAX_SEEDS:
         raise UsageError(f"--seeds {seeds}: a seed is at most {MAX_SEED}, a range at most {MAX_SEEDS:,} long")
-    return tuple(range(int(match[1]), int(match[2]) + 1))
+    return tuple(range(first, last + 1))
 
 
 def _arms(arms: str | None) -> tuple[Arm, ...]:

@@ -249,3 +249,11 @@ class Results(Strict):
     trials: list[TrialResult]
     not_run: list[NotRun] = []
     options: list[str] = []
+    files: dict[str, str] = Field(
+        default={}, description="by scenario, the file that was given where it was no name"
+    )
+
+    def repeat(self, trial: TrialResult) -> list[str]:
+        """The command that runs one of the trials again."""
+        named = self.files.get(trial.scenario, trial.scenario)
+        return ["mlchaos", "run", named, *self.options, "--seed", str(trial.seed)]

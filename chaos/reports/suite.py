@@ -73,5 +73,4 @@ def _told(results: Results, trial: TrialResult) -> Iterator[Text]:
     )
     for reason in [reason for reason in trial.reasons if reason.verdict is trial.verdict][:2]:
         yield Text(f"        {reason.about}: {reason.says}")
-    command = ["mlchaos", "run", trial.scenario, *results.options, "--seed", str(trial.seed)]
-    yield Text(f"        repeat it: {shlex.join(command)}", style="dim")
+    yield Text(f"        repeat it: {shlex.join(results.repeat(trial))}", style="dim")

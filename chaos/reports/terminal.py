@@ -324,10 +324,7 @@ def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Tex
         decisive = [reason for reason in trial.reasons if reason.verdict is trial.verdict]
         yield Text(f"{trial.scenario}, seed {trial.seed}", style="bold")
         yield from _reasons(decisive[:2], width, 2)
-        yield _pair(
-            "repeat it",
-            shlex.join(["mlchaos", "run", trial.scenario, *results.options, "--seed", str(trial.seed)]),
-        )
+        yield _pair("repeat it", shlex.join(results.repeat(trial)))
     yield from paths(folder, None)
     yield from not_run(results)
 

@@ -22,6 +22,7 @@ from chaos.errors import ArmFailed, Interrupted
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
+from chaos.runner.stop import StopSignal
 from chaos.runner.undo import UndoLedger
 
 TICK_DAYS = 0.05
@@ -36,13 +37,6 @@ Pause = Callable[[str, str], Go | None]
 def no_pause(_before: str, _about: str) -> Go | None:
     """Nobody wants to be waited for."""
     return None
-
-
-@dataclass
-class StopSignal:
-    """Set by the user's first Ctrl-C: stop, undo, tear down."""
-
-    asked: bool = False
 
 
 @dataclass(frozen=True)

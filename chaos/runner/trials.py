@@ -17,7 +17,8 @@ from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, Interrupted
 from chaos.journal import journal_name
 from chaos.runner.cache import ArmCache
-from chaos.runner.execute import ArmContext, ArmRun, StopSignal
+from chaos.runner.execute import ArmContext, ArmRun
+from chaos.runner.stop import StopSignal
 from chaos.runner.trunk import Processes, Trunk
 
 Show = Callable[[TrialPlan, Arm, Event], None]

@@ -23,9 +23,10 @@ from chaos.errors import ArmFailed, ChaosError, Interrupted, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
 from chaos.runner.check import changes_of, effect_of, make_fault
-from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, StopSignal, read_effect
+from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, read_effect
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
+from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, trial_folder
 from chaos.runner.undo import UndoLedger
 from chaos.standing.wire import (

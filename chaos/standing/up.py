@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,9 +19,10 @@ from chaos.domain.scenario import Arm, Kind
 from chaos.domain.target import TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
 from chaos.errors import ArmFailed, UsageError
-from chaos.runner.execute import StopSignal
 from chaos.runner.guardian import Guardian
 from chaos.runner.remains import ProcessRecord
+from chaos.runner.stop import StopSignal, on_signals
+from chaos.seeds import fresh_secret
 from chaos.standing import place
 from chaos.standing.keeper import Keeper, Kept
 from chaos.standing.wire import Answer, Desk, Down, Line, Status, StatusIs
@@ -98,7 +97,7 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
         stack.push(record.close_after)
         stack.callback(place.remove, asked.name)
         driver = make_driver(asked.spec, folder, clock, record.note, lambda: stop.asked)
-        token = secrets.token_hex(16)
+        token = fresh_secret()
         desk = Desk(token)
         kept = Kept(
             run=run,
@@ -120,13 +119,7 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
             for line in _where(asked, folder, target):
                 say(line)
 
-        def ask_to_stop(_number: int, _frame: object) -> None:
-            if stop.asked:
-                raise KeyboardInterrupt
-            stop.asked = True
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            stack.callback(signal.signal, number, signal.signal(number, ask_to_stop))
+        stack.enter_context(on_signals(stop))
         Keeper(kept).keep(ready)
     say("down")
 

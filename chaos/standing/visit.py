@@ -23,10 +23,9 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Results
 from chaos.errors import ArmFailed, Interrupted, UsageError
-from chaos.execution import on_signals
 from chaos.results import RunInfo, write_reports
 from chaos.runner.adopt import onto
-from chaos.runner.execute import StopSignal
+from chaos.runner.stop import StopSignal, on_signals
 from chaos.runner.trials import open_trial
 from chaos.standing import place
 from chaos.standing.up import Asked, ask_status, plan_of
@@ -151,7 +150,7 @@ def visit(
     stop = StopSignal()
     with ExitStack() as stack:
         line = stack.enter_context(Line(state.name, state.port, state.token))
-        stack.enter_context(on_signals(stop, watcher))
+        stack.enter_context(on_signals(stop, watcher.stopping))
         line.say(ask)
         try:
             answer = _follow(line, trial, stop, watcher, facilitator)

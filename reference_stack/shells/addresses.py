@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+
+from reference_stack.seeds import fresh_number
 
 HOST = "127.0.0.1"
 LOWEST = 12_000
@@ -22,7 +23,7 @@ def free_addresses(names: Sequence[str]) -> dict[str, str]:
     except (OSError, ValueError, IndexError):
         above = 49_152  # IANA's (RFC 6335, section 6)
     count = max(above - LOWEST, 1000)
-    start = int.from_bytes(os.urandom(4)) % count
+    start = fresh_number(count)
     ports = (LOWEST + (start + step) % count for step in range(count))
     with ExitStack() as stack:
         return {name: f"{HOST}:{_hold(stack, ports)}" for name in names}

@@ -103,6 +103,14 @@ def test_a_failed_seed_is_told_with_the_command_that_repeats_it() -> None:
     assert f"repeat it        {again}" in said
 
 
+def test_a_seed_of_a_scenario_that_was_given_as_a_file_is_repeated_by_that_file() -> None:
+    trial = Story(without(Told(), "hold")).score()
+    given = {"files": {trial.scenario: "mine/late.yaml"}}
+    assert results_of(trial).model_copy(update=given).repeat(trial) == [
+        *("mlchaos", "run", "mine/late.yaml", "--seed", str(trial.seed))
+    ]
+
+
 def test_scenarios_that_the_target_cannot_run_are_named() -> None:
     lacking = [NotRun(scenario="wrong-alias", needs=["registry"])]
     results = results_of(Story().score()).model_copy(update={"not_run": lacking})

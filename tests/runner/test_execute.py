@@ -22,9 +22,9 @@ from chaos.domain.event import (
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.errors import ArmFailed, Interrupted, InvalidInput
 from chaos.journal import read
-from chaos.runner.execute import StopSignal
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
+from chaos.runner.stop import StopSignal
 from chaos.runner.undo import open_undos
 from tests.harness import edited, planned, run_arm, shoppers
 

@@ -345,3 +345,9 @@ def test_a_version_that_cannot_be_there_yet_is_refused() -> None:
         plan_run(wanted, make_files(), make_catalogue())
     there = replace(wanted, overrides=parse_overrides([], ["fault.wrong_alias.version=21"]))
     assert plan_run(there, make_files(), make_catalogue()).trials
+
+
+def test_a_scenario_that_was_given_as_a_file_is_known_by_it() -> None:
+    found = next(one for one in make_files().scenarios() if one.name == "wrong-alias")
+    wanted = Wanted((str(found.path), "late-partition"), "reference-virtual")
+    assert plan_run(wanted, make_files(), make_catalogue()).files == {"wrong-alias": str(found.path)}

@@ -17,9 +17,9 @@ from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.errors import ArmFailed, Interrupted
 from chaos.journal import read
 from chaos.runner.cache import ArmCache
-from chaos.runner.execute import StopSignal
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
+from chaos.runner.stop import StopSignal
 from chaos.runner.trials import RunContext, journal_path, open_trial, run_arm, run_arms, trial_folder
 from chaos.runner.trunk import MOST_ARMS, packed
 from chaos.runner.undo import UndoLedger

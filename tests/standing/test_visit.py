@@ -10,7 +10,7 @@ from typing import TextIO
 import pytest
 
 from chaos.errors import UsageError
-from chaos.runner.execute import StopSignal
+from chaos.runner.stop import StopSignal
 from chaos.standing.visit import Facilitator, _follow
 from chaos.standing.wire import Answer, Ask, Go, Waiting, Word
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from chaos.errors import ArmFailed
+from chaos.seeds import fresh_number
 
 HOST = "127.0.0.1"
 LOWEST = 12_000
@@ -47,7 +47,7 @@ def _hold(stack: ExitStack, ports: Iterator[int], name: str) -> int:
 def _candidates() -> Iterator[int]:
     """Every port below the ephemeral ones, once, from another place in each call: runs start together."""
     count = _first_ephemeral() - LOWEST
-    start = int.from_bytes(os.urandom(4)) % count
+    start = fresh_number(count)
     return (LOWEST + (start + step) % count for step in range(count))
 
 
