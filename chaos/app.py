@@ -279,7 +279,7 @@ def make_driver(
     if spec.driver.kind == "local":
         from chaos.drivers.local.driver import LocalDriver
 
-        return LocalDriver(folder, clock, on_process)
+        return LocalDriver(folder, clock, on_process, stopping)
     if spec.driver.kind == "virtual":
         from chaos.drivers.virtual.driver import VirtualDriver
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -23,6 +24,7 @@ from chaos.errors import UsageError
 
 WIDTH = 100
 MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "target": TargetSpec, "results": Results}
+_WRITTEN = {"results"}
 
 
 def listing(what: str, target: str) -> Iterator[str]:
@@ -118,7 +120,9 @@ def schema(what: str) -> dict[str, object]:
     """The JSON Schema of a file. Raises UsageError."""
     if what not in MODELS:
         raise UsageError(_unknown(f"there is no schema of {what!r}", what, list(MODELS)))
-    found: dict[str, object] = MODELS[what].model_json_schema(by_alias=True)
+    # What a reader is given has every field; what a writer gives may leave some out.
+    mode: Literal["serialization", "validation"] = "serialization" if what in _WRITTEN else "validation"
+    found: dict[str, object] = MODELS[what].model_json_schema(by_alias=True, mode=mode)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 

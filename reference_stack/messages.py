@@ -400,6 +400,8 @@ class AlertItem(msgspec.Struct, frozen=True):
     annotations: dict[str, str]
     startsAt: str  # noqa: N815 (the format's own name)
     fingerprint: str
+    endsAt: str = ""  # noqa: N815
+    generatorURL: str = ""  # noqa: N815
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -414,6 +416,7 @@ class Webhook(msgspec.Struct, frozen=True):
     commonAnnotations: dict[str, str]  # noqa: N815
     externalURL: str  # noqa: N815
     alerts: list[AlertItem]
+    truncatedAlerts: int = 0  # noqa: N815
 
 
 class HeartbeatRequest(msgspec.Struct, frozen=True):

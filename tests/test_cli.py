@@ -299,6 +299,20 @@ def test_nothing_beyond_loopback_without_being_listed_and_allowed(mlchaos: Comma
     assert files_below(tmp_path) == ["far.yaml"]
 
 
+def test_an_error_that_nobody_foresaw_is_one_line_and_no_verdict(
+    mlchaos: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr("chaos.inspection.make_catalogue", broken)
+    outcome = mlchaos("list", "faults")
+    assert outcome.code == 2
+    assert outcome.out == ""
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("mlchaos: a defect of its own: RuntimeError: not foreseen (test_cli.py, line ")
+
+
 # --- bad command lines -----------------------------------------------------------------------------------
 
 

@@ -162,7 +162,7 @@ def test_slow_features_passes(mlchaos: Command) -> None:
     trial = trial_of(outcome)
     assert trial.faults[0].detection is not None
     assert trial.faults[0].detection.layer == "fallback"
-    harm = {arm: kinds["slow_views"] for arm, kinds in trial.harm.items()}  # type: ignore[index]
+    harm = {arm: kinds["slow_views"] for arm, kinds in trial.harm.by_arm.items()}  # type: ignore[index]
     assert (harm["undefended"] or 0) > 100 * ((harm["defended"] or 0) + 1)  # type: ignore[index]
 
 

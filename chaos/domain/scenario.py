@@ -302,7 +302,7 @@ class Scenario(Strict):
     large: bool = False
     """Of the size of many others: a suite leaves it to a run of its own, unless it is named."""
     seeds: list[Seed] | None = Field(default=None, min_length=1)
-    pass_share: Share = 1.0
+    pass_share: Annotated[Share, Field(gt=0)] = 1.0
     decisive: list[Annotated[list[str], Field(min_length=1)]] = []
     """Sets of layers: with all of a set switched off, a defended scenario must fail."""
     steady_state: list[SteadyState] = Field(min_length=1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
 from pydantic import Field
 
 from chaos.domain.layer import Mode, Outcome, Stage
 from chaos.domain.scenario import Arm, Harm, Kind, Strict
 
-RESULTS_SCHEMA = 1
+RESULTS_SCHEMA: Final = 2
 
 
 class Verdict(enum.StrEnum):
@@ -85,7 +86,7 @@ class LayerResult(Strict):
     layer: str
     mode: Mode
     stages: list[Stage]
-    expected: list[str] = Field(description="detect, contain: what the scenario counts on it for")
+    expected: list[str] = Field(description="detect, where the scenario counts on it for that")
     outcome: Outcome | None = Field(
         description="None where it was not measured, or nothing was to be stopped"
     )
@@ -112,6 +113,49 @@ class WorstSegment(Strict):
 
     segment: int
     value: float
+
+
+Kinds = dict[Harm, float | None]
+"""An amount for each kind of harm; None where it was not measured."""
+
+
+class Harms(Strict):
+    """What users suffered: by arm, null for one that was not run, and who suffered most."""
+
+    defended: Kinds | None = None
+    control: Kinds | None = None
+    undefended: Kinds | None = None
+    bare: Kinds | None = None
+    worst_segment: dict[Harm, WorstSegment | None] = {}
+
+    @classmethod
+    def of(
+        cls, by_arm: Mapping[Arm, Mapping[Harm, float | None]], worst: dict[Harm, WorstSegment | None]
+    ) -> Harms:
+        """From what each arm that was run shows."""
+        kinds = {arm: dict(found) for arm, found in by_arm.items()}
+        return cls(
+            defended=kinds.get(Arm.DEFENDED),
+            control=kinds.get(Arm.CONTROL),
+            undefended=kinds.get(Arm.UNDEFENDED),
+            bare=kinds.get(Arm.BARE),
+            worst_segment=worst,
+        )
+
+    @property
+    def by_arm(self) -> dict[Arm, Kinds]:
+        """The arms that were run."""
+        found = {
+            Arm.DEFENDED: self.defended,
+            Arm.CONTROL: self.control,
+            Arm.UNDEFENDED: self.undefended,
+            Arm.BARE: self.bare,
+        }
+        return {arm: kinds for arm, kinds in found.items() if kinds is not None}
+
+    def __getitem__(self, arm: Arm) -> Kinds:
+        """What an arm shows. Raises KeyError for one that was not run."""
+        return self.by_arm[arm]
 
 
 class ArmResult(Strict):
@@ -210,8 +254,7 @@ class TrialResult(Strict):
     faults: list[FaultResult]
     layers: list[LayerResult]
     alerts: list[AlertResult]
-    harm: dict[Arm, dict[Harm, float | None]]
-    worst_segment: dict[Harm, WorstSegment | None]
+    harm: Harms
     arms: list[ArmResult]
     loop: LoopResult | None = Field(default=None, description="measured where the scenario asks for it")
     not_armed: list[str] = []
@@ -239,7 +282,7 @@ class NotRun(Strict):
 class Results(Strict):
     """results.json; `schema` counts up when its shape changes."""
 
-    schema_: int = Field(default=RESULTS_SCHEMA, alias="schema")
+    schema_: Literal[2] = Field(default=RESULTS_SCHEMA, alias="schema")
     run: str
     mlchaos: str
     target: str

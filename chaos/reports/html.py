@@ -114,7 +114,7 @@ def _pages(results: Results, folder: Path, picture_of: Drawn, records: Records) 
         drawing = Drawing(says=f"Charts are drawn for {DRAWN_TRIALS} trials only.")
         if trial in first:
             drawing = draw(picture_of(_journals(trial, folder)), trial.days, f"t{index}")
-        kinds = tuple(k for k in Harm if any(k in trial.harm[arm] for arm in trial.harm))
+        kinds = tuple(k for k in Harm if any(k in kinds for kinds in trial.harm.by_arm.values()))
         record = records.get((trial.scenario, trial.seed))
         pages.append(Page(trial, drawing, _logs(trial, folder), f"trial-{index}", kinds, record))
     return pages

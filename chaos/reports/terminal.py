@@ -130,7 +130,7 @@ def _reason(verdict: Verdict, about: str, says: str) -> Text:
 
 def detection_measured(trial: TrialResult) -> bool:
     """Whether it is known who saw the faults, or that nobody did."""
-    measured = trial.harm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
+    measured = trial.harm.by_arm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
     return measured or bool(trial.into)
 
 
@@ -217,7 +217,7 @@ def _day(day: float | None) -> str:
 
 
 def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
-    arms = [arm for arm in Arm if arm in trial.harm]
+    arms = [arm for arm in Arm if arm in trial.harm.by_arm]
     if not arms:
         return
     yield Text(
@@ -228,10 +228,10 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         line = Text(f"{kind.value:<18}")
         for arm in arms:
             line.append(f"{amount(trial.harm[arm].get(kind), kind):>12}")
-        worst = trial.worst_segment.get(kind)
+        worst = trial.harm.worst_segment.get(kind)
         if worst is not None:
             line.append(f"   {worst.segment}: {amount(worst.value, kind)}", style="dim")
-        elif kind is Harm.QUALITY_PCT_DAYS:
+        if kind is Harm.QUALITY_PCT_DAYS:
             line.append("   noise ± 22 on one seed", style="dim")
         yield line
     if more := kinds[most:]:

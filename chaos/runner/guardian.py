@@ -16,6 +16,8 @@ from chaos.errors import ArmFailed
 from chaos.runner.remains import is_closed, recover
 
 START_SECONDS = 30.0
+CLOSE_SECONDS = 300.0
+"""Where something was left behind it takes that down first: an engine's containers take their time."""
 
 
 class Guardian:
@@ -39,7 +41,13 @@ class Guardian:
 
     def close(self) -> None:
         """Let it go, after the record says that nothing is left."""
-        with self._process:  # closes its pipes, which tells it, and waits
+        assert self._process.stdin is not None
+        self._process.stdin.close()  # which tells it
+        try:
+            self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        with self._process:  # closes its other pipe, and waits
             pass
 
 

@@ -11,8 +11,9 @@ from chaos.domain.layer import Mode
 from chaos.domain.scenario import Hole
 from chaos.errors import UsageError
 
-_HOLE = re.compile(r"^(?P<layer>[a-z_]+)(@(?P<from>[0-9.]+[dh])\.\.(?P<until>[0-9.]+[dh]))?$")
-_SET = re.compile(r"^(?P<what>layer|fault)\.(?P<name>[a-z_*]+)\.(?P<key>[a-z_]+)=(?P<value>.*)$")
+_DAYS = r"\d+(?:\.\d+)?[dh]"
+_HOLE = re.compile(rf"^(?P<layer>[a-z0-9_]+)(@(?P<from>{_DAYS})\.\.(?P<until>{_DAYS}))?$")
+_SET = re.compile(r"^(?P<what>layer|fault)\.(?P<name>[a-z0-9_*]+)\.(?P<key>[a-z0-9_]+)=(?P<value>.*)$")
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,9 @@ class UndoLedger:
 
     def _append(self, entry: _Prepared | _Played) -> None:
         try:
-            os.write(self._file, msgspec.json.encode(entry) + b"\n")
+            left = memoryview(msgspec.json.encode(entry) + b"\n")
+            while left:  # a disk that is nearly full takes a part
+                left = left[os.write(self._file, left) :]
             os.fsync(self._file)
         except OSError as error:
             raise ArmFailed(f"the undo ledger {self._path} cannot be written: {error.strerror}") from error

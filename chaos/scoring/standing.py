@@ -10,6 +10,7 @@ from chaos.domain.scenario import Alerted, Arm, Kind
 from chaos.domain.verdict import (
     Detection,
     FaultResult,
+    Harms,
     LayerResult,
     Reason,
     ServiceLevel,
@@ -58,8 +59,7 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         faults=[_fault(plan, view, span) for span in view.spans] if view is not None else [],
         layers=_layers(plan, view) if view is not None else [],
         alerts=list(alert_results(view)) if view is not None else [],
-        harm={},
-        worst_segment={},
+        harm=Harms(),
         arms=[arm_result(view, steady_before(view), _after(view))] if view is not None else [],
         not_armed=plan.not_armed,
         pass_share=scenario.pass_share,

@@ -9,6 +9,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import (
     Containment,
     FaultResult,
+    Harms,
     TrialResult,
     Verdict,
     combine,
@@ -60,8 +61,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         faults=[_fault(facts, fault, containing) for fault in facts.faults],
         layers=rows,
         alerts=[alert for view in facts.views.values() for alert in alert_results(view)],
-        harm={arm: dict(kinds) for arm, kinds in facts.harm.items()},
-        worst_segment=worst_segments(defended, control) if defended is not None else {},
+        harm=Harms.of(facts.harm, worst_segments(defended, control) if defended is not None else {}),
         arms=[arm_result(view, facts.before[arm], facts.after[arm]) for arm, view in facts.views.items()],
         loop=facts.loop,
         not_armed=facts.not_armed,

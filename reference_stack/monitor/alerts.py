@@ -16,6 +16,8 @@ from reference_stack.ports import Folder
 
 _FILE = "alerts.json"
 _DAY_ZERO = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+_NOT_ENDED = "0001-01-01T00:00:00Z"
+"""Go's zero time: what Alertmanager writes as the end of an alert that fires."""
 FIRING, RESOLVED = "firing", "resolved"
 
 
@@ -46,6 +48,7 @@ class Alert(msgspec.Struct, frozen=True):
             labels=self.labels,
             annotations=annotations,
             startsAt=moment(self.firing_day or 0.0),
+            endsAt=_NOT_ENDED if self.resolved_day is None else moment(self.resolved_day),
             fingerprint=self.fingerprint,
         )
         return Webhook(

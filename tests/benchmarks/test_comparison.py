@@ -13,7 +13,7 @@ from tests.journals import Story, Told, results_of, without
 def trial(seed: int, **harm: float) -> TrialResult:
     scored = Story(replace(Told(), seed=seed)).score()
     defended = {**scored.harm[Arm.DEFENDED], **{Harm(kind): value for kind, value in harm.items()}}
-    return scored.model_copy(update={"harm": {**scored.harm, Arm.DEFENDED: defended}})
+    return scored.model_copy(update={"harm": scored.harm.model_copy(update={"defended": defended})})
 
 
 def row(rows: list[Row], what: str) -> Row:

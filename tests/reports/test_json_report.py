@@ -16,6 +16,7 @@ from chaos.domain.verdict import (
     Contamination,
     Detection,
     FaultResult,
+    Harms,
     LayerResult,
     LoopResult,
     NotRun,
@@ -43,6 +44,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Contamination,
     LoopResult,
     ServiceLevel,
+    Harms,
     WorstSegment,
     ArmResult,
     NotRun,
@@ -68,7 +70,8 @@ def test_what_was_not_measured_is_null_and_never_left_out(results: Results) -> N
     trial = json.loads(dumps(results))["trials"][1]
     (fault,) = trial["faults"]
     assert (fault["detection"], fault["containment"], fault["recovery"]) == (None, None, None)
-    assert trial["harm"].keys() == {"control", "undefended", "bare"}
+    assert trial["harm"].keys() == {"defended", "control", "undefended", "bare", "worst_segment"}
+    assert [arm for arm, kinds in trial["harm"].items() if kinds is None] == ["defended"]
 
 
 def test_an_unknown_field_is_no_result(results: Results) -> None:

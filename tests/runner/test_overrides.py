@@ -27,7 +27,9 @@ def test_what_was_asked_for_can_be_typed_again() -> None:
     assert options_of(Wanted(("late-partition",), "k9s")) == ["--target", "k9s"]
 
 
-@pytest.mark.parametrize("text", ["", "hold@", "hold@5d", "hold@5..8", "hold@8d..5d", "Hold"])
+@pytest.mark.parametrize(
+    "text", ["", "hold@", "hold@5d", "hold@5..8", "hold@8d..5d", "Hold", "hold@.5d..2d", "hold@1.2.3d..5d"]
+)
 def test_a_hole_that_cannot_be_read(text: str) -> None:
     with pytest.raises(UsageError):
         parse_overrides([text], [])
@@ -51,3 +53,9 @@ def test_a_faults_bare_number_is_on_the_clock_in_its_name() -> None:
 def test_a_setting_that_cannot_be_read(text: str) -> None:
     with pytest.raises(UsageError):
         parse_overrides([], [text])
+
+
+def test_names_may_hold_digits() -> None:
+    found = parse_overrides(["skew_2@1d..2.5d"], ["fault.late_2.held_days=3"])
+    assert [hole.layer for hole in found.holes] == ["skew_2"]
+    assert [setting.name for setting in found.settings] == ["late_2"]

@@ -61,6 +61,18 @@ def test_a_ledger_that_cannot_be_written_stops_the_injection(tmp_path: Path) -> 
         ledger.close()
 
 
+def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:7]))
+    ledger = UndoLedger(tmp_path / "undo.jsonl")
+    ledger.record("one", undo("a"))
+    ledger.record("two", undo("b"))
+    assert [entry.id for entry in open_undos(tmp_path / "undo.jsonl")] == ["two", "one"]
+    ledger.close()
+
+
 def test_a_torn_last_line_is_passed_over_and_resumed(tmp_path: Path) -> None:
     path = tmp_path / "undo.jsonl"
     with UndoLedger(path) as ledger:

@@ -327,7 +327,7 @@ def test_what_needs_a_missing_arm_is_void_and_the_rest_is_judged(missing: Arm, p
         expected = Verdict.VOID if missing in needs else Verdict.PASSED
         assert verdict(trial, about) is expected, about
     assert trial.verdict is Verdict.VOID
-    assert missing not in trial.harm
+    assert missing not in trial.harm.by_arm
 
 
 def test_no_arm_at_all_is_void() -> None:

@@ -267,7 +267,7 @@ def test_a_scenario_runs_into_a_standing_stack_and_is_judged_on_one_arm(game: Ga
     assert fault.injected_day == pytest.approx(7.0, abs=0.1)
     assert fault.undone_day == pytest.approx(8.5, abs=0.1)
     assert fault.containment is None
-    assert result.harm == {}
+    assert result.harm.by_arm == {}
     assert [level.when for level in result.service_levels] == ["before", "during", "after"]
     assert all(level.good_share == 1.0 for level in result.service_levels)
     (arm,) = result.arms

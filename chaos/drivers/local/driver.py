@@ -24,11 +24,12 @@ from chaos.drivers.local.program import Program, last_words
 from chaos.drivers.local.stack import StackParent, one_thread
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.toxiproxy import ProxySpec, Toxiproxy
-from chaos.errors import ArmFailed
+from chaos.errors import ArmFailed, Interrupted
 
 HEALTHY_SECONDS = 60.0
 HEALTH_POLL_SECONDS = 0.01
 WARM_UP_SECONDS = 180.0
+STOP_POLL_SECONDS = 0.2
 LEAD_SECONDS = 0.05
 
 
@@ -45,9 +46,16 @@ class LocalDriver:
 
     name: ClassVar[str] = "local"
 
-    def __init__(self, run_folder: Path, clock: Clock, on_process: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        run_folder: Path,
+        clock: Clock,
+        on_process: Callable[[str, int], None],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._folder = run_folder
         self._clock = clock
+        self._stopping = stopping
         self._on_process = on_process
         self._stack: StackParent | None = None
         self._programs: list[Program] = []
@@ -59,7 +67,10 @@ class LocalDriver:
     def start(
         self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
     ) -> LocalTarget:
-        """Bring up an arm in `folder`. Raises ArmFailed, with everything started taken down."""
+        """Bring up an arm in `folder`.
+
+        Raises ArmFailed, and Interrupted where the user asked to stop; everything started is taken down then.
+        """
         try:
             return self._start(plan, spec, folder, on_event)
         except OSError as error:
@@ -95,7 +106,7 @@ class LocalDriver:
             partial = root / "origin.part"
             partial.write_text(repr(origin))
             partial.rename(root / "origin")
-        except (ArmFailed, OSError):
+        except (ArmFailed, Interrupted, OSError):
             stack.down()
             raise
         tail = LogTail(root / "logs")
@@ -147,17 +158,20 @@ class LocalDriver:
             command = [*command_of(spec), "warmup", "--world", plan.world, "--seed", str(plan.seed)]
             command += ["--out", str(out), "--registry", "mlflow"]
             try:
+                # In a session of its own, so that a terminal's Ctrl-C reaches the runner alone.
                 warm = subprocess.Popen(
-                    command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_env()
+                    command,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env=_env(),
+                    start_new_session=True,
                 )
             except OSError as error:
                 raise ArmFailed(f"the warm-up: cannot start {command[0]!r}: {error.strerror}") from error
             try:
                 self._on_process("warm-up", warm.pid)
                 self._shared(spec)
-                _, errors = warm.communicate(timeout=WARM_UP_SECONDS)
-            except subprocess.TimeoutExpired as error:
-                raise ArmFailed(f"the warm-up took more than {WARM_UP_SECONDS:g} s") from error
+                errors = self._words_of(warm)
             finally:
                 if warm.poll() is None:
                     warm.kill()
@@ -168,6 +182,21 @@ class LocalDriver:
                 raise ArmFailed(f"the warm-up failed: {words[-1] if words else warm.returncode}")
             self._warmed[key] = out
         return self._warmed[key]
+
+    def _words_of(self, warm: subprocess.Popen[bytes]) -> bytes:
+        """What the warm-up wrote to its standard error, once it has ended."""
+        limit = self._clock.monotonic() + WARM_UP_SECONDS
+        while True:
+            try:
+                return warm.communicate(timeout=STOP_POLL_SECONDS)[1]
+            except subprocess.TimeoutExpired as error:
+                self._heed_stop()
+                if self._clock.monotonic() > limit:
+                    raise ArmFailed(f"the warm-up took more than {WARM_UP_SECONDS:g} s") from error
+
+    def _heed_stop(self) -> None:
+        if self._stopping():
+            raise Interrupted("stopped by the user")
 
     # --- one arm -----------------------------------------------------------------------------------------
 
@@ -236,6 +265,7 @@ class LocalDriver:
             if waiting and self._clock.monotonic() > limit:
                 names = ", ".join(waiting)
                 raise ArmFailed(f"not healthy after {HEALTHY_SECONDS:g} s: {names} ({why})")
+            self._heed_stop()
             if waiting:
                 self._clock.sleep(HEALTH_POLL_SECONDS)
 

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from chaos.drivers.local import driver as driver_module
 from chaos.drivers.local.driver import LocalDriver
 from chaos.drivers.local.http import request
 from chaos.drivers.local.ports import free_addresses
-from chaos.errors import ArmFailed
+from chaos.errors import ArmFailed, ChaosError, Interrupted
 from chaos.journal import read
 from chaos.runner.plan import Planner, Request
 from tests.command import CALM, begin, complete, until
@@ -140,13 +140,19 @@ def arm_plan(spec: TargetSpec) -> ArmPlan:
     return planner.plan(1).arms[0]
 
 
-def refusal(spec: TargetSpec, folder: Path, started: Started) -> str:
+def refusal(
+    spec: TargetSpec,
+    folder: Path,
+    started: Started,
+    kind: type[ChaosError] = ArmFailed,
+    stopping: Callable[[], bool] = lambda: False,
+) -> str:
     """Why a driver could not bring up an arm; it has taken everything down when this returns."""
     arm = folder / "arm"
     arm.mkdir()
-    driver = LocalDriver(folder, WallClock(), started.note)
+    driver = LocalDriver(folder, WallClock(), started.note, stopping)
     try:
-        with pytest.raises(ArmFailed) as caught:
+        with pytest.raises(kind) as caught:
             driver.start(arm_plan(spec), spec, arm, lambda _event: None)
     finally:
         driver.close()
@@ -174,6 +180,14 @@ def test_a_port_in_use_is_named(tmp_path: Path, spec: TargetSpec, monkeypatch: p
     assert str(port) in says
     assert "in use" in says
     assert {"stack", "network proxy", "data proxy"} <= set(started.names)
+
+
+@pytest.mark.parametrize("last", ["warm-up", "stack", "serving-a"])
+def test_a_stop_is_heeded_while_an_arm_comes_up(tmp_path: Path, spec: TargetSpec, last: str) -> None:
+    started = Started()
+    says = refusal(spec, tmp_path, started, Interrupted, lambda: last in started.names)
+    assert says == "stopped by the user"
+    assert last in started.names
 
 
 def test_a_missing_command_is_named(tmp_path: Path, spec: TargetSpec) -> None:
