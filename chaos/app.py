@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from chaos.domain.verdict import NotRun, Results
 
 DRIVERS = ("local", "virtual", "compose")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def version() -> str:
@@ -149,7 +148,7 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
     from chaos.domain.verdict import NotRun
 
     spec, target_source = files.target(wanted.target)
-    _check_hosts(spec, target_source, wanted.allow)
+    check_hosts(spec, target_source, wanted.allow)
     trials: list[TrialPlan] = []
     not_run: list[NotRun] = []
     problems: list[InvalidInput] = []
@@ -201,15 +200,9 @@ def _seeds(wanted: Wanted, scenario: Scenario) -> Sequence[int]:
     return wanted.seeds or (1,)
 
 
-def _check_hosts(spec: TargetSpec, source: Source, allow: Sequence[str]) -> None:
-    for name, component in spec.components.items():
-        host = component.host
-        if host is None or host in LOOPBACK:
-            continue
-        path = ("components", name, "host")
-        if host not in spec.hosts:
-            says = f"{host!r} is not on loopback and not listed under `hosts`"
-            raise InvalidInput([source.problem(path, says)])
+def check_hosts(spec: TargetSpec, source: Source, allow: Sequence[str]) -> None:
+    """Whether all hosts beyond loopback are named on the command line too. Raises InvalidInput."""
+    for path, host in spec.far_hosts():
         if host not in allow:
             says = f"{host!r} is not on loopback; name it with --allow too"
             raise InvalidInput([source.problem(path, says)])

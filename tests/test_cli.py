@@ -281,20 +281,28 @@ def test_a_local_target_says_how_it_is_started_and_where_its_data_lies(
 def test_nothing_beyond_loopback_without_being_listed_and_allowed(mlchaos: Command, tmp_path: Path) -> None:
     far = "target: far\nextends: reference-virtual\ncomponents:\n  shop: {host: db.example.com}\n"
     (tmp_path / "far.yaml").write_text(far)
-    for command in ("run", "plan"):
-        outcome = mlchaos(command, "late-partition", "--target", "far.yaml", "--allow", "db.example.com")
+    given = ("--target", "far.yaml", "--allow", "db.example.com")
+    for words in (
+        ("run", "late-partition", *given),
+        ("plan", "late-partition", *given),
+        ("stack", "up", *given),
+        ("validate", "far.yaml"),
+    ):
+        outcome = mlchaos(*words)
         assert outcome.code == 3
         assert (
             "far.yaml:4: components.shop.host: 'db.example.com' is not on loopback and not listed"
             in outcome.err
         )
     (tmp_path / "far.yaml").write_text(far + "hosts: [db.example.com]\n")
-    outcome = mlchaos("run", "late-partition", "--target", "far.yaml")
-    assert outcome.code == 3
-    assert (
-        "far.yaml:4: components.shop.host: 'db.example.com' is not on loopback; name it with --allow"
-        in outcome.err
-    )
+    for words in (("run", "late-partition"), ("stack", "up")):
+        outcome = mlchaos(*words, "--target", "far.yaml")
+        assert outcome.code == 3
+        assert (
+            "far.yaml:4: components.shop.host: 'db.example.com' is not on loopback; name it with --allow"
+            in outcome.err
+        )
+    assert mlchaos("validate", "far.yaml").code == 0
     assert mlchaos("plan", "late-partition", "--target", "far.yaml", "--allow", "db.example.com").code == 0
     assert files_below(tmp_path) == ["far.yaml"]
 
@@ -311,6 +319,26 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_no_verdict(
     assert outcome.out == ""
     (line,) = outcome.err.splitlines()
     assert line.startswith("mlchaos: a defect of its own: RuntimeError: not foreseen (test_cli.py, line ")
+
+
+def test_a_url_for_the_driver_leads_to_loopback_too(mlchaos: Command, tmp_path: Path) -> None:
+    for part in ("settings", "stack"):
+        far = (
+            f"target: far\nextends: reference-virtual\ndriver:\n  {part}:\n    registry: {{database: URL}}\n"
+        )
+        (tmp_path / "far.yaml").write_text(
+            far.replace("URL", "'postgresql://me:pw@db.example.com:5432/prod'")
+        )
+        outcome = mlchaos("validate", "far.yaml")
+        assert outcome.code == 3
+        says = (
+            f"far.yaml:5: driver.{part}.registry.database: 'db.example.com' is not on loopback and not listed"
+        )
+        assert says in outcome.err
+        (tmp_path / "far.yaml").write_text(far.replace("URL", "'sqlite:///store.db'"))
+        assert mlchaos("validate", "far.yaml").code == 0
+        (tmp_path / "far.yaml").write_text(far.replace("URL", "'http://127.0.0.1:5432'"))
+        assert mlchaos("validate", "far.yaml").code == 0
 
 
 # --- bad command lines -----------------------------------------------------------------------------------

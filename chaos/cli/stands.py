@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chaos import app as application
-from chaos.cli.options import Target
+from chaos.cli.options import Allow, Target
 from chaos.domain.scenario import MAX_SEED
 from chaos.errors import UsageError
 
@@ -31,19 +31,23 @@ def stack_up(
     days: Annotated[float, typer.Option("--days", min=1, max=90, help="Ends after so many days.")] = 90.0,
     day_seconds: Annotated[float, typer.Option("--day-seconds", help="Seconds in a simulated day.")] = 30.0,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it stands.")] = False,
+    allow: Allow = None,
 ) -> None:
     """Bring a stack up, say where everything is, and keep it until Ctrl-C or `stack down`."""
     from chaos.standing import up
 
     if not 0 < day_seconds < math.inf:
         raise UsageError("--day-seconds must be above 0")
-    asked = up.Asked(name, application.make_files().target(target)[0], seed, world, days, day_seconds)
+    spec, source = application.make_files().target(target)
+    application.check_hosts(spec, source, allow or ())
+    asked = up.Asked(name, spec, seed, world, days, day_seconds)
     if not detach:
         up.up(asked, _say)
         return
     up.check(asked)
     arguments = ["stack", "up", "--target", target, "--name", name, "--seed", str(seed), "--world", world]
-    up.detach([*arguments, "--days", str(days), "--day-seconds", str(day_seconds)], name, _say)
+    arguments += ["--days", str(days), "--day-seconds", str(day_seconds)]
+    up.detach([*arguments, *(word for host in allow or () for word in ("--allow", host))], name, _say)
 
 
 @stack.command(name="status")

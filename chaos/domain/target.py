@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -16,6 +17,8 @@ from chaos.domain.scenario import KEBAB, Arm, Strict
 from chaos.domain.source import misplaced
 
 _FACTORY = re.compile(r"^[\w.]+:[\w.]+$")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_URL = re.compile(r"^[\w+.-]+://")
 ParameterValue = str | int | float | bool | list[str]
 
 
@@ -215,6 +218,28 @@ class TargetSpec(Strict):
             found |= {link.to for link in calls if not found.isdisjoint(link.from_)}
         return [component for component in self.components if component in found]
 
+    def far_hosts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Hosts beyond loopback, each with where it is named: as a component's, or in a URL for the driver.
+
+        Containers have a network of their own, with no way out.
+        """
+        for name, component in self.components.items():
+            if component.host is not None and component.host not in _LOOPBACK:
+                yield ("components", name, "host"), component.host
+        if self.driver.kind != "compose":
+            for part in ("settings", "stack"):
+                for path, host in _url_hosts(getattr(self.driver, part), ("driver", part)):
+                    if host not in _LOOPBACK:
+                        yield path, host
+
+    @model_validator(mode="after")
+    def _lists_what_is_far(self) -> TargetSpec:
+        for path, host in self.far_hosts():
+            if host not in self.hosts:
+                says = f"{host!r} is not on loopback and not listed under `hosts`"
+                raise misplaced(path, says, self.hosts, host)
+        return self
+
     @model_validator(mode="after")
     def _names_only_what_it_has(self) -> TargetSpec:
         for name, link in self.links.items():
@@ -259,3 +284,16 @@ def _are_folders(value: object) -> bool:
         and sorted(value) == ["sink", "source"]
         and all(isinstance(folder, str) for folder in value.values())
     )
+
+
+def _url_hosts(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _url_hosts(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _url_hosts(inner, (*path, index))
+    elif isinstance(value, str) and _URL.match(value):
+        host = urlsplit(value).hostname
+        if host:
+            yield path, host
