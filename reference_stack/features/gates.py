@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reference_stack.features.diary import Notebook
 from reference_stack.features.distributions import shifts, shifts_by_source
@@ -106,6 +107,7 @@ class Gates:
             contents=figures.contents,
             shifts=shifts(figures.distributions, others),
             shifts_by_source=shifts_by_source(figures.distributions, others),
+            shifts_without=partial(shifts, figures.distributions, others),
         )
 
     def _ask(self, evidence: Delivery, shown: bool) -> list[tuple[str, str]]:
@@ -141,7 +143,7 @@ class Gates:
         return self._statistics[key]
 
 
-_SHOWN = ("statistics", "reference", "contents", "shifts", "shifts_by_source")
+_SHOWN = ("statistics", "reference", "contents", "shifts", "shifts_by_source", "shifts_without")
 
 
 def _about(day: int) -> str:

@@ -4,11 +4,13 @@ Off: values that are well formed are trained on, however unlike other days they 
 
 Two things are looked at, both on what shoppers bring: the population stability index of each column, and for
 each source of products its click-through and dwell. A column that has shifted makes the day's data gate red.
-Where it is some sources only, their rows of that day are left out, and retraining goes on without them.
+Where it is some sources only, their rows of that day are left out and retraining goes on without them, unless
+a column has shifted in the rows that are left, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -53,9 +55,6 @@ class Drift:
     def decide(self, evidence: Delivery) -> Decision:
         """Green where there is nothing to compare with."""
         p = self._parameters
-        wider = max(1.0, p.rows / max(1, evidence.rows))
-        limits = {"segment": p.segment, "shard": p.shard, "customer": p.customer, "dwell": p.dwell}
-        shifted = {name: value for name, value in evidence.shifts.items() if value > limits[name] * wider}
         sources = {
             source: figures
             for source, figures in evidence.shifts_by_source.items()
@@ -70,11 +69,25 @@ class Drift:
                 f"source {source}: {figures['ctr']:.2f} times the clicks, PSI of dwell {figures['dwell']:.2f}"
                 for source, figures in sorted(sources.items())
             )
+            rest = self._shifted(
+                evidence.shifts_without(sources) if evidence.shifts_without is not None else {},
+                evidence.rows - round(sum(figures["rows"] for figures in sources.values())),
+            )
+            if rest:
+                return red(f"{says}; without that {_told(rest)}", **rest)
             return Decision(fired=True, acts=True, says=f"{says}: left out", sources=tuple(sorted(sources)))
         if sources:
             return red(f"sources {', '.join(map(str, sorted(sources)))} all unlike other days")
-        if shifted:
-            return red(
-                ", ".join(f"PSI of {name} {value:.3f}" for name, value in sorted(shifted.items())), **shifted
-            )
+        if shifted := self._shifted(evidence.shifts, evidence.rows):
+            return red(_told(shifted), **shifted)
         return GREEN
+
+    def _shifted(self, shifts: Mapping[str, float], rows: int) -> dict[str, float]:
+        p = self._parameters
+        wider = max(1.0, p.rows / max(1, rows))
+        limits = {"segment": p.segment, "shard": p.shard, "customer": p.customer, "dwell": p.dwell}
+        return {name: shifts[name] for name in limits if shifts.get(name, 0.0) > limits[name] * wider}
+
+
+def _told(shifted: Mapping[str, float]) -> str:
+    return ", ".join(f"PSI of {name} {value:.3f}" for name, value in sorted(shifted.items()))

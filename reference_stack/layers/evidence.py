@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -46,8 +46,9 @@ class Delivery(msgspec.Struct, frozen=True):
     `rows` is 0 where the partition is absent; `acknowledged` is what the collector says it took for that day
     (None: it cannot be asked, or does not know); `statistics` are the partition's own figures (rows,
     distinct_customers, null_share, join_hit, ctr), `reference` the medians of the trailing 7 unflagged days.
-    `contents` is what is in it; `shifts` how far columns that shoppers bring are from those days (PSI);
-    `shifts_by_source` the same of each source's rows: rows, dwell (PSI), ctr (ratio).
+    `contents` is what is in it; `shifts` how far columns that shoppers bring, and price, are from those days
+    (PSI), and `shifts_without` the same when some sources' rows are left out of all days; `shifts_by_source`
+    the like of each source's own rows: rows, dwell (PSI), ctr (ratio).
     `damage` says why what came for the day could not be read, so that it counts as absent.
     """
 
@@ -63,6 +64,7 @@ class Delivery(msgspec.Struct, frozen=True):
     contents: Contents | None = None
     shifts: Mapping[str, float] = {}
     shifts_by_source: Mapping[int, Mapping[str, float]] = {}
+    shifts_without: Callable[[Collection[int]], Mapping[str, float]] | None = None
     damage: str = ""
 
 

@@ -50,6 +50,24 @@ def test_a_source_is_compared_with_itself() -> None:
     assert found[0]["rows"] == 100.0
 
 
+def test_rows_of_a_source_that_is_left_out_count_on_neither_side() -> None:
+    def day(shard: list[int], of_source_1: int) -> Partition:
+        return partition(shard=shard * 50 + [of_source_1] * 50, source=[0] * 200 + [1] * 50)
+
+    usual = distributions(day([0, 1, 2, 3], 0).arrays())
+    source_only = distributions(day([0, 1, 2, 3], 3).arrays())
+    both = distributions(day([0, 0, 0, 3], 3).arrays())
+    assert shifts(source_only, [usual])["shard"] > 0.2
+    assert shifts(source_only, [usual], {1})["shard"] == 0.0
+    assert shifts(both, [usual], {1})["shard"] > 0.2
+    assert shifts(both, [usual], {0, 1}) == {}
+
+
+def test_a_price_is_cut_into_tenths_of_a_standard_normal() -> None:
+    found = distributions(partition(price=[None, -2.0, 0.1, 0.1, 9.0]).arrays())
+    assert found.columns["price"].tolist() == [1, 0, 0, 0, 0, 2, 0, 0, 0, 1]
+
+
 def test_what_is_null_is_in_no_bin() -> None:
     found = distributions(partition(segment=[None, 1], source=[None, 1]).arrays())
     assert found.columns["segment"].sum() == 1

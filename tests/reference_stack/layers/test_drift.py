@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from reference_stack.layers.drift import Drift, DriftParameters
@@ -10,7 +12,14 @@ def delivery(
     shifts: dict[str, float] | None = None,
     sources: dict[int, dict[str, float]] | None = None,
     rows: int = 5000,
+    rest: dict[str, float] | None = None,
 ) -> Delivery:
+    """`rest`: shifts of the rows that are left without source 1."""
+
+    def without(left_out: Collection[int]) -> dict[str, float]:
+        assert list(left_out) == [1]
+        return rest or {}
+
     return Delivery(
         day=5.02,
         partition_day=4,
@@ -23,6 +32,7 @@ def delivery(
         reference={},
         shifts=shifts or {},
         shifts_by_source=sources or {},
+        shifts_without=without,
     )
 
 
@@ -69,6 +79,20 @@ def test_a_source_beyond_its_limits_is_left_out(fine: dict[str, float], beyond: 
 def test_a_source_that_is_left_out_explains_the_columns() -> None:
     decision = LAYER.decide(delivery({"dwell": 9.0}, {1: source(ctr=5.0)}))
     assert decision.sources == (1,)
+
+
+def test_a_source_that_is_left_out_does_not_hide_a_column_that_shifted_in_the_other_rows_too() -> None:
+    odd = {0: source(), 1: source(ctr=5.0)}
+    decision = LAYER.decide(delivery({"dwell": 9.0}, odd, rest={"dwell": P.dwell * 4500 / 4000 + 0.001}))
+    assert (decision.acts, decision.sources) == (True, ())
+    assert "source 1" in decision.says
+    assert "PSI of dwell" in decision.says
+    # 4,000 rows are left, and with fewer rows noise is larger.
+    assert LAYER.decide(delivery({"dwell": 9.0}, odd, rest={"dwell": P.dwell * 4500 / 4001})).sources == (1,)
+
+
+def test_a_column_without_a_limit_is_not_judged() -> None:
+    assert not LAYER.decide(delivery({"price": 9.0})).fired
 
 
 def test_where_most_sources_are_unlike_other_days_it_is_not_the_sources() -> None:
