@@ -6,6 +6,7 @@ Lengths of time carry their clock in their names: `_days` of calendar, `_ms` ope
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -143,7 +144,7 @@ class OnCallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `runbook` is the file that says what they do about an alert; the stack's own where it is empty.
     """
 
-    kind: str = "simulated"
+    kind: Literal["simulated", "none"] = "simulated"
     runbook: str = ""
     acknowledge_from_days: float = 0.1
     acknowledge_to_days: float = 0.5

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from reference_stack.alerting import INFRASTRUCTURE, ML_SYSTEM, MODEL, PAGE, SOFTWARE, TICKET
 from reference_stack.monitor.board import Board, Counter
 from reference_stack.settings import REPLICAS
-
-SOFTWARE, INFRASTRUCTURE, ML_SYSTEM, MODEL = "software", "infrastructure", "ML system", "model"
-PAGE, TICKET = "page", "ticket"
 
 VIEWS: Counter = ("shop", "views_total")
 BAD_VIEWS: Counter = ("shop", "views_bad_total")

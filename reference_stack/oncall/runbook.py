@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
 
+from reference_stack.alerting import CATEGORIES, SEVERITIES, refuse_unknown
 from reference_stack.settings import SettingsError
 
 DEFAULT = Path(__file__).with_name("runbook.yaml")
@@ -63,9 +63,9 @@ def read_runbook(path: str, known: Collection[str]) -> Runbook:
     except (msgspec.DecodeError, OSError) as error:
         raise SettingsError(f"{file}: {error}") from error
     for index, page in enumerate(runbook.runbook):
+        where = f"{file}: runbook.{index}"
+        refuse_unknown(f"{where}.category", "category", page.category, CATEGORIES)
+        refuse_unknown(f"{where}.severity", "severity", page.severity, SEVERITIES)
         for action in page.actions:
-            if action not in known:
-                near = get_close_matches(action, known, n=1)
-                hint = f" (did you mean {near[0]!r}?)" if near else f"; there are {', '.join(sorted(known))}"
-                raise SettingsError(f"{file}: runbook.{index}.actions: there is no action {action!r}{hint}")
+            refuse_unknown(f"{where}.actions", "action", action, known)
     return runbook

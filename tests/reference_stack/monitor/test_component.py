@@ -183,6 +183,24 @@ def test_the_first_route_that_fits_counts(tmp_path):
     assert routing.receiver("software", "page") == "everyone"
 
 
+@pytest.mark.parametrize(
+    ("route", "says"),
+    [
+        (
+            "{category: ml system, to: a}",
+            "routes.0.category: there is no category 'ml system' (did you mean 'ML system'?)",
+        ),
+        ("{severity: pgae, to: a}", "routes.0.severity: there is no severity 'pgae' (did you mean 'page'?)"),
+    ],
+)
+def test_a_route_that_could_never_fit_is_refused(tmp_path, route, says):
+    file = tmp_path / "routing.yaml"
+    file.write_text(f"default: a\nroutes: [{route}]")
+    with pytest.raises(SettingsError) as caught:
+        read_routing(str(file))
+    assert says in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["default: [", "routes: []", "default: a\nrouts: []"])
 def test_a_routing_file_that_cannot_be_used_is_named(tmp_path, text):
     file = tmp_path / "routing.yaml"

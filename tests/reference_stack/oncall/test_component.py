@@ -3,7 +3,7 @@ import json
 import pytest
 
 from reference_stack.layers.contract import Mode
-from reference_stack.settings import OnCallSettings
+from reference_stack.settings import OnCallSettings, SettingsError, read_settings
 
 
 def fire(tower, at_day: float = 1.0) -> None:
@@ -114,3 +114,10 @@ def test_people_are_asked_once_for_each_alert(tower):
     tower.live(3.0)
     signals = [line["signal"] for line in tower.logged("signal") if line["layer"] == "people"]
     assert signals == ["reached", "fired", "acted", "cleared"]
+
+
+def test_people_of_an_unknown_kind_are_refused(tmp_path):
+    file = tmp_path / "stack.yaml"
+    file.write_text("oncall: {kind: simulatd}")
+    with pytest.raises(SettingsError, match=r"stack\.yaml: .*'simulatd' .*oncall\.kind"):
+        read_settings(file)

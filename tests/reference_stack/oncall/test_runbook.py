@@ -53,6 +53,14 @@ def test_the_stack_has_a_page_for_every_alert_rule():
             "runbook: [{says: x, actions: [rol_back]}]",
             "there is no action 'rol_back' (did you mean 'roll_back'?)",
         ),
+        (
+            "runbook: [{says: x}, {says: x, category: modl}]",
+            "runbook.1.category: there is no category 'modl' (did you mean 'model'?)",
+        ),
+        (
+            "runbook: [{says: x, severity: critical}]",
+            "runbook.0.severity: there is no severity 'critical'; there are page, ticket",
+        ),
         ("runbook: [{says: x, actoins: []}]", "actoins"),
         ("runbook: [{actions: []}]", "says"),
         ("{}", "runbook"),
