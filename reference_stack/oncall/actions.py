@@ -94,10 +94,13 @@ Take = Callable[[Hands, Call], Awaitable[str]]
 
 @dataclass(frozen=True)
 class Action:
-    """`take` says what was done, or raises PortError; `release` follows once the alert is resolved."""
+    """`take` says what was done, or raises PortError; `release` follows once the alert is resolved. `each`:
+    done to what the alert is about, and not to the stack.
+    """
 
     take: Take
     release: Take | None = None
+    each: bool = False
 
 
 async def roll_back(hands: Hands, call: Call) -> str:
@@ -193,7 +196,7 @@ ACTIONS: Mapping[str, Action] = {
     "quarantine_source": Action(quarantine_source, trust_source),
     "purge": Action(purge),
     "leave_out": Action(leave_out),
-    "drain": Action(drain, fill),
+    "drain": Action(drain, fill, each=True),
     "switch_to_rules": Action(switch_to_rules, switch_to_model),
 }
 """Actions by the names that runbooks use."""

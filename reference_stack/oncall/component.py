@@ -19,7 +19,6 @@ from reference_stack.seeds import uniform
 from reference_stack.settings import LayerSettings, OnCallSettings
 from reference_stack.telemetry import Telemetry
 
-SIMULATED, NOBODY = "simulated", "none"
 _FILE = "open.json"
 _CHECK_DAYS = 0.05
 _DEAD_MAN = "dead-man-"
@@ -49,6 +48,11 @@ class Release(msgspec.Struct, frozen=True):
 
     day: float
     alert: OpenAlert
+
+
+def done_to(name: str, alert: OpenAlert) -> tuple[str, str]:
+    """An action, and what it was done to: what the alert is about, where that makes a difference."""
+    return name, alert.item.labels.get("about", "") if ACTIONS[name].each else ""
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -133,7 +137,7 @@ class OnCall(Component[OnCallSettings]):
         self._came[item.fingerprint] = nth
         alert = OpenAlert(id=f"{item.fingerprint}-{nth}", item=item, receiver=receiver, sent_day=day)
         page = self._runbook.page(item.labels)
-        if self._answered(alert, day) and self.settings.kind == SIMULATED:
+        if self._answered(alert, day) and self.settings.kind == "simulated":
             step = page.step(item.labels) if page is not None else ""
             alert = replace(alert, step=step, answer_day=day + self._delay_days(alert.id))
         self._open[item.fingerprint] = alert
@@ -212,11 +216,17 @@ class OnCall(Component[OnCallSettings]):
         self._save()
 
     async def _let_go(self, alert: OpenAlert, taken: tuple[str, ...]) -> None:
-        """What was done until the alert is resolved is undone, last first, unless another one needs it."""
-        needed = {name for other in self._open.values() if not other.resolved for name in other.taken}
+        """What was done until the alert is resolved is undone, last first, unless another one needs it.
+
+        One that is resolved needs it still where what was done about it lasts longer.
+        """
+        now_day = self.runtime.day()
+        others = [other for other in self._open.values() if not other.resolved]
+        others += [later.alert for later in self._releases if later.day > now_day]
+        needed = {done_to(name, other) for other in others for name in other.taken}
         for name in reversed(taken):
             release = ACTIONS[name].release
-            if release is not None and name not in needed:
+            if release is not None and done_to(name, alert) not in needed:
                 await self._act(f"release {name}", release, alert)
 
     async def _act(self, name: str, take: Take, alert: OpenAlert) -> bool:

@@ -47,13 +47,13 @@ class Stack:
     def live(self, day: float) -> None:
         self.target.advance(day, lambda: False)
 
-    def tell(self, status: str) -> None:
+    def tell(self, status: str, about: str = "serving-b") -> None:
         item = {
             "status": status,
-            "labels": ALERT,
+            "labels": {**ALERT, "about": about},
             "annotations": {},
             "startsAt": "",
-            "fingerprint": "0123456789abcdef",
+            "fingerprint": f"volume {about}",
         }
         hook = {
             "version": "4", "groupKey": "", "status": status, "receiver": "ml", "groupLabels": {},
@@ -130,6 +130,31 @@ def test_what_lasts_outlives_the_alert_and_a_restart_of_on_call(stack):
     assert k9s.target.setting("orchestrator", "paused") is True
     k9s.live(0.8)
     assert k9s.target.setting("orchestrator", "paused") is False
+
+
+def test_what_lasts_is_not_ended_by_an_earlier_alert_of_the_same_kind(stack):
+    """Resolved on day 0.3 and again on 0.6: what lasts half a day ends on day 1.1, not on 0.8."""
+    k9s = stack("hold_retraining", "enforce", LASTING)
+    for day, status in ((0.1, "firing"), (0.3, "resolved"), (0.4, "firing"), (0.6, "resolved")):
+        k9s.live(day)
+        k9s.tell(status)
+    k9s.live(1.05)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    k9s.live(1.15)
+    assert k9s.target.setting("orchestrator", "paused") is False
+    assert [name for name, _ in k9s.actions()].count("release hold_retraining") == 1
+
+
+def test_a_replica_comes_back_though_another_one_is_still_drained(stack):
+    k9s = stack("drain")
+    k9s.live(0.1)
+    k9s.tell("firing", "serving-a")
+    k9s.tell("firing", "serving-b")
+    k9s.live(0.3)
+    assert k9s.target.setting("shop", "drained") == ["serving-a", "serving-b"]
+    k9s.tell("resolved", "serving-a")
+    k9s.live(0.4)
+    assert k9s.target.setting("shop", "drained") == ["serving-b"]
 
 
 def test_shoppers_are_not_sent_to_a_drained_replica(stack):
