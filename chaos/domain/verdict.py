@@ -198,14 +198,15 @@ class LoopResult(Strict):
 
 
 class Contamination(Strict):
-    """What altered data got into in one arm, by lineage, and what of it served after a purge."""
+    """What altered and missing data got into in one arm, by lineage, and what served of it after a purge."""
 
     partitions: dict[int, list[str]] = Field(
         description="partition days that came altered, each with the sources that differ (empty: not known)"
     )
-    snapshots: list[str]
-    versions: list[int]
-    views: int = Field(description="recommendations that a contaminated version gave")
+    absent: list[int] = Field(description="partition days that were absent when they were due")
+    snapshots: list[str] = Field(description="built with altered rows, or without a day that was due")
+    versions: list[int] = Field(description="trained with altered rows, or without a day that was due")
+    views: int = Field(description="recommendations that such a version gave")
     purged: list[int] = Field(description="partition days that were purged")
     purged_day: float | None = Field(description="when the last of them was")
     quarantined: dict[int, int] = Field(

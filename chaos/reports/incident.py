@@ -72,7 +72,7 @@ def _lines(record: Record) -> Iterator[str]:
     if not record.layers:
         yield "No layer was reached."
     if record.contaminated:
-        yield from ("", "## What altered data got into", "")
+        yield from ("", "## What altered and missing data got into", "")
         yield from (f"- {says}" for says in record.contaminated)
     yield from ("", "## Actions taken", "")
     yield from _actions(record.actions)
@@ -128,10 +128,10 @@ def _layers(trial: TrialResult, holes: Sequence[Hole]) -> Iterator[str]:
 
 
 def _contaminated(trial: TrialResult) -> Iterator[str]:
-    """By arm, where partitions came altered."""
+    """By arm, where something was made of partitions that came altered, or without some that were due."""
     for arm in Arm:
         found = trial.contamination.get(arm)
-        if found is not None and found.partitions:
+        if found is not None and (found.partitions or found.snapshots or found.versions):
             yield f"{arm.value}: {_spread(found)}; {_cleared(found)}"
 
 
@@ -140,9 +140,12 @@ def _spread(found: Contamination) -> str:
         f"{day} ({'of ' + ', '.join(sources) if sources else 'of unknown sources'})"
         for day, sources in found.partitions.items()
     )
+    came = [f"partitions of day {partitions} came altered"] if found.partitions else []
+    if found.absent:
+        came.append(f"those of day {', '.join(map(str, found.absent))} were absent when they were due")
     return (
-        f"partitions of day {partitions} came altered; {len(found.snapshots)} snapshots and "
-        f"{len(found.versions)} versions were made of them, which gave {found.views:,} recommendations"
+        f"{', '.join(came)}; {len(found.snapshots)} snapshots and {len(found.versions)} versions were made "
+        f"of or without them, which gave {found.views:,} recommendations"
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from chaos.domain.event import Partition, Snapshot, Source, Version, Views
 from chaos.domain.verdict import Contamination
 from chaos.scoring.arms import ArmView
-from chaos.scoring.lineage import altered_days, altered_sources, written_partitions
+from chaos.scoring.lineage import altered_days, altered_sources, lacked_days, written_partitions
 
 CLEARED_DAYS = 0.25
 """A purge or a quarantine has taken effect by then: aliases are looked up each 0.05 day, views told each 1/24
@@ -16,7 +16,8 @@ day, and the day's cycle has built a new snapshot."""
 
 
 def contamination_of(view: ArmView) -> Contamination | None:
-    """Partitions that came altered, what was made of them, and what of it serves once it was put aside.
+    """Partitions that came altered or not in time, what was made of or without them, and what of the former
+    serves once it was put aside.
 
     Put aside are days that were purged and sources that were left out by hand. What came altered later than
     that was not there to be put aside, and does not count against it. None where the journal tells nothing of
@@ -25,19 +26,20 @@ def contamination_of(view: ArmView) -> Contamination | None:
     written = written_partitions(view)
     if not written or view.cut_short:
         return None
-    snapshots = {
-        one.snapshot: days for one in view.journal.of(Snapshot) if (days := altered_days(one, written))
-    }
-    versions = {one.version: days for one in view.journal.of(Version) if (days := altered_days(one, written))}
+    built, trained = view.journal.of(Snapshot), view.journal.of(Version)
+    snapshots = {one.snapshot: days for one in built if (days := altered_days(one, written))}
+    versions = {one.version: days for one in trained if (days := altered_days(one, written))}
+    tainted = {*versions, *(one.version for one in trained if lacked_days(one))}
     purges = [one for one in view.journal.of(Partition) if one.state == "purged"]
     left_out = [one for one in view.journal.of(Source) if one.state == "left_out"]
     cleared_day = max((one.day for one in (*purges, *left_out)), default=math.inf)
     answered = _answered(view)
     return Contamination(
         partitions=dict(_altered(view)),
-        snapshots=list(snapshots),
-        versions=sorted(versions),
-        views=sum(n for _, version, n in answered if version in versions),
+        absent=sorted({one.partition_day for one in view.journal.of(Partition) if one.state == "absent"}),
+        snapshots=[one.snapshot for one in built if one.snapshot in snapshots or lacked_days(one)],
+        versions=sorted(tainted),
+        views=sum(n for _, version, n in answered if version in tainted),
         purged=sorted({one.partition_day for one in purges}),
         purged_day=max((one.day for one in purges), default=None),
         quarantined={one.source: one.from_day for one in left_out},

@@ -26,7 +26,7 @@ def defective_from(view: ArmView) -> dict[int, float]:
     found = {
         version.version: -math.inf
         for version in view.journal.of(Version)
-        if _lacks(version) or altered_days(version, written) or _made_under(version, changed)
+        if lacked_days(version) or altered_days(version, written) or _made_under(version, changed)
     }
     for version, day in _put_in_service(view):
         found[version] = min(day, found.get(version, math.inf))
@@ -39,7 +39,7 @@ def why_defective(view: ArmView, version: int) -> str:
     for one in view.journal.of(Version):
         if one.version != version:
             continue
-        if lacks := _lacks(one):
+        if lacks := lacked_days(one):
             return f"trained without the partition{'s' if len(lacks) > 1 else ''} of day {_list(lacks)}"
         if altered := altered_days(one, written):
             return f"trained on altered data of day {_list(altered)}"
@@ -107,7 +107,8 @@ def _list(days: list[int]) -> str:
     return ", ".join(str(day) for day in days)
 
 
-def _lacks(version: Version) -> list[int]:
+def lacked_days(version: Version | Snapshot) -> list[int]:
+    """The partitions that were due when a version or a snapshot was made, and that it holds no row of."""
     held = {ref.partition_day for ref in version.partitions if ref.rows > 0}
     return [day for day in version.due if day not in held]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chaos.domain.event import Action
-from chaos.domain.scenario import Arm, Hole
+from chaos.domain.scenario import Arm, Hole, Kind
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, incident, record_of
-from tests.journals import Story
+from tests.journals import Story, Told
 from tests.scoring.test_contamination import purge, spoilt
 
 
@@ -40,11 +40,20 @@ def test_triage_layers_holes_and_actions() -> None:
 def test_what_altered_data_got_into_is_told_by_arm() -> None:
     story = spoilt(Arm.CONTROL).add(Arm.CONTROL, purge(6.1))
     text = incident(record_of(story.score(), [], story.journals()[Arm.DEFENDED]))
-    (line,) = section(text, "What altered data got into").strip().splitlines()
+    lines = section(text, "What altered and missing data got into").strip().splitlines()
+    (line,) = [line for line in lines if line.startswith("- control: ")]
     assert line.startswith("- control: partitions of day 5 (of unknown sources) came altered; ")
     assert "; day 5 purged by day 6.10, and contaminated version 26 answered, " in line
     assert line.endswith("contaminated snapshot s6 served after it")
-    assert "What altered data got into" not in record()
+    (other,) = [line for line in lines if line.startswith("- undefended: ")]
+    assert "absent when they were due" in other
+    assert other.endswith("; nothing was purged")
+
+
+def test_where_nothing_was_altered_or_missing_nothing_is_told() -> None:
+    story = Story(Told(kind=Kind.QUIET, faults=False, arms=(Arm.DEFENDED,)))
+    text = incident(record_of(story.score(), [], story.journals()[Arm.DEFENDED]))
+    assert "What altered and missing data got into" not in text
 
 
 def test_what_only_people_can_say_is_never_invented() -> None:

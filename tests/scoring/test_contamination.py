@@ -100,3 +100,16 @@ def test_days_and_sources_are_told_apart() -> None:
 def test_a_source_that_is_trusted_again_clears_nothing() -> None:
     found = found_after(Source(6.1, "features", 2, ALTERED_DAY, "trusted"))
     assert found.cleared_day is None
+
+
+def test_what_was_made_without_a_day_that_was_due_is_followed_too() -> None:
+    # The fault of the story holds partitions back, and without layers versions are trained all the same.
+    story = Story()
+    found = contamination_of(view_of(story.journals()[Arm.UNDEFENDED]))
+    assert found is not None
+    assert found.partitions == {}
+    assert found.absent
+    assert found.snapshots
+    assert found.versions
+    assert found.views > 0
+    assert found.cleared_day is None
