@@ -70,9 +70,7 @@ def delays(trials: list[TrialResult]) -> None:
 
 
 def test_late_partition_on_real_processes_seed_by_seed(tmp_path: Path) -> None:
-    trials = run(
-        "reference-local", LIVE_SEEDS, ["late-partition"], tmp_path / "run", "--rerun-void", "2"
-    ).trials
+    trials = run("reference-local", LIVE_SEEDS, ["late-partition"], tmp_path / "run").trials
     counts = counted(trials)
     delays(trials)
     assert counts["passed"] == len(trials)
