@@ -40,13 +40,24 @@ def places_of(change: Change) -> frozenset[str]:
             return frozenset({f"{key} of layer {layer}"})
         case SetAlias(alias=alias) | Promote(alias=alias):
             return frozenset({f"alias {alias}"})
-        case Kill() | Stop() | Start() | Pause() | Starve() | LimitMemory() | RunImage():
+        case Kill() | Stop() | Start() | Pause() | Starve():
             return frozenset({f"process {change.component}"})
+        case LimitMemory(component=component) | RunImage(component=component):
+            # A container that is put in another's place has neither its limits nor its place on the network.
+            return frozenset({f"process {component}", _cpus(component), _network(component)})
         case LimitCpu(component=component):
-            return frozenset({f"processor time of {component}"})
+            return frozenset({_cpus(component)})
         case Disconnect(component=component):
-            return frozenset({f"network of {component}"})
+            return frozenset({_network(component)})
         case FillDisk(component=component):
             return frozenset({f"disk of {component}"})
         case _:
             return frozenset()
+
+
+def _cpus(component: str) -> str:
+    return f"processor time of {component}"
+
+
+def _network(component: str) -> str:
+    return f"network of {component}"

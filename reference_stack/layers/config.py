@@ -16,8 +16,10 @@ from reference_stack.layers.evidence import PushedValue
 
 
 class ConfigParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`max_ratio`: a number may grow or shrink by this factor in one push. Of the answers given at the first
-    stage at most `max_failed` may fail, judged from `min_answers` on."""
+    """`max_ratio`: a number may grow or shrink by this factor in one push, so that none leads to 0 or away
+    from it. Of the answers given at the first stage at most `max_failed` may fail, judged from `min_answers`
+    on.
+    """
 
     max_ratio: float = 10.0
     review: bool = True
@@ -55,8 +57,10 @@ class Config:
         if value is None or (isinstance(value, str | list | dict) and not value and previous):
             return "the value is blank"
         numbers = isinstance(value, int | float) and isinstance(previous, int | float)
-        if not numbers or isinstance(value, bool) or not previous:
+        if not numbers or isinstance(value, bool) or isinstance(previous, bool) or value == previous:
             return ""
+        if not previous:
+            return f"{value:g} in place of 0: no factor leads there"
         ratio = float(value) / float(previous)  # type: ignore[arg-type]
         limit = self._parameters.max_ratio
         if 1.0 / limit <= ratio <= limit:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.domain.change import Configure, Kill, Pause, Promote, Push, SetAlias, SetLinkUp
+from chaos.domain.change import (
+    Configure,
+    Disconnect,
+    Kill,
+    LimitCpu,
+    LimitMemory,
+    Pause,
+    Promote,
+    Push,
+    RunImage,
+    SetAlias,
+    SetLinkUp,
+)
 from chaos.domain.places import places_of
 
 
@@ -17,6 +29,12 @@ from chaos.domain.places import places_of
             Configure("serving-a", "promo", True),
             Push("orchestrator", "promo", False, ["serving-b", "serving-a"], "someone"),
         ),
+        (RunImage("serving-a", "old:1"), LimitCpu("serving-a", 0.1)),
+        (RunImage("serving-a", "old:1"), Disconnect("serving-a")),
+        (LimitMemory("serving-a", 24), LimitCpu("serving-a", 0.1)),
+        (LimitMemory("serving-a", 24), Disconnect("serving-a")),
+        (LimitMemory("serving-a", 24), RunImage("serving-a", "old:1")),
+        (LimitMemory("serving-a", 24), Kill("serving-a")),
     ],
 )
 def test_the_same_place_by_different_doors(one, other):
@@ -28,6 +46,9 @@ def test_the_same_place_by_different_doors(one, other):
     [
         (Kill("serving-a"), Kill("serving-b")),
         (Configure("serving-a", "promo", True), Configure("serving-a", "rules", True)),
+        (RunImage("serving-a", "old:1"), LimitCpu("serving-b", 0.1)),
+        (LimitCpu("serving-a", 0.1), Disconnect("serving-a")),
+        (LimitCpu("serving-a", 0.1), Kill("serving-a")),
         (SetLinkUp("serving-features", False), SetLinkUp("serving-registry", False)),
     ],
 )

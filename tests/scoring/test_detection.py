@@ -149,6 +149,18 @@ def test_a_refused_fault_is_prevented_by_the_layer_at_the_door() -> None:
     assert next(one.verdict for one in trial.reasons if one.about == "detected") is Verdict.PASSED
 
 
+def test_a_fault_of_which_only_a_part_was_refused_is_not_prevented() -> None:
+    story = Story()
+    planned = next(event for event in story.events[Arm.DEFENDED] if isinstance(event, Planned))
+    flag = msgspec.structs.replace(planned, id="late_partition-2")
+    story.add(Arm.DEFENDED, flag, Refused(planned.day, flag.id, "evaluation", "not on a Friday"))
+    trial = story.score()
+    assert not trial.faults[0].prevented
+    assert outcome(trial, "hold") is Outcome.CONTAINED
+    # Where its probe sees nothing of the other part, it is.
+    assert story.change(Arm.DEFENDED, unseen).score().faults[0].prevented
+
+
 def test_a_fault_refused_without_layers_too_could_not_bite() -> None:
     trial = refuse(Story(), Arm.UNDEFENDED).score()
     assert trial.verdict is Verdict.VOID
