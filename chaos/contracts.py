@@ -47,10 +47,19 @@ class Readable(Protocol):
         """A component's metrics by sample name, at most a quarter of a day old, or None."""
         ...
 
-    def link_ms(self, link: str) -> float | None:
+    def link_ms(self, link: str, within_days: float = 0.5) -> float | None:
         """The round trip of a health request over a network link, in milliseconds, the newest one done.
 
-        The same requests are made at the same moments in every arm. None where nothing came back.
+        The same requests are made at the same moments in every arm. None where nothing came back within the
+        last `within_days`.
+        """
+        ...
+
+    def slowest_ms(self, link: str, over_ms: float) -> float | None:
+        """The longest round trip of several health requests over a network link, in milliseconds.
+
+        They are sent at unequal moments of the next `over_ms` (operational), at others each time; told is the
+        newest such volley of which at least one came back. None without any.
         """
         ...
 
@@ -146,7 +155,10 @@ class Target(Usable, Readable, Protocol):
         ...
 
     def revert(self, undo: Change) -> str:
-        """Play an undo: `undone`, or `left` where the value is no longer the fault's. Raises ArmFailed."""
+        """Play an undo and look: `undone`, or `left` where the value was no longer the fault's.
+
+        Raises ArmFailed.
+        """
         ...
 
     def drain(self) -> None:

@@ -50,6 +50,10 @@ class ArmFailed(ChaosError):
     exit_code = 2
 
 
+class NothingMatched(ArmFailed):
+    """A data toxic met a partition in which there is nothing that it means."""
+
+
 class ChangeRefused(ChaosError):
     """The target's own door (a review, a schema, admission) said no to a change."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -115,6 +116,39 @@ def changed_meanwhile(undo: Change, present: Present) -> bool:
             return present.running(component)
         case _:
             return False
+
+
+def left_over(undo: Change, present: Present) -> str:
+    """What of the fault's is there still after its undo, in words; empty where nothing is, or none can say.
+
+    Where a fault set what it found, its undo changes nothing. Raises ArmFailed.
+    """
+    match undo:
+        case RemoveToxic(link=link, name=name) if present.has_toxic(link, name):
+            return f"link {link!r} still has the toxic {name!r}"
+        case RemoveDataToxic(link=link, name=name) if present.has_data_toxic(link, name):
+            return f"link {link!r} still has the data toxic {name!r}"
+        case SetLinkUp(link=link, up=up, expect=expect) if up != expect and present.link_up(link) == expect:
+            return f"link {link!r} is still {'up' if expect else 'down'}"
+        case Configure(component=component):
+            return _left_of(present, [component], undo.key, undo.value, undo.expect)
+        case SetLayer(layer=layer):
+            asked_by, key = present.spec.layers[layer].asked_by, f"layers.{layer}.{undo.key}"
+            return _left_of(present, asked_by, key, undo.value, undo.expect)
+        case SetAlias(alias=alias, expect=expect) if undo.version != expect == present.alias(alias):
+            return f"alias {alias!r} still names version {expect}"
+        case TakeBack(key=key, values=values, expect=expect):
+            each = (_left_of(present, [one], key, value, expect) for one, value in values.items())
+            return next((says for says in each if says), "")
+        case _:
+            return ""
+
+
+def _left_of(present: Present, components: Sequence[str], key: str, value: Scalar, expect: str | None) -> str:
+    if as_text(value) == expect:
+        return ""
+    left = [one for one in components if as_text(present.setting(one, key)) == expect]
+    return f"{key} of {', '.join(left)} is still {expect}" if left else ""
 
 
 def to_take_back(undo: TakeBack, present: Present) -> list[str]:

@@ -12,7 +12,7 @@ from chaos.domain.change import AddDataToxic, AddToxic, Change, RemoveDataToxic,
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, undo_of
+from chaos.drivers.changes import changed_meanwhile, left_over, undo_of
 from chaos.errors import ArmFailed, ChangeRefused
 
 C = TypeVar("C", bound=Capability)
@@ -55,10 +55,14 @@ class FakeTarget:
         """How many steps the component has lived."""
         return {"steps": round(self.now / STEP_DAYS)} if component in self.spec.components else None
 
-    def link_ms(self, link: str) -> float | None:
+    def link_ms(self, link: str, within_days: float = 0.5) -> float | None:  # noqa: ARG002
         """A millisecond, and the toxic's latency."""
         toxics = [change for change in self.on.values() if isinstance(change, AddToxic)]
         return 1.0 + sum(toxic.attributes.get("latency", 0) for toxic in toxics if toxic.link == link)
+
+    def slowest_ms(self, link: str, over_ms: float) -> float | None:  # noqa: ARG002
+        """All take as long."""
+        return self.link_ms(link)
 
     def seen(self, kind: type[E]) -> Sequence[E]:
         """Events of one kind so far."""
@@ -96,12 +100,17 @@ class FakeTarget:
         self.done.append(type(change).__name__)
 
     def revert(self, undo: Change) -> str:
-        """Play an undo."""
+        """Play an undo, and look; a value that is no longer the fault's is left alone.
+
+        Raises ArmFailed where what the fault did is there still.
+        """
         if self.fails_to_undo:
             raise ArmFailed("the fake target cannot undo")
         if changed_meanwhile(undo, self):
             return "left"
         self.apply(undo)
+        if says := left_over(undo, self):
+            raise ArmFailed(says)
         return "undone"
 
     def setting(self, component: str, key: str) -> Scalar:  # noqa: ARG002

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Data, data_link
+from chaos.capabilities import Capability, Data, MeaninglessChange, data_link
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import DataLink, TargetSpec
@@ -34,8 +34,10 @@ class Backlog:
     sample: str = "features_waiting_partitions"
 
     def refuse(self, spec: TargetSpec) -> None:
-        """The link is one of data."""
+        """The link is one of data, and there are so many that they can be told from a healthy day's."""
         data_link(spec, self.link)
+        if self.partitions < MANY:
+            raise MeaninglessChange("partitions", f"fewer than {MANY} partitions are no backlog")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One `backfill` toxic."""

@@ -43,20 +43,14 @@ class NewCategory:
             says = f"layer {self.layer!r} has no parameter {self.limit!r} that is a whole number"
             raise MeaninglessChange("limit", says, nearest(self.limit, counts))
         if self.category < known.default:
-            raise MeaninglessChange(
-                "category", f"category {self.category} is there: a new one is {known.default} or more"
-            )
+            says = f"category {self.category} is there: a new one is {known.default} or more"
+            raise MeaninglessChange("category", says)
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The contract first, then one `poison` toxic (which puts a value into a column)."""
         yield target.use(Layers).set(self.layer, self.limit, self.category + 1, field="limit")
-        yield target.use(Data).toxic(
-            self.link,
-            "poison",
-            values=[f"{column_of(target.spec, self.column)}={self.category}"],
-            where=self.where,
-            equals=self.equals,
-        )
+        values = [f"{column_of(target.spec, self.column)}={self.category}"]
+        yield target.use(Data).toxic(self.link, "poison", values=values, where=self.where, equals=self.equals)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """A partition came with another category than was written."""

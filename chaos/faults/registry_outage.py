@@ -9,7 +9,7 @@ from typing import ClassVar
 from chaos.capabilities import Capability, MeaninglessChange, Network, Processes, component_of
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
-from chaos.domain.target import TargetSpec
+from chaos.domain.target import NetworkLink, TargetSpec
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class RegistryOutage:
         yield processes.kill(self.restart)
         yield processes.start(self.restart)
 
-    def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
-        """Views are answered with an error, or without a current model."""
-        return EffectCheck("unsound_views", {"over": "0.1d"}, at_least=0.1)
+    def effect(self, spec: TargetSpec) -> EffectCheck | None:
+        """Nothing comes back over the link by which the component that starts anew would get its model."""
+        calls = {name: link.from_ for name, link in spec.links.items() if isinstance(link, NetworkLink)}
+        link = next((name for name in self.links if self.restart in calls.get(name, ())), self.links[0])
+        return EffectCheck("link_silent", {"link": link, "over": "0.15d"}, at_least=1)

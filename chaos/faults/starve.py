@@ -39,9 +39,11 @@ class Starve:
         yield target.use(Processes).starve(self.component, self.stopped_ms, self.running_ms)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:
-        """A health request to it waits for a fifth of the stop, or longer."""
+        """The slowest of several health requests, spread over a cycle, waits for half of a stop or longer."""
+        cycle = f"{self.stopped_ms + self.running_ms:g}ms"
         for name, link in spec.links.items():
             if isinstance(link, NetworkLink) and link.to == self.component:
-                return EffectCheck("link_latency", {"link": name}, at_least=self.stopped_ms / 5)
+                parameters = {"link": name, "over_ms": cycle}
+                return EffectCheck("slowest_request", parameters, at_least=self.stopped_ms / 2)
         says = f"no network link leads to {self.component!r}, so nobody could see that it is starved"
         raise MeaninglessChange("component", says)

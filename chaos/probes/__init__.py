@@ -17,6 +17,7 @@ BUILT_IN = shipped(
     "partitions_altered",
     "delivery_days",
     "link_latency",
+    "slowest_request",
     "version_share",
     "build_share",
     "unsound_views",

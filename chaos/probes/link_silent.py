@@ -7,17 +7,17 @@ from typing import ClassVar
 
 from chaos.capabilities import network_link
 from chaos.contracts import Readable
+from chaos.domain.durations import Days
 from chaos.domain.target import TargetSpec
-
-SILENCE_DAYS = 0.5
 
 
 @dataclass(frozen=True)
 class LinkSilent:
-    """1 where no health request over a link has come back for half a day, 0 where one has."""
+    """1 where no health request over a link has come back for `over` days, 0 where one has."""
 
     name: ClassVar[str] = "link_silent"
     link: str
+    over: Days = 0.5
     _asked: list[float] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def refuse(self, spec: TargetSpec) -> None:
@@ -26,9 +26,9 @@ class LinkSilent:
 
     def read(self, target: Readable) -> float | None:
         """1 or 0; None while it has not been asked for long enough to know."""
-        answers = target.link_ms(self.link) is not None
+        answers = target.link_ms(self.link, self.over) is not None
         if not self._asked:
             self._asked.append(target.day())
         if answers:
             return 0.0
-        return 1.0 if target.day() - self._asked[0] > SILENCE_DAYS else None
+        return 1.0 if target.day() - self._asked[0] > self.over else None

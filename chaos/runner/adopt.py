@@ -43,9 +43,13 @@ class Adopted:
         """A component's metrics."""
         return self.inner.metrics(component)
 
-    def link_ms(self, link: str) -> float | None:
+    def link_ms(self, link: str, within_days: float = 0.5) -> float | None:
         """A link's round trip."""
-        return self.inner.link_ms(link)
+        return self.inner.link_ms(link, within_days)
+
+    def slowest_ms(self, link: str, over_ms: float) -> float | None:
+        """A link's longest round trip of several."""
+        return self.inner.slowest_ms(link, over_ms)
 
     def seen(self, kind: type[E]) -> Sequence[E]:
         """The events of one kind since the stack came up."""

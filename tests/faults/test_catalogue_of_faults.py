@@ -253,7 +253,7 @@ WRONG: dict[str, list[object]] = {
     "links": [[], ["serving-fetures"], ["events"]],
     "mib": [0],
     "missed": ["serving-c"],
-    "partitions": [-1, 0, 1001],
+    "partitions": [-1, 0, 19, 1001],
     "reader": ["serving-c"],
     "renamed_to": ["", "dwell", "clicked"],
     "replicas": [[], ["serving-c"]],
@@ -330,3 +330,19 @@ def test_a_column_that_is_there_is_not_added() -> None:
     assert isinstance(fault, Refusing)
     with pytest.raises(MeaninglessChange, match="already"):
         fault.refuse(spec)
+
+
+def test_an_outage_is_proved_by_the_link_of_whoever_starts_anew() -> None:
+    """That it starts anew makes views unsound whether or not anything was cut."""
+    spec, _ = make_files().target("reference-virtual")
+    example = {"links": ["monitor-registry", "serving-registry"], "restart": "serving-a"}
+    check = make_catalogue().faults.make("registry_outage", example).effect(spec)
+    assert check is not None
+    assert (check.probe, check.parameters["link"]) == ("link_silent", "serving-registry")
+
+
+def test_starving_is_looked_for_over_a_whole_cycle() -> None:
+    spec, _ = make_files().target("reference-virtual")
+    check = make("starve").effect(spec)
+    assert check is not None
+    assert (check.probe, check.parameters["over_ms"], check.at_least) == ("slowest_request", "60ms", 15.0)

@@ -14,11 +14,13 @@ from chaos.probes.delivery_days import DeliveryDays
 from chaos.probes.firing_alerts import FiringAlerts
 from chaos.probes.good_views import GoodViews
 from chaos.probes.link_latency import LinkLatency
+from chaos.probes.link_silent import LinkSilent
 from chaos.probes.metric import Metric
 from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
 from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
+from chaos.probes.slowest_request import SlowestRequest
 from chaos.probes.traffic_ratio import TrafficRatio
 from chaos.probes.views_per_day import ViewsPerDay
 from tests.harness import TARGET, planned, target_of
@@ -107,6 +109,34 @@ def test_link_latency_and_metric() -> None:
     assert Metric("reader", "steps").read(seen) == 24
     assert Metric("reader", "nothing").read(seen) is None
     assert Metric("nobody", "steps").read(seen) is None
+
+
+def test_a_link_is_silent_once_nothing_came_back_for_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = target(1.0)
+    asked: list[float] = []
+
+    def link_ms(_link: str, within_days: float) -> float | None:
+        asked.append(within_days)
+        return 3.0 if seen.now > 1.3 else None
+
+    monkeypatch.setattr(seen, "link_ms", link_ms)
+    probe = LinkSilent("wire", over=0.15)
+    readings = []
+    for seen.now in (1.0, 1.1, 1.2, 1.3, 1.4):
+        readings.append(probe.read(seen))
+    assert readings == [None, None, 1.0, 1.0, 0.0]
+    assert set(asked) == {0.15}
+
+
+def test_the_slowest_request_over_a_link() -> None:
+    seen = target(1.0)
+    seen.on["t"] = AddToxic("wire", "t", "latency", "downstream", 1.0, {"latency": 50})
+    assert SlowestRequest("wire", 50.0).read(seen) == 51.0
+    SlowestRequest("wire", 50.0).refuse(target_of())
+    for probe, field in ((SlowestRequest("events", 50.0), "link"), (SlowestRequest("wire", 0.0), "over_ms")):
+        with pytest.raises(MeaninglessChange) as caught:
+            probe.refuse(target_of())
+        assert caught.value.field == field
 
 
 def partition(state: str, day: int, digest: str, component: str = "reader") -> Partition:

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 
 from chaos.domain.change import Scalar
-from chaos.domain.data_toxics.contract import BadParameter, DataToxic, MatchesNothing, Parcel
+from chaos.domain.data_toxics.contract import BadParameter, DataToxic, MatchesNothing, Met, Parcel
 
 __all__ = [
     "DATA_TOXICS",
     "BadParameter",
     "DataToxic",
     "MatchesNothing",
+    "Met",
     "Parcel",
     "make_data_toxic",
     "named_columns",

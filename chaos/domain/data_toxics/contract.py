@@ -27,6 +27,18 @@ class MatchesNothing(ValueError):
     """A toxic that would change nothing about a parcel: no such column, or no such row."""
 
 
+@dataclass
+class Met:
+    """The parcels in which one toxic has found what it means."""
+
+    parcels: int = 0
+
+    def but_not(self, error: MatchesNothing) -> str:
+        """What is to be told of one in which it has not."""
+        before = f" (it did match the {self.parcels} before)" if self.parcels else ""
+        return f"{error}{before}"
+
+
 class DataToxic(Protocol):
     """One toxic on a data link: a frozen dataclass whose fields are its parameters.
 

@@ -88,7 +88,7 @@ class ComposeTarget(LocalTarget):
         """End the components, if they are up still, and remove all containers, networks and volumes."""
         try:
             if not self._containers.lost and self._containers.pids:
-                self.drain()
+                self._take_down()
         finally:
             self._tail.close()
             self._limits.close()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
@@ -37,7 +41,7 @@ from chaos.domain.change import (
 from chaos.domain.event import Event, Exit, Observed, Views
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, to_take_back, undo_of
+from chaos.drivers.changes import changed_meanwhile, left_over, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.local.ends import Ends
@@ -48,7 +52,8 @@ from chaos.drivers.local.stalling import StallMeter
 from chaos.drivers.local.waiting import WaitMeter
 from chaos.drivers.observed import partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
-from chaos.errors import ChangeRefused
+from chaos.drivers.volley import moments_ms
+from chaos.errors import ArmFailed, ChangeRefused, NothingMatched
 
 C = TypeVar("C", bound=Capability)
 E = TypeVar("E", bound=Event)
@@ -63,6 +68,10 @@ class _Setting(msgspec.Struct):
 
 class _DataToxic(msgspec.Struct):
     name: str
+
+
+class _DataLink(msgspec.Struct):
+    unmatched: str = ""
 
 
 class _Alias(msgspec.Struct):
@@ -152,6 +161,10 @@ class LocalTarget:
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="observe")
         self._metrics: dict[str, Latest[dict[str, float]]] = {}
         self._latencies: dict[str, Latest[float]] = {}
+        self._slowest: dict[str, Latest[float]] = {}
+        self._shaped: dict[str, Latest[str]] = {}
+        self._look_day = 0.0
+        self._told: set[str] = set()
         self._proxies = proxies
         self._waits = WaitMeter()
         self._stalls = StallMeter(clock)
@@ -202,11 +215,20 @@ class LocalTarget:
             self._metrics[component] = Latest(self._pool, lambda: read_metrics(address), self.day)
         return self._metrics[component].get(FRESH_DAYS)
 
-    def link_ms(self, link: str) -> float | None:
+    def link_ms(self, link: str, within_days: float = 2 * FRESH_DAYS) -> float | None:
         """A health request through the link's proxy, timed in the background."""
         if link not in self._latencies:
             self._latencies[link] = Latest(self._pool, lambda: self._time_link(link), self.day)
-        return self._latencies[link].get(2 * FRESH_DAYS)
+        return self._latencies[link].get(within_days)
+
+    def slowest_ms(self, link: str, over_ms: float) -> float | None:
+        """Several health requests through the link's proxy, one after the other in the background."""
+        if link not in self._slowest:
+            nth = itertools.count()
+            self._slowest[link] = Latest(
+                self._pool, lambda: self._time_volley(link, moments_ms(next(nth), over_ms)), self.day
+            )
+        return self._slowest[link].get(2 * FRESH_DAYS + over_ms / (1000 * self._plan.day_seconds))
 
     def seen(self, kind: type[E]) -> Sequence[E]:
         """The events of one kind so far."""
@@ -229,12 +251,29 @@ class LocalTarget:
         request(self._wiring.links[link], "GET", callee.health)
         return (self._clock.monotonic() - start) * 1000
 
+    def _time_volley(self, link: str, moments: Sequence[float]) -> float:
+        """The longest of those that came back. One that waits puts off the next, and has seen what it was
+        sent for. Raises ArmFailed where none came back.
+        """
+        start, came = self._clock.monotonic(), []
+        for moment in moments:
+            self._clock.sleep(max(0.0, moment / 1000 - (self._clock.monotonic() - start)))
+            with contextlib.suppress(HttpFailed):
+                came.append(self._time_link(link))
+        if not came:
+            raise ArmFailed(f"nothing came back over {link}")
+        return max(came)
+
     # --- time --------------------------------------------------------------------------------------------
 
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
-        """Hand on what is said until the day has come, and turn duty cycles at their moments."""
+        """Hand on what is said until the day has come, and turn duty cycles at their moments.
+
+        Raises NothingMatched where a data toxic matched nothing of what passed, at most half a day later.
+        """
         while True:
             self._hand_on()
+            self._look_at_data()
             due = self._duty.due_day
             if due is not None and due <= self.day():
                 self._duty.turn(self.day())
@@ -247,7 +286,16 @@ class LocalTarget:
             self._clock.sleep(min(POLL_SECONDS, left))
 
     def drain(self) -> None:
-        """End the components, so that each writes its last words, and read every log to its end."""
+        """End the components, so that each writes its last words, and read every log to its end.
+
+        Raises NothingMatched where that was not known before.
+        """
+        for link in self._shaped:
+            with contextlib.suppress(HttpFailed):
+                self._check_matched(self._read_unmatched(link))
+        self._take_down()
+
+    def _take_down(self) -> None:
         self._ending.all_of(self._stack.pids)
         self._stack.down()
         self._hand_on()
@@ -267,6 +315,22 @@ class LocalTarget:
         for ended in self._stack.ended():
             expected = self._ending.expected(ended.component)
             self._note(Exit(self.day(), ended.component, ended.code, expected))
+
+    def _look_at_data(self) -> None:
+        if self.day() < self._look_day:
+            return
+        self._look_day = self.day() + FRESH_DAYS
+        for look in self._shaped.values():
+            self._check_matched(look.get(math.inf) or "")
+
+    def _check_matched(self, unmatched: str) -> None:
+        """Each is told once: what a stack that stands was told must not end what comes after it."""
+        if unmatched and unmatched not in self._told:
+            self._told.add(unmatched)
+            raise NothingMatched(unmatched)
+
+    def _read_unmatched(self, link: str) -> str:
+        return ask(self._wiring.data_api, "GET", f"/links/{link}", None, _DataLink).unmatched
 
     def _answering(self) -> Mapping[str, int]:
         """The processes that answer views: a trainer that waits for a processor makes none of them slow."""
@@ -297,6 +361,7 @@ class LocalTarget:
             case AddDataToxic(link=link):
                 body = {"name": change.name, "type": change.type, "parameters": dict(change.parameters)}
                 request(self._wiring.data_api, "POST", f"/links/{link}/toxics", body)
+                self._shaped[link] = Latest(self._pool, partial(self._read_unmatched, link), self.day)
             case RemoveDataToxic(link=link, name=name):
                 request(self._wiring.data_api, "DELETE", f"/links/{link}/toxics/{name}")
             case Configure(component=component, key=key, value=value):
@@ -338,17 +403,22 @@ class LocalTarget:
         check_answer(asked, 200, answer)
 
     def revert(self, undo: Change) -> str:
-        """Play an undo; a value that is no longer the fault's is left alone."""
+        """Play an undo, and look; a value that is no longer the fault's is left alone.
+
+        Raises ArmFailed where what the fault did is there still.
+        """
         if changed_meanwhile(undo, self):
             return "left"
         self.apply(undo)
+        if says := left_over(undo, self):
+            raise ArmFailed(says)
         return "undone"
 
     def close(self) -> None:
         """End the components, if they are up still, and let go of the proxies' links."""
         try:
             if self._stack.pids:
-                self.drain()
+                self._take_down()
         finally:
             self._tail.close()
             self._pool.shutdown(wait=False, cancel_futures=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chaos.domain.change import AddDataToxic
-from chaos.domain.data_toxics import DataToxic, MatchesNothing, Parcel, make_data_toxic
+from chaos.domain.data_toxics import DataToxic, MatchesNothing, Met, Parcel, make_data_toxic
 from chaos.drivers.virtual.protocol import PartitionShape, ShapedFolder
 from chaos.errors import ArmFailed
 
@@ -22,7 +22,7 @@ def shape_folder(
     except ValueError as error:
         raise ArmFailed(str(error)) from error
     changed: list[str] = []
-    remove = folder.shape(_partition_shape(toxic, changed, in_trouble))
+    remove = folder.shape(_partition_shape(toxic, change.name, changed, in_trouble))
 
     def take_off() -> None:
         remove()
@@ -33,8 +33,10 @@ def shape_folder(
 
 
 def _partition_shape(
-    toxic: DataToxic, changed: list[str], in_trouble: Callable[[str], None]
+    toxic: DataToxic, toxic_name: str, changed: list[str], in_trouble: Callable[[str], None]
 ) -> PartitionShape:
+    met = Met()
+
     def shape(name: str, data: bytes, written: float, now: float) -> Sequence[tuple[str, bytes]] | None:
         parcel = Parcel(name, data, written)
         if toxic.passes_at(parcel) > now:
@@ -42,8 +44,9 @@ def _partition_shape(
         try:
             passed = toxic.shape(parcel)
         except MatchesNothing as error:
-            in_trouble(str(error))
+            in_trouble(f"{toxic_name}: {met.but_not(error)}")
             return [(name, data)]
+        met.parcels += 1
         if passed and passed != (parcel,):
             changed.append(name)
         return [(each.name, each.data) for each in passed]

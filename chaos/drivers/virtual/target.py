@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import heapq
+import itertools
+import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,14 +40,15 @@ from chaos.domain.change import (
 from chaos.domain.event import Event, Exit
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, to_take_back, undo_of
+from chaos.drivers.changes import changed_meanwhile, left_over, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.observed import partition_day, read_line, read_samples
 from chaos.drivers.virtual.data import shape_folder
 from chaos.drivers.virtual.protocol import Asked, InProcessTarget
 from chaos.drivers.virtual.toxics import shape_of
-from chaos.errors import ArmFailed, ChangeRefused, ChaosError
+from chaos.drivers.volley import Volley, Volleys, moments_ms
+from chaos.errors import ArmFailed, ChangeRefused, ChaosError, NothingMatched
 
 C = TypeVar("C", bound=Capability)
 E = TypeVar("E", bound=Event)
@@ -112,6 +116,9 @@ class VirtualTarget:
         self._seen: dict[object, list[Event]] = {}
         self._toxics: dict[tuple[str, str], Remove] = {}
         self._pings: dict[str, tuple[float, float]] = {}
+        self._volleys: dict[str, Volleys] = {}
+        self._to_send: list[tuple[float, int, str, Volley]] = []
+        self._order = itertools.count()
         self._ending: set[str] = set()
         self._trouble = ""
         self._duty = DutyCycles(plan.day_seconds, self._pause, self._resume, inner.running)
@@ -123,7 +130,7 @@ class VirtualTarget:
         reading of a link has none to tell of, whoever else has asked before.
         """
         other = copy.copy(self)
-        other._pings = {}
+        other._pings, other._volleys = {}, {}
         return other
 
     def _pause(self, component: str) -> None:
@@ -155,7 +162,7 @@ class VirtualTarget:
         return read_samples(self._inner.metrics(component))
 
     @driven
-    def link_ms(self, link: str) -> float | None:
+    def link_ms(self, link: str, within_days: float = FRESH_DAYS) -> float | None:
         """The newest health request over the link that came back; starts the next one."""
         sent = self.day()
 
@@ -164,7 +171,22 @@ class VirtualTarget:
 
         newest = self._pings.get(link)
         self._inner.link(link).ping(came_back)
-        return None if newest is None or sent - newest[0] > FRESH_DAYS else newest[1]
+        return None if newest is None or sent - newest[0] > within_days else newest[1]
+
+    @driven
+    def slowest_ms(self, link: str, over_ms: float) -> float | None:
+        """Of the newest volley that is over; `advance` sends what is due of the one that begins here."""
+        now, over_days = self.day(), self._days(over_ms)
+        volleys = self._volleys.setdefault(link, Volleys(over_days + FRESH_DAYS))
+        begun = volleys.next(now)
+        if begun is not None:
+            for after_ms in moments_ms(begun.nth, over_ms):
+                moment = now + self._days(after_ms)
+                heapq.heappush(self._to_send, (moment, next(self._order), link, begun))
+        return volleys.longest_ms(now)
+
+    def _days(self, ms: float) -> float:
+        return ms / (1000.0 * self._plan.day_seconds)
 
     def seen(self, kind: type[E]) -> Sequence[E]:
         """The events of one kind so far."""
@@ -183,23 +205,34 @@ class VirtualTarget:
 
     @driven
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
-        """Run the loop, and turn duty cycles at their moments.
+        """Run the loop, turn duty cycles and send health requests at their moments.
 
-        Raises ArmFailed where a data toxic matched nothing of what passed.
+        Raises NothingMatched where a data toxic matched nothing of what passed.
         """
 
         def stop() -> bool:
             return bool(self._trouble) or wake()
 
-        while (due := self._duty.due_day) is not None and due < until_day:
+        while (due := self._due_day()) < until_day:
             self._inner.advance(due, stop)
             if self.day() < due - 1e-9:
                 break
             self._duty.turn(self.day())
+            self._send_due()
         else:
             self._inner.advance(until_day, stop)
         if self._trouble:
-            raise ArmFailed(self._trouble)
+            raise NothingMatched(self._trouble)
+
+    def _due_day(self) -> float:
+        turn = self._duty.due_day
+        send = self._to_send[0][0] if self._to_send else math.inf
+        return send if turn is None else min(turn, send)
+
+    def _send_due(self) -> None:
+        while self._to_send and self._to_send[0][0] <= self.day() + 1e-9:
+            _, _, link, volley = heapq.heappop(self._to_send)
+            self._inner.link(link).ping(volley.came.append)
 
     def drain(self) -> None:
         """Everything said has been heard already."""
@@ -290,10 +323,17 @@ class VirtualTarget:
 
     @driven
     def revert(self, undo: Change) -> str:
-        """Play an undo; a value that is no longer the fault's is left alone."""
+        """Play an undo, and look; a value that is no longer the fault's is left alone.
+
+        Raises ArmFailed where what the fault did is there still.
+        """
         if changed_meanwhile(undo, self):
             return "left"
         self.apply(undo)
+        if isinstance(undo, Start) and not self.running(undo.component):
+            raise ArmFailed(f"{undo.component} was started and does not run")
+        if says := left_over(undo, self):
+            raise ArmFailed(says)
         return "undone"
 
     @driven

@@ -13,7 +13,7 @@ import msgspec
 from fsspec.implementations.local import LocalFileSystem
 
 from chaos.domain.change import Scalar
-from chaos.domain.data_toxics import DataToxic, MatchesNothing, Parcel, make_data_toxic
+from chaos.domain.data_toxics import DataToxic, MatchesNothing, Met, Parcel, make_data_toxic
 
 _NUMBER = re.compile(r"(-?\d+)")
 _HIDDEN = (".", "_")
@@ -38,6 +38,7 @@ class LinkState(msgspec.Struct, frozen=True):
     held: list[str]
     handed_on: int
     trouble: str
+    unmatched: str
 
 
 class DuplicateToxic(ValueError):
@@ -48,7 +49,8 @@ class DataLink:
     """Watches `source` and hands files on to `sink`, both folders of an fsspec file system.
 
     `day` gives the calendar on which toxics count. Names in the sink are taken as handed on already, so that
-    a restarted proxy does not deliver twice. `trouble` is the last error met while watching.
+    a restarted proxy does not deliver twice. `trouble` is the last error met while watching, `unmatched` what
+    the last toxic said that found nothing in a file of what it means.
     """
 
     def __init__(self, name: str, source: str, sink: str, files: Any, day: Callable[[], float]) -> None:
@@ -58,6 +60,7 @@ class DataLink:
         self._files = files
         self._day = day
         self._toxics: dict[str, tuple[ToxicState, DataToxic]] = {}
+        self._met: dict[str, Met] = {}
         self._changed: dict[str, list[str]] = {}
         self._lock = threading.Lock()
         self._files.makedirs(source, exist_ok=True)
@@ -68,6 +71,7 @@ class DataLink:
         self._stamp = 0
         self._looks_left = 0
         self.trouble = ""
+        self._unmatched = ""
 
     def add(self, name: str, type: str, parameters: dict[str, Scalar]) -> ToxicState:
         """Put a toxic on the link. Raises DuplicateToxic or ValueError."""
@@ -77,6 +81,7 @@ class DataLink:
                 raise DuplicateToxic(f"link {self.name!r} has a toxic {name!r} already")
             state = ToxicState(name, type, parameters)
             self._toxics[name] = (state, toxic)
+            self._met[name] = Met()
         return state
 
     def remove(self, name: str) -> bool:
@@ -104,7 +109,16 @@ class DataLink:
         with self._lock:
             toxics = [state for state, _ in self._toxics.values()]
             held = [name for name, _ in self._waiting]
-            return LinkState(self.name, self.source, self.sink, toxics, held, self._handed_on, self.trouble)
+            return LinkState(
+                self.name,
+                self.source,
+                self.sink,
+                toxics,
+                held,
+                self._handed_on,
+                self.trouble,
+                self._unmatched,
+            )
 
     def delivered(self) -> dict[str, int]:
         """The files in the sink, with their sizes in bytes."""
@@ -150,8 +164,10 @@ class DataLink:
             before = parcels
             try:
                 parcels = tuple(passed for parcel in parcels for passed in toxic.shape(parcel))
+                self._met[toxic_name].parcels += 1
             except MatchesNothing as error:
-                self.trouble = f"{toxic_name}: {error}"  # shown by the API; the parcel passes as it is
+                # Shown by the API; the parcel passes as it is.
+                self._unmatched = f"{toxic_name}: {self._met[toxic_name].but_not(error)}"
             if parcels and parcels != before:
                 self._changed.setdefault(toxic_name, []).append(name)
         for passed in parcels:

@@ -155,5 +155,15 @@ def test_a_toxic_that_matches_nothing_is_shown_and_lets_pass(tmp_path: Path, lin
     link.add("units", "scale", {"column": "y", "factor": 10.0})
     (tmp_path / "out" / "day=1.parquet").write_bytes(table(1))
     link.poll()
-    assert link.state().trouble == "units: day=1.parquet has no column 'y'"
+    assert link.state().unmatched == "units: day=1.parquet has no column 'y'"
+    assert not link.state().trouble
     assert (tmp_path / "in" / "day=1.parquet").read_bytes() == table(1)
+
+
+def test_it_is_told_how_many_matched_before_one_that_does_not(tmp_path: Path, link: DataLink) -> None:
+    link.add("units", "scale", {"column": "x", "factor": 10.0, "where": "x", "equals": 1})
+    for day, value in ((1, 1), (2, 1), (3, 2)):
+        (tmp_path / "out" / f"day={day}.parquet").write_bytes(table(value))
+        link.poll()
+    assert link.state().unmatched.startswith("units: day=3.parquet")
+    assert link.state().unmatched.endswith("(it did match the 2 before)")

@@ -1,0 +1,224 @@
+"""The live handle against a small HTTP server that stands for a component and for the data proxy."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from chaos.clock import WallClock
+from chaos.domain.change import AddDataToxic, Configure, RemoveDataToxic, RemoveToxic, SetLayer, SetLinkUp
+from chaos.domain.event import Observed
+from chaos.drivers.local.stack import Ended
+from chaos.drivers.local.target import LocalTarget, Wiring
+from chaos.drivers.toxiproxy import Proxy, Toxic, Toxiproxy
+from chaos.errors import ArmFailed, NothingMatched
+from tests.harness import planned, target_of
+
+SHAPE = AddDataToxic("events", "t", "scale", {"column": "x", "factor": 2.0})
+
+
+class Site:
+    """What the server tells; `deaf` says that what it is asked to change stays as it is."""
+
+    def __init__(self) -> None:
+        self.settings: dict[str, object] = {"cap": 20, "layers.hold.mode": "off"}
+        self.unmatched = ""
+        self.toxics: list[str] = []
+        self.deaf = False
+        self.stops: Callable[[], float] = lambda: 0.0
+        self.asked: list[float] = []
+
+    def answer(self, method: str, path: str, body: Mapping[str, object]) -> object:
+        match method, path:
+            case "GET", "/health":
+                self.asked.append(time.monotonic())
+                time.sleep(self.stops())
+            case "POST", "/setting":
+                return {"value": self.settings[str(body["key"])]}
+            case "POST", "/configure" if not self.deaf:
+                self.settings[str(body["key"])] = body["value"]
+            case "GET", "/links/events":
+                return {"name": "events", "unmatched": self.unmatched}
+            case "GET", "/links/events/toxics":
+                return [{"name": name} for name in self.toxics]
+            case "POST", "/links/events/toxics":
+                self.toxics.append(str(body["name"]))
+            case "DELETE", _ if not self.deaf:
+                self.toxics.clear()
+        return {}
+
+
+class Proxies:
+    """Toxiproxy's links, in memory."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.up = False
+        self.toxics: list[Toxic] = [Toxic("latency", {}, "downstream", 1.0, "t")]
+
+    def proxy(self, link: str) -> Proxy:
+        return Proxy(link, "", "", self.up, tuple(self.toxics))
+
+    def remove_toxic(self, _link: str, _name: str) -> None:
+        if not self.site.deaf:
+            self.toxics.clear()
+
+    def enable(self, _link: str) -> None:
+        self.up = not self.site.deaf
+
+
+class NoStack:
+    pids: Mapping[str, int] = {}
+
+    def tell(self, verb: str, component: str) -> None:
+        raise AssertionError(f"nobody is to {verb} {component}")
+
+    def ended(self) -> Sequence[Ended]:
+        return ()
+
+    def down(self) -> None:
+        """Nothing is up."""
+
+
+class NoTail:
+    def poll(self) -> Iterator[Observed]:
+        return iter(())
+
+    rest = poll
+
+    def close(self) -> None:
+        """Nothing is read."""
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture
+def target(site: Site, tmp_path: Path) -> Iterator[LocalTarget]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _do(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            told = site.answer(self.command, self.path, json.loads(self.rfile.read(length) or b"{}"))
+            data = json.dumps(told).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_DELETE = _do  # noqa: N815 (http.server's own names)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    there = f"127.0.0.1:{server.server_address[1]}"
+    clock = WallClock()
+    made = LocalTarget(
+        planned().arms[0],
+        target_of(),
+        Wiring(
+            tmp_path, {"events": tmp_path}, {"reader": there, "writer": there}, {"wire": there}, there, ""
+        ),
+        NoStack(),
+        NoTail(),
+        cast("Toxiproxy", Proxies(site)),
+        clock,
+        clock.monotonic(),
+        lambda _event: None,
+        {},
+    )
+    yield made
+    made.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def looked(target: LocalTarget, look: Callable[[], float | None], days: float) -> list[float]:
+    """What is told at looks a tenth of a day apart."""
+    found: list[float] = []
+    for _ in range(round(days / 0.1)):
+        target.advance(target.day() + 0.1, lambda: False)
+        if (value := look()) is not None:
+            found.append(value)
+    return found
+
+
+def test_the_slowest_of_several_requests_meets_a_cycle_that_divides_the_looks(
+    target: LocalTarget, site: Site
+) -> None:
+    """Stopped for 25 ms of each 50 ms, as seen by whoever looks each 100 ms."""
+    begun = time.monotonic()
+    site.stops = lambda: max(0.0, 0.025 - (time.monotonic() - begun) % 0.05)
+    found = looked(target, lambda: target.slowest_ms("wire", 50.0), 0.8)
+    assert found
+    assert max(found) >= 12.5
+    assert len(site.asked) >= 8
+
+
+def test_nothing_that_comes_back_is_no_reading(target: LocalTarget, site: Site) -> None:
+    def broken() -> float:
+        raise ConnectionError
+
+    site.stops = broken
+    assert looked(target, lambda: target.slowest_ms("wire", 20.0), 0.5) == []
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+@pytest.mark.parametrize(
+    ("undo", "says"),
+    [
+        (RemoveToxic("wire", "t"), "link 'wire' still has the toxic 't'"),
+        (RemoveDataToxic("events", "t"), "link 'events' still has the data toxic 't'"),
+        (SetLinkUp("wire", True, expect=False), "link 'wire' is still down"),
+        (Configure("reader", "cap", 10, expect="20"), "cap of reader is still 20"),
+        (SetLayer("hold", "mode", "enforce", expect='"off"'), 'layers.hold.mode of reader is still "off"'),
+    ],
+)
+def test_an_undo_looks_whether_it_took(
+    target: LocalTarget, site: Site, undo: Configure, says: str, deaf: bool
+) -> None:
+    site.toxics = ["t"]
+    site.deaf = deaf
+    if not deaf:
+        assert target.revert(undo) == "undone"
+        assert target.revert(undo) == "left"
+        return
+    with pytest.raises(ArmFailed, match=says):
+        target.revert(undo)
+
+
+def test_a_data_toxic_that_matches_nothing_ends_the_arm_once(target: LocalTarget, site: Site) -> None:
+    target.apply(SHAPE)
+    target.advance(target.day() + 0.3, lambda: False)
+    site.unmatched = "t: day=3.parquet has no column 'x' (it did match the 2 before)"
+    with pytest.raises(NothingMatched, match="did match the 2 before"):
+        target.advance(target.day() + 1.0, lambda: False)
+    target.advance(target.day() + 0.6, lambda: False)  # a stack that stands goes on
+    target.drain()
+
+
+def test_what_matched_nothing_at_the_very_end_is_told_too(target: LocalTarget, site: Site) -> None:
+    target.apply(SHAPE)
+    site.unmatched = "t: day=3.parquet has no column 'x'"
+    with pytest.raises(NothingMatched, match="no column 'x'"):
+        target.drain()
+
+
+def test_without_a_data_toxic_nobody_is_asked(target: LocalTarget, site: Site) -> None:
+    site.unmatched = "an older one"
+    target.advance(target.day() + 0.6, lambda: False)
+    target.drain()
