@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -61,43 +62,82 @@ class ContainerLogs:
         self._ending.set()
 
     def _follow(self, container: str, kept: Path) -> None:
-        last = ""
+        read = _Bookmark()
         with kept.open("ab") as file:
             while True:
                 # Asked before the look, so that what is said until the end is not missed.
                 ending = self._ending.is_set()
-                last = self._follow_once(container, last, file)
+                self._follow_once(container, read, file)
                 if ending:
                     return
                 self._ending.wait(LOOK_AGAIN_SECONDS)
 
-    def _follow_once(self, container: str, last: str, file: BinaryIO) -> str:
-        """Hand on the lines after the stamp `last` until the container ends; the newest stamp."""
+    def _follow_once(self, container: str, read: _Bookmark, file: BinaryIO) -> None:
+        """Hand on the lines that were not read before, until the container ends."""
         import requests
         from docker.errors import DockerException, NotFound
         from urllib3.exceptions import HTTPError
 
-        half = b""
         try:
-            said = self._client.containers.get(container).logs(
-                stream=True, follow=True, stderr=False, timestamps=True, since=_seconds(last)
+            found = self._client.containers.get(container)
+            read.open(str(found.id))
+            said = found.logs(
+                stream=True, follow=True, stderr=False, timestamps=True, since=_seconds(read.last)
             )
-            for chunk in said:
-                *lines, half = (half + chunk).split(b"\n")
-                for line in lines:
-                    stamp, _, text = line.partition(b" ")
-                    if stamp.decode() > last:
-                        last = stamp.decode()
-                        file.write(text + b"\n")
-                        file.flush()
-                        self._lines.put(text)
+            for stamp, text in _lines(said):
+                if read.is_new(stamp):
+                    file.write(text + b"\n")
+                    file.flush()
+                    self._lines.put(text)
         except NotFound:  # replaced by another of its name, or removed
-            return last
+            return
         except (DockerException, requests.RequestException, HTTPError, OSError) as error:
             if not self._ending.is_set():
                 self._failures.put(f"the container engine does not answer any more ({error})")
                 self._ending.set()
-        return last
+
+
+@dataclass
+class _Bookmark:
+    """How far a container's log is read: to the line stamped `last`; no stamp was above `newest`.
+
+    Stamps are of the engine's wall clock, which may step back: within one look the log's own order counts.
+    """
+
+    container: str = ""
+    last: str = ""
+    newest: str = ""
+    _again: bool = False
+    _met: bool = False
+
+    def open(self, container: str) -> None:
+        """A look begins; what comes first may have been read before, unless it is another container's log."""
+        if container != self.container:
+            self.container, self.last, self.newest = container, "", ""
+        self._again, self._met = bool(self.last), False
+
+    def is_new(self, stamp: str) -> bool:
+        """Whether the next line of this look was not read before; it is now."""
+        if self._again:
+            self._met = self._met or stamp == self.last
+            if stamp == self.last or (not self._met and stamp <= self.newest):
+                return False
+            self._again = False
+        self.last, self.newest = stamp, max(self.newest, stamp)
+        return True
+
+
+def _lines(entries: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Whole lines, each with its stamp. The engine keeps a long one in pieces of 16 KiB, and stamps each."""
+    pieces: list[bytes] = []
+    stamp = b""
+    for entry in entries:
+        said, _, text = entry.partition(b" ")
+        stamp = stamp if pieces else said
+        pieces.append(text)
+        if text.endswith(b"\n"):
+            yield stamp.decode(), b"".join(pieces)[:-1]
+            pieces = []
 
 
 def _seconds(stamp: str) -> float | None:
