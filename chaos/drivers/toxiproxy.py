@@ -14,15 +14,13 @@ from types import MappingProxyType, ModuleType
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-from chaos.errors import ChaosError
+from chaos.errors import ArmFailed
 
 _NO_ATTRIBUTES: Mapping[str, int] = MappingProxyType({})
 
 
-class ToxiproxyError(ChaosError):
+class ToxiproxyError(ArmFailed):
     """The proxy server did not do what it was asked; `status` is its HTTP status, None without an answer."""
-
-    exit_code: ClassVar[int] = 2
 
     def __init__(self, says: str, status: int | None = None) -> None:
         self.status = status

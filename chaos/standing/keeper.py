@@ -201,8 +201,11 @@ class Keeper:
         self._write(Phase(self._target.day(), "inject", id))
         try:
             refusals = self._injector.make(id, changes)
-        except ArmFailed:
-            self._injector.undo(id)  # those that were made before the one that failed
+        except ChaosError as error:
+            undone = self._injector.undo(id)  # those that were made before the one that failed
+            left = [one for one in undone if one.outcome == "failed"]
+            if left:
+                raise UndoFailed(f"{error}; and the undo of {id} failed: {left[0].says}") from error
             raise
         if len(refusals) == len(changes):
             self._injector.undo(id)

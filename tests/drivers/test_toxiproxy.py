@@ -17,7 +17,7 @@ import pytest
 
 from chaos.drivers import toxiproxy
 from chaos.drivers.toxiproxy import Proxy, ProxySpec, Toxic, Toxiproxy
-from chaos.errors import ChaosError
+from chaos.errors import ArmFailed
 
 UPSTREAM = "127.0.0.1:1"
 
@@ -187,7 +187,8 @@ def test_errors_are_typed(client: Toxiproxy) -> None:
         with pytest.raises(error, match=says) as caught:
             ask()
         assert caught.value.status == status
-        assert isinstance(caught.value, ChaosError)
+        assert isinstance(caught.value, ArmFailed)
+        assert caught.value.exit_code == 2
 
 
 def test_a_taken_address_is_a_typed_error(client: Toxiproxy) -> None:
@@ -258,8 +259,9 @@ def test_a_server_that_never_answers() -> None:
 
 @pytest.mark.parametrize("api", ["", "localhost", "127.0.0.1:", ":8474"])
 def test_an_address_without_host_and_port_is_refused(api: str) -> None:
-    with pytest.raises(toxiproxy.RefusedInput):
+    with pytest.raises(toxiproxy.RefusedInput) as caught:
         Toxiproxy(api)
+    assert caught.value.exit_code == 3
 
 
 def test_an_http_proxy_in_the_environment_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.domain.change import Change
 from chaos.domain.event import (
     Action,
     Applied,
@@ -20,6 +21,7 @@ from chaos.domain.event import (
     Undone,
 )
 from chaos.drivers.fake import FakeDriver, FakeTarget
+from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, Interrupted, InvalidInput
 from chaos.journal import read
 from chaos.runner.overrides import parse_overrides
@@ -181,6 +183,29 @@ def test_a_target_that_does_not_come_up_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArmFailed, match="port 1 is taken"):
         run_arm(tmp_path, planned(), FakeDriver(life, fails_to_start="port 1 is taken"))
     assert phases(tmp_path / "journal.jsonl") == ["provision", "void"]
+
+
+class ProxyGone(FakeDriver):
+    """A driver whose proxy server is gone when a toxic is to be set."""
+
+    def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
+        target = super().start(*arguments)  # type: ignore[arg-type]
+
+        def apply(_change: Change) -> None:
+            raise Unreachable("no answer from the proxy server at 127.0.0.1:1")
+
+        target.apply = apply  # type: ignore[method-assign]
+        return target
+
+
+def test_a_proxy_server_that_is_gone_makes_the_arm_void(tmp_path: Path) -> None:
+    driver = ProxyGone(life)
+    with pytest.raises(ArmFailed, match="no answer from the proxy server"):
+        run_arm(tmp_path, planned(), driver)
+    (void,) = [phase for phase in read(tmp_path / "journal.jsonl").of(Phase) if phase.phase == "void"]
+    assert void.says == "no answer from the proxy server at 127.0.0.1:1"
+    assert phases(tmp_path / "journal.jsonl")[-2:] == ["teardown", "done"]
+    assert driver.targets[0].closed
 
 
 def test_a_full_disk_undoes_and_takes_down_all_the_same(

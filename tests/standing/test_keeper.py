@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from chaos.domain.change import AddToxic
+from chaos.domain.change import AddDataToxic, AddToxic, Change
 from chaos.domain.event import Applied, Effect, Event, Planned, Signal, Undone
 from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.fake import FakeDriver, FakeTarget
-from chaos.errors import ArmFailed, LeftBehind
+from chaos.drivers.toxiproxy import Unreachable
+from chaos.errors import ArmFailed, ChaosError, LeftBehind, UsageError
 from chaos.results import score_folder
 from chaos.runner.adopt import onto
 from chaos.runner.plan import Request
@@ -155,6 +157,53 @@ def test_an_undo_that_fails_as_the_stack_goes_down_is_said_too(game: Game) -> No
     game.keep()
     assert leaving.answer == Answer("down, but the undo of latency_1 failed: the fake target cannot undo", 4)
     assert game.target.closed
+
+
+@dataclass
+class Half(FakeDriver):
+    """A driver with which the second change of a fault fails."""
+
+    error: ChaosError = field(default_factory=lambda: ArmFailed("no"))
+
+    def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
+        target = super().start(*arguments)  # type: ignore[arg-type]
+        apply = target.apply
+
+        def half(change: Change) -> None:
+            if isinstance(change, AddDataToxic) and change.type == "retype":
+                raise self.error
+            apply(change)
+
+        target.apply = half  # type: ignore[method-assign]
+        return target
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("no answer"), UsageError("no such image"), ArmFailed("it ended")]
+)
+def test_a_fault_that_fails_half_way_is_rolled_back(game: Game, error: ChaosError) -> None:
+    game.driver = Half(shoppers, error=error)
+    parameters = {"link": "events", "column": "price", "factor": 100, "stored_as": "text"}
+    guest = game.agenda.at(2, Inject("unit_change", parameters))
+    status = game.agenda.at(3, Status())
+    game.agenda.at(4, Down())
+    game.keep()
+    assert guest.answer == Answer(str(error), error.exit_code)
+    assert game.target.done == ["AddDataToxic", "RemoveDataToxic"]
+    assert [undone.day for undone in game.journal.of(Undone)] == pytest.approx([2, 2], abs=0.1)
+    (told,) = status.told
+    assert isinstance(told, StatusIs)
+    assert told.open == ()
+
+
+def test_a_roll_back_that_fails_is_said_with_exit_code_4(game: Game) -> None:
+    game.driver = Half(shoppers, error=Unreachable("no answer"), fails_to_undo=True)
+    parameters = {"link": "events", "column": "price", "factor": 100, "stored_as": "text"}
+    guest = game.agenda.at(2, Inject("unit_change", parameters))
+    game.agenda.at(4, Down())
+    game.keep()
+    says = "no answer; and the undo of unit_change_1 failed: the fake target cannot undo"
+    assert guest.answer == Answer(says, 4)
 
 
 def test_a_door_that_refuses_is_said(game: Game) -> None:

@@ -121,7 +121,9 @@ def lives(folder: Path, arm: str = "defended") -> bool:
     return journal.is_file() and bool(read(journal).of(Views))
 
 
-@pytest.mark.parametrize(("service", "arm"), [("oncall", "defended"), ("postgres", "control")])
+@pytest.mark.parametrize(
+    ("service", "arm"), [("oncall", "defended"), ("postgres", "control"), ("toxiproxy", "control")]
+)
 def test_a_container_killed_by_hand_makes_the_arm_void(
     census: Census, engine: DockerClient, tmp_path: Path, service: str, arm: str
 ) -> None:
