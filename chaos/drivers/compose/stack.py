@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from chaos.drivers.local.stack import Ended
@@ -39,6 +41,7 @@ class Containers:
         self._events: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._ended: list[Ended] = []
         self._running = dict.fromkeys(names, 1)
+        self._excused: dict[str, _Excuse] = {}
         self._closing = threading.Event()
         self._stream: Any = client.events(
             decode=True,
@@ -103,6 +106,18 @@ class Containers:
         ended, self._ended = self._ended, []
         return ended
 
+    def excuse(self, component: str) -> None:
+        """A change is why it ends from now on, however often."""
+        self._excused[component] = _Excuse()
+
+    def excuse_no_more(self, component: str) -> None:
+        """The change is taken back: what is heard of later counts if it ended before it was last started.
+
+        Raises ArmFailed.
+        """
+        now = self.container(component)
+        self._excused[component] = _Excuse(str(now.id), _nanoseconds(now.attrs["State"]["StartedAt"]))
+
     def down(self) -> None:
         """Stop all components; each writes its last words. Raises ArmFailed."""
         for name in FIRST_TO_END:
@@ -135,7 +150,9 @@ class Containers:
             attributes = event["Actor"]["Attributes"]
             component = attributes.get(SERVICE_LABEL, "")
             if event["Action"] != "start" and component in (*self._names, *BESIDE):
-                self._ended.append(Ended(component, _code(attributes.get("exitCode", "0"))))
+                excuse = self._excused.get(component)
+                excused = excuse is not None and excuse.covers(event)
+                self._ended.append(Ended(component, _code(attributes.get("exitCode", "0")), excused))
             if component not in self._names:
                 continue
             # Two of them, for a while, where one takes the place of the other.
@@ -167,6 +184,29 @@ class Containers:
     def _lose(self, why: str) -> None:
         if not self._closing.is_set() and not self._lost:
             self._lost = f"the container engine does not answer any more ({why})"
+
+
+@dataclass(frozen=True)
+class _Excuse:
+    """Every end of a component; of its `container`, if that is given, those until it was `started`.
+
+    In nanoseconds since 1970 by the engine's clock: its events come late.
+    """
+
+    container: str = ""
+    started_ns: int = 0
+
+    def covers(self, event: Mapping[str, Any]) -> bool:
+        """Whether the end of a container is one of them."""
+        another = event["Actor"].get("ID") != self.container
+        return another or int(event.get("timeNano", 0)) <= self.started_ns
+
+
+def _nanoseconds(stamp: str) -> int:
+    """A stamp of the engine, as in 2026-01-31T23:59:59.123456789Z."""
+    seconds, _, fraction = stamp.rstrip("Z").partition(".")
+    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC).timestamp()
+    return round(whole) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
 def _code(text: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from docker import DockerClient
 
 from chaos.clock import Clock
-from chaos.domain.change import Change, Disconnect, LimitMemory, RunImage
+from chaos.domain.change import Change, LimitMemory, RunImage
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
@@ -73,16 +73,17 @@ class ComposeTarget(LocalTarget):
 
     def apply(self, change: Change) -> None:
         """Make a change. Raises ChangeRefused or ArmFailed."""
-        if isinstance(change, LimitMemory | Disconnect | RunImage):
-            self._ending.all_of([change.component])  # again and again
+        if isinstance(change, LimitMemory | RunImage):
+            self._containers.excuse(change.component)  # again and again
         if not self._limits.apply(change):
             super().apply(change)
 
     def revert(self, undo: Change) -> str:
         """Play an undo; a value that is no longer the fault's is left alone."""
-        if self._limits.changed_meanwhile(undo):
-            return "left"
-        return super().revert(undo)
+        outcome = "left" if self._limits.changed_meanwhile(undo) else super().revert(undo)
+        if isinstance(undo, LimitMemory | RunImage):
+            self._containers.excuse_no_more(undo.component)
+        return outcome
 
     def close(self) -> None:
         """End the components, if they are up still, and remove all containers, networks and volumes."""

@@ -21,7 +21,7 @@ class Ends:
         self._asked[component] += 1
 
     def all_of(self, components: Iterable[str]) -> None:
-        """They are about to be taken down for good, or will be ended again and again."""
+        """They are about to be taken down for good."""
         self._all |= set(components)
 
     def expected(self, component: str) -> bool:

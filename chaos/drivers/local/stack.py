@@ -25,10 +25,11 @@ class _Said(msgspec.Struct):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A component's process ended by itself, or was made to."""
+    """A component's process ended by itself, or was made to; `excused` where a change is known to be why."""
 
     component: str
     code: int
+    excused: bool = False
 
 
 class StackParent:

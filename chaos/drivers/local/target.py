@@ -313,7 +313,7 @@ class LocalTarget:
         for stall in self._stalls.look(self.day(), {**answering, **self._proxies}):
             self._note(stall)
         for ended in self._stack.ended():
-            expected = self._ending.expected(ended.component)
+            expected = self._ending.expected(ended.component) or ended.excused
             self._note(Exit(self.day(), ended.component, ended.code, expected))
 
     def _look_at_data(self) -> None:
