@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -22,11 +21,16 @@ from chaos.drivers.compose.target import CACHE, ComposeTarget
 from chaos.drivers.local.http import ask
 from chaos.drivers.local.target import Wiring
 from chaos.drivers.toxiproxy import Toxiproxy
-from chaos.engine import NoEngine, asking, connect, mark, sweep
+from chaos.engine import SERVICE_LABEL, NoEngine, asking, connect, containers_of, mark, sweep
 from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind
+from chaos.seeds import fresh_id
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
 
 BEGIN_SECONDS = 320.0
 POLL_SECONDS = 0.1
+LAST_LINES = 3
 LAST_ANSWER_SECONDS = 20.0
 CLOCK_READINGS = 5
 PORT = 8000
@@ -65,9 +69,8 @@ class ComposeDriver:
         self._clock = clock
         self._stopping = stopping
         self._client = connect()
-        # By the folder: no two runs share one, and whoever finds it again finds the containers.
-        digest = hashlib.blake2b(str(run_folder).encode(), digest_size=5).hexdigest()
-        self._run = f"mlchaos-{digest}"
+        # Not by the folder: another machine's, or one that was there before, may have the same name.
+        self._run = fresh_id("mlchaos")
         mark(run_folder, self._run)
         self._project = Project(self._run, compose_file, run_folder / "harness", clock, on_process, stopping)
 
@@ -112,7 +115,10 @@ class ComposeDriver:
     ) -> ComposeTarget:
         logs = folder / "stack" / "logs"
         logs.mkdir(parents=True)
-        self._project.up(_changes(plan, spec), plan.day_seconds)
+        try:
+            self._project.up(_changes(plan, spec), plan.day_seconds)
+        except ArmFailed as error:
+            raise ArmFailed(f"{error}{self._why_not_up()}") from error
         names = {component: self._project.container(component) for component in spec.components}
         containers = Containers(self._client, self._run, names)
         try:
@@ -150,26 +156,41 @@ class ComposeDriver:
         while True:
             with asking("the stack's start"):
                 begin = self._client.containers.get(name)
-                said = begin.logs(stderr=False).splitlines() if begin.status == "exited" else []
-            if said:
-                begun = msgspec.json.decode(said[-1], type=_Begun)
+                said = begin.logs(stderr=False).splitlines() if begin.status == "exited" else None
+            if said is not None:
+                begun = _begun(said)
+                if begun is None:
+                    raise ArmFailed(f"the stack did not begin: {self._end_of(begin)}")
                 if begun.origin is not None:
                     return begun.origin
                 raise ArmFailed(f"not healthy in time: {', '.join(begun.waiting)}")
             if self._stopping():
                 raise Interrupted("stopped by the user")
             for ended in containers.ended():
-                words = self._last_words(ended.component)
+                words = self._last_words(self._project.container(ended.component))
                 raise ArmFailed(f"{ended.component} ended with code {ended.code} as it came up{words}")
             if self._clock.monotonic() > limit:
                 raise ArmFailed(f"the stack did not begin within {BEGIN_SECONDS:g} s; see {logs}")
             self._clock.sleep(POLL_SECONDS)
 
-    def _last_words(self, component: str) -> str:
-        with asking(f"the log of {component}"):
-            container = self._client.containers.get(self._project.container(component))
-            said = container.logs(tail=3).decode(errors="replace").strip().splitlines()
-        return f": {said[-1]}" if said else ""
+    def _last_words(self, container: str) -> str:
+        with asking(f"the log of {container}"):
+            said = self._client.containers.get(container).logs(tail=LAST_LINES)
+        lines = said.decode(errors="replace").strip().splitlines()
+        return f": {lines[-1]}" if lines else ""
+
+    def _end_of(self, container: Container) -> str:
+        service = container.labels.get(SERVICE_LABEL, "")
+        code = container.attrs["State"]["ExitCode"]
+        return f"{service} ended with code {code}{self._last_words(str(container.id))}"
+
+    def _why_not_up(self) -> str:
+        """What the first container that failed said last: Compose says which it was, and no more."""
+        with contextlib.suppress(ArmFailed):
+            for container in containers_of(self._client, self._run):
+                if container.status == "exited" and container.attrs["State"]["ExitCode"]:
+                    return f"; {self._end_of(container)}"
+        return ""
 
     def _wiring(self, spec: TargetSpec, root: Path) -> Wiring:
         door = self._project.published(self._client, "door", 7070)
@@ -198,6 +219,15 @@ class ComposeDriver:
             after = self._clock.monotonic()
             best = min(best, (after - before, (before + after) / 2 - there))
         return best[1]
+
+
+def _begun(said: Sequence[bytes]) -> _Begun | None:
+    """The last of what was said, where that is what it should be."""
+    try:
+        begun = msgspec.json.decode(said[-1] if said else b"", type=_Begun)
+    except msgspec.DecodeError:
+        return None
+    return begun if begun.origin is not None or begun.waiting else None
 
 
 def _changes(plan: ArmPlan, spec: TargetSpec) -> str:
