@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +14,13 @@ from chaos.capabilities import Described
 from chaos.catalogue import Catalogue, Shelf
 from chaos.clock import Clock
 from chaos.contracts import Driver
-from chaos.domain.change import RunImage
+from chaos.domain.change import Change, RunImage
 from chaos.domain.files import Files
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
-from chaos.errors import InvalidInput, UndoFailed, UsageError
+from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.probes import BUILT_IN as PROBES
 from chaos.runner.overrides import Overrides
@@ -216,7 +216,17 @@ def check_can_start(wanted: Wanted, planned: Planned) -> None:
         raise UsageError(f"target {spec.target!r} cannot be run, its driver is {spec.driver.kind!r}; {known}")
     if planned.trials and spec.driver.kind == "compose":
         check_surroundings(spec, _images_of(planned))
-    junit = wanted.junit
+    _check_junit(wanted.junit)
+
+
+def check_can_visit(wanted: Wanted, planned: Planned) -> None:
+    """As `check_can_start`, for a run in a stack that stands: nothing has to come up. Raises UsageError."""
+    if planned.trials:
+        check_images(planned.spec, _images_of(planned))
+    _check_junit(wanted.junit)
+
+
+def _check_junit(junit: Path | None) -> None:
     if junit is not None and (junit.is_dir() or not junit.absolute().parent.is_dir()):
         raise UsageError(f"--junit {junit}: is a folder, or is in none that is there")
 
@@ -232,17 +242,27 @@ def check_surroundings(spec: TargetSpec, images: Sequence[str] = ()) -> None:
         check(compose_file(), images)
 
 
+def check_images(spec: TargetSpec, images: Sequence[str]) -> None:
+    """Whether the engine that the target is run on answers, and has these. Raises UsageError."""
+    if spec.driver.kind == "compose":
+        from chaos.drivers.compose.surroundings import check_images as check
+
+        check(images)
+
+
+def images_in(changes: Iterable[Change]) -> list[str]:
+    """The images that changes are going to run."""
+    return sorted({change.image for change in changes if isinstance(change, RunImage)})
+
+
 def _images_of(planned: Planned) -> list[str]:
-    """The images that faults are going to run."""
     catalogue, target = make_catalogue(), Described(planned.spec)
     faults = [fault for trial in planned.trials for arm in trial.arms for fault in arm.faults]
-    changes = [
+    return images_in(
         change
         for one in faults
         for change in catalogue.faults.make(one.fault, one.parameters).changes(target)
-        if isinstance(change, RunImage)
-    ]
-    return sorted({change.image for change in changes})
+    )
 
 
 def new_run_folder(out: Path | None, clock: Clock, base: Path = Path("runs")) -> tuple[str, Path]:
@@ -298,11 +318,21 @@ def versions() -> dict[str, str]:
     return found
 
 
-def recover_all(folder: Path) -> dict[Path, str]:
-    """Clean up after every interrupted run in `folder` (one run, or many); what was done for each."""
+@dataclass(frozen=True)
+class Recovery:
+    """What was done for each interrupted run, and why for others nothing could be done."""
+
+    done: dict[Path, str]
+    left: dict[Path, Exception]
+
+
+def recover_all(folder: Path) -> Recovery:
+    """Clean up after every interrupted run in `folder` (one run, or many)."""
+    from chaos.engine import NoEngine
     from chaos.runner.remains import RECORD, is_closed, recover, runner_alive
 
     done: dict[Path, str] = {}
+    left: dict[Path, Exception] = {}
     for record in sorted(folder.rglob(RECORD)):
         run = record.parent
         if is_closed(run):
@@ -310,9 +340,13 @@ def recover_all(folder: Path) -> dict[Path, str]:
         if runner_alive(run):
             done[run] = "still running; left alone"
             continue
-        found = recover(run)
+        try:
+            found = recover(run)
+        except (ArmFailed, NoEngine, OSError) as error:
+            left[run] = error
+            continue
         done[run] = f"ended {len(found.ended)} processes and containers, settled {len(found.undone)} undos"
-    return done
+    return Recovery(done, left)
 
 
 def choose(names: Sequence[str], files: Files) -> list[str]:

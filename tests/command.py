@@ -64,6 +64,7 @@ def begin(
     folder: Path,
     environment: Mapping[str, str] | None = None,
     prelude: str = "",
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
     """`mlchaos …` as a process of its own, in a folder; `prelude` is code that runs in it first."""
     script = f"{prelude}\nimport sys; from chaos.cli import main; sys.argv[0] = 'mlchaos'; main()"
@@ -71,7 +72,7 @@ def begin(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

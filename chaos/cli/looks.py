@@ -12,7 +12,7 @@ import typer
 
 from chaos.cli.options import Allow, Arms, Holes, Pace, Sets, Target, wanted
 from chaos.domain.scenario import MAX_SEED
-from chaos.errors import UsageError
+from chaos.errors import LeftBehind, UsageError
 
 cli = typer.Typer()
 
@@ -124,8 +124,13 @@ def recover(
         raise UsageError(f"there is no folder {folder}")
     from chaos.app import recover_all
 
-    done = recover_all(folder)
-    for run_folder, says in done.items():
+    found = recover_all(folder)
+    for run_folder, says in found.done.items():
         sys.stdout.write(f"{run_folder}: {says}\n")
-    if not done:
+    for run_folder, error in found.left.items():
+        sys.stdout.write(f"{run_folder}: not recovered: {error}\n")
+    if found.left:
+        runs = "a run is" if len(found.left) == 1 else f"{len(found.left)} runs are"
+        raise LeftBehind(f"{runs} not recovered; try again when what stood in the way is gone")
+    if not found.done:
         sys.stdout.write("nothing to recover\n")

@@ -150,16 +150,18 @@ def _visit(asked: application.Wanted, into: str, pause_before: str | None, as_js
     from chaos.standing.visit import Facilitator, pauses_of, plan_visit, visit
 
     pauses = pauses_of(pause_before)
+    screen = Screen(quiet=as_json, fault_names=not asked.blind)
+    facilitator = Facilitator(screen.note, sys.stdin)
+    if pauses:
+        facilitator.attend()
     if asked.target != "reference-local":
         raise UsageError("--target has no meaning with --into: the stack has its own")
     planned, state = plan_visit(asked, into, application.make_files(), application.make_catalogue())
-    application.check_can_start(asked, planned)
+    application.check_can_visit(asked, planned)
     if not planned.trials:
         lacking = planned.not_run[0]
         raise UsageError(f"{lacking.scenario}: {into} lacks {', '.join(lacking.needs)}")
-    screen = Screen(quiet=as_json, fault_names=not asked.blind)
     screen.note(f"{into}: from day {planned.trials[0].arms[0].start_day:g} on")
-    facilitator = Facilitator(screen.note, sys.stdin)
     _tell(asked, as_json, screen, *visit(planned, state, asked.out, pauses, screen, facilitator))
 
 

@@ -80,8 +80,9 @@ def inject(
     from chaos.standing import by_hand, place
 
     spec = application.make_files().target(place.find(into).target)[0]
-    wanted = by_hand.parameters_of(parameters or [])
-    _say(by_hand.inject(into, fault, wanted, lasts, spec, application.make_catalogue()))
+    catalogue = application.make_catalogue()
+    wanted = by_hand.parameters_of(parameters or [], fault, catalogue)
+    _say(by_hand.inject(into, fault, wanted, lasts, spec, catalogue))
 
 
 @cli.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
+from chaos.app import check_images, images_in
 from chaos.capabilities import Described, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.domain.change import Scalar
@@ -19,8 +21,9 @@ from chaos.standing.wire import Answer, Ask, Happened, Inject, Line, Undo, Watch
 PATIENCE_SECONDS = 60.0
 
 
-def parameters_of(words: Sequence[str]) -> dict[str, Scalar]:
+def parameters_of(words: Sequence[str], fault: str, catalogue: Catalogue) -> dict[str, Scalar]:
     """`link=events held_days=5d` as a mapping. Raises UsageError."""
+    texts = _texts(fault, catalogue)
     found: dict[str, Scalar] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -28,8 +31,18 @@ def parameters_of(words: Sequence[str]) -> dict[str, Scalar]:
             raise UsageError(f"{word!r}: write parameters as key=value")
         if key in found:
             raise UsageError(f"{key} is given twice")
-        found[key] = Setting("fault", "", key, value).timed
+        found[key] = value if key in texts else Setting("fault", "", key, value).timed
     return found
+
+
+def _texts(fault: str, catalogue: Catalogue) -> frozenset[str]:
+    """A fault's parameters that are text, even one that looks like a number: a build is `2018.10`."""
+    try:
+        made = catalogue.faults.get(fault)
+    except UnknownName:  # told, with the nearest one, when it is to be made
+        return frozenset()
+    fields = dataclasses.fields(made)  # type: ignore[arg-type]
+    return frozenset(field.name for field in fields if field.type in ("str", str))
 
 
 def inject(
@@ -44,7 +57,7 @@ def inject(
     try:
         for_days = None if lasts is None else parse_days(lasts)
         made = make_fault(fault, parameters, spec, catalogue)
-        changes_of(made, Described(spec))
+        changes = changes_of(made, Described(spec))
         effect_of(made, spec, catalogue)
     except (UnknownName, MeaninglessChange) as error:
         hint = f" (did you mean {error.nearest!r}?)" if error.nearest else ""
@@ -53,6 +66,7 @@ def inject(
         raise UsageError(f"--for {lasts}: {error}") from error
     if for_days is not None and for_days <= 0:
         raise UsageError(f"--for {lasts}: must be above 0")
+    check_images(spec, images_in(changes))  # here, where a pull keeps nobody else waiting
     return _said(into, Inject(fault, dict(parameters), for_days))
 
 

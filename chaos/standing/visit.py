@@ -32,6 +32,7 @@ from chaos.standing.up import Asked, ask_status, plan_of
 from chaos.standing.wire import Answer, Go, Happened, Line, Run, Stop, Waiting
 
 PAUSES = ("inject", "undo")
+NOBODY = "--pause-before: nobody is there to say that it may go on; its input is at its end"
 SOON_DAYS = 0.02
 LOOK_SECONDS = 0.2
 ENTERED_AT_ONCE = 4096
@@ -92,7 +93,16 @@ class Facilitator:
     """Whoever leads the game day: says what to do at `asks`, and is listened to at `hears`."""
 
     asks: Callable[[str], None]
-    hears: TextIO
+    hears: TextIO | None
+
+    def attend(self) -> None:
+        """Raises UsageError where nobody is there: no input, or one that is at its end already."""
+        for _ in range(MOST_LOOKS):
+            heard = self._heard()
+            if heard == b"":
+                raise UsageError(NOBODY)
+            if heard is None:
+                return
 
     def forget(self) -> None:
         """Pass over what was entered before anything was asked."""
@@ -104,11 +114,13 @@ class Facilitator:
         """Whether a line was entered. Raises UsageError where nobody is there to enter one."""
         heard = self._heard()
         if heard == b"":
-            raise UsageError("--pause-before: nobody is there to say that it may go on")
+            raise UsageError(NOBODY)
         return heard is not None and b"\n" in heard
 
     def _heard(self) -> bytes | None:
         """What was entered since the last look: None for nothing yet, empty at the end of the input."""
+        if self.hears is None or self.hears.closed:
+            return b""
         # Past the stream's own buffer, which a look at the descriptor does not see.
         file = self.hears.fileno()
         ready, _, _ = select.select([file], [], [], 0)

@@ -19,7 +19,6 @@ from chaos.domain.change import (
     RunImage,
 )
 from chaos.drivers.compose.stack import STOP_SECONDS, Containers
-from chaos.drivers.compose.surroundings import check_image
 from chaos.engine import asking
 from chaos.errors import ArmFailed
 
@@ -66,7 +65,7 @@ class Limits:
             case LimitMemory(component=component, mib=mib):
                 return LimitMemory(component, self._mib(component), expect=mib)
             case RunImage(component=component, image=image):
-                check_image(self._client, image)
+                self._check_image(image)
                 return RunImage(component, self._image(component), expect=image)
             case Disconnect(component=component):
                 return Connect(component)
@@ -166,6 +165,11 @@ class Limits:
     def close(self) -> None:
         """What has begun is of no more interest."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _check_image(self, image: str) -> None:
+        """It is pulled, if need be, before anything starts; by now a pull would keep everybody waiting."""
+        with asking(f"image {image!r}"):
+            self._client.images.get(image)
 
     def _image(self, component: str) -> str:
         return str(self._containers.container(component).attrs["Config"]["Image"])

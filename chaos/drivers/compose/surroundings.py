@@ -46,6 +46,16 @@ def check(file: Path, images: Iterable[str] = ()) -> None:
         client.close()
 
 
+def check_images(images: Iterable[str]) -> None:
+    """Raise UsageError where no engine answers, or one of these can neither be found nor pulled."""
+    client = connect(FIRST_ANSWER_SECONDS)
+    try:
+        for image in images:
+            check_image(client, image)
+    finally:
+        client.close()
+
+
 def _check_compose() -> None:
     says = "docker compose is not there; install Compose's plugin, version 2"
     try:

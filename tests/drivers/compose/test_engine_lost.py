@@ -12,10 +12,11 @@ from chaos.clock import WallClock
 from chaos.drivers.compose import driver, stack
 from chaos.drivers.compose.driver import ComposeDriver
 from chaos.drivers.compose.stack import Containers
-from chaos.engine import NoEngine
+from chaos.engine import NoEngine, mark
 from chaos.errors import ArmFailed, LeftBehind
-from chaos.runner.remains import ProcessRecord, is_closed
-from tests.command import until
+from chaos.runner import remains
+from chaos.runner.remains import RECORD, ProcessRecord, is_closed
+from tests.command import in_process, until
 
 SOON_SECONDS = 10.0
 
@@ -119,3 +120,25 @@ def test_the_record_stays_open_for_recover_where_something_is_left(
     record.note("runner", 1)
     record.close_after(type(error) if error else None, error, None)
     assert is_closed(tmp_path) is not isinstance(error, LeftBehind)
+
+
+def test_a_run_whose_engine_is_gone_keeps_no_other_from_being_recovered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(remains, "connect", no_engine)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        run = tmp_path / "runs" / name
+        run.mkdir(parents=True)
+        (run / RECORD).touch()
+        if name != "b":
+            mark(run, f"mlchaos-{name}")
+    outcome = in_process(monkeypatch, capsys)("recover")
+    assert outcome.out.splitlines() == [
+        "runs/b: ended 0 processes and containers, settled 0 undos",
+        "runs/a: not recovered: no container engine answers",
+        "runs/c: not recovered: no container engine answers",
+    ]
+    assert outcome.code == 4
+    assert outcome.err == "mlchaos: 2 runs are not recovered; try again when what stood in the way is gone\n"
+    assert [is_closed(tmp_path / "runs" / name) for name in ("a", "b", "c")] == [False, True, False]
