@@ -58,6 +58,11 @@ class Campaign:
     stop: StopSignal
     record: ProcessRecord
 
+    def trying_again(self, scenario: str, seed: int, attempt: int) -> None:
+        """Say that a void trial is tried once more."""
+        name = "a scenario" if self.wanted.blind else scenario
+        self.watcher.note(f"{name}, seed {seed}: void; try {attempt}")
+
 
 def set_aside(folder: Path, attempt: int) -> None:
     """Rename a void trial's folder, so that the next try finds its place free; its plan no longer counts."""

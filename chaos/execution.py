@@ -130,5 +130,5 @@ def _run_one(plan: TrialPlan, context: RunContext, campaign: Campaign) -> TrialR
         if result.verdict is not Verdict.VOID or attempt == campaign.wanted.rerun_void:
             break
         set_aside(folder, attempt + 1)
-        campaign.watcher.note(f"{plan.scenario.scenario}, seed {plan.seed}: void; try {attempt + 2}")
+        campaign.trying_again(plan.scenario.scenario, plan.seed, attempt + 2)
     return result

@@ -183,7 +183,7 @@ class _Board:
         tries = self._tries[key] = self._tries.get(key, 0) + 1
         if result.verdict is Verdict.VOID and tries <= campaign.wanted.rerun_void:
             set_aside(folder, tries)
-            campaign.watcher.note(f"{key[0]}, seed {key[1]}: void; try {tries + 1}")
+            campaign.trying_again(*key, tries + 1)
             self._open(trial)
             for arm in trial.arms:
                 self._submit([arm])

@@ -35,7 +35,7 @@ class Screen:
         """An event of an arm, as it is journalled."""
         if self._quiet:
             return
-        trial = f"{plan.scenario.scenario if self._names else 'a scenario'}, seed {plan.seed}"
+        trial = self._trial_of(plan.scenario.scenario, plan.seed)
         if trial != self._trial:
             self._trial = trial
             self._console.print(f"{trial}: {', '.join(one.arm.value for one in plan.arms)}", soft_wrap=True)
@@ -54,10 +54,13 @@ class Screen:
         last = done[-1]
         minutes, seconds = divmod(round(seconds_left), 60)
         self._console.print(
-            f"{len(done):>4}/{total}  {last.scenario}, seed {last.seed}: {last.verdict.value}"
+            f"{len(done):>4}/{total}  {self._trial_of(last.scenario, last.seed)}: {last.verdict.value}"
             f"   ({told}; about {minutes}:{seconds:02} left)",
             soft_wrap=True,
         )
+
+    def _trial_of(self, scenario: str, seed: int) -> str:
+        return f"{scenario if self._names else 'a scenario'}, seed {seed}"
 
     def note(self, says: str) -> None:
         """Something worth a line."""

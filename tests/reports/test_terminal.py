@@ -136,3 +136,14 @@ def test_elsewhere_than_on_a_terminal_lines_are_plain() -> None:
 
 def test_a_quiet_screen_shows_nothing() -> None:
     assert screen(quiet_=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("fault_names", "called"), [(True, "late-partition, seed"), (False, "a scenario, seed")]
+)
+def test_progress_names_a_scenario_only_where_names_may_be_told(fault_names: bool, called: str) -> None:
+    file = io.StringIO()
+    done = results_of(Story().score()).trials
+    Screen(quiet=False, fault_names=fault_names, file=file).progress(done, 3, 75.0)
+    assert called in file.getvalue()
+    assert ("late-partition" in file.getvalue()) is fault_names

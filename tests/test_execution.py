@@ -1,0 +1,40 @@
+"""Trials in turn: what is said of one that is tried again."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos import execution
+from chaos.app import Wanted
+from chaos.domain.verdict import Verdict
+from tests.harness import planned
+
+WANTED = Wanted(("small",), "fake", rerun_void=1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (WANTED, "small, seed 1: void; try 2"),
+        (replace(WANTED, blind=True), "a scenario, seed 1: void; try 2"),
+    ],
+)
+def test_a_void_trial_is_tried_again_and_named_only_where_names_may_be_told(
+    wanted: Wanted, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts = [Verdict.VOID, Verdict.PASSED]
+    monkeypatch.setattr(execution, "run_trial", lambda _plan, _context: None)
+    monkeypatch.setattr(execution, "score_folder", lambda _folder: Namespace(verdict=verdicts.pop(0)))
+    for name in ("keep_data", "set_aside"):
+        monkeypatch.setattr(execution, name, lambda *_: None)
+    told: list[str] = []
+    nobody: Any = None
+    watcher: Any = Namespace(note=told.append)
+    campaign = execution.Campaign(wanted, nobody, nobody, watcher, nobody, nobody, tmp_path, nobody, nobody)
+    assert execution._run_one(planned(), nobody, campaign).verdict is Verdict.PASSED
+    assert told == [says]
