@@ -13,6 +13,7 @@ from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, Record
+from chaos.reports.price import prices
 from chaos.reports.terminal import amount, detection_measured
 
 DRAWN_TRIALS = 12
@@ -94,6 +95,7 @@ def render(results: Results, folder: Path, picture_of: Drawn, records: Records, 
     environment.filters["amount"] = amount
     return environment.get_template("report.html.j2").render(
         results=results,
+        prices=prices(results.trials),
         pages=_pages(results, folder, picture_of, records),
         for_people=FOR_PEOPLE,
         to_fill=TO_FILL,

@@ -1,4 +1,4 @@
-"""The answer of a suite: one line for each scenario, however many there are, and the share of all trials."""
+"""The answer of a suite: one line for each scenario, the price of the layers, and the share of all trials."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from chaos.domain.interval import share_interval
 from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.reports.price import Price, prices
 from chaos.reports.terminal import STYLE, not_run, paths, title
 
 FEW = 8
@@ -34,6 +35,13 @@ def suite_answer(results: Results, folder: Path) -> Iterator[Text]:
     yield Text(head, style="dim")
     for name in names:
         yield _row(name, [trial for trial in results.trials if trial.scenario == name])
+    if quiet := prices(results.trials):
+        yield Text("")
+        head = (
+            f"{'price, where nothing is wrong':<34}{'false alarms':>14}{'blocked days':>14}{'stale days':>12}"
+        )
+        yield Text(head, style="dim")
+        yield from map(_price, quiet)
     yield Text("")
     yield Text(_share(results.trials), style="bold")
     bad = [trial for trial in results.trials if trial.verdict is not Verdict.PASSED]
@@ -55,6 +63,14 @@ def _row(name: str, trials: Sequence[TrialResult]) -> Text:
     line.append(f"{f'{statistics.median(delays):.2f} d' if delays else '-':>16}")
     line.append(f"{f'{min(ratios):.2f}' if ratios else '-':>11}")
     return line
+
+
+def _price(price: Price) -> Text:
+    shown = [
+        "-" if value is None else f"{value:.2f}"
+        for value in (price.false_alarms, price.false_block_days, price.stale_days)
+    ]
+    return Text(f"{price.scenario[:33]:<34}{shown[0]:>14}{shown[1]:>14}{shown[2]:>12}")
 
 
 def _share(trials: Sequence[TrialResult]) -> str:

@@ -20,7 +20,7 @@ from benchmarks.comparison import HEAD, SCENARIOS, run, run_virtual, table
 from chaos.domain.event import Alert, Signal
 from chaos.domain.interval import share_interval
 from chaos.domain.layer import SignalKind
-from chaos.domain.scenario import Arm
+from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import read
 from tests.command import REPOSITORY
@@ -113,17 +113,23 @@ def test_a_month_without_faults_in_virtual_time(tmp_path: Path) -> None:
     counted(results.trials)
     pages: list[str] = []
     held: list[float] = []
+    blocked_days = 0.0
     for trial in results.trials:
+        blocked = trial.harm.by_arm[Arm.DEFENDED][Harm.FALSE_BLOCK_DAYS]
+        assert blocked is not None, f"not measured with seed {trial.seed}"
+        blocked_days += blocked
         journal = read(tmp_path / "run" / next(arm.journal for arm in trial.arms if arm.arm is Arm.DEFENDED))
         pages += [
             alert.name for alert in journal.of(Alert) if alert.severity == "page" and alert.state == "firing"
         ]
         held += [s.day for s in journal.of(Signal) if (s.layer, s.signal) == ("hold", SignalKind.ACTED)]
-    months = len(results.trials)
+    months, days = len(results.trials), sum(trial.days for trial in results.trials)
     print(
         f"{len(pages)} false pages in {months} months: {json.dumps(Counter(pages))}; {len(held)} retrains held"
     )
+    print(f"something kept back on {blocked_days:.2f} of {days:g} days: {blocked_days / days:.2%}")
     assert len(pages) <= months / 3
+    assert blocked_days <= 0.01 * days
     assert held == []
 
 
