@@ -19,6 +19,7 @@ from reference_stack.layers.host import hooks_of, load
 from reference_stack.monitor.component import Monitor
 from reference_stack.monitor.routing import read_routing
 from reference_stack.monitor.rules import RULES
+from reference_stack.oncall.actions import ACTIONS
 from reference_stack.oncall.component import OnCall
 from reference_stack.orchestrator.component import Orchestrator
 from reference_stack.registry.served import RegistryService
@@ -159,3 +160,18 @@ def test_the_words_of_alerts_are_those_of_the_rules_and_the_routing(spec: Target
     assert {rule.category for rule in RULES} == set(spec.alerting.categories)
     assert {rule.severity for rule in RULES} == set(spec.alerting.severities)
     assert {route.to for route in routing.routes} | {routing.default} == set(spec.alerting.receivers)
+
+
+def test_the_names_that_people_can_be_told_of(spec: TargetSpec) -> None:
+    """Of a name that is not there nothing would be muted, and nothing done."""
+    people = spec.layers["people"].parameters
+    assert set(people["severities"].among) == {rule.severity for rule in RULES}
+    assert people["muted"].among == [*(rule.name for rule in RULES), "dead_man"]
+    assert people["instead"].among == list(ACTIONS)
+    unlisted = [
+        (name, key)
+        for name, layer in spec.layers.items()
+        for key, one in layer.parameters.items()
+        if one.type == "names" and not one.among
+    ]
+    assert unlisted == []

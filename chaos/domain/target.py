@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -78,17 +79,31 @@ class DataLink(Strict):
 Link = Annotated[NetworkLink | DataLink, Field(discriminator="kind")]
 
 
+class UnknownWord(ValueError):
+    """A name that is none of those that a parameter can hold; `nearest` is the closest of them."""
+
+    def __init__(self, name: str, among: Sequence[str]) -> None:
+        self.nearest = next(iter(difflib.get_close_matches(name, among, n=1, cutoff=0.4)), None)
+        super().__init__(f"{name!r} is none of {', '.join(among)}")
+
+
 class Parameter(Strict):
-    """A layer's parameter: its type, range and default."""
+    """A layer's parameter: its type, range and default. `among` are the names that `names` can hold; none
+    listed: any.
+    """
 
     type: Literal["days", "ms", "number", "integer", "share", "boolean", "text", "names"]
     default: ParameterValue
     at_least: float | None = None
     at_most: float | None = None
+    among: list[str] = []
     says: str = ""
 
     def read(self, value: object) -> ParameterValue:
-        """A value as the layer takes it: lengths as bare numbers of their clock. Raises ValueError."""
+        """A value as the layer takes it: lengths as bare numbers of their clock.
+
+        Raises ValueError; UnknownWord for a name that is not there.
+        """
         match self.type:
             case "boolean":
                 if not isinstance(value, bool):
@@ -102,6 +117,9 @@ class Parameter(Strict):
                 names = value.split(",") if isinstance(value, str) else value
                 if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                     raise ValueError(f"{value!r} is not a list of names")
+                for name in names if self.among else ():
+                    if name not in self.among:
+                        raise UnknownWord(name, self.among)
                 return names
             case "days" if isinstance(value, str):
                 value = parse_days(value)

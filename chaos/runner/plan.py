@@ -15,7 +15,7 @@ from chaos.domain.layer import Mode
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
-from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, TargetSpec
+from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.check import changes_of, effect_of, make_fault, make_probe
 from chaos.runner.overrides import Overrides
@@ -294,7 +294,7 @@ class Planner:
             try:
                 known.parameters[key].read(value)
             except ValueError as error:
-                self._report(path, str(error))
+                self._report(path, str(error), _nearest_of(error))
 
     def _check_settings(self) -> None:
         for hole in self._request.overrides.holes:
@@ -334,7 +334,7 @@ class Planner:
             try:
                 layer.parameters[key].read(value)
             except ValueError as error:
-                raise UsageError(f"{text}: {error}") from error
+                raise UsageError(_usage(f"{text}: {error}", _nearest_of(error))) from error
 
     def _check_quarrels(self, faults: Sequence[PlannedFault | None]) -> None:
         """What would fight over one undo, in the order in which it is made: holes before faults."""
@@ -357,6 +357,10 @@ class Planner:
 
     def _report(self, path: tuple[str | int, ...], says: str, near: str | None = None) -> None:
         self._problems.append(self._source.problem([part for part in path if part != ""], says, near))
+
+
+def _nearest_of(error: ValueError) -> str | None:
+    return error.nearest if isinstance(error, UnknownWord) else None
 
 
 def _usage(says: str, near: str | None) -> str:

@@ -351,3 +351,33 @@ def test_a_scenario_that_was_given_as_a_file_is_known_by_it() -> None:
     found = next(one for one in make_files().scenarios() if one.name == "wrong-alias")
     wanted = Wanted((str(found.path), "late-partition"), "reference-virtual")
     assert plan_run(wanted, make_files(), make_catalogue()).files == {"wrong-alias": str(found.path)}
+
+
+# --- names that a layer's parameter can hold -------------------------------------------------------------
+
+NAMED = (
+    TARGET
+    + """  people:
+    asked_by: [reader]
+    stages: [recover]
+    says: answers
+    parameters:
+      muted: {type: names, default: [], among: [volume, freshness]}
+      free: {type: names, default: []}
+"""
+)
+
+
+def test_a_name_that_is_none_of_those_a_parameter_can_hold_is_refused() -> None:
+    assert holed({"layer": "people", "set": {"muted": ["volume"], "free": ["any"]}}, target=NAMED)
+    with pytest.raises(InvalidInput) as caught:
+        holed({"layer": "people", "set": {"muted": ["freshness", "volumee"]}}, target=NAMED)
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.nearest) == ("latent.0.set.muted", "volume")
+    assert "'volumee' is none of volume, freshness" in problem.says
+
+
+def test_nor_is_it_taken_on_the_command_line() -> None:
+    assert planned(request=overridden(None, ["layer.people.muted=volume,freshness"]), target=NAMED)
+    with pytest.raises(UsageError, match=r"'freshnes' is none of .* \(did you mean 'freshness'\?\)"):
+        planned(request=overridden(None, ["layer.people.muted=volume,freshnes"]), target=NAMED)
