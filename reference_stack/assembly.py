@@ -371,7 +371,7 @@ def _orchestrator(_name: str, p: Parts) -> Component[Any]:
         registry=p.some_registry(),
         pushes={callee: p.ports(f"orchestrator-{callee}") for callee in PUSHED},
         folder=p.folders("orchestrator"),
-        due_days=p.settings.features.due_days,
+        missing_days=p.settings.features.missing_days,
         poll_days=p.settings.features.poll_days,
         catalogue=p.world.catalogue,
     )

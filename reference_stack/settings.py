@@ -47,13 +47,21 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class FeaturesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`window_days`: partitions in a snapshot; `due_days`: a partition is due so long after midnight.
 
-    `take_ms`: how long one partition is worked on, besides what it costs here.
+    `max_late_days`: what the link's integrity requirement allows beyond that. The day's cycle waits so long,
+    and then what is absent is missing. `take_ms`: how long one partition is worked on, besides what it costs
+    here.
     """
 
     window_days: int = 7
     due_days: float = 0.15
+    max_late_days: float = 0.1
     poll_days: float = 0.01
     take_ms: float = 4.0
+
+    @property
+    def missing_days(self) -> float:
+        """So long after midnight an absent partition is missing."""
+        return self.due_days + self.max_late_days
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

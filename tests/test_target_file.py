@@ -96,7 +96,11 @@ def test_the_data_links(spec: TargetSpec) -> None:
     for name, (source, sink) in DATA_LINKS.items():
         assert sorted(told[name].from_) == sorted(FOLDERS[source]), name
         assert (told[name].to,) == FOLDERS[sink], name
-        assert told[name].due == StackSettings().features.due_days, name
+        features = StackSettings().features
+        assert told[name].due == features.due_days, name
+        integrity = told[name].integrity
+        assert integrity is not None
+        assert integrity.max_late == features.max_late_days, name
         if spec.driver.kind == "local":
             assert spec.driver.settings["folders"][name] == {"source": source, "sink": sink}
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
-from chaos.domain.event import Planned, Undone, Views
+from chaos.domain.event import Alert, Partition, Planned, Signal, Undone, Version, Views
 from chaos.domain.plan import PlannedHole
 from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import LayerResult, Results, TrialResult
 from chaos.journal import read
 from chaos.scoring.arms import ArmView, view_of
 from chaos.scoring.harm import defective_views, defects_of
-from tests.command import LATE, Command, Outcome, begin, complete, in_process
+from tests.command import LATE, REPOSITORY, SCENARIOS, Command, Outcome, begin, complete, in_process
 
 VIRTUAL = ("--target", "reference-virtual", "--seed", "1")
 ARMS = ("defended", "control", "undefended", "bare")
@@ -148,7 +149,7 @@ def test_layers_that_observe_say_who_would_have_acted_and_when(mlchaos: Command)
     assert {result.mode for result in trial.layers} == {"observe"}
     assert {result.first_acted_day for result in trial.layers} == {None}
     would = {result.layer: result.would_have_acted_day for result in trial.layers}
-    assert would["volume"] == pytest.approx(4.15, abs=0.1)
+    assert would["volume"] == pytest.approx(4.25, abs=0.05)
     assert would["freshness"] == pytest.approx(5.15, abs=0.1)
     says = saying(trial, "contained")[1]
     assert f"would have acted: volume on day {would['volume']:.2f}" in says
@@ -214,6 +215,130 @@ def test_a_fault_does_its_harm_while_the_hole_is_open_and_none_outside(mlchaos: 
     inside, outside = defective_days(undefended, hole)
     assert len(inside) > 10
     assert len(outside) > 10
+
+
+def test_a_partition_that_is_late_within_its_requirement_is_waited_for(mlchaos: Command) -> None:
+    outcome = mlchaos("run", "late-within-requirement", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 0
+    journal = read(Path("run", "late-within-requirement-1", "journal-defended.jsonl"))
+    late = [one.day for one in journal.of(Partition) if one.state == "absent"]
+    assert len(late) == 3, "it was due and not there"
+    assert journal.of(Alert) == []
+    made = {version.day // 1: version for version in journal.of(Version)}
+    for day in late:
+        assert made[day // 1].day > day, "made when it had come"
+        assert min(ref.rows for ref in made[day // 1].partitions) > 0
+
+
+@pytest.mark.parametrize(("held_days", "red_day"), [("1.1d", None), ("1.2d", 4.25)])
+def test_beyond_the_requirement_it_is_missing(
+    mlchaos: Command, tmp_path: Path, held_days: str, red_day: float | None
+) -> None:
+    """Held from day 3.1, the partition that is due on day 4.15 comes on day 4.2, or on day 4.3."""
+    text = LATE.read_text().replace("days: 14d", "days: 6d").replace("at: 3.5d", "at: 3.1d")
+    (tmp_path / "late.yaml").write_text(text.replace("held_days: 5d", f"held_days: {held_days}"))
+    mlchaos("run", "late.yaml", *VIRTUAL, "--arms", "defended", "--out", "run", "--json")
+    journal = read(Path("run", "late-partition-1", "journal-defended.jsonl"))
+    said = [one.day for one in journal.of(Signal) if (one.layer, one.signal) == ("volume", "fired")]
+    assert said == ([] if red_day is None else [pytest.approx(red_day, abs=0.01)])
+
+
+PRICE_GATE = """
+from typing import ClassVar
+
+import msgspec
+
+from reference_stack.layers.contract import GREEN, Decision, Hook, red
+from reference_stack.layers.evidence import Delivery
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    most: float = 0.2
+
+
+class UsualPrices:
+    name: ClassVar[str] = "usual_prices"
+    hook: ClassVar[Hook] = Hook.DELIVERY
+    Parameters: ClassVar[type[msgspec.Struct]] = Parameters
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._most = parameters.most
+
+    def decide(self, evidence: Delivery) -> Decision:
+        shift = evidence.shifts.get("price", 0.0)
+        return red(f"PSI of price {shift:.2f}") if shift > self._most else GREEN
+"""
+PRICE_TARGET = """
+target: strict
+extends: reference-virtual
+driver: {stack: {layers: {usual_prices: {use: "strict_gates:UsualPrices"}}}}
+layers:
+  usual_prices:
+    asked_by: [features]
+    stages: [detect]
+    says: prices as on other days
+    parameters:
+      most: {type: number, default: 0.2, at_least: 0}
+"""
+
+
+def test_a_quiet_scenario_fails_on_a_gate_that_is_too_strict(
+    mlchaos: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The textbook's limit on a column that the recommender moves, in a package that is not the stack's."""
+    (tmp_path / "strict_gates.py").write_text(PRICE_GATE)
+    (tmp_path / "strict.yaml").write_text(PRICE_TARGET)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY}{os.pathsep}{tmp_path}")
+    options = ("--target", "strict.yaml", "--seed", "1", "--arms", "defended", "--out", "run", "--json")
+    outcome = mlchaos("run", "price-change", *options)
+    assert outcome.code == 1
+    trial = trial_of(outcome)
+    verdict, says = saying(trial, "false alarms")
+    assert verdict == "failed"
+    assert "usual_prices" in says
+    blocked = trial.harm.by_arm[Arm.DEFENDED][Harm.FALSE_BLOCK_DAYS]
+    assert blocked is not None
+    assert blocked >= 1
+    assert mlchaos("run", "price-change", *VIRTUAL, "--arms", "defended", "--out", "calm").code == 0
+
+
+def test_a_retry_storm_outlasts_its_trigger_where_nothing_breaks_the_circle(mlchaos: Command) -> None:
+    """Metastable: the trigger is gone on day 3.5, the clients stay eager until day 9.
+
+    With the budget for retries what has piled up is worked off in the course of day 4.
+    """
+    outcome = mlchaos("run", "retry-storm", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 0
+    failed = {arm: errors_by_day("retry-storm", arm, 5, 9) for arm in ("defended", "undefended", "control")}
+    assert min(failed["undefended"]) > 100, failed
+    assert max(failed["defended"]) < 20, failed
+    assert max(failed["control"]) < 20, failed
+
+
+def errors_by_day(scenario: str, arm: str, first: int, end: int) -> list[int]:
+    """Views without an answer on each day from `first` to before `end`."""
+    journal = read(Path("run", f"{scenario}-1", f"journal-{arm}.jsonl"))
+    found = dict.fromkeys(range(first, end), 0)
+    for views in journal.of(Views):
+        day = math.floor((views.start_day + views.end_day) / 2)
+        if day in found:
+            found[day] += sum(row.errors for row in views.rows)
+    return list(found.values())
+
+
+def test_a_page_that_a_raised_threshold_keeps_back_is_sent_without_it(
+    mlchaos: Command, tmp_path: Path
+) -> None:
+    text = (SCENARIOS / "people" / "threshold-raised.yaml").read_text()
+    before, latent, rest = text.partition("latent:\n")
+    assert latent
+    (tmp_path / "as-it-was.yaml").write_text(before + rest[rest.index("faults:") :])
+    outcome = mlchaos("run", "as-it-was.yaml", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 1
+    trial = trial_of(outcome)
+    assert saying(trial, "missed by burn")[0] == "failed"
+    assert layer(trial, "burn").outcome == "detected"
 
 
 def defective_days(view: ArmView, hole: PlannedHole) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""Deliveries of a data link come later than usual, and before they are due."""
+"""Deliveries of a data link come late, and no later than the link's integrity requirement allows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chaos.domain.target import DataLink, TargetSpec
 
 @dataclass(frozen=True)
 class DelayedPartition:
-    """Delay each partition by `delay_days`, and still keep what its link promises.
+    """Deliver each partition `delay_days` after it was written, and still keep what its link promises.
 
     Benign: it must neither page nor block. Source: Papasian & Underwood, OpML 2020: an integrity requirement
     says how late data may be.
@@ -28,11 +28,14 @@ class DelayedPartition:
     delay_days: Days
 
     def refuse(self, spec: TargetSpec) -> None:
-        """From the moment at which it is due on it would be late, which is another fault."""
+        """Beyond what the requirement allows it would be missing, which is another fault."""
         link = spec.links[data_link(spec, self.link)]
-        if isinstance(link, DataLink) and not 0 < self.delay_days < link.due:
+        if not isinstance(link, DataLink):
+            return
+        allowed = link.due + ((link.integrity and link.integrity.max_late) or 0.0)
+        if not 0 < self.delay_days < allowed:
             raise MeaninglessChange(
-                "delay_days", f"a delay must be above 0d, and below the {link.due:g}d of its due"
+                "delay_days", f"a delay must be above 0d, and below the {allowed:g}d at which it is missing"
             )
 
     def changes(self, target: Usable) -> Iterator[Change]:

@@ -286,6 +286,9 @@ class Features(Component[FeaturesSettings]):
     def _due_day(self, day: int) -> float:
         return day + 1 + self.settings.due_days
 
+    def _missing_day(self, day: int) -> float:
+        return day + 1 + self.settings.missing_days
+
     # --- layers --------------------------------------------------------------------------------------
 
     async def prepare(self) -> None:
@@ -298,13 +301,14 @@ class Features(Component[FeaturesSettings]):
                 self._shelf.impressions(day)
 
     async def run(self) -> None:
-        """Look at the inbox and ask the layers, each 1/24 day and when a partition becomes due."""
+        """Look at the inbox and ask the layers, each 1/24 day and when a partition is due, and is missing."""
         while True:
             now_day = self.runtime.day()
             today = math.floor(now_day)
             await self._watch()
             next_tick = (math.floor(now_day / _TICK_DAYS + 1e-6) + 1) * _TICK_DAYS
-            moments = (next_tick, self._due_day(today - 1), self._due_day(today))
+            days = (today - 1, today)
+            moments = (next_tick, *map(self._due_day, days), *map(self._missing_day, days))
             await self.runtime.until(min(moment for moment in moments if moment > now_day))
 
     async def _watch(self) -> None:
@@ -326,6 +330,7 @@ class Features(Component[FeaturesSettings]):
             window=window,
             watermark_day=self._watermark(window) if window else today - 1,
             due_day=self._due_day,
+            missing_day=self._missing_day,
             acknowledged={day: await self._acknowledged_rows(day) for day in window},
         )
 

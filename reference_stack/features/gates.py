@@ -24,6 +24,7 @@ class Moment:
     window: Sequence[int]
     watermark_day: int
     due_day: Callable[[int], float]
+    missing_day: Callable[[int], float]
     acknowledged: Mapping[int, int | None]
 
 
@@ -87,6 +88,7 @@ class Gates:
             day=moment.now_day,
             partition_day=day,
             due_day=moment.due_day(day),
+            missing_day=moment.missing_day(day),
             present=self._shelf.has(day),
             rows=check.rows,
             acknowledged=moment.acknowledged[day],

@@ -43,9 +43,11 @@ class Contents(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct, frozen=True):
     """Hook DELIVERY: the state of the partition due, at a moment of the calendar.
 
-    `rows` is 0 where the partition is absent; `acknowledged` is what the collector says it took for that day
-    (None: it cannot be asked, or does not know); `statistics` are the partition's own figures (rows,
-    distinct_customers, null_share, join_hit, ctr), `reference` the medians of the trailing 7 unflagged days.
+    An absent one is late from `due_day` on, as the link's integrity requirement allows, and missing from
+    `missing_day` on. `rows` is 0 where the partition is absent; `acknowledged` is what the collector says it
+    took for that day (None: it cannot be asked, or does not know); `statistics` are the partition's own
+    figures (rows, distinct_customers, null_share, join_hit, ctr), `reference` the medians of the trailing 7
+    unflagged days.
     `contents` is what is in it; `shifts` how far columns that shoppers bring, and price, are from those days
     (PSI), and `shifts_without` the same when some sources' rows are left out of all days; `shifts_by_source`
     the like of each source's own rows: rows, dwell (PSI), ctr (ratio).
@@ -55,6 +57,7 @@ class Delivery(msgspec.Struct, frozen=True):
     day: float
     partition_day: int
     due_day: float
+    missing_day: float
     present: bool
     rows: int
     acknowledged: int | None

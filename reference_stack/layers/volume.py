@@ -3,7 +3,8 @@
 Off: whatever was delivered is trained on, be it nothing.
 
 It acts (the day's data gate is red, and retraining may be held) only where rows delivered differ from rows
-that the collector acknowledged for that day; once due, an absent partition counts as 0 rows. A fall or rise
+that the collector acknowledged for that day; once it is later than the integrity requirement of its link
+allows, an absent partition counts as 0 rows. A fall or rise
 that the collector saw too is worth a warning and holds nothing: a gate that holds on a low count latches,
 since shoppers who stay away and come back look just like it (world.md: 704 %-days of harm against 523).
 """
@@ -53,7 +54,7 @@ class Volume:
         An absent partition is red too when the collector cannot say how many rows it should have had: the
         collector writes one even for a day without views.
         """
-        if not evidence.present and evidence.day < evidence.due_day:
+        if not evidence.present and evidence.day < evidence.missing_day:
             return GREEN
         if evidence.acknowledged is None:
             if not evidence.present:

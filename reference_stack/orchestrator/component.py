@@ -62,10 +62,10 @@ ROLLED_BACK = "rolled_back"
 class Orchestrator(Component[OrchestratorSettings]):
     """One cycle a day, by whoever holds the lease.
 
-    `pushes` are the ports to the components whose settings may be pushed, by their names; `due_days` after
-    midnight a partition is due, and until then `deliver` asks for it each `poll_days`. `instance` tells
-    apart two orchestrators over one folder; a restarted one keeps its name. `catalogue` is what admission
-    asks a version for a slate of.
+    `pushes` are the ports to the components whose settings may be pushed, by their names; `missing_days`
+    after midnight an absent partition is missing, and until then `deliver` asks for it each `poll_days`.
+    `instance` tells apart two orchestrators over one folder; a restarted one keeps its name. `catalogue` is
+    what admission asks a version for a slate of.
     """
 
     hooks = (Hook.RETRAIN, Hook.ADMISSION, Hook.CANARY, Hook.PUSH)
@@ -83,7 +83,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         registry: Registry,
         pushes: Mapping[str, Port],
         folder: Folder,
-        due_days: float,
+        missing_days: float,
         poll_days: float,
         catalogue: Catalogue,
         instance: str = "orchestrator",
@@ -92,7 +92,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         super().__init__("orchestrator", runtime, telemetry, settings, layers, build)
         self.features = features
         self.trainer = trainer
-        self.due_days = due_days
+        self.missing_days = missing_days
         self.poll_days = poll_days
         self._registry = registry
         self._catalogue = catalogue

@@ -28,7 +28,7 @@ class Desk(Protocol):
     settings: OrchestratorSettings
     features: Port
     trainer: Port
-    due_days: float
+    missing_days: float
     poll_days: float
 
     async def ask(
@@ -66,15 +66,15 @@ class Step:
 
 
 async def deliver(desk: Desk, cycle: Cycle) -> Cycle:
-    """Take in what has arrived; wait for the partition of the day before until it is due."""
-    due = cycle.day + desk.due_days
+    """Take in what has arrived; wait for the partition of the day before until it counts as missing."""
+    missing = cycle.day + desk.missing_days
     while True:
         reply = await desk.ask(
             desk.features, DELIVER, DeliverRequest(day=cycle.day), desk.settings.step_timeout_days
         )
-        if reply.present or desk.runtime.day() >= due:
+        if reply.present or desk.runtime.day() >= missing:
             return replace(cycle, step="check")
-        await desk.runtime.until(min(due, desk.runtime.day() + desk.poll_days))
+        await desk.runtime.until(min(missing, desk.runtime.day() + desk.poll_days))
 
 
 async def check(desk: Desk, cycle: Cycle) -> Cycle:

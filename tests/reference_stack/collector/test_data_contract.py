@@ -61,6 +61,8 @@ def test_the_order_of_the_columns_is_that_of_the_file() -> None:
         f"from {SchemaParameters().behind_days:.0f} day before now to {SchemaParameters().ahead_days} day after",
         f"`close_days` ({CollectorSettings().close_days})",
         f"D + {FeaturesSettings().due_days} (`due_days`)",
+        f"{FeaturesSettings().max_late_days} day (`max_late_days`)",
+        f"From D + {FeaturesSettings().missing_days} on it is missing",
         f"window ({FeaturesSettings().window_days} days)",
     ],
 )

@@ -62,13 +62,16 @@ def test_what_was_before_the_stack_is_not_missing(stand: Any) -> None:
     assert stand.signals("volume") == []
 
 
-def test_a_late_partition_is_absent_then_red_then_delivered_in_order(stand: Any) -> None:
+def test_a_late_partition_is_absent_then_missing_and_red_then_delivered_in_order(stand: Any) -> None:
     stand.live(0, 6)
     held = {day: stand.written(day) for day in (7, 8)}
     stand.machine.advance(8.02)
     assert not stand.job("deliver", 8)["present"]
     assert stand.job("check", 8) == {"red": {}}
-    stand.machine.advance(8.16)
+    stand.machine.advance(8.2)
+    assert states(stand, "absent") == [7]
+    assert stand.job("check", 8) == {"red": {}}, "late, and within what its link promises"
+    stand.machine.advance(8.26)
     reply = stand.job("deliver", 8)
     assert not reply["present"]
     assert reply["window"][-1].items() >= {"partition_day": 7, "rows": 0, "sha256": ""}.items()
@@ -90,13 +93,13 @@ def test_a_late_partition_is_absent_then_red_then_delivered_in_order(stand: Any)
     assert states(stand, "absent") == [7, 8]
 
 
-def test_signals_come_when_they_are_due_and_go_when_the_data_comes(stand: Any) -> None:
+def test_signals_come_when_a_partition_is_missing_and_go_when_the_data_comes(stand: Any) -> None:
     stand.live(0, 6)
     held = stand.written(7)
     stand.machine.advance(9.3)
     assert stand.signals("volume", "day=7") == [
-        ("fired", pytest.approx(8.15, abs=1e-3)),
-        ("acted", pytest.approx(8.15, abs=1e-3)),
+        ("fired", pytest.approx(8.25, abs=1e-3)),
+        ("acted", pytest.approx(8.25, abs=1e-3)),
     ]
     warned, red = (day for _, day in stand.signals("freshness", "day=7"))
     assert 8.65 <= warned < 8.65 + 1 / 24 + 0.001
@@ -208,7 +211,7 @@ def test_a_partition_that_cannot_be_read_is_quarantined_and_absent(
 ) -> None:
     stand.live(0, 2)
     stand.deliver(3, damage(stand.written(3)))
-    stand.machine.advance(4.2)
+    stand.machine.advance(4.3)
     assert not stand.job("deliver", 4)["present"]
     assert not stand.job("deliver", 4)["present"]
     (line,) = stand.said("partition_quarantined")
@@ -355,11 +358,11 @@ def test_a_silent_collector_is_a_warning_and_red_only_with_an_absent_partition(s
     stand.machine.advance(4.1)
     assert stand.job("check", 4) == {"red": {}}
     assert [signal for signal, _ in stand.signals("volume", "day=3")] == ["fired"]
-    stand.machine.advance(5.2)
+    stand.machine.advance(5.3)
     assert "cannot say" in stand.job("check", 5)["red"]["volume"]
     stand.start_collector()
     stand.deliver(4)
-    stand.machine.advance(5.25)
+    stand.machine.advance(5.35)
     assert stand.job("check", 5) == {"red": {}}
     assert stand.signals("volume", "day=4")[-1][0] == "cleared"
 

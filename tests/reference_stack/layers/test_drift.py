@@ -24,6 +24,7 @@ def delivery(
         day=5.02,
         partition_day=4,
         due_day=5.15,
+        missing_day=5.25,
         present=True,
         rows=rows,
         acknowledged=rows,

@@ -12,6 +12,7 @@ def ask(late_days: float, *, present: bool = False, **parameters: Any):
         day=8.0 + late_days,
         partition_day=7,
         due_day=8.0,
+        missing_day=8.1,
         present=present,
         rows=4500 if present else 0,
         acknowledged=4500,

@@ -12,6 +12,7 @@ SOUND = Delivery(
     day=8.2,
     partition_day=7,
     due_day=8.15,
+    missing_day=8.25,
     present=True,
     rows=4000,
     acknowledged=4000,
@@ -37,23 +38,23 @@ def test_acts_on_any_difference_to_what_was_acknowledged(rows: int):
     assert decision.detail == {"rows": rows, "acknowledged": 4000}
 
 
-def test_an_absent_partition_counts_as_no_rows_from_the_moment_it_is_due():
-    assert ask(present=False, rows=0, day=8.1499) == GREEN
-    decision = ask(present=False, rows=0, day=8.15)
+def test_an_absent_partition_may_be_late_and_counts_as_no_rows_from_the_moment_it_is_missing():
+    assert ask(present=False, rows=0, day=8.2499) == GREEN
+    decision = ask(present=False, rows=0, day=8.25)
     assert decision.acts
     assert "absent" in decision.says
 
 
 def test_an_absent_partition_of_a_day_without_rows_lacks_nothing():
-    assert ask(present=False, rows=0, acknowledged=0, statistics={}) == GREEN
+    assert ask(present=False, rows=0, acknowledged=0, statistics={}, day=8.3) == GREEN
 
 
 def test_a_collector_that_cannot_be_asked_is_a_warning_and_with_an_absent_partition_red():
     present = ask(acknowledged=None)
     assert present.fired
     assert not present.acts
-    assert ask(acknowledged=None, present=False, rows=0).acts
-    assert ask(acknowledged=None, present=False, rows=0, day=8.1) == GREEN
+    assert ask(acknowledged=None, present=False, rows=0, day=8.25).acts
+    assert ask(acknowledged=None, present=False, rows=0, day=8.2) == GREEN
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ class Office:
                 registry=self.registry,
                 pushes={"features": port("features"), "trainer": port("trainer")},
                 folder=process.folder(self.folder),
-                due_days=0.15,
+                missing_days=0.15,
                 poll_days=0.01,
                 catalogue=CATALOGUE,
                 instance=instance or name,

@@ -23,7 +23,7 @@ def test_a_stack_that_starts_at_noon_waits_for_the_next_morning(office):
     assert office.upstream.steps(4) == ["deliver", "check", "build", "train"]
 
 
-def test_delivery_waits_until_the_partition_is_due(office):
+def test_delivery_waits_until_the_partition_is_missing(office):
     office.upstream.arrives_day = {0: 0.1, 1: 9.0}
     office.start()
     office.until(0.9)
