@@ -244,7 +244,7 @@ def delivered(duplicates: int = 0, contradictions: int = 0, **columns: ColumnCon
         "day": ColumnContent(0, 4.0, 4.99),
     }
     contents = Contents({**sound, **columns}, contradictions, duplicates)
-    return Delivery(5.02, 4, 5.15, True, 100, 100, 4, {}, {}, contents)
+    return Delivery(5.02, 4, 5.15, 5.25, True, 100, 100, 4, {}, {}, contents)
 
 
 def test_a_sound_partition_is_green() -> None:
