@@ -69,6 +69,7 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `schemas`: in how many database schemas the product query finds its table; what stands in two comes twice.
     `export_scale`: steps to a unit when weights are exported as whole numbers of one byte (0: as they are).
+    `learning_rate`: how much of each of Newton's steps is taken (0: as much as lets the loss fall).
     `inference_ms`: how long the exported model is waited for with each answer, as if it ran elsewhere.
     """
 
@@ -76,6 +77,7 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rank: int = 8
     ridge: float = 4.0
     damping: float = 1.0
+    learning_rate: float = 0.0
     schemas: int = 1
     export_scale: float = 0.0
     inference_ms: float = 0.0

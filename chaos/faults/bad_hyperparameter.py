@@ -1,4 +1,4 @@
-"""A hyperparameter leaves the next training without a minimum, and the model without anything learnt."""
+"""A hyperparameter leaves the next training without a minimum: nothing is learnt, or the weights diverge."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
 
+ORDERS = 1.3
+
 
 @dataclass(frozen=True)
 class BadHyperparameter:
     """Train with `key` at `value` from now on: set on the trainer, or asked for at the door (`by_push`).
 
-    With a ridge of -1e6 there is no minimum: the fit gives up, with weights of nothing.
+    With a `learning_rate` of 2.5 the reference stack's weights grow from step to step, with one of 1e15 they
+    overflow to NaN; with a `ridge` of -1e6 the fit gives up, with weights of nothing. `sample` is the metric
+    of the component that tells a model's largest weight, `usual` what it is of a healthy one.
     Source: Papasian & Underwood, How ML Breaks (OpML 2020).
     """
 
@@ -26,6 +30,8 @@ class BadHyperparameter:
     key: str
     value: float
     by_push: bool = False
+    sample: str = "training_largest_weight"
+    usual: float = 2.0
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One setting, or one push."""
@@ -36,6 +42,9 @@ class BadHyperparameter:
             yield config.push(self.component, self.key, self.value)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
-        """A model was made that weighs none of its features: a healthy one's largest weight is about 2."""
-        sample = {"component": self.component, "sample": "training_largest_weight"}
-        return EffectCheck("metric", sample, at_most=0.05)
+        """A model was made whose largest weight is twenty times the usual one or more, or a twentieth."""
+        return EffectCheck(
+            "orders_off",
+            {"component": self.component, "sample": self.sample, "usual": self.usual},
+            at_least=ORDERS,
+        )

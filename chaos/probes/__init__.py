@@ -8,6 +8,7 @@ BUILT_IN = shipped(
     __name__,
     "noop",
     "metric",
+    "orders_off",
     "good_views",
     "bad_views",
     "views_per_day",

@@ -162,7 +162,11 @@ class Trainer(Component[TrainerSettings]):
     def _parameters(self) -> ModelParameters:
         settings = self.settings
         return ModelParameters(
-            rank=settings.rank, ridge=settings.ridge, damping=settings.damping, solve=self._solve
+            rank=settings.rank,
+            ridge=settings.ridge,
+            damping=settings.damping,
+            learning_rate=settings.learning_rate,
+            solve=self._solve,
         )
 
     def _refit(self, window: Window, parameters: ModelParameters, known: Blocks) -> Model:

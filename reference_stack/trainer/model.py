@@ -40,6 +40,7 @@ class ModelParameters:
     rank: int = 8
     ridge: float = 4.0
     damping: float = 1.0
+    learning_rate: float = 0.0
     ranked_days: int = 3
     novelty_days: float = 5.0
     snapshot: SnapshotParameters = field(default_factory=SnapshotParameters)
@@ -180,7 +181,14 @@ def fit(
     design = np.ones((1 + len(FEATURES), len(described))).T
     design[:, 1:] = described / spread
     offset = np.log(ranked.position) * -0.5
-    weights = newton(design, ranked.clicked, offset, ridge=parameters.ridge, damping=parameters.damping)
+    weights = newton(
+        design,
+        ranked.clicked,
+        offset,
+        ridge=parameters.ridge,
+        damping=parameters.damping,
+        learning_rate=parameters.learning_rate,
+    )
     scored = design @ weights + offset
     weights[1:] /= spread
     return replace(model, rows=len(impressions), weights=weights, training_auc=auc(scored, ranked.clicked))

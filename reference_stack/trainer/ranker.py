@@ -7,6 +7,7 @@ import numpy as np
 from reference_stack.features.impressions import FloatArray, IntArray
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of steps that lead anywhere
 def newton(
     features: FloatArray,
     clicked: IntArray,
@@ -14,6 +15,7 @@ def newton(
     *,
     ridge: float,
     damping: float,
+    learning_rate: float = 0.0,
     steps: int = 25,
 ) -> FloatArray:
     """Weights (p,) of P(click) = sigmoid(features @ weights + offset), from features (n, p).
@@ -21,7 +23,8 @@ def newton(
     Each step solves (H + damping·I) and is halved until the loss falls: an undamped Newton diverges when
     clicks are few, and a diverged ranker then logs the slates that it learns from. `damping` is the ridge
     of the step only; the minimum is that of the loss with `ridge`·|w|²/2 (the first weight, the intercept,
-    is not penalised).
+    is not penalised). With a `learning_rate` above 0 nobody looks at the loss: each step is taken that many
+    times, and one that is too large leads anywhere, also to weights that are not finite.
     """
     clicks = clicked.astype(np.float64)
     penalty = np.full(features.shape[1], ridge)
@@ -40,16 +43,16 @@ def newton(
         step = np.linalg.solve(hessian, gradient)
         before = loss
         for halving in range(20):
-            trial = weights - step * 0.5**halving
+            trial = weights - step * (learning_rate or 0.5**halving)
             moved = features @ trial + offset
             tail = np.exp(-np.abs(moved))
             loss = _loss(moved, tail, clicks, trial, penalty)
-            if loss <= before:
+            if learning_rate or loss <= before:
                 weights, margin = trial, moved
                 break
         else:
             break
-        if before - loss < 1e-7 * max(1.0, before):
+        if 0.0 <= before - loss < 1e-7 * max(1.0, before):
             break
     return weights
 

@@ -9,7 +9,9 @@ import pytest
 from chaos.app import make_catalogue, make_files
 from chaos.capabilities import Described, MeaninglessChange
 from chaos.contracts import Fault, Refusing
+from chaos.drivers.fake import FakeTarget, silent
 from chaos.runner.check import effect_of, make_fault
+from tests.harness import planned
 
 EXAMPLES: dict[str, dict[str, object]] = {
     "noop": {},
@@ -47,7 +49,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     },
     "online_skew": {"replicas": ["serving-a", "serving-b"], "build": "2026.2"},
     "backlog": {"link": "events", "partitions": 200},
-    "bad_hyperparameter": {"component": "trainer", "key": "ridge", "value": -1e6},
+    "bad_hyperparameter": {"component": "trainer", "key": "learning_rate", "value": 1e15},
     "oversized_feature_file": {"component": "trainer"},
     "slow_challenger": {"component": "trainer", "inference_ms": "180ms"},
     "offline_winner": {"component": "trainer", "scale": -30.0},
@@ -71,7 +73,6 @@ EXAMPLES: dict[str, dict[str, object]] = {
 
 HEALTHY = {
     "bad_config": 1.0,
-    "bad_hyperparameter": 2.0,
     "oversized_feature_file": 1.0,
     "slow_challenger": 1.0,
     "offline_winner": 0.6,
@@ -269,6 +270,7 @@ WRONG: dict[str, list[object]] = {
     "stored_as": ["int99"],
     "times": [0, 1],
     "timeout_ms": ["0ms"],
+    "usual": [0, -1, NAN, INFINITE],
     "value": [NAN],
     "values": [[], ["clicked"], ["clikced=1"], ["clicked=nan"]],
     "version": [0, -1, 1.5],
@@ -346,3 +348,19 @@ def test_starving_is_looked_for_over_a_whole_cycle() -> None:
     check = make("starve").effect(spec)
     assert check is not None
     assert (check.probe, check.parameters["over_ms"], check.at_least) == ("slowest_request", "60ms", 15.0)
+
+
+@pytest.mark.parametrize(
+    ("largest", "bad"), [(2.0, False), (4.5, False), (0.0, True), (0.05, True), (4e5, True)]
+)
+def test_a_hyperparameter_is_bad_to_either_side(largest: float, bad: bool) -> None:
+    """Nothing learnt, or weights that diverged; one that is not finite is told as the largest number."""
+    spec, _ = make_files().target("reference-virtual")
+    check = make("bad_hyperparameter").effect(spec)
+    assert check is not None
+    probe = make_catalogue().probes.make(check.probe, check.parameters)
+    made = FakeTarget(planned().arms[0], spec, lambda _event: None, silent)
+    made.metrics = lambda _component: {"training_largest_weight": largest}  # type: ignore[method-assign]
+    value = probe.read(made)
+    assert value is not None
+    assert check.seen(value) is bad

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from chaos.capabilities import MeaninglessChange
@@ -18,6 +20,7 @@ from chaos.probes.link_silent import LinkSilent
 from chaos.probes.metric import Metric
 from chaos.probes.model_age import ModelAge
 from chaos.probes.noop import Noop
+from chaos.probes.orders_off import OrdersOff
 from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
 from chaos.probes.slowest_request import SlowestRequest
@@ -137,6 +140,19 @@ def test_the_slowest_request_over_a_link() -> None:
         with pytest.raises(MeaninglessChange) as caught:
             probe.refuse(target_of())
         assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("value", "orders"),
+    [(2.0, 0.0), (20.0, 1.0), (0.2, 1.0), (0.0, 308.0), (-2.0, 308.0), (2e41, 41.0)]
+    + [(value, 308.0) for value in (float("nan"), float("inf"), 0.5 * sys.float_info.max)],
+)
+def test_a_metric_is_off_to_either_side(monkeypatch: pytest.MonkeyPatch, value: float, orders: float) -> None:
+    seen = target(1.0)
+    monkeypatch.setattr(seen, "metrics", lambda _component: {"weight": value})
+    read = OrdersOff("reader", "weight", usual=2.0).read(seen)
+    assert read == pytest.approx(orders, abs=0.7 if value > 1e300 else 1e-9)
+    assert OrdersOff("reader", "nothing", usual=2.0).read(seen) is None
 
 
 def partition(state: str, day: int, digest: str, component: str = "reader") -> Partition:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from reference_stack.layers.contract import Mode
 from reference_stack.ports import Unreachable
 from reference_stack.registry.memory import MemoryRegistry
 from reference_stack.settings import TrainerSettings
+from reference_stack.trainer.export import largest_weight
 from reference_stack.trainer.model import Model, ModelParameters, fit
 
 from .conftest import Bench
@@ -49,6 +51,7 @@ def test_a_version_is_registered_with_its_lineage(bench: Bench) -> None:
         "rank": "8",
         "ridge": "4.0",
         "damping": "1.0",
+        "learning_rate": "0.0",
         "schemas": "1",
         "export_scale": "0.0",
         "inference_ms": "0.0",
@@ -205,6 +208,27 @@ def test_a_ridge_of_the_wrong_sign_is_blocked_and_healing_clears(bench: Bench) -
     bench.ask("configure", key="ridge", value=4.0)
     assert bench.train(0, bench.snapshot(0))["version"] == 1
     assert bench.signals()[-1] == "cleared"
+
+
+def test_a_learning_rate_far_too_large_leaves_no_number_and_is_blocked(bench: Bench) -> None:
+    bench.start()
+    assert bench.ask("configure", key="learning_rate", value=1e15)[0] == 200
+    reply = bench.train(-1, bench.snapshot(-1))
+    assert reply["version"] is None
+    assert "not finite" in reply["red"]["evaluation"]
+    bench.ask("configure", key="learning_rate", value=0.0)
+    assert bench.train(0, bench.snapshot(0))["version"] == 1
+
+
+@pytest.mark.parametrize(("rate", "finite"), [(2.5, True), (1e15, False)])
+def test_without_the_gate_a_diverged_model_is_registered_and_its_largest_weight_told(
+    bench: Bench, rate: float, finite: bool
+) -> None:
+    bench.settings = TrainerSettings(learning_rate=rate)
+    bench.start(Mode.OFF)
+    assert bench.train(0, bench.snapshot(0))["version"] == 1
+    assert model(bench, 1).is_finite() is finite
+    assert 40 < largest_weight(model(bench, 1)) <= sys.float_info.max
 
 
 def test_the_configuration_in_force_is_part_of_the_lineage(bench: Bench) -> None:

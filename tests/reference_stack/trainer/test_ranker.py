@@ -28,6 +28,26 @@ def test_the_damping_is_of_the_step_and_moves_no_minimum():
     )
 
 
+def test_a_learning_rate_of_one_is_newtons_own_step():
+    features, clicked, offset = drawn()
+
+    assert newton(features, clicked, offset, ridge=1.0, damping=0.0, learning_rate=1.0) == pytest.approx(
+        newton(features, clicked, offset, ridge=1.0, damping=0.0), abs=1e-3
+    )
+
+
+def test_a_learning_rate_above_two_leads_away_from_the_minimum():
+    features, clicked, offset = drawn()
+
+    def largest(rate):
+        weights = newton(features, clicked, offset, ridge=1.0, damping=1.0, learning_rate=rate)
+        return np.abs(weights).max()
+
+    assert largest(0.5) < 2.0
+    assert 1e3 < largest(3.0) < np.inf
+    assert np.isnan(largest(1e20))
+
+
 def test_few_clicks_that_can_be_separated_do_not_diverge():
     features = np.column_stack([np.ones(40), np.linspace(-1, 1, 40) * 1000])
     clicked = (np.arange(40) > 37).astype(np.int64)
