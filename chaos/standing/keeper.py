@@ -19,7 +19,7 @@ from chaos.contracts import Driver, EffectCheck, Probe, Target
 from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, ChaosError, Interrupted, UndoFailed
+from chaos.errors import ArmFailed, ChaosError, Interrupted, NothingMatched, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
 from chaos.runner.check import changes_of, effect_of, make_fault
@@ -129,7 +129,11 @@ class Keeper:
         days = self._kept.plan.days
         while not self._over and self._target.day() < days - SAME_MOMENT_DAYS:
             due = min(self._moments[0][0] if self._moments else days, days)
-            self._target.advance(due, self._wake)
+            try:
+                self._target.advance(due, self._wake)
+            except NothingMatched as found:  # a fault by hand does nothing: told, and the stack stands on
+                self._write(Phase(self._day(), "observe", str(found)))
+                continue
             while self._moments and self._moments[0][0] <= self._target.day() + SAME_MOMENT_DAYS:
                 heapq.heappop(self._moments)[2]()
             while self._waiting and not self._over:

@@ -15,7 +15,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
-from chaos.errors import ArmFailed, ChaosError, LeftBehind, UsageError
+from chaos.errors import ArmFailed, ChaosError, LeftBehind, NothingMatched, UsageError
 from chaos.results import score_folder
 from chaos.runner.adopt import onto
 from chaos.runner.plan import Request
@@ -238,6 +238,24 @@ def test_a_stack_that_dies_is_said_and_everything_is_closed(game: Game) -> None:
         game.keep()
     assert game.target.closed
     assert ("void", "the stack has ended") in game.phases()
+
+
+def test_a_fault_that_matches_nothing_is_said_and_the_stack_stands_on(game: Game) -> None:
+    told = []
+
+    def unmatched(target: FakeTarget) -> Iterable[Event]:
+        if target.day() > 3 and not told:
+            told.append(target.day())
+            raise NothingMatched("mlchaos_scale: day=2.parquet has no column 'x'")
+        return ()
+
+    game.driver.script = lively(unmatched)
+    watcher = game.agenda.at(1, Watch())
+    game.agenda.at(4, Down())
+    game.keep()
+    assert ("observe", "mlchaos_scale: day=2.parquet has no column 'x'") in game.phases()
+    assert any("no column 'x'" in getattr(event, "says", "") for event in watcher.events)
+    assert game.target.day() > 3.9
 
 
 def test_it_ends_when_its_days_are_over_or_the_user_says_so(game: Game, tmp_path: Path) -> None:
