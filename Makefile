@@ -6,7 +6,8 @@ PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys, venv; sys.exit(sys
 	&& echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test install images lint unit processes containers bench suite ablation catalogue soak campaigns clean
+.PHONY: demo test install images lint unit processes containers bench suite ablation catalogue campaigns clean
+.PHONY: soak soak-processes soak-containers campaign-seeds campaign-large
 
 demo: install
 	$(BIN)/mlchaos run late-partition
@@ -57,14 +58,27 @@ ablation: install
 catalogue: install
 	$(BIN)/mlchaos catalogue > docs/catalogue.md
 
-# Every scenario that real processes can run, beside its verdict in virtual time: a table. Then two runs in containers
-# side by side, for five minutes, and what is left of them: nothing.
+# Both, the second also where the first fails; then this fails too.
 soak: install
+	$(MAKE) --keep-going soak-processes soak-containers
+
+# Every scenario that real processes can run, beside its verdict in virtual time: a table.
+soak-processes: install
 	$(BIN)/python -m benchmarks.soak
+
+# Two runs in containers side by side, for five minutes, and what is left of them: nothing.
+soak-containers: install
 	$(BIN)/pytest -m soak -q -s tests/drivers/compose
 
-# Many seeds, for hours: the figures of the documentation.
+# For hours: the figures of the documentation.
 campaigns: install
+	$(MAKE) --keep-going campaign-large campaign-seeds
+
+# The scenario that no suite runs: it is as large as many others.
+campaign-large: install
+	$(BIN)/mlchaos run slow-site-sated --target reference-virtual
+
+campaign-seeds: install
 	$(BIN)/pytest -m soak -q -s tests/soak
 
 clean:
