@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every table, one after the other."""
+"""`python -m benchmarks`: every table that needs no container engine, one after the other."""
 
 from __future__ import annotations
 
