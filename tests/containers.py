@@ -1,4 +1,4 @@
-"""What tests in containers need: an engine, and the images of the compose file."""
+"""What tests in containers need: an engine, the images of the compose file, and some of them further ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from docker import DockerClient
 
 from chaos.app import compose_file
-from chaos.drivers.compose.surroundings import check
+from chaos.drivers.compose.surroundings import check, check_image
 from chaos.engine import connect
 from chaos.errors import UsageError
 
@@ -27,14 +27,22 @@ class _Config(msgspec.Struct):
 
 def image_of(service: str) -> str:
     """The image of a service of the compose file, as it is named here."""
-    command = ["docker", "compose", "--file", str(compose_file()), "config", "--format", "json"]
-    said = subprocess.run(command, check=True, capture_output=True)
+    command = ["docker", "compose", "--file", str(compose_file()), "--profile", "observe", "config"]
+    said = subprocess.run([*command, "--format", "json"], check=True, capture_output=True)
     return msgspec.json.decode(said.stdout, type=_Config).services[service].image
 
 
 def cannot_run(why: str) -> NoReturn:
     """End a container test that lacks something: skipped by name, and failed in CI."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(f"containers: {why}")
+
+
+def image_or_skip(client: DockerClient, image: str) -> None:
+    """Where an image is not there, and cannot be pulled, the test is skipped by name, and fails in CI."""
+    try:
+        check_image(client, image)
+    except UsageError as error:
+        cannot_run(str(error))
 
 
 def engine_or_skip() -> Iterator[DockerClient]:

@@ -20,7 +20,7 @@ from chaos.drivers.compose.driver import ComposeDriver
 from chaos.drivers.compose.target import ComposeTarget
 from chaos.engine import containers_of, marked, sweep
 from chaos.runner.plan import Planner, Request
-from tests.containers import engine_or_skip
+from tests.containers import engine_or_skip, image_or_skip
 
 pytestmark = pytest.mark.containers
 
@@ -151,6 +151,8 @@ def test_a_killed_component_is_restarted_by_its_policy(arm: Arm) -> None:
     ],
 )
 def test_a_fault_bites_and_is_undone(arm: Arm, fault: str, parameters: dict[str, object]) -> None:
+    if "image" in parameters:
+        image_or_skip(arm.client, str(parameters["image"]))
     component = str(parameters.get("component", "features"))
     arm.until(lambda: arm.target.metrics(component) is not None, f"{component} answers before")
     undos = arm.inflict(fault, **parameters)

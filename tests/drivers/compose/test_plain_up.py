@@ -22,7 +22,7 @@ from chaos.drivers.local.http import HttpFailed, ask, read_metrics
 from chaos.drivers.local.ports import free_addresses
 from chaos.engine import SERVICE_LABEL
 from tests.command import until
-from tests.containers import engine_or_skip
+from tests.containers import engine_or_skip, image_of, image_or_skip
 
 pytestmark = pytest.mark.containers
 
@@ -31,8 +31,14 @@ SECONDS = 300.0
 EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 
 OBSERVED = ("--profile", "observe")
+COMPONENTS = set(make_files().target("reference-compose")[0].components)
+EXPECTED = {
+    **dict.fromkeys((*COMPONENTS, "postgres", "data-proxy", "door"), "healthy"),
+    "toxiproxy": "running",
+    **dict.fromkeys(("prepare", "begin"), "exited with 0"),
+}
 
-engine = pytest.fixture(engine_or_skip)
+engine = pytest.fixture(scope="module")(engine_or_skip)
 
 
 class Experiment(msgspec.Struct):
@@ -110,7 +116,7 @@ def _words(state: dict[str, Any]) -> str:
     return str((state.get("Health") or state)["Status"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plain(engine: DockerClient) -> Iterator[Plain]:
     plain = Plain(engine)
     try:
@@ -138,12 +144,11 @@ def test_a_stack_to_look_around_in(plain: Plain) -> None:
     assert until(mlflow_answers, SECONDS), plain.states()
     assert seen[0].experiment.experiment_id == "0"
     assert until(shoppers_are_counted, SECONDS), plain.states()
-    spec, _ = make_files().target("reference-compose")
-    looked_at = {*spec.components, "postgres", "data-proxy", "door"}
-    once = dict.fromkeys(("prepare", "begin"), "exited with 0")
-    expected = {**dict.fromkeys(looked_at, "healthy"), "toxiproxy": "running", **once}
-    assert until(lambda: plain.states() == expected, SECONDS), plain.states()
+    assert until(lambda: plain.states() == EXPECTED, SECONDS), plain.states()
 
+
+def test_prometheus_beside_it(engine: DockerClient, plain: Plain) -> None:
+    image_or_skip(engine, image_of("prometheus"))
     plain.compose(*OBSERVED, "up", "--detach")
     prometheus = plain.addresses["PROMETHEUS_PORT"]
     health: dict[str, str] = {}
@@ -163,6 +168,8 @@ def test_a_stack_to_look_around_in(plain: Plain) -> None:
         return bool(rules) and set(rules.values()) == {"ok"}
 
     assert until(all_is_scraped, SECONDS), (health, plain.states())
-    assert set(health) == set(spec.components) - {"registry"}
+    assert set(health) == COMPONENTS - {"registry"}
     assert until(rules_are_evaluated, SECONDS), rules
     assert "LayerFired" in rules
+    expected = {**EXPECTED, "prometheus": "healthy"}
+    assert until(lambda: plain.states() == expected, SECONDS), plain.states()
