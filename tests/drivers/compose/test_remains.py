@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker import DockerClient
 
 from chaos.domain.event import Phase, Views
 from chaos.domain.verdict import Results
-from chaos.engine import containers_of, marked
+from chaos.engine import RUN_LABEL, marked
 from chaos.journal import read
 from tests.command import CALM, begin, complete, until
 from tests.containers import cannot_run, engine_or_skip, image_of
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.containers
 
 SECONDS = 600.0
 GONE_SECONDS = 60.0
+PROJECT_LABEL = "com.docker.compose.project"
 # Loose bounds: what is tested here does not depend on whether the machine keeps up.
 LOOSE = CALM.replace("probe: good_views\n    at_least: 0.9", "probe: views_per_day\n    at_least: 1")
 REAL = ("--target", "reference-compose", "--arms", "defended", "--day-seconds", "5")
@@ -32,19 +34,31 @@ engine = pytest.fixture(engine_or_skip)
 
 
 class Census:
-    """What there is of this project on the engine; other people's things come and go as they like."""
+    """What there is of runs on the engine; other people's things come and go as they like.
+
+    By the run's own label, by that of Compose, and by name: what has lost its label is seen too.
+    """
 
     def __init__(self, client: DockerClient) -> None:
         self._client = client
 
     def of(self, *folders: Path) -> list[str]:
         runs = [run for folder in folders if (run := marked(folder)) is not None]
-        found = [one.name for run in runs for one in containers_of(self._client, run)]
-        for run in runs:
-            label = {"label": f"org.mlchaos.run={run}"}
-            found += [one.name for one in self._client.volumes.list(filters=label)]
-            found += [one.name for one in self._client.networks.list(filters=label)]
-        return found
+        found = {
+            f"{kind} {one.name}"
+            for run in runs
+            for mine in ({"label": f"{RUN_LABEL}={run}"}, {"label": f"{PROJECT_LABEL}={run}"}, {"name": run})
+            for kind, ones in self._of(mine).items()
+            for one in ones
+        }
+        return sorted(found)
+
+    def _of(self, mine: dict[str, str]) -> dict[str, list[Any]]:
+        return {
+            "container": self._client.containers.list(all=True, ignore_removed=True, filters=mine),
+            "network": self._client.networks.list(filters=mine),
+            "volume": self._client.volumes.list(filters=mine),
+        }
 
     def nameless(self) -> int:
         """Images without a name, and volumes with an engine's name for them."""
@@ -69,32 +83,22 @@ def test_two_runs_side_by_side(census: Census, tmp_path: Path, days: int) -> Non
     ended = [complete(run, seconds=SECONDS + 10 * days) for run in runs]
     for outcome, folder in zip(ended, folders, strict=True):
         assert outcome.code in (0, 1, 2), outcome.err
-        journal = (folder / "calm-1" / "journal-defended.jsonl").read_text()
-        assert '"event":"views"' in journal
-        assert '"phase":"done"' in journal
+        journal = read(folder / "calm-1" / "journal-defended.jsonl")
+        assert "done" in [one.phase for one in journal.of(Phase)]
+        assert journal.of(Views)[-1].end_day >= days - 1
     assert marked(folders[0]) != marked(folders[1])
     assert census.of(*folders) == []
     assert census.nameless() <= nameless
 
 
 @contextmanager
-def somebody_elses(client: DockerClient, name: str) -> Iterator[Callable[[], list[str]]]:
-    """A network, a volume and a container that nobody uses just now and that carry no label; those still there."""
-    named = {"name": name}
-
-    def there() -> list[str]:
-        found = {
-            "network": client.networks.list(filters=named),
-            "volume": client.volumes.list(filters=named),
-            "container": client.containers.list(all=True, ignore_removed=True, filters=named),
-        }
-        return [kind for kind, ones in found.items() if ones]
-
+def somebody_elses(client: DockerClient, name: str) -> Iterator[list[str]]:
+    """A network, a volume and a container that nobody uses just now and that carry no label."""
     with ExitStack() as stack:
         stack.callback(client.networks.create(name).remove)
         stack.callback(client.volumes.create(name).remove)
         stack.callback(client.containers.create(image_of("collector"), ["reference_stack"], name=name).remove)
-        yield there
+        yield [f"{kind} {name}" for kind in ("container", "network", "volume")]
 
 
 def test_a_killed_runner_leaves_nothing_but_what_is_not_its_own(
@@ -106,13 +110,12 @@ def test_a_killed_runner_leaves_nothing_but_what_is_not_its_own(
         run = begin("run", "calm.yaml", *REAL, "--out", "run", folder=tmp_path)
         try:
             assert until(lambda: len(census.of(folder)) > 8, SECONDS)
-            there = stack.enter_context(somebody_elses(engine, f"{marked(folder)}-somebody-1"))
-            assert there() == ["network", "volume", "container"]
+            others = stack.enter_context(somebody_elses(engine, f"{marked(folder)}-somebody-1"))
+            assert set(census.of(folder)) > set(others)  # by their names alone
         finally:
             run.kill()
             run.communicate()
-        assert until(lambda: census.of(folder) == [], GONE_SECONDS)
-        assert there() == ["network", "volume", "container"]
+        assert until(lambda: census.of(folder) == others, GONE_SECONDS), census.of(folder)
 
 
 def lives(folder: Path, arm: str = "defended") -> bool:
