@@ -9,9 +9,9 @@
     python -m reference_stack begin --settings FILE            once all are healthy, gives the start
 
 `prepare` and `begin` are for components in containers, each started by `serve`: what they start from, and
-their start. `--changes-in NAME` names an environment variable with further settings as JSON. `serve` writes
-the component's JSON log lines to standard output. Exit codes: 0, 1 for a component that broke, 3 for settings
-that cannot be used.
+their start. `--changes-in NAME` names an environment variable with further settings as JSON, an object a
+line. `serve` writes the component's JSON log lines to standard output. Exit codes: 0, 1 for a component that
+broke, 3 for settings that cannot be used.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     begin.add_argument("--timeout", type=float, default=120.0, help="seconds until all must be healthy")
     for one in (serve, prepare, begin):
         one.add_argument("--settings", type=Path, required=True, help="YAML or JSON; see settings.py")
-        one.add_argument("--changes-in", metavar="NAME", default="", help="variable with further JSON")
+        one.add_argument("--changes-in", metavar="NAME", default="", help="variable with further JSON lines")
     commands.add_parser("parent", help="fork components as JSON lines on standard input say")
     commands.add_parser("fit", help="costs of virtual time from logs of live runs", add_help=False)
     commands.add_parser("warmup", help="make the first 18 days", add_help=False)

@@ -18,6 +18,7 @@ from reference_stack.runtime import monotonic
 from reference_stack.settings import SettingsError, StackSettings
 from reference_stack.shells.http import split_address
 from reference_stack.shells.live import LOGS, read_origin, write_origin
+from reference_stack.shop.component import LAST_DAY
 from reference_stack.up import await_healthy
 from reference_stack.warmup import Marker, lies_in, place, warm_store, warm_up_key
 
@@ -30,11 +31,12 @@ _POLL_SECONDS = 0.1
 def prepare(settings: StackSettings, toxiproxy: str | None) -> int:
     """Write the warm-up below the root, unless it is there, and have Toxiproxy know all links; the exit code.
 
-    Raises SettingsError.
+    Raises SettingsError, also for a root whose stack has come to its end.
     """
     if not settings.root:
         raise SettingsError("root is empty")
     root = Path(settings.root)
+    _given_start(settings)
     for name in (LOGS, *FOLDERS):
         (root / name).mkdir(parents=True, exist_ok=True)
     if toxiproxy:
@@ -50,19 +52,35 @@ def begin(settings: StackSettings, timeout_s: float) -> int:
     """Wait until all components are healthy and give them the start, unless it is given; the exit code.
 
     The last line on standard output is JSON: `origin`, the start in seconds of the monotonic clock, or
-    `waiting`, the components that were not healthy in time.
+    `waiting`, the components that were not healthy in time. Raises SettingsError for a start that no stack
+    can go on from.
     """
+    origin = _given_start(settings)
     waiting = await_healthy(settings, timeout_s)
     if waiting:
         _say({"waiting": waiting})
         return 1
-    root = Path(settings.root)
-    origin = read_origin(root)
     if origin is None:
         origin = monotonic() + LEAD_SECONDS
-        write_origin(root, origin)
+        write_origin(Path(settings.root), origin)
     _say({"origin": origin})
     return 0
+
+
+def _given_start(settings: StackSettings) -> float | None:
+    """The start that volumes of before hold. Raises SettingsError where the days since are over."""
+    origin = read_origin(Path(settings.root))
+    if origin is None:
+        return None
+    ahead_seconds = origin - monotonic()
+    days = min(settings.days, LAST_DAY)
+    if ahead_seconds > LEAD_SECONDS:
+        why = "began before this machine did"
+    elif -ahead_seconds >= days * settings.day_seconds:
+        why = f"has had its {days:g} days"
+    else:
+        return origin
+    raise SettingsError(f"the stack in these volumes {why}: `docker compose down --volumes`, then up again")
 
 
 def _say(message: object) -> None:

@@ -78,7 +78,8 @@ def _registry_link(component: str, settings: StackSettings) -> str | None:
 
 
 def read_changes(path: Path, more: str = "") -> StackSettings:
-    """The default settings with the changes of a YAML or JSON file, and those of the JSON text `more` on top.
+    """The default settings with the changes of a YAML or JSON file, and on top of them those of `more`: JSON,
+    an object a line, each on top of those before.
 
     Raises SettingsError.
     """
@@ -87,14 +88,16 @@ def read_changes(path: Path, more: str = "") -> StackSettings:
     except (msgspec.DecodeError, OSError) as error:
         raise SettingsError(f"{path}: {error}") from error
     try:
-        return settings_from(merged(changes, _changes(more)))
+        for further in _further(more):
+            changes = merged(changes, further)
+        return settings_from(changes)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
 
 
-def _changes(text: str) -> dict[str, object]:
+def _further(text: str) -> list[dict[str, object]]:
     try:
-        return msgspec.json.decode(text, type=dict[str, object]) if text.strip() else {}
+        return msgspec.json.Decoder(dict[str, object]).decode_lines(text)
     except msgspec.DecodeError as error:
         raise SettingsError(f"the further changes: {error}") from error
 

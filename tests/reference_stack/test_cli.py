@@ -49,6 +49,19 @@ def test_settings_are_changes_to_the_defaults(tmp_path: Path) -> None:
     assert len(settings.layers) > 1
 
 
+def test_further_changes_come_on_top_line_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("seed: 7\nshop: {surge: 2.0}\n")
+    more = '{"day_seconds": 30, "shop": {"attempts": 3}}\n{"day_seconds": 4.0, "seed": 8}\n\n'
+    settings = read_changes(file, more)
+    assert (settings.seed, settings.day_seconds) == (8, 4.0)
+    assert (settings.shop.surge, settings.shop.attempts) == (2.0, 3)
+    assert read_changes(file, "\n").seed == 7
+    for wrong in ("[1]", '{"seed": 1'):
+        with pytest.raises(SettingsError, match="the further changes"):
+            read_changes(file, wrong)
+
+
 @pytest.mark.parametrize("text", ["seed: many", "sped: 1", "[1]", "a: b: c"])
 def test_settings_that_cannot_be_used_name_the_file(tmp_path: Path, text: str) -> None:
     file = tmp_path / "settings.yaml"

@@ -26,10 +26,13 @@ from chaos.drivers.compose.project import Project
 from chaos.drivers.compose.stack import _code
 from chaos.drivers.compose.surroundings import GIB, check, check_image
 from chaos.errors import ArmFailed, Interrupted, UsageError
+from reference_stack.shop.component import LAST_DAY
 from tests.command import in_process
 
 COMPOSE = yaml.safe_load(compose_file().read_text())
 STACK = yaml.safe_load((compose_file().parent / "deploy" / "stack.yaml").read_text())
+CPUS = {"prepare": 2}
+"""More than one processor, for services that have two processes at work."""
 
 
 class Client:
@@ -281,16 +284,50 @@ def test_every_component_is_a_service_without_privileges_or_a_way_out() -> None:
         assert service["labels"] == {"org.mlchaos.run": "${MLCHAOS_RUN:-}"}, name
         assert "mem_limit" in service, name
         assert service["pids_limit"] <= 200, name
+        assert service["cpu_quota"] <= CPUS.get(name, 1) * service["cpu_period"], name
+        assert service["read_only"] is True, name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["dns_opt"] == ["ndots:1", "timeout:1", "attempts:3"], name
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", [])), name
         assert "$" in service["image"], name
         if name != "postgres":  # its entrypoint makes a folder its user's own, and becomes that user
-            assert service["read_only"] is True, name
             assert service["cap_drop"] == ["ALL"], name
             assert user_of(service).partition(":")[0] not in {"", "0", "root"}, name
-    for name in (*spec.components, "postgres", "toxiproxy", "prometheus"):
-        assert services[name]["cpu_quota"] <= services[name]["cpu_period"], name
+    for kind in ("networks", "volumes"):
+        for name, one in COMPOSE[kind].items():
+            assert one["labels"] == {"org.mlchaos.run": "${MLCHAOS_RUN:-}"}, name
+
+
+def test_one_service_builds_the_image_that_no_registry_is_asked_for() -> None:
+    services = COMPOSE["services"]
+    (builder,) = [name for name, service in services.items() if "build" in service]
+    assert builder == "data-proxy"
+    ours = {name for name, service in services.items() if service["image"] == services[builder]["image"]}
+    assert set(services) - ours == {"postgres", "toxiproxy", "prometheus"}
+    for name in ours:
+        assert services[name]["pull_policy"] == "never", name
+    # `docker compose up shop` builds as well: all that it depends on comes up with it.
+    assert {name for name in ours if builder not in needed(name)} == {"door"}
+
+
+def needed(name: str) -> set[str]:
+    """A service, and all that it depends on."""
+    found = {name}
+    for other in COMPOSE["services"][name].get("depends_on", ()):
+        found |= needed(other)
+    return found
+
+
+def test_a_stack_to_look_around_in_has_one_pace_and_the_days_of_its_shop() -> None:
+    text = compose_file().read_text()
+    assert set(re.findall(r"\$\{DAY_SECONDS:-(.+?)\}", text)) == {"30"}
+    assert "--day-seconds=${DAY_SECONDS:-30}" in COMPOSE["services"]["data-proxy"]["command"]
+    changes = ['{"day_seconds": ${DAY_SECONDS:-30}}', "${STACK_CHANGES:-}"]  # what a run asks for counts
+    for name, service in COMPOSE["services"].items():
+        if "STACK_CHANGES" in str(service["command"]):
+            assert service["environment"]["STACK_CHANGES"].splitlines() == changes, name
+    assert "day_seconds" not in STACK
+    assert STACK["days"] == LAST_DAY
 
 
 def test_what_is_asked_of_each_service_is_whether_it_is_ready() -> None:
@@ -299,8 +336,9 @@ def test_what_is_asked_of_each_service_is_whether_it_is_ready() -> None:
     asked = {
         name: service["healthcheck"]["test"] for name, service in services.items() if "healthcheck" in service
     }
-    assert set(asked) == {*spec.components, "postgres", "data-proxy", "door"}
+    assert set(asked) == {*spec.components, "postgres", "data-proxy", "door", "prometheus"}
     assert asked["postgres"][1] == "pg_isready"
+    assert asked["prometheus"][-1] == "http://127.0.0.1:9090/-/ready"
     assert asked["registry"][2] == "/api/2.0/mlflow/experiments/get?experiment_id=0"
     for name in set(spec.components) - {"registry"}:
         assert asked[name] == ["CMD", "/opt/mlchaos/healthy", "/health", '"ready":true'], name
