@@ -88,6 +88,23 @@ class Limits:
             case _:
                 return False
 
+    def left_over(self, undo: Change) -> str:
+        """What of the fault's is there after its undo, in words; empty where nothing is. Raises ArmFailed.
+
+        Where a fault set what it found, its undo changes nothing.
+        """
+        match undo:
+            case LimitCpu(component=one, expect=expect) if undo.cpus != expect == self._cpus(one):
+                return f"{one} still has {expect} of a processor"
+            case LimitMemory(component=one, expect=expect) if undo.mib != expect == self._mib(one):
+                return f"{one} still has {expect} MiB of memory"
+            case RunImage(component=one, expect=expect) if undo.image != expect == self._image(one):
+                return f"{one} still runs from image {expect}"
+            case Connect(component=one) if not self._connected(one):
+                return f"{one} is still off its network"
+            case _:
+                return ""
+
     def apply(self, change: Change) -> bool:
         """Make the change; False for one of another kind. Raises ArmFailed."""
         match change:

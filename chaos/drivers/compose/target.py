@@ -85,6 +85,9 @@ class ComposeTarget(LocalTarget):
             self._containers.excuse_no_more(undo.component)
         return outcome
 
+    def _left_over(self, undo: Change) -> str:
+        return self._limits.left_over(undo) or super()._left_over(undo)
+
     def close(self) -> None:
         """End the components, if they are up still, and remove all containers, networks and volumes."""
         try:

@@ -410,9 +410,12 @@ class LocalTarget:
         if changed_meanwhile(undo, self):
             return "left"
         self.apply(undo)
-        if says := left_over(undo, self):
+        if says := self._left_over(undo):
             raise ArmFailed(says)
         return "undone"
+
+    def _left_over(self, undo: Change) -> str:
+        return left_over(undo, self)
 
     def close(self) -> None:
         """End the components, if they are up still, and let go of the proxies' links."""

@@ -201,6 +201,22 @@ def test_a_value_that_is_no_longer_the_faults_is_left(engine: Engine, limits: Li
     assert limits.changed_meanwhile(Connect("serving-b"))
 
 
+def test_what_is_left_of_a_fault_after_its_undo_is_told(engine: Engine, limits: Limits) -> None:
+    engine.host |= {"CpuQuota": 5_000, "Memory": 24 * MIB}
+    engine.image, engine.networks_joined = OLD, {}
+    assert "0.05 of a processor" in limits.left_over(LimitCpu("serving-b", None, expect=0.05))
+    assert "24 MiB" in limits.left_over(LimitMemory("serving-b", 512, expect=24))
+    assert OLD in limits.left_over(RunImage("serving-b", NEW, expect=OLD))
+    assert "off its network" in limits.left_over(Connect("serving-b"))
+    assert not limits.left_over(RunImage("serving-b", OLD, expect=OLD))
+    engine.host |= {"CpuQuota": -1, "Memory": 512 * MIB}
+    engine.image, engine.networks_joined = NEW, {"run_inside": {"Aliases": ["serving-b"]}}
+    assert not limits.left_over(LimitCpu("serving-b", None, expect=0.05))
+    assert not limits.left_over(LimitMemory("serving-b", 512, expect=24))
+    assert not limits.left_over(RunImage("serving-b", NEW, expect=OLD))
+    assert not limits.left_over(Connect("serving-b"))
+
+
 def test_a_change_of_another_kind_is_somebody_elses(engine: Engine, limits: Limits) -> None:
     assert limits.undo_of(Stop("serving-b")) is None
     assert not limits.apply(Stop("serving-b"))
