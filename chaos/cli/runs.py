@@ -157,7 +157,6 @@ def _visit(asked: application.Wanted, into: str, pause_before: str | None, as_js
     if asked.target != "reference-local":
         raise UsageError("--target has no meaning with --into: the stack has its own")
     planned, state = plan_visit(asked, into, application.make_files(), application.make_catalogue())
-    application.check_can_visit(asked, planned)
     if not planned.trials:
         lacking = planned.not_run[0]
         raise UsageError(f"{lacking.scenario}: {into} lacks {', '.join(lacking.needs)}")

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import msgspec
 
-from chaos.app import Planned, Wanted, new_run_folder, plan_run, version
+from chaos.app import Planned, Wanted, check_can_visit, new_run_folder, plan_run, version
 from chaos.campaign import Watcher
 from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
@@ -34,6 +34,8 @@ from chaos.standing.wire import Answer, Go, Happened, Line, Run, Stop, Waiting
 PAUSES = ("inject", "undo")
 NOBODY = "--pause-before: nobody is there to say that it may go on; its input is at its end"
 SOON_DAYS = 0.02
+SOON_SECONDS = 1.0
+"""So long it may take until the stack is asked; a midnight that comes earlier is left out."""
 LOOK_SECONDS = 0.2
 ENTERED_AT_ONCE = 4096
 MOST_LOOKS = 256
@@ -73,12 +75,13 @@ def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) ->
         raise UsageError(f"the scenario fixes its seeds, and {into} stands with seed {state.seed}")
     if trial.scenario.world != state.world:
         raise UsageError(f"the scenario wants the world {trial.scenario.world!r}, {into} has {state.world!r}")
+    check_can_visit(asked, planned)
     told = ask_status(state)
     if told.run:
         raise UsageError(f"run {told.run} has {into}; wait for its end")
     if told.open:
         raise UsageError(f"{told.open[0].id} is injected into {into}; undo it first")
-    start_day = float(math.ceil(told.day + SOON_DAYS))
+    start_day = float(math.ceil(told.day + max(SOON_DAYS, SOON_SECONDS / state.day_seconds)))
     if start_day + trial.scenario.days > state.days:
         raise UsageError(
             f"{into} stands until day {state.days:g}; from day {start_day:g} on there are not "

@@ -97,7 +97,8 @@ def test_a_run_has_the_stack_for_itself(standing: Standing) -> None:
     def has_it() -> bool:
         return "has it" in standing.mlchaos("stack", "status", "--name", "game").out
 
-    assert until(has_it, PATIENCE_SECONDS)
+    assert until(lambda: has_it() or run.poll() is not None, PATIENCE_SECONDS)
+    assert run.poll() is None, run.communicate()
     refused = standing.mlchaos("inject", "pause", "component=oncall", "--into", "game")
     assert (refused.code, "has the stack; wait for its end" in refused.err) == (3, True)
     second = standing.mlchaos("run", "calm.yaml", "--into", "game", "--out", "second")

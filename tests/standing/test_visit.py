@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from io import FileIO
+from pathlib import Path
 from typing import TextIO
 
 import pytest
 
+from chaos.app import Wanted, make_catalogue, make_files
 from chaos.errors import UsageError
 from chaos.runner.stop import StopSignal
-from chaos.standing.visit import Facilitator, _follow
-from chaos.standing.wire import Answer, Ask, Go, Waiting, Word
+from chaos.standing import place, visit
+from chaos.standing.visit import Facilitator, _follow, plan_visit
+from chaos.standing.wire import Answer, Ask, Go, StatusIs, Waiting, Word
+from tests.harness import SCENARIO, TARGET
+from tests.standing.test_place import state_of
 
 Step = Word | Callable[[], object]
 
@@ -129,3 +134,19 @@ def test_a_question_that_nobody_can_answer_ends_the_visit(desk: Desk) -> None:
     with pytest.raises(UsageError, match="nobody is there"):
         desk.follow(line)
     assert line.said == []
+
+
+@pytest.mark.parametrize(
+    ("day", "day_seconds", "starts"), [(4.9, 30.0, 5.0), (4.9, 5.0, 6.0), (4.99, 300.0, 6.0)]
+)
+def test_a_run_begins_at_a_midnight_that_it_can_be_asked_for_in_time(
+    day: float, day_seconds: float, starts: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / "fake.yaml").write_text(TARGET)
+    (tmp_path / "small.yaml").write_text(SCENARIO)
+    place.write(state_of("game", target="fake", day_seconds=day_seconds))
+    monkeypatch.setattr(visit, "ask_status", lambda _state: StatusIs(day, "", (), ()))
+    planned, _ = plan_visit(Wanted(("small.yaml",), "fake"), "game", make_files(), make_catalogue())
+    assert planned.trials[0].arms[0].start_day == starts
