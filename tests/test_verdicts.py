@@ -243,6 +243,39 @@ def test_beyond_the_requirement_it_is_missing(
     assert said == ([] if red_day is None else [pytest.approx(red_day, abs=0.01)])
 
 
+TWO_AT_ONCE = """
+scenario: two-at-once
+kind: defended
+teaches: a source that is unlike itself must not hide a change of unit that has nothing to do with it
+source: tests
+days: 8d
+steady_state: [{probe: good_views, with: {over: 0.5d}, at_least: 0.97}]
+faults:
+  - fault: unit_change
+    with: {link: events, column: dwell, factor: 10.0, where: shard, equals: 0}
+    at: 3.5d
+    for: 3d
+  - fault: poisoned_source
+    with: {link: events, where: source, equals: 1, values: [clicked=1, dwell=60], share: 0.7}
+    at: 3.5d
+    for: 3d
+expect:
+  detected: {by: [drift], within: 1d}
+  contained: {of: defective_views, at_least: 0.9}
+"""
+
+
+def test_a_bad_source_does_not_hide_a_change_of_unit_on_the_same_day(
+    mlchaos: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "two.yaml").write_text(TWO_AT_ONCE)
+    outcome = mlchaos("run", "two.yaml", *VIRTUAL, "--out", "run", "--json")
+    assert outcome.code == 0
+    journal = read(Path("run", "two-at-once-1", "journal-defended.jsonl"))
+    said = [one.says for one in journal.of(Signal) if (one.layer, one.signal) == ("drift", "acted")]
+    assert any("source 1" in says and "PSI of dwell" in says for says in said), said
+
+
 PRICE_GATE = """
 from typing import ClassVar
 
