@@ -133,6 +133,16 @@ def test_a_month_without_faults_in_virtual_time(tmp_path: Path) -> None:
     assert held == []
 
 
+def test_a_week_after_a_slow_site_the_model_is_not_back(tmp_path: Path) -> None:
+    trials = run("reference-virtual", COMPARED, ["slow-site"], tmp_path / "run", "--keep", "never").trials
+    counted(trials)
+    found = [trial.loop.quality_week_after for trial in trials if trial.loop is not None]
+    after = [quality for quality in found if quality is not None]
+    print(f"quality a week after, of that without the slow weeks: {', '.join(f'{one:.2f}' for one in after)}")
+    assert len(after) == len(trials)
+    assert statistics.fmean(after) <= 0.95
+
+
 def test_the_tests_on_real_processes_pass_again_and_again() -> None:
     for number in range(1, PROCESS_TESTS + 1):
         command = [sys.executable, "-m", "pytest", "-q", "-m", "processes and not soak"]
