@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from chaos.domain.event import Partition, Snapshot, Source, Version, Views
 from chaos.domain.verdict import Contamination
@@ -35,7 +35,7 @@ def contamination_of(view: ArmView) -> Contamination | None:
     cleared_day = max((one.day for one in (*purges, *left_out)), default=math.inf)
     answered = _answered(view)
     return Contamination(
-        partitions=dict(_altered(view)),
+        partitions=dict(_altered(view, written)),
         absent=sorted({one.partition_day for one in view.journal.of(Partition) if one.state == "absent"}),
         snapshots=[one.snapshot for one in built if one.snapshot in snapshots or lacked_days(one)],
         versions=sorted(tainted),
@@ -60,9 +60,8 @@ def contamination_of(view: ArmView) -> Contamination | None:
     )
 
 
-def _altered(view: ArmView) -> Iterator[tuple[int, list[str]]]:
+def _altered(view: ArmView, written: Mapping[int, Sequence[Partition]]) -> Iterator[tuple[int, list[str]]]:
     """Days that came altered, with the sources that differ; empty where there are no fingerprints."""
-    written = written_partitions(view)
     for partition in view.journal.of(Partition):
         if partition.state in ("delivered", "quarantined"):
             sources = altered_sources(partition, written.get(partition.partition_day, ()))

@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 from chaos.app import make_catalogue, make_files
-from chaos.domain.layer import Mode
-from chaos.domain.plan import ArmPlan, PlannedLayer
-from chaos.domain.scenario import Arm, Kind
 from chaos.drivers.virtual.driver import VirtualDriver
 from chaos.runner.check import changes_of
 from chaos.runner.execute import EFFECT_EVERY_DAYS
 from chaos.runner.injection import Injector
 from chaos.runner.undo import UndoLedger
+from tests.faults.bare import bare_arm
 
 CYCLES = [(25, 25), (50, 50), (20, 80), (10, 10), (100, 50)]
 """In ms. All but the last go into the tenth of a day between two looks without a rest."""
@@ -26,23 +24,7 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, int], 
     spec, _ = make_files().target("reference-virtual")
     catalogue = make_catalogue()
     folder: Path = tmp_path_factory.mktemp("starving")
-    plan = ArmPlan(
-        scenario="starving",
-        kind=Kind.QUIET,
-        arm=Arm.BARE,
-        target=spec.target,
-        world="default",
-        seed=1,
-        days=1.0 + len(CYCLES),
-        day_seconds=1.0,
-        layers={
-            name: PlannedLayer(mode=Mode.OFF, stages=layer.stages) for name, layer in spec.layers.items()
-        },
-        holes=[],
-        faults=[],
-        steady_state=[],
-        abort_if=[],
-    )
+    plan = bare_arm(spec, days=1.0 + len(CYCLES))
     target = VirtualDriver().start(plan, spec, folder, lambda _event: None)
     found: dict[tuple[int, int], list[bool | None]] = {}
     with UndoLedger(folder / "undo.jsonl") as ledger:

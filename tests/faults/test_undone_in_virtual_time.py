@@ -10,14 +10,12 @@ import pytest
 from chaos.app import make_catalogue, make_files
 from chaos.contracts import Probe
 from chaos.domain.event import Event, Undone
-from chaos.domain.layer import Mode
-from chaos.domain.plan import ArmPlan, PlannedLayer
-from chaos.domain.scenario import Arm, Kind
 from chaos.drivers.virtual.driver import VirtualDriver
 from chaos.drivers.virtual.target import VirtualTarget
 from chaos.runner.check import changes_of
 from chaos.runner.injection import Injector
 from chaos.runner.undo import UndoLedger
+from tests.faults.bare import bare_arm
 from tests.faults.test_catalogue_of_faults import EXAMPLES
 
 SPEC, _ = make_files().target("reference-virtual")
@@ -63,23 +61,7 @@ KEPT = {
 
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[VirtualTarget]:
-    plan = ArmPlan(
-        scenario="undone",
-        kind=Kind.QUIET,
-        arm=Arm.BARE,
-        target=SPEC.target,
-        world="default",
-        seed=1,
-        days=6.0,
-        day_seconds=1.0,
-        layers={
-            name: PlannedLayer(mode=Mode.OFF, stages=layer.stages) for name, layer in SPEC.layers.items()
-        },
-        holes=[],
-        faults=[],
-        steady_state=[],
-        abort_if=[],
-    )
+    plan = bare_arm(SPEC, days=6.0)
     made = VirtualDriver().start(plan, SPEC, tmp_path, lambda _event: None)
     yield made
     made.close()
