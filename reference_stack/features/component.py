@@ -49,6 +49,7 @@ from reference_stack.messages import (
     QuarantineReply,
     QuarantineRequest,
 )
+from reference_stack.patience import patiently
 from reference_stack.ports import Failed, Folder, NotFound, Port, PortError, Rejected, Runtime
 from reference_stack.settings import FeaturesSettings, LayerSettings
 from reference_stack.telemetry import Telemetry
@@ -293,6 +294,10 @@ class Features(Component[FeaturesSettings]):
 
     async def prepare(self) -> None:
         """Take in and judge what lies in the inbox, and read what the next day's snapshot is made of."""
+        with suppress(Failed):
+            async with self._alone("prepare"):
+                await self._take_in()
+        await patiently(self.runtime, self._hear_collector)
         await self._watch()
         today = math.floor(self.runtime.day())
         with suppress(OSError):  # told by the tick that finds the same
@@ -336,18 +341,29 @@ class Features(Component[FeaturesSettings]):
 
     async def _acknowledged_rows(self, day: int) -> int | None:
         """The collector's word, None where it gives none; once a day's partition is there it is final."""
-        if day in self._acknowledged:
-            return self._acknowledged[day]
         try:
-            reply = await self._collector.call(
-                ACKNOWLEDGED, AcknowledgedRequest(partition_day=day), timeout_ms=_ACKNOWLEDGED_TIMEOUT_MS
-            )
+            return await self._ask_collector(day)
         except PortError:
             self.telemetry.metrics.add("features_collector_silent_total")
             return None
+
+    async def _ask_collector(self, day: int) -> int | None:
+        if day in self._acknowledged:
+            return self._acknowledged[day]
+        reply = await self._collector.call(
+            ACKNOWLEDGED, AcknowledgedRequest(partition_day=day), timeout_ms=_ACKNOWLEDGED_TIMEOUT_MS
+        )
         if reply.rows is not None and self._shelf.has(day):
             self._acknowledged[day] = reply.rows
         return reply.rows
+
+    async def _hear_collector(self) -> bool:
+        try:
+            for day in self._due(math.floor(self.runtime.day())):
+                await self._ask_collector(day)
+        except PortError:
+            return False
+        return True
 
     # --- odds and ends -------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from reference_stack.arrays import DamagedBytes
 from reference_stack.messages import PartitionCheck
+from reference_stack.patience import patiently
 from reference_stack.ports import Folder, ModelVersion, NotFound, PortError, RegistryReader, Runtime
 from reference_stack.serving.ranking import Ranking
 from reference_stack.telemetry import Telemetry
@@ -16,8 +18,6 @@ from reference_stack.world import Catalogue
 
 _KEPT = 3
 _LOAD = "serving.load"
-_PATIENCE = 1000
-_PAUSE_SECONDS = 0.02
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -92,10 +92,7 @@ class Versions:
 
     async def prepare(self, *, challenger: bool) -> None:
         """Follow the aliases, with patience for a registry that comes up at the same time."""
-        for _ in range(_PATIENCE):
-            if await self.refresh(challenger=challenger):
-                return
-            await self._runtime.sleep(_PAUSE_SECONDS)
+        await patiently(self._runtime, partial(self.refresh, challenger=challenger))
 
     def restore(self) -> Ranking | None:
         """Take the last champion from disk, for want of a better one."""

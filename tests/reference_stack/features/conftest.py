@@ -122,10 +122,10 @@ class Stand:
         self.start_collector()
         self.start()
 
-    def start(self) -> None:
+    def start(self, kind: type[Features] = Features) -> None:
         def build(process: VirtualProcess) -> Features:
             sink = process.sink(lambda line: self.lines.append(json.loads(line)))
-            return Features(
+            return kind(
                 process.runtime,
                 Telemetry("features", process.runtime, sink),
                 FeaturesSettings(),

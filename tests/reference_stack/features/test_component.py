@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from reference_stack.collector.partition import COLUMNS, Partition, decode, encode, sha256
+from reference_stack.features.component import Features
 from reference_stack.features.figures import figures, reference, statistics, trailing
 from reference_stack.features.manifest import read_manifest
 from reference_stack.features.snapshot import Snapshot, customer_row
 from reference_stack.layers.contract import Mode
+from reference_stack.patience import PAUSE_SECONDS, TRIES
 from tests.reference_stack.features.conftest import day_columns
 
 Make = Callable[..., Any]
@@ -365,6 +367,45 @@ def test_a_silent_collector_is_a_warning_and_red_only_with_an_absent_partition(s
     stand.machine.advance(5.35)
     assert stand.job("check", 5) == {"red": {}}
     assert stand.signals("volume", "day=4")[-1][0] == "cleared"
+
+
+class Preparing(Features):
+    """One that starts as processes do together, and goes no further."""
+
+    async def run(self) -> None:
+        self.ready = False
+        await self.prepare()
+        self.ready = True
+
+
+def test_it_prepares_with_patience_for_a_collector_that_comes_up(stand: Any) -> None:
+    stand.live(0, 2)
+    stand.kill("collector")
+    stand.kill("features")
+    stand.deliver(3)
+    stand.machine.advance(4.02)
+    stand.start(Preparing)
+    stand.machine.advance(5.0)
+    assert states(stand, "delivered") == [0, 1, 2, 3]
+    assert not stand.ask("health")[1]["ready"]
+    stand.start_collector()
+    stand.machine.advance(5.1)
+    assert stand.ask("health")[1]["ready"]
+    assert [signal for signal in stand.signals("volume") if signal[0] == "fired"] == []
+    assert stand.metric("features_collector_silent_total") == 0
+
+
+def test_a_collector_that_never_comes_up_keeps_it_from_its_work_for_a_time_only(stand: Any) -> None:
+    stand.live(0, 2)
+    stand.kill("collector")
+    stand.kill("features")
+    stand.start(Preparing)
+    given_up_day = 3.0 + TRIES * PAUSE_SECONDS
+    stand.machine.advance(given_up_day - 0.5)
+    assert not stand.ask("health")[1]["ready"]
+    stand.machine.advance(given_up_day + 5.0)
+    assert stand.ask("health")[1]["ready"]
+    assert "fired" in {signal for signal, _ in stand.signals("volume")}, "it judges as it always does"
 
 
 @pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE])
