@@ -284,6 +284,13 @@ class Stall(_Event, frozen=True, tag="stall"):
     stalled_ms: float
 
 
+class Contention(_Event, frozen=True, tag="contention"):
+    """Others took `taken_share` of the machine's processors' time for `over_days`, and left none idle."""
+
+    taken_share: float
+    over_days: float
+
+
 Event = (
     Header
     | Phase
@@ -307,6 +314,7 @@ Event = (
     | Lag
     | Waiting
     | Stall
+    | Contention
 )
 
 # What a target's own log may say; the rest of the events are the harness's.

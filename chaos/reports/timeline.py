@@ -10,6 +10,7 @@ from chaos.domain.event import (
     Alert,
     Alias,
     Applied,
+    Contention,
     Effect,
     Event,
     Exit,
@@ -83,12 +84,8 @@ class Timeline:
                 return "well", by, says or action
             case Exit(component=component, code=code, expected=False):
                 return "fault", component, f"ended by itself with code {code}"
-            case Lag(component=component, lag_days=late, over_days=over) if over > 0:
-                return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
-            case Waiting(process=process, wait_ms=wait_ms) if wait_ms > WAIT_LIMIT_MS:
-                return "fault", process, f"waits {wait_ms:.1f} ms a turn for a processor: the machine is busy"
-            case Stall(process=process, stalled_ms=stalled_ms):
-                return "fault", process, f"stood still for {stalled_ms:.0f} ms: the machine is busy"
+            case Lag() | Waiting() | Stall() | Contention():
+                return _busy(event)
             case _:
                 return None
 
@@ -149,6 +146,20 @@ class Timeline:
         if event.outcome == "failed":
             return "fault", name, f"UNDO FAILED: {event.says}"
         return "well", name, "undone" if event.outcome == "undone" else f"left as it is: {event.says}"
+
+
+def _busy(event: Lag | Waiting | Stall | Contention) -> tuple[str, str, str] | None:
+    match event:
+        case Lag(component=component, lag_days=late, over_days=over) if over > 0:
+            return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
+        case Waiting(process=process, wait_ms=wait_ms) if wait_ms > WAIT_LIMIT_MS:
+            return "fault", process, f"waits {wait_ms:.1f} ms a turn for a processor: the machine is busy"
+        case Stall(process=process, stalled_ms=stalled_ms):
+            return "fault", process, f"stood still for {stalled_ms:.0f} ms: the machine is busy"
+        case Contention(taken_share=taken):
+            return "fault", "others", f"took {taken:.0%} of the processors: the machine is busy"
+        case _:
+            return None
 
 
 def _phase(phase: Phase) -> tuple[str, str, str] | None:

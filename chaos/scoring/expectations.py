@@ -9,7 +9,6 @@ from chaos.domain.scenario import Alerted, Arm, Harm, Kind, Loop
 from chaos.domain.verdict import LayerResult, LoopResult, Reason, Verdict
 from chaos.scoring.alerting import alerts_about, fits, told
 from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
-from chaos.scoring.contamination import contamination_of
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
@@ -71,8 +70,7 @@ def _harms(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) 
 
 def _purge(facts: Facts) -> Iterator[Reason]:
     """A purge or a quarantine that left something in service did not purge, whatever else was claimed."""
-    view = facts.views.get(Arm.DEFENDED)
-    found = contamination_of(view) if view is not None else None
+    found = facts.contamination.get(Arm.DEFENDED)
     if found is None or found.cleared_day is None:
         return
     if found.left:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Harm, Kind
-from chaos.domain.verdict import Detection, LoopResult, Recovery
+from chaos.domain.verdict import Contamination, Detection, LoopResult, Recovery
 from chaos.journal import Journal
 from chaos.scoring.arms import ArmView, FaultSpan, views_of
 from chaos.scoring.containment import Contained, contain
+from chaos.scoring.contamination import contamination_of
 from chaos.scoring.detection import attributable, first_of, prevented
 from chaos.scoring.effect import EffectFinding, find_effect
 from chaos.scoring.episodes import Firing
 from chaos.scoring.harm import harm_of, undetected_days
-from chaos.scoring.lag import busy, stalled
+from chaos.scoring.lag import busy, disturbed
 from chaos.scoring.layers import FalseAlarms, false_alarms, not_armed
 from chaos.scoring.loop import loop_of
 from chaos.scoring.recovery import recovery_of
@@ -56,9 +57,10 @@ class Facts:
     contained: Contained | None
     alarms: FalseAlarms
     loop: LoopResult | None
+    contamination: Mapping[Arm, Contamination | None]
     not_armed: list[str]
     busy: str
-    stalled: str
+    disturbed: str
 
     @property
     def kind(self) -> Kind:
@@ -97,9 +99,10 @@ def gather(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> Facts:
         contained=contain(harm, wanted.of) if wanted is not None else None,
         alarms=false_alarms(plan, views),
         loop=_loop(plan, views),
+        contamination={arm: contamination_of(view) for arm, view in views.items()},
         not_armed=not_armed(plan, views.get(Arm.DEFENDED)),
         busy=busy(views),
-        stalled=stalled(views),
+        disturbed=disturbed(views),
     )
 
 

@@ -71,8 +71,8 @@ def judged_on(reasons: list[Reason], reason: Reason) -> Reason:
     return void(reason.about, f"not judged ({', '.join(lacking)}); measured: {reason.says}")
 
 
-def held_against(stalled: str, reason: Reason) -> Reason:
-    """A failure is void, with what was measured, where the machine stood still for a moment."""
-    if not stalled or reason.verdict is not Verdict.FAILED:
+def held_against(disturbed: str, reason: Reason) -> Reason:
+    """A failure is void, with what was measured, where the machine disturbed the trial for a moment."""
+    if not disturbed or reason.verdict is not Verdict.FAILED:
         return reason
-    return void(reason.about, f"not judged ({stalled}); measured: {reason.says}")
+    return void(reason.about, f"not judged ({disturbed}); measured: {reason.says}")

@@ -1,13 +1,14 @@
 """A machine that cannot keep up makes a trial void: what was late is then not the system under test.
 
-One that stands still for a moment only takes a failure's word away: what passed has passed in spite of it.
+One that stands still for a moment, or has others to serve, only takes a failure's word away: what passed has
+passed in spite of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chaos.domain.event import WAIT_LIMIT_MS, Lag, Stall, Waiting
+from chaos.domain.event import WAIT_LIMIT_MS, Contention, Lag, Stall, Waiting
 from chaos.domain.scenario import Arm
 from chaos.scoring.arms import ArmView
 
@@ -55,8 +56,23 @@ def busy(views: Mapping[Arm, ArmView]) -> str:
     return ""
 
 
-def stalled(views: Mapping[Arm, ArmView]) -> str:
-    """The longest time for which a process was kept from running, in a sentence; empty where none was."""
+def disturbed(views: Mapping[Arm, ArmView]) -> str:
+    """What the machine did to the trial for a moment, in a sentence; empty where it did nothing."""
+    return _stalled(views) or _crowded(views)
+
+
+def _crowded(views: Mapping[Arm, ArmView]) -> str:
+    told = [(span, arm) for arm, view in views.items() for span in view.journal.of(Contention)]
+    if not told:
+        return ""
+    worst, arm = max(told, key=lambda one: one[0].taken_share)
+    return (
+        f"others took {worst.taken_share:.0%} of the machine's processors, and none was idle, for "
+        f"{worst.over_days:.2f} d around day {worst.day:.2f} of the {arm.value} arm{_more(len(told))}"
+    )
+
+
+def _stalled(views: Mapping[Arm, ArmView]) -> str:
     told = [
         (stall, arm)
         for arm, view in views.items()
@@ -66,11 +82,14 @@ def stalled(views: Mapping[Arm, ArmView]) -> str:
     if not told:
         return ""
     longest, arm = max(told, key=lambda one: one[0].stalled_ms)
-    more = {1: "", 2: " (and once more)"}.get(len(told), f" (and {len(told) - 1} times more)")
     return (
         f"the machine let {longest.process} stand still for {longest.stalled_ms:.0f} ms on day "
-        f"{longest.day:.2f} of the {arm.value} arm{more}"
+        f"{longest.day:.2f} of the {arm.value} arm{_more(len(told))}"
     )
+
+
+def _more(count: int) -> str:
+    return {1: "", 2: " (and once more)"}.get(count, f" (and {count - 1} times more)")
 
 
 def _waits(view: ArmView) -> list[Waiting]:

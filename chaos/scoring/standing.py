@@ -24,7 +24,7 @@ from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, passed, void
 from chaos.scoring.grounds import held_against, judged_on
-from chaos.scoring.lag import busy, stalled
+from chaos.scoring.lag import busy, disturbed
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -43,9 +43,9 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         reasons = [void("arm", "the run did not begin")]
     else:
         grounds = list(_grounds(plan, view))
-        still = stalled({Arm.DEFENDED: view})
+        disturbing = disturbed({Arm.DEFENDED: view})
         judged = (judged_on(grounds, reason) for reason in _expectations(plan, view))
-        reasons = [*grounds, *(held_against(still, reason) for reason in judged)]
+        reasons = [*grounds, *(held_against(disturbing, reason) for reason in judged)]
     scenario = plan.scenario
     return TrialResult(
         scenario=scenario.scenario,

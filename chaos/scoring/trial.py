@@ -15,7 +15,6 @@ from chaos.domain.verdict import (
     combine,
 )
 from chaos.journal import Journal
-from chaos.scoring.contamination import contamination_of
 from chaos.scoring.detection import acted
 from chaos.scoring.episodes import Episode
 from chaos.scoring.expectations import expectations
@@ -44,7 +43,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         *arm_reasons(facts),
         *solid,
         *(
-            held_against(facts.stalled, judged_on(solid, reason))
+            held_against(facts.disturbed, judged_on(solid, reason))
             for reason in expectations(facts, rows, containing)
         ),
     ]
@@ -65,7 +64,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         arms=[arm_result(view, facts.before[arm], facts.after[arm]) for arm, view in facts.views.items()],
         loop=facts.loop,
         not_armed=facts.not_armed,
-        contamination={arm: contamination_of(view) for arm, view in facts.views.items()},
+        contamination=dict(facts.contamination),
         pass_share=scenario.pass_share,
     )
 

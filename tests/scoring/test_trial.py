@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chaos.domain.event import (
     Alias,
+    Contention,
     Effect,
     Event,
     Exit,
@@ -232,6 +233,19 @@ def test_a_machine_that_stands_still_takes_the_word_of_a_failure_and_not_of_a_pa
     assert trial.verdict is Verdict.VOID
     says = (
         "the machine let network proxy stand still for 55 ms on day 5.00 of the control arm (and once more)"
+    )
+    assert says in reason(trial, "detected").says
+
+
+def test_others_that_take_the_machine_take_the_word_of_a_failure_and_not_of_a_pass() -> None:
+    taken = Contention(5.1, 0.82, 0.12)
+    assert Story().add(Arm.CONTROL, taken).score().verdict is Verdict.PASSED
+    failing = Story(without(Told(), "freshness", "volume"))
+    trial = failing.add(Arm.DEFENDED, taken).add(Arm.DEFENDED, Contention(6.0, 0.3, 0.1)).score()
+    assert trial.verdict is Verdict.VOID
+    says = (
+        "others took 82% of the machine's processors, and none was idle, for 0.12 d around day 5.10 of the "
+        "defended arm (and once more)"
     )
     assert says in reason(trial, "detected").says
 

@@ -63,9 +63,8 @@ class ComposeTarget(LocalTarget):
         super()._hand_on()
         self._limits.check()
 
-    def _answering(self) -> Mapping[str, int]:
-        """None whose waits could be read: what the engine is asked for here are no process ids."""
-        return {}
+    def _look_at_machine(self) -> None:
+        """Nothing whose waits could be read: the engine's processes may be on another machine."""
 
     def prepare(self, change: Change) -> Change | None:
         """The undo of a change, from what is there now."""

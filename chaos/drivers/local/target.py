@@ -46,10 +46,9 @@ from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.local.ends import Ends
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
+from chaos.drivers.local.machine import Machine
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
-from chaos.drivers.local.stalling import StallMeter
-from chaos.drivers.local.waiting import WaitMeter
 from chaos.drivers.observed import partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.drivers.volley import moments_ms
@@ -165,9 +164,7 @@ class LocalTarget:
         self._shaped: dict[str, Latest[str]] = {}
         self._look_day = 0.0
         self._told: set[str] = set()
-        self._proxies = proxies
-        self._waits = WaitMeter()
-        self._stalls = StallMeter(clock)
+        self._machine = Machine(clock, proxies)
         self._seen: dict[object, list[Event]] = {}
         self._ending = Ends()
         self._duty = DutyCycles(
@@ -301,20 +298,20 @@ class LocalTarget:
         self._hand_on()
         for event in self._tail.rest():
             self._note(event)
-        for waiting in self._waits.worst(self.day()):
+        for waiting in self._machine.rest(self.day()):
             self._note(waiting)
 
     def _hand_on(self) -> None:
         for event in self._tail.poll():
             self._note(event)
-        answering = self._answering()
-        for waiting in self._waits.look(self.day(), answering):
-            self._note(waiting)
-        for stall in self._stalls.look(self.day(), {**answering, **self._proxies}):
-            self._note(stall)
+        self._look_at_machine()
         for ended in self._stack.ended():
             expected = self._ending.expected(ended.component) or ended.excused
             self._note(Exit(self.day(), ended.component, ended.code, expected))
+
+    def _look_at_machine(self) -> None:
+        for event in self._machine.look(self.day(), self._answering()):
+            self._note(event)
 
     def _look_at_data(self) -> None:
         if self.day() < self._look_day:

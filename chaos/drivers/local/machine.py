@@ -1,0 +1,31 @@
+"""What the machine itself does to an arm: waits for a processor, long ones, others that take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from chaos.clock import Clock
+from chaos.domain.event import Contention, Stall, Waiting
+from chaos.drivers.local.contention import ContentionMeter
+from chaos.drivers.local.stalling import StallMeter
+from chaos.drivers.local.waiting import WaitMeter
+
+
+class Machine:
+    """Reads the scheduler's counts of an arm's processes; `proxies` are those that every view passes."""
+
+    def __init__(self, clock: Clock, proxies: Mapping[str, int]) -> None:
+        self._proxies = proxies
+        self._waits = WaitMeter()
+        self._stalls = StallMeter(clock)
+        self._contention = ContentionMeter()
+
+    def look(self, day: float, answering: Mapping[str, int]) -> Iterator[Waiting | Stall | Contention]:
+        """Read once, given the processes that answer views; yields what is too much."""
+        yield from self._waits.look(day, answering)
+        yield from self._stalls.look(day, {**answering, **self._proxies})
+        yield from self._contention.look(day)
+
+    def rest(self, day: float) -> Iterator[Waiting]:
+        """What is told on the arm's last day."""
+        yield from self._waits.worst(day)
