@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from chaos.domain.event import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 STYLE = {"fault": "bold red", "well": "green", "layer": "yellow", "alert": "magenta", "": "", "dim": "dim"}
 STARTS = ("provision", "teardown", "void", "aborted", "interrupted", "paused")
 DAILY_DAYS = 1.6
+CROWD_DAYS = 1.0
+"""Others that take the processors' time are told once a day, though it is looked at more often."""
 WORDS = {
     SignalKind.FIRED: "fired",
     SignalKind.ACTED: "acted",
@@ -48,6 +51,7 @@ class Timeline:
         self._changes: dict[tuple[str, str], str] = {}
         self._bites: dict[tuple[str, str], bool] = {}
         self._alerts: dict[tuple[str, str], str] = {}
+        self._crowds: dict[str, float] = {}
         self._said: dict[tuple[str, str, str], str] = {}
         self._flips: dict[tuple[str, str], float] = {}
 
@@ -84,8 +88,10 @@ class Timeline:
                 return "well", by, says or action
             case Exit(component=component, code=code, expected=False):
                 return "fault", component, f"ended by itself with code {code}"
-            case Lag() | Waiting() | Stall() | Contention():
+            case Lag() | Waiting() | Stall():
                 return _busy(event)
+            case Contention():
+                return self._crowded(event, key)
             case _:
                 return None
 
@@ -125,6 +131,12 @@ class Timeline:
             return "well", "registry", f"{says}: the first for {alias.day - last:.1f} d"
         return None
 
+    def _crowded(self, span: Contention, key: str) -> tuple[str, str, str] | None:
+        if span.day - self._crowds.get(key, -math.inf) < CROWD_DAYS:
+            return None
+        self._crowds[key] = span.day
+        return "fault", "others", f"took {span.taken_share:.0%} of the processors: the machine is busy"
+
     def _effect(self, effect: Effect, key: str) -> tuple[str, str, str] | None:
         seen = bool(effect.seen)
         if self._bites.get((key, effect.fault), False) == seen:
@@ -148,7 +160,7 @@ class Timeline:
         return "well", name, "undone" if event.outcome == "undone" else f"left as it is: {event.says}"
 
 
-def _busy(event: Lag | Waiting | Stall | Contention) -> tuple[str, str, str] | None:
+def _busy(event: Lag | Waiting | Stall) -> tuple[str, str, str] | None:
     match event:
         case Lag(component=component, lag_days=late, over_days=over) if over > 0:
             return "fault", component, f"is {late:.2f} d late, for {over:.2f} d now: the machine is busy"
@@ -156,8 +168,6 @@ def _busy(event: Lag | Waiting | Stall | Contention) -> tuple[str, str, str] | N
             return "fault", process, f"waits {wait_ms:.1f} ms a turn for a processor: the machine is busy"
         case Stall(process=process, stalled_ms=stalled_ms):
             return "fault", process, f"stood still for {stalled_ms:.0f} ms: the machine is busy"
-        case Contention(taken_share=taken):
-            return "fault", "others", f"took {taken:.0%} of the processors: the machine is busy"
         case _:
             return None
 

@@ -13,6 +13,7 @@ from chaos.domain.event import (
     Alert,
     Alias,
     Applied,
+    Contention,
     Effect,
     Event,
     Exit,
@@ -22,7 +23,9 @@ from chaos.domain.event import (
     Planned,
     Reading,
     Refused,
+    Stall,
     Undone,
+    Waiting,
 )
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
@@ -143,3 +146,19 @@ def test_faults_can_be_left_unnamed_for_a_game_day() -> None:
     )
     assert len(said) == 2
     assert "late_partition" not in "\n".join(said)
+
+
+def test_a_machine_that_is_busy_is_told_and_not_again_and_again() -> None:
+    shares = {1.0: 0.8, 1.1: 0.7, 1.9: 0.7, 2.05: 0.6}
+    said = lines(
+        Stall(0.5, "shop", 41.7),
+        Waiting(0.7, "serving-a", 6.25, 0.25),
+        Waiting(0.8, "serving-a", 1.0, 0.25),
+        *(Contention(day, share, 0.1) for day, share in shares.items()),
+    )
+    assert [line.split(maxsplit=3)[3] for line in said] == [
+        "shop         stood still for 42 ms: the machine is busy",
+        "serving-a    waits 6.2 ms a turn for a processor: the machine is busy",
+        "others       took 80% of the processors: the machine is busy",
+        "others       took 60% of the processors: the machine is busy",
+    ]
