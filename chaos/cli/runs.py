@@ -151,7 +151,7 @@ def _visit(asked: application.Wanted, into: str, pause_before: str | None, as_js
 
     pauses = pauses_of(pause_before)
     screen = Screen(quiet=as_json, fault_names=not asked.blind)
-    facilitator = Facilitator(screen.note, sys.stdin)
+    facilitator = Facilitator(screen.ask, sys.stdin)
     if pauses:
         facilitator.attend()
     if asked.target != "reference-local":

@@ -11,8 +11,10 @@ from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import NetworkLink, TargetSpec
 
+PERIOD_MS = 100.0
+"""A container gets its share anew at the beginning of each, as Docker sets it (`--cpu-period`)."""
 SLOW_MS = 30.0
-"""A limited container waits for its next share, of each 100 ms; a health request takes some ms without."""
+"""A limited container waits for its next share; a health request takes some ms without."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,14 @@ class CpuLimit:
         yield target.use(Containers).cpus(self.component, self.cpus)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:
-        """A health request to the component is slow."""
+        """The slowest of several health requests, spread over a period, waits: one alone, sent each so many
+        periods, may come to a fresh share each time.
+        """
         link = _link_to(spec, self.component)
-        return None if link is None else EffectCheck("link_latency", {"link": link}, at_least=SLOW_MS)
+        if link is None:
+            return None
+        parameters = {"link": link, "over_ms": f"{PERIOD_MS:g}ms"}
+        return EffectCheck("slowest_request", parameters, at_least=SLOW_MS)
 
 
 def _link_to(spec: TargetSpec, component: str) -> str | None:

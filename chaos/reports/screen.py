@@ -67,6 +67,13 @@ class Screen:
         if not self._quiet:
             self._console.print(says, soft_wrap=True)
 
+    def ask(self, says: str) -> None:
+        """Something that waits for an answer: where standard output is for a program, on standard error."""
+        if self._quiet:
+            Console(stderr=True, highlight=False).print(says, soft_wrap=True)
+        else:
+            self.note(says)
+
     def stopping(self) -> None:
         """The user asked to stop."""
         if not self._quiet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from chaos.capabilities import MeaninglessChange
@@ -17,6 +18,16 @@ def make_fault(name: str, parameters: Mapping[str, object], spec: TargetSpec, ca
     if isinstance(fault, Refusing):
         fault.refuse(spec)
     return fault
+
+
+def texts_of(fault: str, catalogue: Catalogue) -> frozenset[str]:
+    """A fault's parameters that are text, even one that looks like a number: a build is `2018.10`."""
+    try:
+        made = catalogue.faults.get(fault)
+    except UnknownName:  # told, with the nearest one, when it is to be made
+        return frozenset()
+    fields = dataclasses.fields(made)  # type: ignore[arg-type]
+    return frozenset(field.name for field in fields if field.type in ("str", str))
 
 
 def make_probe(name: str, parameters: Mapping[str, object], spec: TargetSpec, catalogue: Catalogue) -> Probe:

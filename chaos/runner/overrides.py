@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from chaos.domain.durations import parse_days
@@ -41,9 +41,13 @@ class Setting:
                 continue
         return self.value
 
-    @property
-    def timed(self) -> str | int | float | bool:
-        """The value for a fault, whose names carry the clock: a bare number of `…_days` or `…_ms` is one."""
+    def for_fault(self, texts: Collection[str]) -> str | int | float | bool:
+        """The value for a fault, whose `texts` are parameters that stay text.
+
+        Names carry the clock: a bare number of `…_days` or `…_ms` is one.
+        """
+        if self.key in texts:
+            return self.value
         value = self.scalar
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.key.endswith("_days"):

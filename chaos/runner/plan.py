@@ -17,7 +17,7 @@ from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError
-from chaos.runner.check import changes_of, effect_of, make_fault, make_probe
+from chaos.runner.check import changes_of, effect_of, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
 from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
 
@@ -148,7 +148,7 @@ class Planner:
         parameters = {**use.with_}
         for setting in self._request.overrides.settings:
             if setting.what == "fault" and setting.name == use.key:
-                parameters[setting.key] = setting.timed
+                parameters[setting.key] = setting.for_fault(texts_of(use.fault, self._catalogue))
         return parameters
 
     def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from chaos.app import check_images, images_in
@@ -13,7 +12,7 @@ from chaos.domain.durations import parse_days
 from chaos.domain.event import Event
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, Interrupted, UsageError
-from chaos.runner.check import changes_of, effect_of, make_fault
+from chaos.runner.check import changes_of, effect_of, make_fault, texts_of
 from chaos.runner.overrides import Setting
 from chaos.standing import place
 from chaos.standing.wire import Answer, Ask, Happened, Inject, Line, Undo, Watch
@@ -23,7 +22,7 @@ PATIENCE_SECONDS = 60.0
 
 def parameters_of(words: Sequence[str], fault: str, catalogue: Catalogue) -> dict[str, Scalar]:
     """`link=events held_days=5d` as a mapping. Raises UsageError."""
-    texts = _texts(fault, catalogue)
+    texts = texts_of(fault, catalogue)
     found: dict[str, Scalar] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -31,18 +30,8 @@ def parameters_of(words: Sequence[str], fault: str, catalogue: Catalogue) -> dic
             raise UsageError(f"{word!r}: write parameters as key=value")
         if key in found:
             raise UsageError(f"{key} is given twice")
-        found[key] = value if key in texts else Setting("fault", "", key, value).timed
+        found[key] = Setting("fault", "", key, value).for_fault(texts)
     return found
-
-
-def _texts(fault: str, catalogue: Catalogue) -> frozenset[str]:
-    """A fault's parameters that are text, even one that looks like a number: a build is `2018.10`."""
-    try:
-        made = catalogue.faults.get(fault)
-    except UnknownName:  # told, with the nearest one, when it is to be made
-        return frozenset()
-    fields = dataclasses.fields(made)  # type: ignore[arg-type]
-    return frozenset(field.name for field in fields if field.type in ("str", str))
 
 
 def inject(

@@ -46,7 +46,13 @@ def test_settings_are_read_as_scalars(text: str, value: object) -> None:
 
 def test_a_faults_bare_number_is_on_the_clock_in_its_name() -> None:
     days, ms = parse_overrides([], ["fault.a.held_days=7", "fault.b.delay_ms=50"]).settings
-    assert (days.timed, ms.timed) == ("7d", "50ms")
+    assert (days.for_fault(()), ms.for_fault(())) == ("7d", "50ms")
+
+
+def test_what_is_text_to_a_fault_stays_text_though_it_looks_like_a_number() -> None:
+    (setting,) = parse_overrides([], ["fault.old_image.build=2018.10"]).settings
+    assert setting.for_fault({"build"}) == "2018.10"
+    assert setting.for_fault(()) == 2018.1
 
 
 @pytest.mark.parametrize("text", ["", "x", "layer.a=1", "link.a.b=1", "layer.a.b"])

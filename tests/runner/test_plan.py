@@ -90,6 +90,7 @@ def test_settings_reach_layers_and_faults() -> None:
         ([], ["layer.freshness.warn_days=soon"], "not a calendar length"),
         ([], ["layer.freshness.mode=on"], "a mode is off, observe or enforce"),
         ([], ["fault.late.held_days=1"], "did you mean 'late_partition'"),
+        ([], ["fault.late_partition.link=2018.10"], "no data link '2018.10'"),
     ],
 )
 def test_overrides_that_match_nothing(holes: list[str], sets: list[str], says: str) -> None:

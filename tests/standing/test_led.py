@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -188,6 +189,19 @@ def test_a_run_goes_on_at_each_enter(
     assert any("latency      injected" in line for line in said)
     assert any("latency      undone" in line for line in said)
     assert stands.phases().count("paused") == 2
+
+
+def test_with_json_it_asks_on_standard_error_and_says_nothing_else_there(stands: Place) -> None:
+    with (
+        a_pipe() as (stdin, press_enter),
+        ended(stands.run("--pause-before", "undo", "--json", stdin=stdin)) as run,
+    ):
+        assert run.stderr is not None
+        assert run.stderr.readline() == "press Enter to undo\n"
+        press_enter()
+        outcome = complete(run, seconds=SECONDS)
+    assert (outcome.code, outcome.err) == (1, "")
+    assert json.loads(outcome.out)["trials"][0]["scenario"] == "small"
 
 
 def test_blind_keeps_the_names_off_every_line_before_the_answer(stands: Place) -> None:
