@@ -66,6 +66,14 @@ def network_link(spec: TargetSpec, link: str, field: str = "link") -> str:
     return link
 
 
+def link_to(spec: TargetSpec, component: str, field: str = "component") -> str:
+    """The first network link that leads to a component. Raises MeaninglessChange: nothing would show it."""
+    for name, link in spec.links.items():
+        if isinstance(link, NetworkLink) and link.to == component:
+            return name
+    raise MeaninglessChange(field, f"no network link leads to {component!r}: nothing shows it")
+
+
 def data_link(spec: TargetSpec, link: str) -> str:
     """The name of a data link that is there. Raises MeaninglessChange."""
     found = spec.links.get(link)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Containers, MeaninglessChange, component_of
+from chaos.capabilities import Capability, Containers, MeaninglessChange, component_of, link_to
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
-from chaos.domain.target import NetworkLink, TargetSpec
+from chaos.domain.target import TargetSpec
 
 PERIOD_MS = 100.0
 """A container gets its share anew at the beginning of each, as Docker sets it (`--cpu-period`)."""
@@ -31,10 +31,7 @@ class CpuLimit:
         component_of(spec, self.component)
         if not 0.01 <= self.cpus <= 0.5:
             raise MeaninglessChange("cpus", "must be between 0.01 and 0.5")
-        if _link_to(spec, self.component) is None:
-            raise MeaninglessChange(
-                "component", f"no network link leads to {self.component!r}: nothing shows it"
-            )
+        link_to(spec, self.component)
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The container is limited."""
@@ -44,15 +41,5 @@ class CpuLimit:
         """The slowest of several health requests, spread over a period, waits: one alone, sent each so many
         periods, may come to a fresh share each time.
         """
-        link = _link_to(spec, self.component)
-        if link is None:
-            return None
-        parameters = {"link": link, "over_ms": f"{PERIOD_MS:g}ms"}
+        parameters = {"link": link_to(spec, self.component), "over_ms": f"{PERIOD_MS:g}ms"}
         return EffectCheck("slowest_request", parameters, at_least=SLOW_MS)
-
-
-def _link_to(spec: TargetSpec, component: str) -> str | None:
-    return next(
-        (name for name, link in spec.links.items() if isinstance(link, NetworkLink) and link.to == component),
-        None,
-    )

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, MeaninglessChange, Processes
+from chaos.capabilities import Capability, MeaninglessChange, Processes, link_to
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.durations import Milliseconds
-from chaos.domain.target import NetworkLink, TargetSpec
+from chaos.domain.target import TargetSpec
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,5 @@ class Starve:
     def effect(self, spec: TargetSpec) -> EffectCheck | None:
         """The slowest of several health requests, spread over a cycle, waits for half of a stop or longer."""
         cycle = f"{self.stopped_ms + self.running_ms:g}ms"
-        for name, link in spec.links.items():
-            if isinstance(link, NetworkLink) and link.to == self.component:
-                parameters = {"link": name, "over_ms": cycle}
-                return EffectCheck("slowest_request", parameters, at_least=self.stopped_ms / 2)
-        says = f"no network link leads to {self.component!r}, so nobody could see that it is starved"
-        raise MeaninglessChange("component", says)
+        parameters = {"link": link_to(spec, self.component), "over_ms": cycle}
+        return EffectCheck("slowest_request", parameters, at_least=self.stopped_ms / 2)

@@ -6,11 +6,14 @@ passed in spite of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from chaos.domain.event import WAIT_LIMIT_MS, Contention, Lag, Stall, Waiting
 from chaos.domain.scenario import Arm
 from chaos.scoring.arms import ArmView
+
+E = TypeVar("E", Stall, Contention)
 
 LIMIT_DAYS = 0.1
 SPAN_DAYS = 0.25
@@ -61,35 +64,42 @@ def disturbed(views: Mapping[Arm, ArmView]) -> str:
     return _stalled(views) or _crowded(views)
 
 
-def _crowded(views: Mapping[Arm, ArmView]) -> str:
-    told = [(span, arm) for arm, view in views.items() for span in view.journal.of(Contention)]
-    if not told:
-        return ""
-    worst, arm = max(told, key=lambda one: one[0].taken_share)
-    return (
-        f"others took {worst.taken_share:.0%} of the machine's processors, and none was idle, for "
-        f"{worst.over_days:.2f} d around day {worst.day:.2f} of the {arm.value} arm{_more(len(told))}"
-    )
-
-
 def _stalled(views: Mapping[Arm, ArmView]) -> str:
     told = [
-        (stall, arm)
+        (stall.stalled_ms, arm, stall)
         for arm, view in views.items()
         for stall in view.journal.of(Stall)
         if stall.process not in _named(view)
     ]
-    if not told:
-        return ""
-    longest, arm = max(told, key=lambda one: one[0].stalled_ms)
-    return (
-        f"the machine let {longest.process} stand still for {longest.stalled_ms:.0f} ms on day "
-        f"{longest.day:.2f} of the {arm.value} arm{_more(len(told))}"
+    return _worst(
+        told,
+        lambda stall: (
+            f"the machine let {stall.process} stand still for {stall.stalled_ms:.0f} ms on day "
+            f"{stall.day:.2f}"
+        ),
     )
 
 
-def _more(count: int) -> str:
-    return {1: "", 2: " (and once more)"}.get(count, f" (and {count - 1} times more)")
+def _crowded(views: Mapping[Arm, ArmView]) -> str:
+    told = [
+        (span.taken_share, arm, span) for arm, view in views.items() for span in view.journal.of(Contention)
+    ]
+    return _worst(
+        told,
+        lambda span: (
+            f"others took {span.taken_share:.0%} of the machine's processors, and none was idle, for "
+            f"{span.over_days:.2f} d around day {span.day:.2f}"
+        ),
+    )
+
+
+def _worst(told: Sequence[tuple[float, Arm, E]], says: Callable[[E], str]) -> str:
+    """What there is to say of the largest, and how many more there were."""
+    if not told:
+        return ""
+    _, arm, worst = max(told, key=lambda one: one[0])
+    more = {1: "", 2: " (and once more)"}.get(len(told), f" (and {len(told) - 1} times more)")
+    return f"{says(worst)} of the {arm.value} arm{more}"
 
 
 def _waits(view: ArmView) -> list[Waiting]:
