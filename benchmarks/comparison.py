@@ -141,9 +141,9 @@ def run_virtual(like: Results, seeds: str, scenarios: Sequence[str], out: Path) 
 
 def check_pace(live: Sequence[Results], virtual: Sequence[Results]) -> None:
     """Raises SystemExit where not all days are equally long."""
-    paces = sorted({results.day_seconds for results in (*live, *virtual)})
+    paces = sorted({f"{results.day_seconds:g} s" for results in (*live, *virtual)})
     if len(paces) > 1:
-        raise SystemExit(f"days of {' and '.join(f'{pace:g} s' for pace in paces)} cannot be compared")
+        raise SystemExit(f"days of {' and '.join(paces)} cannot be compared")
 
 
 def table(live: Sequence[TrialResult], virtual: Sequence[TrialResult]) -> list[Row]:

@@ -11,7 +11,7 @@ BUSY = 0.55
 """The share of the processors' time that a day's work may take: the rest is for bursts and for others. At
 0.59 one of three runs of late-partition failed on false alarms (docs/performance.md).
 """
-STEP_SECONDS = 0.1
+STEPS_A_SECOND = 10
 SLOWEST = 4.0
 """Days are made longer by this factor at most: a machine slower than that is told to be too busy, by void."""
 
@@ -34,7 +34,7 @@ def pace_for(day_seconds: float, day_work: float, pieces_per_second: float) -> P
     needed = day_work / (BUSY * pieces_per_second)
     if needed <= day_seconds:
         return Pace(day_seconds)
-    slower = min(SLOWEST * day_seconds, STEP_SECONDS * math.ceil(needed / STEP_SECONDS - 1e-9))
+    slower = min(SLOWEST * day_seconds, math.ceil(needed * STEPS_A_SECOND - 1e-9) / STEPS_A_SECOND)
     slower = max(slower, day_seconds)
     able, costs = round(pieces_per_second / 1000), round(day_work / 1000)
     says = (

@@ -252,7 +252,7 @@ class ArmRun:
     def _pass_until(self, day: float) -> None:
         stop = self._context.stop
         while True:
-            self._target.advance(day, lambda: stop.asked or bool(self._come()))
+            self._target.advance(day, lambda: stop.asked or bool(self._waiting and self._come()))
             if stop.asked:
                 raise Interrupted("stopped by the user")
             come = self._come()

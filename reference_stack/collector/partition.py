@@ -101,16 +101,22 @@ class Partition:
             start = end
         return found
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The columns that features and models use, each of shape (rows,).
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """The columns that features and models use, each of shape (rows,); not to be written to.
 
         Numbers are float64 with NaN for null and for what float64 cannot count to. `view` is a number for
         each page view, so that equality is kept and nothing else; `fallback` holds strings.
         """
+        return self._arrays
+
+    @cached_property
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         found: dict[str, npt.NDArray[Any]] = {name: _numbers(self.table.column(name)) for name in NUMBERS}
         views = self.table.column("view").combine_chunks().fill_null("").dictionary_encode()
         found["view"] = views.indices.to_numpy().astype(np.int64)
         found["fallback"] = self.table.column("fallback").fill_null("").to_numpy()
+        for values in found.values():
+            values.flags.writeable = False
         return found
 
 

@@ -42,8 +42,9 @@ class Window:
     """Partitions of the manifest that cannot be read now, with the reason."""
 
     def past(self) -> Impressions:
-        """The rows of all days but the newest of the calendar."""
-        return Impressions.join([each.rows for each in self.days if each.check.partition_day < self.day - 1])
+        """The rows of all days but the newest of the calendar: the first of the whole."""
+        rows = [len(each.rows) for each in self.days if each.check.partition_day < self.day - 1]
+        return self._whole.where(slice(sum(rows)))
 
     def newest(self) -> Impressions:
         """The rows of the newest day of the calendar: none where its partition is absent."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import lt, mul
+from typing import cast
 
 import numpy as np
 
@@ -30,14 +31,16 @@ class _Table:
     """(customers, live)"""
     best: FloatArray
     """(customers,) value of the best slate."""
-    _rows: dict[int, tuple[list[float], float]] = field(default_factory=dict, repr=False, compare=False)
 
-    def row(self, customer: int) -> tuple[list[float], float]:
-        """A customer's probabilities and best value in plain numbers: for one slate a tenth of the cost."""
-        row = self._rows.get(customer)
-        if row is None:
-            row = self._rows[customer] = self.probability[customer].tolist(), self.best.item(customer)
-        return row
+    @cached_property
+    def cells(self) -> memoryview[float]:
+        """`probability` row by row: its few cells that a slate asks for, in plain numbers, cost least so."""
+        return cast("memoryview[float]", self.probability.reshape(-1).data)
+
+    @cached_property
+    def best_values(self) -> memoryview[float]:
+        """`best`, likewise."""
+        return cast("memoryview[float]", self.best.data)
 
 
 @dataclass(frozen=True)
@@ -203,12 +206,12 @@ class World:
         if table is None:
             probability = self.slate_probabilities(day, customer, np.asarray(slate, dtype=np.int64)).tolist()
             return probability, self.best_value(day, customer)
-        first = table.first_product
-        row, best_value = table.row(customer)
-        end = first + len(row)
+        first, live, cells = table.first_product, table.probability.shape[1], table.cells
+        start, end = customer * live - first, first + live
+        best_value = table.best_values[customer]
         if len(slate) and first <= min(slate) and max(slate) < end:
-            return [row[each - first] for each in slate], best_value
-        return [row[each - first] if first <= each < end else 0.0 for each in slate], best_value
+            return [cells[start + each] for each in slate], best_value
+        return [cells[start + each] if first <= each < end else 0.0 for each in slate], best_value
 
     def _world_day(self, day: float) -> int:
         today = math.floor(day) + WARM_UP_DAYS
