@@ -119,7 +119,7 @@ class Aside:
 
     def purge(self, request: PurgeRequest) -> PurgeReply:
         """Put days aside. Raises Rejected where none is meant, OSError where the store fails."""
-        days = sorted(request.days or self._red(kept_out=request.kept_out))
+        days = sorted(request.days or self._held(kept_out=request.kept_out))
         found = [check for day in days if (check := self._shelf.put_aside(day)) is not None]
         if not found:
             raise Rejected(f"of the days {days} no partition is there")
@@ -130,17 +130,18 @@ class Aside:
         self._telemetry.log("action", by=request.by, action="purge", says=f"days {sorted(purged)} put aside")
         return PurgeReply(purged=found)
 
-    def _red(self, *, kept_out: bool) -> set[int]:
-        red = self._notes.diary.red
-        if not red:
+    def _held(self, *, kept_out: bool) -> set[int]:
+        """Days that a layer acts on; of those in which it leaves out a source the rest is sound."""
+        held = self._notes.diary.held
+        if not held:
             raise Rejected("no day is named, and no layer acts on one")
         if not kept_out and not any(
             one.left_out != check.left_out or not check.left_out
-            for check in map(self._shelf.check, sorted(red))
+            for check in map(self._shelf.check, sorted(held))
             for one in self._built_with(check)
         ):
-            raise Rejected(f"nothing was built of the days that a layer acts on: {sorted(red)}")
-        return set(red)
+            raise Rejected(f"nothing was built of the days that a layer acts on: {sorted(held)}")
+        return set(held)
 
     def _built_with(self, check: PartitionCheck) -> list[PartitionCheck]:
         """How a partition that is there now is named in the snapshots that hold it."""

@@ -79,8 +79,9 @@ class Gates:
         self._asked.pop(day, None)
         for gate in self._hosts:
             gate.release(_about(day), f"day {day} {why}")
-        if day in self._notes.diary.red:
-            self._notes.write(red=self._notes.diary.red - {day})
+        diary = self._notes.diary
+        if day in diary.red:
+            self._notes.write(red=diary.red - {day}, held=diary.held - {day})
 
     def _evidence(self, day: int, moment: Moment, shown: bool) -> Delivery:
         check, flagged = self._shelf.check(day), self._notes.diary.flagged
@@ -121,15 +122,18 @@ class Gates:
         fired = any(decision.fired for _, decision in decisions)
         if shown and fired != (day in diary.flagged):
             changes["flagged"] = diary.flagged | {day} if fired else diary.flagged - {day}
-        if bool(acting) != (day in diary.red):
-            changes["red"] = diary.red | {day} if acting else diary.red - {day}
+        whole = [(name, decision.says) for name, decision in acting if not decision.sources]
+        for name, holds in (("red", acting), ("held", whole)):
+            known: frozenset[int] = getattr(diary, name)
+            if bool(holds) != (day in known):
+                changes[name] = known | {day} if holds else known - {day}
         sources = sorted({source for _, decision in acting for source in decision.sources})
         if shown and sources != diary.left_out.get(str(day), []):
-            others = {known: found for known, found in diary.left_out.items() if known != str(day)}
+            others = {other: found for other, found in diary.left_out.items() if other != str(day)}
             changes["left_out"] = {**others, str(day): sources} if sources else others
         if changes:
             self._notes.write(**changes)
-        return [(name, decision.says) for name, decision in acting if not decision.sources]
+        return whole
 
     def _statistics_of(self, day: int) -> dict[str, float] | None:
         figures = self._shelf.figures(day)

@@ -23,13 +23,15 @@ class DriftParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits beyond which a day is red; a value on the limit is fine. A source's `ctr` is a ratio.
 
     Fixed limits of columns, world.md's at V = 600: median + 6 robust standard deviations of fault-free days.
-    They hold from `rows` rows a day on; with fewer, noise grows in inverse proportion and so do the limits,
-    since a gate that holds because shoppers stay away would keep them away (world.md). So does the limit of a
-    source's dwell below `source_rows` rows of it; with fewer than `min_rows` it is not judged, and with more
-    than `max_sources` out of bounds it is not the sources.
+    They hold from `rows` rows a day on, that of dwell, which only clicked rows have, from `clicks` clicks on;
+    with fewer, noise grows in inverse proportion and so do the limits, since a gate that holds because
+    shoppers stay away would keep them away (world.md). So do a source's limits below `source_rows` rows of
+    it; with fewer than `min_rows` it is not judged, and with more than `max_sources` out of bounds it is not
+    the sources.
     """
 
     rows: int = 4500
+    clicks: int = 575
     segment: float = 0.067
     shard: float = 0.053
     customer: float = 0.108
@@ -58,12 +60,9 @@ class Drift:
         sources = {
             source: figures
             for source, figures in evidence.shifts_by_source.items()
-            if figures["rows"] >= p.min_rows
-            and (
-                figures["dwell"] > p.source_dwell * max(1.0, p.source_rows / figures["rows"])
-                or not p.source_ctr_low <= figures["ctr"] <= p.source_ctr_high
-            )
+            if figures["rows"] >= p.min_rows and self._is_odd(figures)
         }
+        ctr = evidence.statistics.get("ctr")
         if sources and len(sources) <= p.max_sources:
             says = "; ".join(
                 f"source {source}: {figures['ctr']:.2f} times the clicks, PSI of dwell {figures['dwell']:.2f}"
@@ -72,21 +71,34 @@ class Drift:
             rest = self._shifted(
                 evidence.shifts_without(sources) if evidence.shifts_without is not None else {},
                 evidence.rows - round(sum(figures["rows"] for figures in sources.values())),
+                ctr,
             )
             if rest:
                 return red(f"{says}; without that {_told(rest)}", **rest)
             return Decision(fired=True, acts=True, says=f"{says}: left out", sources=tuple(sorted(sources)))
         if sources:
             return red(f"sources {', '.join(map(str, sorted(sources)))} all unlike other days")
-        if shifted := self._shifted(evidence.shifts, evidence.rows):
+        if shifted := self._shifted(evidence.shifts, evidence.rows, ctr):
             return red(_told(shifted), **shifted)
         return GREEN
 
-    def _shifted(self, shifts: Mapping[str, float], rows: int) -> dict[str, float]:
+    def _is_odd(self, figures: Mapping[str, float]) -> bool:
+        p = self._parameters
+        wider = max(1.0, p.source_rows / figures["rows"])
+        least, most = p.source_ctr_low / wider, p.source_ctr_high * wider
+        return figures["dwell"] > p.source_dwell * wider or not least <= figures["ctr"] <= most
+
+    def _shifted(self, shifts: Mapping[str, float], rows: int, ctr: float | None) -> dict[str, float]:
         p = self._parameters
         wider = max(1.0, p.rows / max(1, rows))
-        limits = {"segment": p.segment, "shard": p.shard, "customer": p.customer, "dwell": p.dwell}
-        return {name: shifts[name] for name in limits if shifts.get(name, 0.0) > limits[name] * wider}
+        of_clicks = wider if ctr is None else max(1.0, p.clicks / max(1.0, ctr * rows))
+        limits = {
+            "segment": p.segment * wider,
+            "shard": p.shard * wider,
+            "customer": p.customer * wider,
+            "dwell": p.dwell * of_clicks,
+        }
+        return {name: shifts[name] for name in limits if shifts.get(name, 0.0) > limits[name]}
 
 
 def _told(shifted: Mapping[str, float]) -> str:

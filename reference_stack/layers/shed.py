@@ -32,7 +32,7 @@ class ShedParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     buffer_ms: Annotated[float, msgspec.Meta(ge=0.0)] = 15.0
     least: Annotated[float, msgspec.Meta(ge=1.0)] = 3.0
     most: Annotated[float, msgspec.Meta(ge=1.0)] = 64.0
-    alert_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.1
+    alert_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.2
     alert_ticks: Annotated[int, msgspec.Meta(ge=1, le=8)] = 3
 
 

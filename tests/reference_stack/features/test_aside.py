@@ -144,6 +144,21 @@ def test_what_a_layer_has_left_out_itself_needs_nobody(watched: Stand) -> None:
     )
 
 
+def test_a_day_that_only_lacks_a_source_is_not_put_aside_with_those_that_are_held(watched: Stand) -> None:
+    watched.configure("layers.suspects.mode", "enforce")
+    watched.live(0, 6)
+    watched.machine.advance(8.01)
+    watched.deliver(7, poisoned(watched, 7))
+    assert red(watched, 8) == []
+    assert watched.ask("purge", by="ann", kept_out=True)[0] == 400
+    watched.machine.advance(9.01)
+    watched.deliver(8, short(watched, 8))
+    assert red(watched, 9) == ["volume"]
+    status, reply = watched.ask("purge", by="ann", kept_out=True)
+    assert (status, [check["partition_day"] for check in reply["purged"]]) == (200, [8])
+    assert build(watched, 9)[7] == [1]
+
+
 def test_a_source_that_is_trusted_again_stays_out_of_the_days_before(stand: Stand) -> None:
     stand.live(0, 4)
     assert stand.ask("quarantine", by="ann", sources=[1], from_day=2)[0] == 200

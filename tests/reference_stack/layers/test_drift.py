@@ -13,6 +13,7 @@ def delivery(
     sources: dict[int, dict[str, float]] | None = None,
     rows: int = 5000,
     rest: dict[str, float] | None = None,
+    ctr: float | None = None,
 ) -> Delivery:
     """`rest`: shifts of the rows that are left without source 1."""
 
@@ -29,7 +30,7 @@ def delivery(
         rows=rows,
         acknowledged=rows,
         watermark_day=4,
-        statistics={},
+        statistics={} if ctr is None else {"ctr": ctr},
         reference={},
         shifts=shifts or {},
         shifts_by_source=sources or {},
@@ -62,13 +63,24 @@ def test_with_few_rows_noise_is_larger_and_so_are_the_limits() -> None:
     assert LAYER.decide(delivery(shifted, rows=P.rows // 3)).fired
 
 
+def test_noise_of_dwell_goes_by_the_rows_that_were_clicked() -> None:
+    shifted, ctr = {"dwell": 1.5 * P.dwell}, P.clicks / P.rows
+    assert LAYER.decide(delivery(shifted, rows=P.rows, ctr=ctr)).fired
+    assert not LAYER.decide(delivery(shifted, rows=P.rows, ctr=ctr / 2)).fired
+    assert not LAYER.decide(delivery(shifted, rows=P.rows // 2, ctr=ctr)).fired
+    assert LAYER.decide(delivery(shifted, rows=P.rows // 2, ctr=2 * ctr)).fired
+
+
 @pytest.mark.parametrize(
     ("fine", "beyond"),
     [
         (source(ctr=P.source_ctr_high), source(ctr=P.source_ctr_high + 0.01)),
         (source(ctr=P.source_ctr_low), source(ctr=P.source_ctr_low - 0.01)),
         (source(dwell=P.source_dwell), source(dwell=P.source_dwell + 0.01)),
-        (source(rows=P.min_rows - 1, ctr=9.0), source(rows=P.min_rows, ctr=9.0)),
+        (source(rows=P.min_rows - 1, ctr=99.0), source(rows=P.min_rows, ctr=99.0)),
+        (source(rows=P.source_rows / 2, ctr=2 * P.source_ctr_high), source(ctr=2 * P.source_ctr_high)),
+        (source(rows=P.source_rows / 2, ctr=P.source_ctr_low / 2), source(ctr=P.source_ctr_low / 2)),
+        (source(rows=P.source_rows / 2, dwell=2 * P.source_dwell), source(dwell=2 * P.source_dwell)),
     ],
 )
 def test_a_source_beyond_its_limits_is_left_out(fine: dict[str, float], beyond: dict[str, float]) -> None:
