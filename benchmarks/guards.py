@@ -1,10 +1,12 @@
-"""How far from their limits are the layers skew, backlog and canary on days without a fault?
+"""How far from their limits are skew, backlog, canary, drift and shed on days without a fault?
 
     python -m benchmarks.guards [--seeds 5] [--days 28] [WORLD …]
 
 Lives through a stack in virtual time with every layer on and reads its metrics each 1/24 day. A month of
 `default` takes some 5 s a seed on a quiet core; set OPENBLAS_NUM_THREADS=1, as everywhere. Of the canary's
 stages it tells how the last difference of each, in standard errors, is spread: 1 if views are independent.
+`dwell_noise` is the PSI of a day's dwell times its clicks, `shed_share` the least share that a replica
+refused in each of three hours in a row, where it refused at all.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ import numpy as np
 
 from reference_stack.layers.canary import Canary, CanaryParameters
 from reference_stack.layers.contract import Decision
-from reference_stack.layers.evidence import CanaryStage
+from reference_stack.layers.drift import Drift, DriftParameters
+from reference_stack.layers.evidence import Arrival, CanaryStage, Delivery
+from reference_stack.layers.shed import Shed, ShedParameters
 from reference_stack.settings import REPLICAS
 from reference_stack.virtual import factory
 
@@ -27,6 +31,7 @@ TICK_DAYS = 1 / 24
 WINDOW = 6
 """Ticks in the quarter of a day over which defaults are counted."""
 MIN_ANSWERS = 30
+HOURS = 3
 
 
 def samples(text: str) -> dict[str, float]:
@@ -59,6 +64,55 @@ class Watched(Canary):
         return decision
 
 
+class WatchedDriftParameters(DriftParameters, frozen=True):
+    """The layer's own, and the file to which each day's figure is added."""
+
+    told: str = ""
+
+
+class WatchedDrift(Drift):
+    """The stack's drift, which also writes down how unlike other days each day's dwell was."""
+
+    Parameters = WatchedDriftParameters
+
+    def __init__(self, parameters: WatchedDriftParameters) -> None:
+        super().__init__(parameters)
+        self._told = Path(parameters.told)
+        self._day: int | None = None
+
+    def decide(self, evidence: Delivery) -> Decision:
+        """What drift decides."""
+        if "dwell" in evidence.shifts and evidence.partition_day != self._day:
+            self._day = evidence.partition_day
+            clicks = evidence.rows * evidence.statistics["ctr"]
+            with self._told.open("a") as file:
+                file.write(f"{evidence.shifts['dwell'] * clicks}\n")
+        return super().decide(evidence)
+
+
+class WatchedShedParameters(ShedParameters, frozen=True):
+    """The layer's own, and the file to which what was refused for long is added."""
+
+    told: str = ""
+
+
+class WatchedShed(Shed):
+    """The stack's shed, which also writes down what was refused in three hours in a row."""
+
+    Parameters = WatchedShedParameters
+
+    def __init__(self, parameters: WatchedShedParameters) -> None:
+        super().__init__(parameters)
+        self._told = Path(parameters.told)
+
+    def decide(self, evidence: Arrival) -> Decision:
+        """What shed decides."""
+        if len(evidence.shares) >= HOURS and (least := min(evidence.shares[-HOURS:])) > 0.0:
+            with self._told.open("a") as file:
+                file.write(f"{least}\n")
+        return super().decide(evidence)
+
+
 def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], list[float], int]:
     """What was read, the canary's differences, and how many times skew or backlog objected; no tolerance for
     differences of rows.
@@ -72,13 +126,17 @@ def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], l
         objections += said.get("signal") == "fired" and said.get("layer") in ("skew", "backlog")
 
     with tempfile.TemporaryDirectory() as root:
-        told = Path(root) / "canary"
-        told.touch()
+        files = {name: Path(root) / name for name in ("canary", "drift", "shed")}
+        for file in files.values():
+            file.touch()
+        told = {name: str(file) for name, file in files.items()}
         settings: dict[str, object] = {
             "world": world,
             "layers": {
                 "skew": {"parameters": {"tolerance": 0.0}},
-                "canary": {"use": "benchmarks.guards:Watched", "parameters": {"told": str(told)}},
+                "canary": {"use": "benchmarks.guards:Watched", "parameters": {"told": told["canary"]}},
+                "drift": {"use": "benchmarks.guards:WatchedDrift", "parameters": {"told": told["drift"]}},
+                "shed": {"use": "benchmarks.guards:WatchedShed", "parameters": {"told": told["shed"]}},
             },
         }
         target = factory(seed=seed, day_seconds=1.0, days=days, settings=settings, root=Path(root))
@@ -96,7 +154,8 @@ def month(world: str, seed: int, days: float) -> tuple[dict[str, list[float]], l
                 if len(counts) > WINDOW and answers >= MIN_ANSWERS:
                     found["defaulted"].append(defaulted / answers)
         target.close()
-        stages = [float(line) for line in told.read_text().split()]
+        stages, noise, shares = (list(map(float, file.read_text().split())) for file in files.values())
+        found |= {"dwell_noise": noise, "shed_share": [0.0, *shares]}
     return found, stages, objections
 
 

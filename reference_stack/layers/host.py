@@ -137,10 +137,12 @@ class LayerSet:
             loaded = load(name, layer)
             if set(hooks_of(loaded)) & set(wanted):
                 self._hosts[name] = LayerHost(loaded, layer, telemetry)
+        hosts = self._hosts.values()
+        self._at = {hook: tuple(host for host in hosts if hook in host.hooks) for hook in Hook}
 
     def at(self, hook: Hook) -> tuple[LayerHost, ...]:
         """The layers of one hook."""
-        return tuple(host for host in self._hosts.values() if hook in host.hooks)
+        return self._at[hook]
 
     def named(self, name: str) -> LayerHost | None:
         """One layer, if this component asks it."""
