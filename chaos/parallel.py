@@ -24,6 +24,7 @@ from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import TrialResult, Verdict
+from chaos.drivers.virtual.ahead import made_ahead
 from chaos.drivers.virtual.driver import VirtualDriver, packages_of
 from chaos.errors import ArmFailed, Interrupted
 from chaos.results import rehearse_reports, score_folder
@@ -60,6 +61,12 @@ class Job:
 def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     """Run all trials. Raises Interrupted when the user asked to stop, ArmFailed when a worker died."""
     _pin(os.environ)
+    planned = campaign.planned
+    with made_ahead(planned.spec, planned.trials[0].arms[0], campaign.record.note):
+        return _run_by_workers(campaign)
+
+
+def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
     rehearse_reports()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_preload(campaign.planned.spec))

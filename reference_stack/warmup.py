@@ -13,8 +13,8 @@ import argparse
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -86,14 +86,16 @@ def warm_store(
     solve: Solver | None = None,
 ) -> Store:
     """The files of a warm-up: those below `root` if it holds the one asked for, else from the cache, where
-    it is made if need be. Raises SettingsError.
+    it is made if need be, by one process for all that ask meanwhile. Raises SettingsError.
     """
     if root is not None and lies_in(root, world, seed):
         return read_folders(root)
     file = _cached(cache or cache_folder(), warm_up_key(world, seed))
-    try:
-        return _unpack(file.read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
+    if (kept := _kept(file)) is not None:
+        return kept
+    with _alone(file.with_suffix(".lock")):
+        if (kept := _kept(file)) is not None:
+            return kept
         store = warm_up(world, seed, solve)
         _keep(file, _pack(store))
         return store
@@ -168,13 +170,16 @@ def main(arguments: Sequence[str] | None = None, solve: Solver | None = None) ->
     parser = argparse.ArgumentParser(prog="python -m reference_stack warmup", description="Make a warm-up.")
     parser.add_argument("--world", default="default")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="a folder to write it to; without one it is only kept")
     parser.add_argument(
         "--registry", choices=("folder", "mlflow"), default="folder", help="what holds the versions"
     )
     parser.add_argument("--cache", type=Path, help="where warm-ups are kept between runs")
     options = parser.parse_args(arguments)
     try:
+        if options.out is None:
+            warm_store(options.world, options.seed, cache=options.cache, solve=solve)
+            return 0
         marker = Marker(options.world, options.seed, warm_up_key(options.world, options.seed))
         _check_empty(options.out)
         if options.registry == "mlflow":
@@ -206,6 +211,27 @@ def lies_in(root: Path, world: str, seed: int) -> bool:
 
 def _cached(cache: Path, key: str) -> Path:
     return cache / f"{key}.msgpack"
+
+
+def _kept(file: Path) -> Store | None:
+    try:
+        return _unpack(file.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process is here; one that ends leaves. Where it cannot be told nobody waits."""
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(lock.open("wb"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            stack.callback(lock.unlink, missing_ok=True)  # who waits for it still has it open
+        yield
 
 
 def _pack(store: Store) -> bytes:

@@ -225,6 +225,7 @@ BAD_TARGETS = [
     ("{role: x}", "{rol: x}", "", "components.shop.role: is missing"),
     ("kind: virtual", "kind: vrtual", "kind: vrtual", "driver.kind: 'vrtual' is not one of fake, local, virtual, compose (did you mean 'virtual'?)"),
     ("a:b", "a.b", "a.b", "driver.factory: must be written as module:attribute"),
+    ('virtual, factory: "a:b"', "fake, ahead: [x]", "ahead", "driver.ahead: is for targets of kind virtual"),
     ("to: shop", "to: shp", "to: shp", "links.wire.to: names a component 'shp' that is not there (did you mean 'shop'?)"),
     ("[shop]", "[shp]", "[shp]", "links.wire.from.0: names a component 'shp' that is not there (did you mean 'shop'?)"),
     ("asked_by: [shop]", "asked_by: [shp]", "asked_by", "layers.gate.asked_by.0: names a component 'shp' that is not there"),

@@ -186,7 +186,8 @@ class DriverSpec(Strict):
     """How the target is brought up: the driver's name and what it needs to know.
 
     `stack` is handed on to the target itself, below what the plan says. `forks` says that arms may be lived
-    through as one until they part, and the process be forked there: docs/in-process.md.
+    through as one until they part, and the process be forked there; `ahead` is a command that makes what arms
+    of a seed start from while the workers come up: docs/in-process.md.
     """
 
     kind: Literal["fake", "local", "virtual", "compose"]
@@ -195,6 +196,7 @@ class DriverSpec(Strict):
     settings: dict[str, Any] = {}
     stack: dict[str, Any] = {}
     forks: bool = False
+    ahead: list[str] = []
 
 
 class TargetSpec(Strict):
@@ -293,6 +295,8 @@ class TargetSpec(Strict):
                     raise misplaced(("driver", "settings", "folders", name), says)
         if self.driver.kind == "virtual" and not _FACTORY.match(self.driver.factory or ""):
             raise misplaced(("driver", "factory"), "must be written as module:attribute")
+        if self.driver.kind != "virtual" and self.driver.ahead:
+            raise misplaced(("driver", "ahead"), "is for targets of kind virtual")
         return self
 
 

@@ -1,10 +1,13 @@
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 
+from reference_stack import warmup
 from reference_stack.folders import MemoryFolder
 from reference_stack.registry.memory import Export, MemoryRegistry
 from reference_stack.registry.seeder import Seeder
@@ -59,6 +62,40 @@ def test_it_is_read_from_the_cache_and_each_arm_gets_a_copy(tmp_path, store):
     assert first == store
     first["shop/returning.json"].extend(b"changed")
     assert second == store
+
+
+def test_of_those_that_ask_at_the_same_time_one_makes_it(tmp_path, monkeypatch, store):
+    made = []
+    waits = threading.Event()
+
+    def make(world, seed, solve):
+        made.append((world, seed))
+        assert waits.wait(10)
+        return store
+
+    monkeypatch.setattr(warmup, "warm_up", make)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(warm_store, WORLD, SEED, cache=tmp_path / "cache") for _ in range(2)]
+        while not made:
+            pass
+        waits.set()
+        first, second = (each.result(10) for each in asked)
+    assert first == second == store
+    assert made == [(WORLD, SEED)]
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".msgpack"]
+
+
+def test_where_nothing_can_be_kept_it_is_made(tmp_path, monkeypatch, store):
+    monkeypatch.setattr(warmup, "warm_up", lambda *_: store)
+    (tmp_path / "cache").write_text("a file where a folder is wanted")
+    assert warm_store(WORLD, SEED, cache=tmp_path / "cache") == store
+
+
+def test_the_command_without_a_folder_fills_the_cache(tmp_path, monkeypatch, store):
+    monkeypatch.setattr(warmup, "warm_up", lambda *_: store)
+    assert main(["--world", WORLD, "--seed", str(SEED), "--cache", str(tmp_path / "cache")]) == 0
+    monkeypatch.setattr(warmup, "warm_up", None)
+    assert warm_store(WORLD, SEED, cache=tmp_path / "cache") == store
 
 
 def test_the_key_tells_worlds_and_seeds_apart():
