@@ -61,8 +61,8 @@ class Job:
 def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     """Run all trials. Raises Interrupted when the user asked to stop, ArmFailed when a worker died."""
     _pin(os.environ)
-    planned = campaign.planned
-    with made_ahead(planned.spec, planned.trials[0].arms[0], campaign.record.note):
+    arms = [arm for trial in campaign.planned.trials for arm in trial.arms]
+    with made_ahead(campaign.planned.spec, arms[:1], campaign.record.note):
         return _run_by_workers(campaign)
 
 

@@ -23,8 +23,8 @@ class DriftParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits beyond which a day is red; a value on the limit is fine. A source's `ctr` is a ratio.
 
     Fixed limits of columns, world.md's at V = 600: median + 6 robust standard deviations of fault-free days.
-    They hold from `rows` rows a day on, that of dwell, which only clicked rows have, from `clicks` clicks on;
-    with fewer, noise grows in inverse proportion and so do the limits, since a gate that holds because
+    They hold from `rows` rows a day on, that of dwell, which only clicked rows have, from `clicks` clicks on
+    too; with fewer, noise grows in inverse proportion and so do the limits, since a gate that holds because
     shoppers stay away would keep them away (world.md). So do a source's limits below `source_rows` rows of
     it; with fewer than `min_rows` it is not judged, and with more than `max_sources` out of bounds it is not
     the sources.
@@ -91,7 +91,7 @@ class Drift:
     def _shifted(self, shifts: Mapping[str, float], rows: int, ctr: float | None) -> dict[str, float]:
         p = self._parameters
         wider = max(1.0, p.rows / max(1, rows))
-        of_clicks = wider if ctr is None else max(1.0, p.clicks / max(1.0, ctr * rows))
+        of_clicks = wider if ctr is None else max(wider, p.clicks / max(1.0, ctr * rows))
         limits = {
             "segment": p.segment * wider,
             "shard": p.shard * wider,

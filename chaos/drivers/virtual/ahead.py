@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from chaos.domain.plan import ArmPlan
@@ -12,20 +12,21 @@ from chaos.domain.target import TargetSpec
 
 
 @contextmanager
-def made_ahead(spec: TargetSpec, first: ArmPlan, note: Callable[[str, int], object]) -> Iterator[None]:
-    """While workers import, the target's own command makes what the first arms start from, if it has one.
+def made_ahead(
+    spec: TargetSpec, arms: Sequence[ArmPlan], note: Callable[[str, int], object]
+) -> Iterator[None]:
+    """While workers import, the target's own command, if there is one, makes what the first arm starts from.
 
     Nobody waits for it here: an arm waits for what it needs or makes it. `note` is told of the process, which
     ends at the end of this at the latest.
     """
     words = [sys.executable if word == "python" else word for word in spec.driver.ahead]
-    if not words:
+    if not words or not arms:
         yield
         return
+    words += ["--world", arms[0].world, "--seed", str(arms[0].seed)]
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        [*words, "--world", first.world, "--seed", str(first.seed)], stdin=quiet, stdout=quiet, stderr=quiet
-    )
+    process = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet)
     note("ahead", process.pid)
     try:
         yield

@@ -26,10 +26,10 @@ def nobody(name: str, pid: int) -> None:
 
 def test_it_is_told_world_and_seed_noted_and_ends_with_the_run(tmp_path: Path) -> None:
     noted: list[tuple[str, int]] = []
-    first = planned().arms[0]
+    first, *others = planned().arms
     file = tmp_path / "told"
     spec = spec_with("python", "-c", WRITES.format(file=str(file)))
-    with made_ahead(spec, first, lambda name, pid: noted.append((name, pid))):
+    with made_ahead(spec, [first, *others], lambda name, pid: noted.append((name, pid))):
         ((name, pid),) = noted
         assert name == "ahead"
         assert psutil.Process(pid).exe() == str(Path(sys.executable).resolve())
@@ -43,17 +43,22 @@ def test_it_ends_where_the_run_fails(tmp_path: Path) -> None:
     spec = spec_with("python", "-c", WRITES.format(file=str(tmp_path / "told")))
     with (
         pytest.raises(KeyError),
-        made_ahead(spec, planned().arms[0], lambda _, pid: noted.append(pid)),
+        made_ahead(spec, planned().arms, lambda _, pid: noted.append(pid)),
     ):
         raise KeyError
     assert not psutil.pid_exists(noted[0])
 
 
 def test_without_a_command_nothing_is_started() -> None:
-    with made_ahead(spec_with(), planned().arms[0], nobody):
+    with made_ahead(spec_with(), planned().arms, nobody):
+        pass
+
+
+def test_without_an_arm_nothing_is_started() -> None:
+    with made_ahead(spec_with("python", "-c", "pass"), [], nobody):
         pass
 
 
 def test_one_that_fails_is_no_failure_of_the_run() -> None:
-    with made_ahead(spec_with("python", "-c", "raise SystemExit(3)"), planned().arms[0], lambda *_: None):
+    with made_ahead(spec_with("python", "-c", "raise SystemExit(3)"), planned().arms, lambda *_: None):
         pass
