@@ -40,6 +40,12 @@ def samples(text: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
+def tell(file: Path, number: object) -> None:
+    """Add a figure to a layer's file."""
+    with file.open("a") as lines:
+        lines.write(f"{number}\n")
+
+
 class WatchedParameters(CanaryParameters, frozen=True):
     """The canary's own, and the file to which the last difference of each stage is added."""
 
@@ -59,8 +65,7 @@ class Watched(Canary):
         """What the canary decides."""
         decision = super().decide(evidence)
         if decision.detail.get("done") and "z" in decision.detail:
-            with self._told.open("a") as file:
-                file.write(f"{decision.detail['z']}\n")
+            tell(self._told, decision.detail["z"])
         return decision
 
 
@@ -85,8 +90,7 @@ class WatchedDrift(Drift):
         if "dwell" in evidence.shifts and evidence.partition_day != self._day:
             self._day = evidence.partition_day
             clicks = evidence.rows * evidence.statistics["ctr"]
-            with self._told.open("a") as file:
-                file.write(f"{evidence.shifts['dwell'] * clicks}\n")
+            tell(self._told, evidence.shifts["dwell"] * clicks)
         return super().decide(evidence)
 
 
@@ -108,8 +112,7 @@ class WatchedShed(Shed):
     def decide(self, evidence: Arrival) -> Decision:
         """What shed decides."""
         if len(evidence.shares) >= HOURS and (least := min(evidence.shares[-HOURS:])) > 0.0:
-            with self._told.open("a") as file:
-                file.write(f"{least}\n")
+            tell(self._told, least)
         return super().decide(evidence)
 
 

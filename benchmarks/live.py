@@ -69,19 +69,11 @@ def validate(_folder: Path) -> list[Row]:
 
 
 def warm_up(folder: Path) -> list[Row]:
-    times = []
-    for nth in range(3):
-        command = [
-            *STACK,
-            "warmup",
-            "--world",
-            "default",
-            "--seed",
-            "11",
-            "--out",
-            str(folder / f"warm{nth}"),
-        ]
-        times.append(timed(command, {"XDG_CACHE_HOME": str(folder / f"cache{nth}")}))
+    command = [*STACK, "warmup", "--world", "default", "--seed", "11", "--out"]
+    times = [
+        timed([*command, str(folder / f"warm{nth}")], {"XDG_CACHE_HOME": str(folder / f"cache{nth}")})
+        for nth in range(3)
+    ]
     what = "warm-up of one seed, whole process, nothing cached (median of 3)"
     return [Row(what, statistics.median(times), "s", 3.0)]
 

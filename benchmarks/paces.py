@@ -3,8 +3,7 @@
     python -m benchmarks.paces [SCENARIO …] [--paces 1 2 60] [--seeds 1..1]
 
 Without names: every scenario that can run in virtual time but those tagged `overload`, since how much load
-a processor can take is a matter of seconds. Exits with 1 where a verdict differs; where another layer was
-first the row says so.
+a processor can take is a matter of seconds. Exits with 1 where a verdict or a detecting layer differs.
 """
 
 from __future__ import annotations
@@ -35,12 +34,11 @@ class Row:
 
     @property
     def agrees(self) -> bool:
-        """Whether all paces come to one verdict."""
-        return len({told.partition(" (")[0] for told in self.told.values()}) == 1
+        """Whether all paces tell the same."""
+        return len(set(self.told.values())) == 1
 
     def __str__(self) -> str:
-        layers = "" if len(set(self.told.values())) == 1 else " another layer first"
-        mark = layers if self.agrees else " **no**"
+        mark = "" if self.agrees else " **no**"
         return f"| {self.scenario}, seed {self.seed} | {' | '.join(self.told.values())} |{mark}"
 
 

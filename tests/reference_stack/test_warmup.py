@@ -66,18 +66,18 @@ def test_it_is_read_from_the_cache_and_each_arm_gets_a_copy(tmp_path, store):
 
 def test_of_those_that_ask_at_the_same_time_one_makes_it(tmp_path, monkeypatch, store):
     made = []
-    waits = threading.Event()
+    begun, waits = threading.Event(), threading.Event()
 
     def make(world, seed, solve):
         made.append((world, seed))
+        begun.set()
         assert waits.wait(10)
         return store
 
     monkeypatch.setattr(warmup, "warm_up", make)
     with ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(warm_store, WORLD, SEED, cache=tmp_path / "cache") for _ in range(2)]
-        while not made:
-            pass
+        assert begun.wait(10)
         waits.set()
         first, second = (each.result(10) for each in asked)
     assert first == second == store

@@ -24,6 +24,7 @@ from chaos.drivers.local.program import Program, last_words
 from chaos.drivers.local.stack import StackParent, one_thread
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.toxiproxy import ProxySpec, Toxiproxy
+from chaos.drivers.words import command_of
 from chaos.errors import ArmFailed, Interrupted
 
 HEALTHY_SECONDS = 60.0
@@ -128,7 +129,9 @@ class LocalDriver:
         if self._stack is None or self._network is None:
             logs = self._folder / "harness"
             logs.mkdir(parents=True, exist_ok=True)
-            parent = Program("stack", [*command_of(spec), "parent"], logs / "stack.err", one_thread())
+            parent = Program(
+                "stack", [*command_of(spec.driver.command), "parent"], logs / "stack.err", one_thread()
+            )
             self._programs.append(parent)
             self._programs_started(parent)
             network = self._proxy("network", logs)
@@ -155,7 +158,14 @@ class LocalDriver:
         if key not in self._warmed:
             out = self._folder / "warmup" / f"{plan.world}-{plan.seed}"
             out.parent.mkdir(parents=True, exist_ok=True)
-            command = [*command_of(spec), "warmup", "--world", plan.world, "--seed", str(plan.seed)]
+            command = [
+                *command_of(spec.driver.command),
+                "warmup",
+                "--world",
+                plan.world,
+                "--seed",
+                str(plan.seed),
+            ]
             command += ["--out", str(out), "--registry", "mlflow"]
             try:
                 # In a session of its own, so that a terminal's Ctrl-C reaches the runner alone.
@@ -275,11 +285,6 @@ def _is_ready(answer: bytes) -> bool:
         return msgspec.json.decode(answer, type=_Health).ready
     except msgspec.DecodeError:
         return True  # a server that answers with text, as MLflow does
-
-
-def command_of(spec: TargetSpec) -> list[str]:
-    """The target's own command; `python` stands for this interpreter."""
-    return [sys.executable if word == "python" else word for word in spec.driver.command]
 
 
 def _env() -> dict[str, str]:

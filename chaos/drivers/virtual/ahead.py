@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
+from chaos.drivers.words import command_of
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def made_ahead(
     Nobody waits for it here: an arm waits for what it needs or makes it. `note` is told of the process, which
     ends at the end of this at the latest.
     """
-    words = [sys.executable if word == "python" else word for word in spec.driver.ahead]
+    words = command_of(spec.driver.ahead)
     if not words or not arms:
         yield
         return
