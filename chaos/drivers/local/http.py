@@ -63,4 +63,8 @@ def ask(address: str, method: str, path: str, body: object, reply: type[T], *, t
 
 def read_metrics(address: str, *, timeout_ms: float = 2000) -> dict[str, float]:
     """The samples of a component's /metrics by name and labels. Raises HttpFailed."""
-    return read_samples(request(address, "GET", "/metrics", timeout_ms=timeout_ms).decode())
+    text = request(address, "GET", "/metrics", timeout_ms=timeout_ms)
+    try:
+        return read_samples(text.decode())
+    except ValueError as error:
+        raise HttpFailed(f"GET {address}/metrics: an unexpected answer: {error}") from error

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
@@ -44,15 +42,16 @@ from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, left_over, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
+from chaos.drivers.local.data_watch import DataWatch
 from chaos.drivers.local.ends import Ends
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.machine import Machine
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
-from chaos.drivers.observed import partition_day
+from chaos.drivers.observed import MalformedLog, partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.drivers.volley import moments_ms
-from chaos.errors import ArmFailed, ChangeRefused, NothingMatched
+from chaos.errors import ArmFailed, ChangeRefused
 
 C = TypeVar("C", bound=Capability)
 E = TypeVar("E", bound=Event)
@@ -67,10 +66,6 @@ class _Setting(msgspec.Struct):
 
 class _DataToxic(msgspec.Struct):
     name: str
-
-
-class _DataLink(msgspec.Struct):
-    unmatched: str = ""
 
 
 class _Alias(msgspec.Struct):
@@ -161,9 +156,7 @@ class LocalTarget:
         self._metrics: dict[str, Latest[dict[str, float]]] = {}
         self._latencies: dict[str, Latest[float]] = {}
         self._slowest: dict[str, Latest[float]] = {}
-        self._shaped: dict[str, Latest[str]] = {}
-        self._look_day = 0.0
-        self._told: set[str] = set()
+        self._data = DataWatch(wiring.data_api, wiring.sinks, self._pool, self.day)
         self._machine = Machine(clock, proxies)
         self._seen: dict[object, list[Event]] = {}
         self._ending = Ends()
@@ -266,11 +259,12 @@ class LocalTarget:
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
         """Hand on what is said until the day has come, and turn duty cycles at their moments.
 
-        Raises NothingMatched where a data toxic matched nothing of what passed, at most half a day later.
+        Raises NothingMatched where a data toxic matched nothing of what passed, at most half a day later, and
+        ArmFailed where what is said cannot be read or a data link is in lasting trouble.
         """
         while True:
             self._hand_on()
-            self._look_at_data()
+            self._data.look()
             due = self._duty.due_day
             if due is not None and due <= self.day():
                 self._duty.turn(self.day())
@@ -287,23 +281,26 @@ class LocalTarget:
 
         Raises NothingMatched where that was not known before.
         """
-        for link in self._shaped:
-            with contextlib.suppress(HttpFailed):
-                self._check_matched(self._read_unmatched(link))
+        self._data.look_at_last()
         self._take_down()
 
     def _take_down(self) -> None:
         self._ending.all_of(self._stack.pids)
         self._stack.down()
         self._hand_on()
-        for event in self._tail.rest():
-            self._note(event)
+        self._hear(self._tail.rest())
         for waiting in self._machine.rest(self.day()):
             self._note(waiting)
 
+    def _hear(self, said: Iterator[Observed]) -> None:
+        try:
+            for event in said:
+                self._note(event)
+        except MalformedLog as error:
+            raise ArmFailed(f"what a component says cannot be read: {error}") from error
+
     def _hand_on(self) -> None:
-        for event in self._tail.poll():
-            self._note(event)
+        self._hear(self._tail.poll())
         self._look_at_machine()
         for ended in self._stack.ended():
             expected = self._ending.expected(ended.component) or ended.excused
@@ -312,22 +309,6 @@ class LocalTarget:
     def _look_at_machine(self) -> None:
         for event in self._machine.look(self.day(), self._answering()):
             self._note(event)
-
-    def _look_at_data(self) -> None:
-        if self.day() < self._look_day:
-            return
-        self._look_day = self.day() + FRESH_DAYS
-        for look in self._shaped.values():
-            self._check_matched(look.get(math.inf) or "")
-
-    def _check_matched(self, unmatched: str) -> None:
-        """Each is told once: what a stack that stands was told must not end what comes after it."""
-        if unmatched and unmatched not in self._told:
-            self._told.add(unmatched)
-            raise NothingMatched(unmatched)
-
-    def _read_unmatched(self, link: str) -> str:
-        return ask(self._wiring.data_api, "GET", f"/links/{link}", None, _DataLink).unmatched
 
     def _answering(self) -> Mapping[str, int]:
         """The processes that answer views: a trainer that waits for a processor makes none of them slow."""
@@ -358,7 +339,7 @@ class LocalTarget:
             case AddDataToxic(link=link):
                 body = {"name": change.name, "type": change.type, "parameters": dict(change.parameters)}
                 request(self._wiring.data_api, "POST", f"/links/{link}/toxics", body)
-                self._shaped[link] = Latest(self._pool, partial(self._read_unmatched, link), self.day)
+                self._data.follow(link)
             case RemoveDataToxic(link=link, name=name):
                 request(self._wiring.data_api, "DELETE", f"/links/{link}/toxics/{name}")
             case Configure(component=component, key=key, value=value):

@@ -49,8 +49,8 @@ class DataLink:
     """Watches `source` and hands files on to `sink`, both folders of an fsspec file system.
 
     `day` gives the calendar on which toxics count. Names in the sink are taken as handed on already, so that
-    a restarted proxy does not deliver twice. `trouble` is the last error met while watching, `unmatched` what
-    the last toxic said that found nothing in a file of what it means.
+    a restarted proxy does not deliver twice. Of its state, `trouble` is what went wrong at the last look, and
+    `unmatched` what the last toxic said that found nothing in a file of what it means, or cannot change it.
     """
 
     def __init__(self, name: str, source: str, sink: str, files: Any, day: Callable[[], float]) -> None:
@@ -70,7 +70,7 @@ class DataLink:
         self._handed_on = 0
         self._stamp = 0
         self._looks_left = 0
-        self.trouble = ""
+        self._trouble = ""
         self._unmatched = ""
 
     def add(self, name: str, type: str, parameters: dict[str, Scalar]) -> ToxicState:
@@ -80,6 +80,8 @@ class DataLink:
             if name in self._toxics:
                 raise DuplicateToxic(f"link {self.name!r} has a toxic {name!r} already")
             state = ToxicState(name, type, parameters)
+            if not self._toxics:
+                self._unmatched = ""  # of one that has been taken off
             self._toxics[name] = (state, toxic)
             self._met[name] = Met()
         return state
@@ -116,7 +118,7 @@ class DataLink:
                 toxics,
                 held,
                 self._handed_on,
-                self.trouble,
+                self._trouble,
                 self._unmatched,
             )
 
@@ -125,6 +127,15 @@ class DataLink:
         found = self._files.ls(self.sink, detail=True, refresh=True)
         sizes = {posixpath.basename(str(one["name"])): int(one["size"]) for one in found}
         return {name: size for name, size in sorted(sizes.items()) if not name.startswith(_HIDDEN)}
+
+    def watch(self) -> None:
+        """A look; what goes wrong, such as a full disk, is kept as trouble and tried again at the next."""
+        try:
+            self.poll()
+        except Exception as error:  # noqa: BLE001 (one link's trouble must not end the watch over all)
+            self._trouble = f"{type(error).__name__}: {error}"
+        else:
+            self._trouble = ""
 
     def poll(self) -> None:
         """Take in what is new at the source and hand on what may pass, first come, first served."""
@@ -168,6 +179,8 @@ class DataLink:
             except MatchesNothing as error:
                 # Shown by the API; the parcel passes as it is.
                 self._unmatched = f"{toxic_name}: {self._met[toxic_name].but_not(error)}"
+            except Exception as error:  # noqa: BLE001 (of whatever library reads the file; likewise)
+                self._unmatched = f"{toxic_name}: cannot change {name}: {type(error).__name__}: {error}"
             if parcels and parcels != before:
                 self._changed.setdefault(toxic_name, []).append(name)
         for passed in parcels:

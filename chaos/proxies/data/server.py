@@ -66,10 +66,7 @@ class DataProxy:
     def _watch(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             for link in list(self._links.values()):
-                try:
-                    link.poll()
-                except OSError as error:
-                    link.trouble = str(error)  # shown by the API; tried again at the next look
+                link.watch()
 
     def create(self, request: LinkRequest) -> DataLink:
         """A new link. Raises ApiError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -17,6 +18,7 @@ from chaos.domain.change import AddDataToxic, Configure, RemoveDataToxic, Remove
 from chaos.domain.event import Observed
 from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
+from chaos.drivers.observed import read_line
 from chaos.drivers.toxiproxy import Proxy, Toxic, Toxiproxy
 from chaos.errors import ArmFailed, NothingMatched
 from tests.harness import planned, target_of
@@ -30,6 +32,7 @@ class Site:
     def __init__(self) -> None:
         self.settings: dict[str, object] = {"cap": 20, "layers.hold.mode": "off"}
         self.unmatched = ""
+        self.troubles: Iterator[str] = iter(())
         self.toxics: list[str] = []
         self.deaf = False
         self.stops: Callable[[], float] = lambda: 0.0
@@ -45,7 +48,8 @@ class Site:
             case "POST", "/configure" if not self.deaf:
                 self.settings[str(body["key"])] = body["value"]
             case "GET", "/links/events":
-                return {"name": "events", "unmatched": self.unmatched}
+                trouble = next(self.troubles, "")
+                return {"name": "events", "unmatched": self.unmatched, "trouble": trouble}
             case "GET", "/links/events/toxics":
                 return [{"name": name} for name in self.toxics]
             case "POST", "/links/events/toxics":
@@ -218,7 +222,32 @@ def test_what_matched_nothing_at_the_very_end_is_told_too(target: LocalTarget, s
         target.drain()
 
 
-def test_without_a_data_toxic_nobody_is_asked(target: LocalTarget, site: Site) -> None:
+def test_without_a_data_toxic_what_matched_nothing_is_an_older_one_s(target: LocalTarget, site: Site) -> None:
     site.unmatched = "an older one"
     target.advance(target.day() + 0.6, lambda: False)
     target.drain()
+
+
+def test_a_data_link_in_lasting_trouble_ends_the_arm(target: LocalTarget, site: Site) -> None:
+    site.troubles = itertools.repeat("OSError: No space left on device")
+    with pytest.raises(ArmFailed, match=r"^data link events: OSError: No space left on device$"):
+        target.advance(target.day() + 2.0, lambda: False)
+
+
+def test_what_goes_wrong_now_and_then_on_a_data_link_is_tried_again(target: LocalTarget, site: Site) -> None:
+    looks = itertools.count()
+    site.troubles = ("" if next(looks) % 2 else "OSError: a file that was away" for _ in itertools.count())
+    target.advance(target.day() + 2.0, lambda: False)
+    assert next(looks) > 4
+
+
+def test_a_log_line_that_cannot_be_read_ends_the_arm(
+    target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poll(_self: NoTail) -> Iterator[Observed]:
+        yield from filter(None, [read_line(b'{"event": "signal", "day": 1.0}')])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NoTail, "poll", poll)
+        with pytest.raises(ArmFailed, match=r"what a component says cannot be read: .*`component`"):
+            target.advance(target.day() + 0.1, lambda: False)

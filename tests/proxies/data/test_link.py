@@ -167,3 +167,29 @@ def test_it_is_told_how_many_matched_before_one_that_does_not(tmp_path: Path, li
         link.poll()
     assert link.state().unmatched.startswith("units: day=3.parquet")
     assert link.state().unmatched.endswith("(it did match the 2 before)")
+
+
+def test_what_a_toxic_cannot_change_passes_as_it_is_and_is_told(tmp_path: Path, link: DataLink) -> None:
+    link.add("scale", "scale", {"column": "view", "factor": 2.0})
+    table = pa.table({"view": ["a", "b"]})
+    pq.write_table(table, tmp_path / "out" / "day=1.parquet")
+    link.watch()
+    assert pq.read_table(tmp_path / "in" / "day=1.parquet").equals(table)
+    assert link.state().unmatched.startswith("scale: cannot change day=1.parquet: ArrowInvalid: ")
+    assert link.state().trouble == ""
+    link.remove("scale")
+    link.add("late", "late", {"held_days": 1.0})
+    assert link.state().unmatched == "", "it was another toxic's"
+
+
+def test_trouble_is_told_while_it_lasts_and_tried_again(tmp_path: Path, link: DataLink) -> None:
+    put(tmp_path, 1)
+    (tmp_path / "in").rmdir()
+    (tmp_path / "in").write_text("in the way")
+    link.watch()
+    assert link.state().trouble.startswith("NotADirectoryError: ")
+    (tmp_path / "in").unlink()
+    (tmp_path / "in").mkdir()
+    link.watch()
+    assert link.state().trouble == ""
+    assert arrived(tmp_path) == ["day=1.parquet"]
