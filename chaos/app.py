@@ -15,7 +15,7 @@ from chaos.catalogue import Catalogue, Shelf
 from chaos.clock import Clock
 from chaos.contracts import Driver
 from chaos.domain.change import Change, RunImage
-from chaos.domain.files import Files
+from chaos.domain.files import SUFFIXES, Files
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
@@ -28,9 +28,12 @@ from chaos.runner.plan import Planner, Request
 from chaos.seeds import fresh_id
 
 if TYPE_CHECKING:
-    from chaos.domain.verdict import NotRun, Results
+    from chaos.domain.ablation import Ablation
+    from chaos.domain.verdict import NotRun, Results, Verdict
 
 DRIVERS = ("local", "virtual", "compose")
+PLUGINS = ("mlchaos.faults", "mlchaos.probes")
+"""The entry points by which installed packages add faults and probes."""
 
 
 def version() -> str:
@@ -75,8 +78,8 @@ def _folders(kind: str, here: Path) -> list[Path]:
 def make_catalogue() -> Catalogue:
     """Built-in faults and probes, and those that installed packages add by entry points."""
     return Catalogue(
-        faults=Shelf("fault", FAULTS, lambda: _added("mlchaos.faults")),
-        probes=Shelf("probe", PROBES, lambda: _added("mlchaos.probes")),
+        faults=Shelf("fault", FAULTS, lambda: _added(PLUGINS[0])),
+        probes=Shelf("probe", PROBES, lambda: _added(PLUGINS[1])),
     )
 
 
@@ -365,7 +368,7 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
             or name in files.scenario(str(one.path))[0].tags
         ]
         if folder.is_dir() and not matches:
-            matches = [str(path) for path in sorted(folder.rglob("*.yaml"))]
+            matches = [str(path) for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES]
         if not matches:
             raise UsageError(f"no scenario is in a folder {name!r}, or has that tag or name")
         chosen += [match for match in matches if match not in chosen]
@@ -374,9 +377,18 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
 
 def exit_code(results: Results, folder: Path) -> int:
     """0 passed, 1 failed, 2 void; 4 where an undo failed, whatever the verdict."""
+    return _exit_code(results.verdict, [folder])
+
+
+def ablation_exit_code(ablation: Ablation, folder: Path) -> int:
+    """The same of all rounds of an ablation, each of which is a run in a folder of its own."""
+    return _exit_code(ablation.verdict, [round.parent for round in folder.glob("*/run.json")])
+
+
+def _exit_code(verdict: Verdict, runs: Iterable[Path]) -> int:
     from chaos.domain.verdict import EXIT_CODES
     from chaos.results import undo_failures
 
-    if undo_failures(folder):
+    if any(undo_failures(run) for run in runs):
         return UndoFailed.exit_code
-    return EXIT_CODES[results.verdict]
+    return EXIT_CODES[verdict]

@@ -15,7 +15,7 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.journal import read
-from chaos.results import RunInfo, compose
+from chaos.results import SET_ASIDE, TRIAL, RunInfo, compose
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, thin_out
@@ -68,7 +68,7 @@ def set_aside(folder: Path, attempt: int) -> None:
     """Rename a void trial's folder, so that the next try finds its place free; its plan no longer counts."""
     aside = folder.with_name(f"{folder.name}.void-{attempt}")
     folder.rename(aside)
-    (aside / "trial.json").rename(aside / "void-trial.json")
+    (aside / TRIAL).rename(aside / SET_ASIDE)
 
 
 def keep_data(keep: str, folder: Path, plan: TrialPlan, result: TrialResult) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -10,6 +12,12 @@ class ChaosError(Exception):
     """An error with a message for the user; never shown as a traceback."""
 
     exit_code: ClassVar[int] = 3
+
+
+def told(error: Exception) -> str:
+    """An error that nobody foresaw, and where it came from."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
 
 
 class UsageError(ChaosError):

@@ -14,10 +14,10 @@ from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
 from chaos.domain.pace import at_pace, pace_for
 from chaos.domain.plan import TrialPlan
-from chaos.domain.verdict import Results, TrialResult, Verdict
-from chaos.errors import LeftBehind
+from chaos.domain.verdict import Results, TrialResult, Unfinished, Verdict
+from chaos.errors import Interrupted, LeftBehind, UndoFailed
 from chaos.parallel import run_in_parallel
-from chaos.results import RunInfo, score_folder, write_reports
+from chaos.results import RunInfo, score_folder, undo_failures, write_reports
 from chaos.runner.guardian import Guardian
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal, on_signals
@@ -32,15 +32,17 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
     clock = WallClock()
     run, folder = new_run_folder(wanted.out, clock)
     planned = at_this_machines_pace(wanted, planned, watcher.note)
-    pace = planned.trials[0].arms[0].day_seconds if planned.trials else planned.spec.day_seconds
+    paces = [trial.arms[0].day_seconds for trial in planned.trials if trial.scenario.day_seconds is None]
+    paces += [trial.arms[0].day_seconds for trial in planned.trials]
     info = RunInfo(
         run=run,
         mlchaos=version(),
         target=planned.spec.target,
-        day_seconds=pace,
+        day_seconds=paces[0] if paces else planned.spec.day_seconds,
         started_at=clock.utc().isoformat(timespec="seconds"),
         not_run=planned.not_run,
         options=options_of(wanted),
+        planned=[Unfinished(scenario=one.scenario.scenario, seed=one.seed) for one in planned.trials],
         files=planned.files,
     )
     info.save(folder)
@@ -53,14 +55,16 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
         guardian = Guardian(folder)
         stack.callback(guardian.close)
         stack.push(record.close_after)
-        if planned.spec.driver.kind == "virtual":
-            trials = run_in_parallel(campaign)
-        else:
-            try:
-                trials = _run_in_turn(campaign)
-            except LeftBehind:
-                write_reports(folder)
-                raise
+        try:
+            virtual = planned.spec.driver.kind == "virtual"
+            trials = run_in_parallel(campaign) if virtual else _run_in_turn(campaign)
+        except LeftBehind:
+            write_reports(folder)
+            raise
+        except Interrupted as error:
+            if failed := undo_failures(folder):
+                raise UndoFailed(f"{error}, and an undo failed: {', '.join(failed)}") from error
+            raise
         return write_reports(folder, trials), folder
 
 

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from chaos.app import make_catalogue, version, versions
+from chaos.app import PLUGINS, make_catalogue, version, versions
 from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan, TrialPlan
@@ -25,7 +26,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.virtual.ahead import made_ahead
-from chaos.drivers.virtual.driver import VirtualDriver, packages_of
+from chaos.drivers.virtual.driver import VirtualDriver, package_of, packages_of
 from chaos.errors import ArmFailed, Interrupted
 from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
@@ -37,6 +38,8 @@ from chaos.runner.trunk import packed
 T = TypeVar("T")
 
 LOOK_EVERY_SECONDS = 0.2
+SILENT_SECONDS = 3600.0
+"""An arm of a large world lives for minutes; a target of somebody's own that never comes back, for ever."""
 VIRTUAL_RUN = "virtual"
 """Stands in a virtual journal's header for the run and the date, so that equal runs have equal bytes."""
 
@@ -129,6 +132,7 @@ class _Board:
             self._open(trial)
         for pack in staggered(self._groups(), self._campaign.wanted.jobs):
             self._submit(pack)
+        heard = self._campaign.clock.monotonic()
         while self._futures:
             future = None
             with contextlib.suppress(queue.Empty):
@@ -139,8 +143,13 @@ class _Board:
             if future is not None:
                 future.result()
                 self._futures.remove(future)
+                heard = self._campaign.clock.monotonic()
             if self._campaign.stop.asked:
                 raise Interrupted("stopped by the user")
+            if self._campaign.clock.monotonic() - heard > SILENT_SECONDS:
+                raise ArmFailed(f"no arm has come to its end for {SILENT_SECONDS / 60:g} minutes")
+        if left := [f"{scenario}, seed {seed}" for (scenario, seed), arms in self._left.items() if arms]:
+            raise ArmFailed(f"arms were begun and nobody heard of their end: {'; '.join(left)}")
         order = list(self._trials)
         return sorted(self._results, key=lambda result: order.index((result.scenario, result.seed)))
 
@@ -206,8 +215,8 @@ def work(job: Job) -> None:
     """In a worker: some arms, their journals on disk. Raises ArmFailed where a process died."""
     worker = signal.getsignal(signal.SIGTERM)
     assert isinstance(worker, _Worker)
-    if worker.stop.asked:
-        return
+    if worker.stop.asked:  # by whomever: arms that are not run must not pass for arms that were
+        raise ArmFailed("a worker process was told to end")
     context = RunContext(
         run=VIRTUAL_RUN,
         mlchaos=version(),
@@ -294,5 +303,7 @@ def _facts() -> Mapping[str, str]:
 
 
 def _salt(spec: TargetSpec) -> str:
-    packages = [Path(__file__).parent, *packages_of(spec)]
+    added = (point.value for group in PLUGINS for point in entry_points(group=group))
+    plugins = {path for value in added for path in package_of(value)}
+    packages = dict.fromkeys([Path(__file__).parent, *packages_of(spec), *sorted(plugins)])
     return salt_of(packages, {**_facts(), "target": spec.model_dump_json(by_alias=True)})

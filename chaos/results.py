@@ -6,7 +6,16 @@ import threading
 from pathlib import Path
 
 from chaos.domain.scenario import Arm, Strict
-from chaos.domain.verdict import RESULTS_SCHEMA, NotRun, Results, TrialResult, combine
+from chaos.domain.verdict import (
+    RESULTS_SCHEMA,
+    NotRun,
+    Results,
+    TrialResult,
+    Unfinished,
+    Verdict,
+    combine,
+    scenario_verdict,
+)
 from chaos.errors import Problem, UsageError
 from chaos.journal import read, read_folder, verify
 from chaos.reports.charts import rehearse
@@ -15,10 +24,12 @@ from chaos.reports.incident import Record, incident, record_of
 from chaos.reports.json_report import write_json
 from chaos.runner.trials import read_trial
 from chaos.scoring.picture import picture_of
-from chaos.scoring.trial import score_trial, share_verdict
+from chaos.scoring.trial import score_trial
 
 RUN = "run.json"
 TRIAL = "trial.json"
+SET_ASIDE = "void-trial.json"
+"""The plan of a void try in whose place the trial was run again."""
 INCIDENT = "incident.md"
 
 
@@ -32,6 +43,7 @@ class RunInfo(Strict):
     started_at: str
     not_run: list[NotRun] = []
     options: list[str] = []
+    planned: list[Unfinished] = []
     files: dict[str, str] = {}
 
     def save(self, folder: Path) -> None:
@@ -61,10 +73,12 @@ def compose(folder: Path, trials: list[TrialResult]) -> Results:
     by_scenario: dict[str, list[TrialResult]] = {}
     for trial in trials:
         by_scenario.setdefault(trial.scenario, []).append(trial)
-    verdict = combine(
-        share_verdict((trial.verdict for trial in group), group[0].pass_share)
-        for group in by_scenario.values()
-    )
+    ended = {(trial.scenario, trial.seed) for trial in trials}
+    unfinished = [one for one in info.planned if (one.scenario, one.seed) not in ended]
+    verdicts = [scenario_verdict(group) for group in by_scenario.values()]
+    if unfinished or any(trial.interrupted for trial in trials):
+        verdicts.append(Verdict.VOID)  # what there is would speak for all
+    verdict = combine(verdicts)
     return Results(
         schema=RESULTS_SCHEMA,
         run=info.run,
@@ -76,6 +90,7 @@ def compose(folder: Path, trials: list[TrialResult]) -> Results:
         trials=trials,
         not_run=info.not_run,
         options=info.options,
+        unfinished=unfinished,
         files=info.files,
     )
 
@@ -122,11 +137,12 @@ def journal_problems(folder: Path) -> list[Problem]:
 
 
 def undo_failures(folder: Path) -> list[str]:
-    """The ids of undos that failed, from the journals."""
+    """The ids of undos that failed and were not made good later, from the journals of all tries."""
     from chaos.domain.event import Undone
 
     failed: list[str] = []
-    for path in sorted(folder.glob(f"*/{TRIAL}")):
+    for path in sorted([*folder.glob(f"*/{TRIAL}"), *folder.glob(f"*/{SET_ASIDE}")]):
         for journal in read_folder(path.parent).values():
-            failed += [undone.id for undone in journal.of(Undone) if undone.outcome == "failed"]
+            last = {undone.id: undone.outcome for undone in journal.of(Undone)}
+            failed += [id for id, outcome in last.items() if outcome == "failed"]
     return failed

@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError
+from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError, told
 
 if TYPE_CHECKING:
     import typer
@@ -55,16 +54,9 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         code = _interrupted()
     except Exception as error:  # noqa: BLE001 (whatever it is, it is no verdict)
-        sys.stderr.write(f"mlchaos: {_defect(error)}\n")
+        sys.stderr.write(f"mlchaos: a defect of its own: {told(error)}\n")
         code = ArmFailed.exit_code
     sys.exit(code)
-
-
-def _defect(error: Exception) -> str:
-    """An error that nobody foresaw, and where it came from."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(where.filename).name}, line {where.lineno}"
-    return f"a defect of its own: {type(error).__name__}: {error} ({place})"
 
 
 def _only_validates(words: Sequence[str]) -> bool:

@@ -115,7 +115,6 @@ def ablation(
 ) -> None:
     """Switch off the layers that decide each defended scenario: it must fail then."""
     from chaos.ablation import ablate
-    from chaos.domain.verdict import EXIT_CODES
     from chaos.reports.ablation import plain
     from chaos.reports.screen import Screen
 
@@ -131,7 +130,7 @@ def ablation(
         for line in plain(found):
             sys.stdout.write(line + "\n")
         sys.stdout.write(f"table  {folder / 'ablation.md'}\n")
-    raise typer.Exit(EXIT_CODES[found.verdict])
+    raise typer.Exit(application.ablation_exit_code(found, folder))
 
 
 def _run(asked: application.Wanted, as_json: bool) -> NoReturn:

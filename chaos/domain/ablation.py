@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from chaos.domain.scenario import Strict
-from chaos.domain.verdict import NotRun, TrialResult, Verdict
+from chaos.domain.verdict import NotRun, TrialResult, Verdict, scenario_verdict
 
 ABLATION_SCHEMA = 1
 AT_LEAST_FAILED = 0.99
@@ -49,13 +49,14 @@ class AblationRow(Strict):
     without: list[str]
     counts: Counts
     complete: Counts
+    passes: bool = Field(description="whether the scenario passes with all layers there")
     fails_on: list[str]
     not_failed: list[int] = Field(description="seeds whose trial did not fail")
 
     @property
     def verdict(self) -> Verdict:
         """Void where it does not even pass with all of its layers, or where no trial could be judged."""
-        if self.complete.passed == 0 or self.counts.trials == self.counts.void:
+        if not self.passes or self.counts.trials == self.counts.void:
             return Verdict.VOID
         enough = self.counts.failed >= ROW_AT_LEAST_FAILED * self.counts.trials - 1e-9
         return Verdict.PASSED if enough else Verdict.FAILED
@@ -77,6 +78,7 @@ def row_of(
         without=without,
         counts=count(trials),
         complete=count(complete),
+        passes=scenario_verdict(complete) is Verdict.PASSED,
         fails_on=list(dict.fromkeys(failing)),
         not_failed=[trial.seed for trial in trials if trial.verdict is not Verdict.FAILED],
     )

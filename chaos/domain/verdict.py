@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from pydantic import Field
@@ -33,6 +33,21 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
         if verdict in seen:
             return verdict
     return Verdict.VOID
+
+
+def share_verdict(verdicts: Iterable[Verdict], pass_share: float = 1.0, held_back: int = 0) -> Verdict:
+    """A scenario's verdict over its seeds: passed when `pass_share` of the trials that are not void passed.
+
+    Void where every trial was void, or there was none. `held_back` of the void trials measured a failure that
+    the machine may have brought about: no share of passes is passed that would not be with these as failures.
+    """
+    told = [verdict for verdict in verdicts if verdict is not Verdict.VOID]
+    if not told:
+        return Verdict.VOID
+    passed = told.count(Verdict.PASSED)
+    if passed / (len(told) + held_back) >= pass_share - 1e-9:
+        return Verdict.PASSED
+    return Verdict.VOID if passed / len(told) >= pass_share - 1e-9 else Verdict.FAILED
 
 
 class Reason(Strict):
@@ -264,6 +279,28 @@ class TrialResult(Strict):
     into: str = Field(default="", description="the standing stack it was run against; its own where empty")
     service_levels: list[ServiceLevel] = []
     not_measured: list[str] = Field(default=[], description="expectations that this run could not judge")
+    day_seconds: float | None = Field(default=None, description="seconds in a simulated day of this trial")
+    held_back: bool = Field(
+        default=False, description="void, but a failure was measured that the machine may have brought about"
+    )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether an arm of it was not lived through to its end."""
+        return any(arm.interrupted for arm in self.arms)
+
+
+def scenario_verdict(trials: Sequence[TrialResult]) -> Verdict:
+    """The verdict on one scenario from its trials."""
+    share = trials[0].pass_share if trials else 1.0
+    return share_verdict((trial.verdict for trial in trials), share, sum(trial.held_back for trial in trials))
+
+
+class Unfinished(Strict):
+    """A trial of a run that has not ended: the run goes on, or was ended before it."""
+
+    scenario: str
+    seed: int
 
 
 class NotRun(Strict):
@@ -293,6 +330,9 @@ class Results(Strict):
     trials: list[TrialResult]
     not_run: list[NotRun] = []
     options: list[str] = []
+    unfinished: list[Unfinished] = Field(
+        default=[], description="trials without which the run has not passed"
+    )
     files: dict[str, str] = Field(
         default={}, description="by scenario, the file that was given where it was no name"
     )

@@ -29,13 +29,13 @@ def read_line(line: bytes | str) -> Observed | None:
     """The event of a log line, or None for a line that is for people. Raises MalformedLog."""
     try:
         event = _kind.decode(line).event
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if event not in _NAMES:
         return None
     try:
         return _observed.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedLog(f"{error}: {line!r}") from error
 
 

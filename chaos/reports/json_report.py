@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chaos.domain.verdict import Results
+from chaos.reports.whole import write_whole
 
 
 def dumps(results: Results) -> str:
@@ -14,7 +15,7 @@ def dumps(results: Results) -> str:
 
 def write_json(results: Results, path: Path) -> None:
     """Write results.json."""
-    path.write_text(dumps(results), encoding="utf-8")
+    write_whole(path, dumps(results))
 
 
 def read_json(path: Path) -> Results:

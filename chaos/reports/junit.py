@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.reports.whole import write_whole
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(results: Results) -> str:
-    """The XML document: a suite per scenario, a case per seed; what was not run is skipped."""
+    """The XML document: a suite per scenario, a case per seed; what was not run is skipped.
+
+    Trials that have not ended are errors: a run that is killed leaves no document that is all green.
+    """
     suites = ElementTree.Element("testsuites", name="mlchaos")
-    for name in dict.fromkeys(trial.scenario for trial in results.trials):
-        _suite(suites, name, [trial for trial in results.trials if trial.scenario == name])
+    for name in dict.fromkeys(one.scenario for one in (*results.trials, *results.unfinished)):
+        trials = [trial for trial in results.trials if trial.scenario == name]
+        _suite(suites, name, trials, [one.seed for one in results.unfinished if one.scenario == name])
     if results.not_run:
         suite = ElementTree.SubElement(suites, "testsuite", name="not run")
         for lacking in results.not_run:
             case = ElementTree.SubElement(suite, "testcase", name=lacking.scenario, classname="not_run")
             ElementTree.SubElement(case, "skipped", message=lacking.why)
         _count(suite)
-    if not results.trials:
+    if not results.trials and not results.unfinished:
         suite = ElementTree.SubElement(suites, "testsuite", name="mlchaos")
         case = ElementTree.SubElement(suite, "testcase", name="run", classname="mlchaos")
         ElementTree.SubElement(case, "error", message="void: no trial was run", type="void")
@@ -36,11 +42,16 @@ def junit(results: Results) -> str:
 def write_junit(results: Results, path: Path) -> None:
     """Write the XML document, making its folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(junit(results), encoding="utf-8")
+    write_whole(path, junit(results))
 
 
-def _suite(suites: ElementTree.Element, name: str, trials: list[TrialResult]) -> None:
+def _suite(
+    suites: ElementTree.Element, name: str, trials: Sequence[TrialResult], unfinished: Sequence[int]
+) -> None:
     suite = ElementTree.SubElement(suites, "testsuite", name=name)
+    for seed in unfinished:
+        case = ElementTree.SubElement(suite, "testcase", name=f"seed {seed}", classname=name)
+        ElementTree.SubElement(case, "error", message="void: the run has not got to its end", type="void")
     for trial in trials:
         case = ElementTree.SubElement(suite, "testcase", name=f"seed {trial.seed}", classname=name)
         lines = _clean("\n".join(f"{r.verdict.value}: {r.about}: {r.says}" for r in trial.reasons))

@@ -337,7 +337,7 @@ def _summary(name: str, trials: Sequence[TrialResult], width: int) -> Iterator[T
     )
     delays = [f.detection.delay_days for t in trials for f in t.faults if f.detection is not None]
     ratios = [f.containment.ratio for t in trials for f in t.faults if f.containment is not None]
-    missed = sum(1 for t in trials for f in t.faults if f.detection is None)
+    missed = sum(1 for t in trials if detection_measured(t) for f in t.faults if f.detection is None)
     says = f"{counts} of {len(trials)}"
     told = [trial.verdict for trial in trials if trial.verdict is not Verdict.VOID]
     if len(told) > 1:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from chaos.domain.plan import ArmPlan
+
+KEPT_IN_A_FOLDER = 16
+"""Of which there are 256: some four thousand arms of 0.1 MB."""
 
 
 class ArmCache:
@@ -28,12 +30,14 @@ class ArmCache:
         entry = self._entry(plan)
         try:
             data = entry.read_bytes()
-            expected = entry.with_suffix(".blake2b").read_text()
+            expected = entry.with_suffix(".blake2b").read_bytes()
         except OSError:
             return False
-        if _digest(data) != expected:
+        if _digest(data).encode() != expected:
             return False
         journal.write_bytes(data)
+        with contextlib.suppress(OSError):
+            os.utime(entry)
         return True
 
     def keep(self, plan: ArmPlan, journal: Path) -> None:
@@ -44,10 +48,7 @@ class ArmCache:
             data = journal.read_bytes()
             _put(entry.with_suffix(".blake2b"), _digest(data).encode())
             _put(entry, data)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+            _make_room(entry.parent)
 
     def _entry(self, plan: ArmPlan) -> Path:
         key = _digest(f"{self._salt}\x1f{plan.fingerprint()}".encode())
@@ -70,6 +71,14 @@ def salt_of(packages: Iterable[Path], facts: Mapping[str, str]) -> str:
 
 def _files(package: Path) -> list[Path]:
     return sorted(path for path in package.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+
+
+def _make_room(folder: Path) -> None:
+    """Forget what has not been asked for for longest. Keys are hashes: all folders hold about as many."""
+    entries = sorted(folder.glob("*.jsonl"), key=lambda entry: entry.stat().st_mtime)
+    for old in entries[:-KEPT_IN_A_FOLDER]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".blake2b").unlink(missing_ok=True)
 
 
 def _digest(data: bytes) -> str:

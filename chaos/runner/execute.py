@@ -18,7 +18,7 @@ from chaos.domain.event import Action, Effect, Event, Header, Lag, Phase, Readin
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, Interrupted
+from chaos.errors import ArmFailed, ChaosError, Interrupted, told
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
@@ -174,12 +174,16 @@ class ArmRun:
                 yield
             except ArmEnded as ended:
                 self._phase(ended.phase, ended.says)
-            except ArmFailed as failed:
-                self._phase("void", str(failed))
-                raise
             except (Interrupted, KeyboardInterrupt):
                 self._phase("interrupted", "the user asked to stop")
                 raise
+            except ChaosError as failed:
+                self._phase("void", str(failed))
+                raise
+            except Exception as error:
+                # Of a fault, a probe or a layer: without a word the journal would pass for a whole one.
+                self._phase("void", says := f"a defect of its own: {told(error)}")
+                raise ArmFailed(says) from error
 
     def let_go(self) -> None:
         """Close the files and say nothing: another process goes on with this arm."""

@@ -28,8 +28,8 @@ from typing import NoReturn, Protocol
 from chaos.contracts import Shared, Target
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
-from chaos.errors import ArmFailed, Interrupted
-from chaos.runner.execute import ArmEnded, ArmRun
+from chaos.errors import ArmFailed, ChaosError, Interrupted
+from chaos.runner.execute import ArmRun
 
 MOST_ARMS = 120
 """In one trunk: each has two files open, and a process may have 256 at the least."""
@@ -106,7 +106,7 @@ class Trunk:
         for arm in list(self._arms):
             try:
                 arm.begin(target.beside())
-            except ArmFailed as failed:
+            except Exception as failed:  # noqa: BLE001 (the arm's own: it says so, and ends alone)
                 self._branch_off(arm, failed)
         while len(self._arms) > 1:
             self._pass(target, min(arm.due_day for arm in self._arms))
@@ -145,7 +145,7 @@ class Trunk:
                 return
             try:
                 arm.act()
-            except (ArmEnded, ArmFailed) as ended:
+            except Exception as ended:  # noqa: BLE001 (likewise)
                 self._branch_off(arm, ended)
                 return
 
@@ -201,6 +201,6 @@ class Trunk:
                 while arm.step():
                     if trunk is not None and os.getppid() != trunk:
                         os._exit(1)
-        except (ArmFailed, Interrupted):
+        except ChaosError:
             return  # the arm's journal says why
         self._lived(arm)

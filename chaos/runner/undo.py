@@ -72,7 +72,7 @@ class UndoLedger:
     def play(
         self, revert: Callable[[Change], str], wanted: Callable[[str], bool] = lambda _id: True
     ) -> list[tuple[str, Outcome, str]]:
-        """Play the open undos that are wanted, newest first; one that fails does not stop the others.
+        """Play the open undos that are wanted, newest first. One that fails stops no other, and stays open.
 
         Raises ArmFailed once all are played where the disk did not take what came of them.
         """
@@ -80,7 +80,8 @@ class UndoLedger:
         unwritten: ArmFailed | None = None
         for entry in [entry for entry in reversed(self._open) if wanted(entry.id)]:
             outcome, says = attempt(revert, entry.undo)
-            self._open.remove(entry)
+            if outcome != "failed":
+                self._open.remove(entry)
             results.append((entry.id, outcome, says))
             try:
                 self._append(_Played(entry.id, outcome, says))

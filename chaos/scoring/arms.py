@@ -63,6 +63,12 @@ class ArmView:
         return max((span.end for span in self.spans), default=self.first_injection)
 
     @property
+    def failed_undos(self) -> dict[str, str]:
+        """Why faults and holes could not be undone when they were to be, by their keys."""
+        failed = [undone for undone in self.journal.of(Undone) if undone.outcome == "failed"]
+        return {undone.id.rpartition("-")[0]: undone.says or undone.id for undone in reversed(failed)}
+
+    @property
     def cut_short(self) -> bool:
         """Whether the arm did not live through its days, so that its sums mean nothing."""
         return self.journal.interrupted or self.journal.ended is not None

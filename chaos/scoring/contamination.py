@@ -79,7 +79,11 @@ def _answered(view: ArmView) -> list[tuple[float, int, int]]:
 
 
 def _serving_since(view: ArmView, day: float) -> list[str]:
-    """Feature snapshots in service at `day` or later: the newest then, and those that were built since."""
+    """Feature snapshots in service at `day` or later, none for a day that never comes: the newest then, and
+    those that were built since.
+    """
+    if math.isinf(day):
+        return []
     built = view.journal.of(Snapshot)
     before = [one.snapshot for one in built if one.day <= day]
     return [*before[-1:], *(one.snapshot for one in built if one.day > day)]

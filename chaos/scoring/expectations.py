@@ -236,7 +236,7 @@ def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
     value = raw if spent is None or facts.kind is Kind.QUIET else spent
     says = f"{number(value)} {kind.value}, at most {number(limit)} allowed"
     if value != raw:
-        says += f" (beyond the {number(raw - value)} of the control arm)"
+        says += f" (beyond the {number(facts.harm[Arm.CONTROL][kind] or 0.0)} of the control arm)"
     if kind is Harm.QUALITY_PCT_DAYS:
         return _quality_budget(about, value, limit, says)
     return _judge(value <= limit + 1e-9, about, says)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from chaos.domain.event import Effect
 from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import Reason, Verdict
+from chaos.scoring.arms import ArmView
 from chaos.scoring.containment import harmless
 from chaos.scoring.expectations import passed, void
 from chaos.scoring.facts import Facts
@@ -17,11 +18,8 @@ def arm_reasons(facts: Facts) -> Iterator[Reason]:
     for arm, view in facts.views.items():
         if view.trouble:
             yield void(f"arm {arm.value}", f"the {arm.value} arm {view.trouble}")
-        for span in view.spans:
-            if span.undo_failed:
-                yield void(
-                    "undo", f"the undo of {span.key} failed in the {arm.value} arm: {span.undo_failed}"
-                )
+        for key, says in view.failed_undos.items():
+            yield void("undo", f"the undo of {key} failed in the {arm.value} arm: {says}")
 
 
 def grounds(facts: Facts) -> Iterator[Reason]:
@@ -30,7 +28,7 @@ def grounds(facts: Facts) -> Iterator[Reason]:
         yield void("lag", facts.busy)
     yield _steady_before(facts)
     for fault in facts.faults:
-        if facts.kind is Kind.QUIET and not _looked_for(facts, fault.key):
+        if facts.kind is Kind.QUIET and not looked_for(facts.views.values(), fault.key):
             continue  # a change that brings no proof of itself
         about = "effect" if len(facts.faults) == 1 else f"effect {fault.key}"
         says = fault.effect.says
@@ -48,8 +46,9 @@ def _without_harm(facts: Facts) -> Iterator[str]:
         yield says
 
 
-def _looked_for(facts: Facts, key: str) -> bool:
-    return any(effect.fault == key for view in facts.views.values() for effect in view.journal.of(Effect))
+def looked_for(views: Iterable[ArmView], key: str) -> bool:
+    """Whether a fault, or a benign change, brings a proof of itself."""
+    return any(effect.fault == key for view in views for effect in view.journal.of(Effect))
 
 
 def _steady_before(facts: Facts) -> Reason:

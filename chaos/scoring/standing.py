@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from chaos.domain.event import Effect, Views
@@ -15,6 +16,7 @@ from chaos.domain.verdict import (
     Reason,
     ServiceLevel,
     TrialResult,
+    Verdict,
     combine,
 )
 from chaos.journal import Journal
@@ -23,7 +25,7 @@ from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, passed, void
-from chaos.scoring.grounds import held_against, judged_on
+from chaos.scoring.grounds import held_against, judged_on, looked_for
 from chaos.scoring.lag import busy, disturbed
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
@@ -39,13 +41,15 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
     steady state, on who saw the fault, on recovery and on false alarms before it.
     """
     view = None if journal is None else view_of(journal)
+    judged: list[Reason] = []
     if view is None:
         reasons = [void("arm", "the run did not begin")]
     else:
         grounds = list(_grounds(plan, view))
         disturbing = disturbed({Arm.DEFENDED: view})
-        judged = (judged_on(grounds, reason) for reason in _expectations(plan, view))
+        judged = [judged_on(grounds, reason) for reason in _expectations(plan, view)]
         reasons = [*grounds, *(held_against(disturbing, reason) for reason in judged)]
+    verdict = combine(reason.verdict for reason in reasons)
     scenario = plan.scenario
     return TrialResult(
         scenario=scenario.scenario,
@@ -54,7 +58,7 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         source=scenario.source,
         seed=plan.seed,
         days=scenario.days,
-        verdict=combine(reason.verdict for reason in reasons),
+        verdict=verdict,
         reasons=reasons,
         faults=[_fault(plan, view, span) for span in view.spans] if view is not None else [],
         layers=_layers(plan, view) if view is not None else [],
@@ -66,6 +70,8 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         into=plan.into,
         service_levels=list(service_levels(view)) if view is not None else [],
         not_measured=list(_not_measured(plan)),
+        day_seconds=plan.arms[0].day_seconds if plan.arms else None,
+        held_back=verdict is Verdict.VOID and any(one.verdict is Verdict.FAILED for one in judged),
     )
 
 
@@ -83,12 +89,11 @@ def _grounds(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
         if before.ok and before.since_day is not None
         else void("steady state before", before.says)
     )
-    if plan.scenario.kind is Kind.QUIET:
-        return
+    for key, says in view.failed_undos.items():
+        yield void("undo", f"the undo of {key} failed: {says}")
     for span in view.spans:
-        if span.undo_failed:
-            yield void("undo", f"the undo of {span.key} failed: {span.undo_failed}")
-        yield _effect(view, span)
+        if plan.scenario.kind is not Kind.QUIET or looked_for([view], span.key):
+            yield _effect(view, span)
 
 
 def _effect(view: ArmView, span: FaultSpan) -> Reason:
@@ -129,7 +134,7 @@ def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
     else:
         yield passed(about, f"the run ends steady, {after.says}") if after.ok else failed(about, after.says)
     if expect.false_alarms is not None or plan.scenario.kind is Kind.QUIET:
-        yield _false_alarms(view, expect.false_alarms or 0)
+        yield _false_alarms(plan, view, expect.false_alarms or 0)
 
 
 def _detected(plan: TrialPlan, view: ArmView, span: FaultSpan, by: Sequence[str], within: float) -> Reason:
@@ -207,14 +212,19 @@ def _after(view: ArmView) -> Held:
     return steady_after(view, view.last_undo)
 
 
-def _false_alarms(view: ArmView, limit: int) -> Reason:
-    until = view.first_injection if view.spans else view.plan.days
-    early = [one for one in view.firings if view.plan.start_day <= one.day < until]
-    where = "before the fault" if view.spans else "in the run"
+def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
+    early = [one for one in view.firings if view.plan.start_day <= one.day < _innocent_until(plan, view)]
+    where = "in the run" if plan.scenario.kind is Kind.QUIET or not view.spans else "before the fault"
     says = f"{len(early) or 'no'} false alarm{'' if len(early) == 1 else 's'} {where}"
     if early:
         says += f", at most {limit} allowed: " + ", ".join(f"{e.layer} on day {e.day:.2f}" for e in early[:3])
     return passed("false alarms", says) if len(early) <= limit else failed("false alarms", says)
+
+
+def _innocent_until(plan: TrialPlan, view: ArmView) -> float:
+    """The day up to which whoever fires is wrong: the first injection, if what is injected is a fault."""
+    quiet = plan.scenario.kind is Kind.QUIET or not view.spans
+    return math.inf if quiet else view.first_injection
 
 
 def _not_measured(plan: TrialPlan) -> Iterator[str]:
@@ -304,7 +314,7 @@ def _layers(plan: TrialPlan, view: ArmView) -> list[LayerResult]:
                 false_alarms=sum(
                     1
                     for one in view.firings
-                    if one.layer == name and view.plan.start_day <= one.day < view.first_injection
+                    if one.layer == name and view.plan.start_day <= one.day < _innocent_until(plan, view)
                 ),
             )
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chaos.domain.event import Reading
@@ -36,25 +38,29 @@ class Held:
 
 def moments_of(view: ArmView) -> tuple[Moment, ...]:
     """The times at which the probes were read. A probe without any reading at a time is silent then."""
-    names = sorted({steady.probe for steady in view.plan.steady_state})
+    uses = Counter(steady.probe for steady in view.plan.steady_state)
     gap = view.plan.probe_every_days / 4
     groups: list[list[Reading]] = []
     for reading in view.journal.of(Reading):
-        if reading.probe not in names:
+        if reading.probe not in uses:
             continue
         if groups and abs(reading.day - groups[-1][0].day) <= gap:
             groups[-1].append(reading)
         else:
             groups.append([reading])
-    return tuple(_moment(group, names) for group in groups)
+    return tuple(_moment(group, uses) for group in groups)
 
 
-def _moment(group: list[Reading], names: list[str]) -> Moment:
-    bad = tuple(name for name in names if any(r.ok is False for r in group if r.probe == name))
-    silent = tuple(
-        name for name in names if name not in bad and not any(r.ok for r in group if r.probe == name)
-    )
+def _moment(group: list[Reading], uses: Mapping[str, int]) -> Moment:
+    read = {name: [reading.ok for reading in group if reading.probe == name] for name in sorted(uses)}
+    bad = tuple(name for name, found in read.items() if False in found)
+    silent = tuple(name for name, found in read.items() if name not in bad and _silent(found, uses[name]))
     return Moment(group[0].day, bad, silent)
+
+
+def _silent(found: Sequence[bool | None], uses: int) -> bool:
+    """Whether a probe gave no data; of one that is used more than once, any of its uses."""
+    return True not in found if uses == 1 else None in found or len(found) < uses
 
 
 def steady_before(view: ArmView) -> Held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
@@ -39,14 +39,13 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
     rows = layer_results(plan, facts.views, ratio, facts.alarms)
     containing = _containing(facts)
     solid = list(grounds(facts))
+    judged = [judged_on(solid, reason) for reason in expectations(facts, rows, containing)]
     reasons = [
         *arm_reasons(facts),
         *solid,
-        *(
-            held_against(facts.disturbed, judged_on(solid, reason))
-            for reason in expectations(facts, rows, containing)
-        ),
+        *(held_against(facts.disturbed, reason) for reason in judged),
     ]
+    verdict = combine(reason.verdict for reason in reasons)
     defended, control = facts.views.get(Arm.DEFENDED), facts.views.get(Arm.CONTROL)
     return TrialResult(
         scenario=scenario.scenario,
@@ -55,7 +54,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         source=scenario.source,
         seed=plan.seed,
         days=scenario.days,
-        verdict=combine(reason.verdict for reason in reasons),
+        verdict=verdict,
         reasons=reasons,
         faults=[_fault(facts, fault, containing) for fault in facts.faults],
         layers=rows,
@@ -66,6 +65,8 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         not_armed=facts.not_armed,
         contamination=dict(facts.contamination),
         pass_share=scenario.pass_share,
+        day_seconds=plan.arms[0].day_seconds if plan.arms else None,
+        held_back=verdict is Verdict.VOID and any(one.verdict is Verdict.FAILED for one in judged),
     )
 
 
@@ -100,15 +101,3 @@ def _fault(facts: Facts, fault: FaultFacts, containing: Sequence[Episode]) -> Fa
         containment=containment,
         recovery=fault.recovery,
     )
-
-
-def share_verdict(verdicts: Iterable[Verdict], pass_share: float = 1.0) -> Verdict:
-    """A scenario's verdict over its seeds: passed when `pass_share` of the trials that are not void passed.
-
-    Void where every trial was void, or there was none.
-    """
-    told = [verdict for verdict in verdicts if verdict is not Verdict.VOID]
-    if not told:
-        return Verdict.VOID
-    share = told.count(Verdict.PASSED) / len(told)
-    return Verdict.PASSED if share >= pass_share - 1e-9 else Verdict.FAILED

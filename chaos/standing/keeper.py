@@ -17,6 +17,7 @@ from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Driver, EffectCheck, Probe, Target
 from chaos.domain.event import Event, Exit, Header, Phase
+from chaos.domain.places import places_of
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, Interrupted, NothingMatched, UndoFailed
@@ -89,6 +90,8 @@ class Keeper:
         self._order = itertools.count()
         self._numbers = itertools.count(1)
         self._open: dict[str, Open] = {}
+        self._places: dict[str, frozenset[str]] = {}
+        """What each of these sets."""
         self._gone: dict[str, int] = {}
         self._watchers: list[Visitor] = []
         self._waiting: list[tuple[Visitor, Inject | Undo | Run]] = []
@@ -201,6 +204,10 @@ class Keeper:
             effect = effect_of(fault, self._target.spec, self._kept.catalogue)
         except (UnknownName, MeaninglessChange) as error:
             return Answer(str(error), 3)
+        places = frozenset[str]().union(*map(places_of, changes))
+        for other, taken in self._places.items():
+            if both := places & taken:
+                return Answer(f"{other} is injected and sets the {min(both)} too: undo it first", 3)
         id = f"{ask.fault}_{next(self._numbers)}"
         self._write(Phase(self._target.day(), "inject", id))
         try:
@@ -209,6 +216,7 @@ class Keeper:
             undone = self._injector.undo(id)  # those that were made before the one that failed
             left = [one for one in undone if one.outcome == "failed"]
             if left:
+                self._note_open(id, places, None)
                 raise UndoFailed(f"{error}; and the undo of {id} failed: {left[0].says}") from error
             raise
         if len(refusals) == len(changes):
@@ -217,13 +225,17 @@ class Keeper:
         day = self._target.day()
         lasts = ask.for_days if ask.for_days is not None else lasts_of(fault)
         until = None if lasts is None else day + lasts
-        self._open[id] = Open(id, day, until)
+        self._note_open(id, places, until)
         if until is not None:
             self._at(until, partial(self._undo_in_time, id))
         if effect is not None:
             self._watch_effect(id, *effect)
         end = "until it is undone by hand" if until is None else f"undone by itself on day {until:.2f}"
         return Answer(f"{id} is injected on day {day:.2f}, {end}")
+
+    def _note_open(self, id: str, places: frozenset[str], until_day: float | None) -> None:
+        self._open[id] = Open(id, self._target.day(), until_day)
+        self._places[id] = places
 
     def _watch_effect(self, id: str, check: EffectCheck, probe: Probe) -> None:
         def read() -> None:
@@ -247,10 +259,10 @@ class Keeper:
     def _undo(self, id: str) -> Answer:
         self._write(Phase(self._target.day(), "undo", id))
         undone = self._injector.undo(id)
-        del self._open[id]
         failed = [one.says for one in undone if one.outcome == "failed"]
-        if failed:
+        if failed:  # it is there still, and can be undone again
             return Answer(f"the undo of {id} failed: {failed[0]}", 4)
+        del self._open[id], self._places[id]
         left = [one.says for one in undone if one.outcome == "left"]
         day = self._target.day()
         return Answer(f"{id} is left as it is: {left[0]}" if left else f"{id} is undone on day {day:.2f}")

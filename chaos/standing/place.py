@@ -61,8 +61,50 @@ def write(state: State) -> None:
 
 
 def remove(name: str) -> None:
-    """It stands no more."""
-    path_of(name).unlink(missing_ok=True)
+    """This process's stack of that name stands no more, and does not come up."""
+    state = _read(path_of(name))
+    if state is None or state.pid == os.getpid():
+        path_of(name).unlink(missing_ok=True)
+    if (coming := _coming(name)) is None or coming.pid == os.getpid():
+        _path_of_coming(name).unlink(missing_ok=True)
+
+
+class _Coming(msgspec.Struct, frozen=True):
+    """Who brings a stack up."""
+
+    pid: int
+    started: float
+
+
+def reserve(name: str) -> None:
+    """A stack of that name comes up, by this process; `remove` ends it. Raises UsageError where one does."""
+    path, me = _path_of_coming(name), psutil.Process()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if is_taken(name):
+        raise UsageError(f"a stack stands under the name {name!r} already; see `mlchaos stack status`")
+    if _coming(name) is None:
+        path.unlink(missing_ok=True)  # of a process that was killed
+    part = path.with_suffix(f".{me.pid}")
+    part.write_bytes(msgspec.json.encode(_Coming(me.pid, me.create_time())))
+    try:
+        os.link(part, path)  # whole, and only where there is none
+    except FileExistsError:
+        raise UsageError(f"a stack comes up under the name {name!r} just now") from None
+    finally:
+        part.unlink()
+
+
+def _path_of_coming(name: str) -> Path:
+    return path_of(name).with_suffix(".coming")
+
+
+def _coming(name: str) -> _Coming | None:
+    """Who brings a stack of that name up, if that process lives."""
+    try:
+        coming = msgspec.json.decode(_path_of_coming(name).read_bytes(), type=_Coming)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return coming if _lives(coming.pid, coming.started) else None
 
 
 def standing() -> Iterator[State]:
@@ -92,9 +134,15 @@ def is_taken(name: str) -> bool:
 def _read(path: Path) -> State | None:
     try:
         state = msgspec.json.decode(path.read_bytes(), type=State)
-        process = psutil.Process(state.pid)
-        same = abs(process.create_time() - state.started) < 0.01
-        alive = process.status() != psutil.STATUS_ZOMBIE
-    except (OSError, msgspec.DecodeError, psutil.NoSuchProcess):
+    except (OSError, msgspec.DecodeError):
         return None
-    return state if same and alive else None
+    return state if _lives(state.pid, state.started) else None
+
+
+def _lives(pid: int, started: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < 0.01
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

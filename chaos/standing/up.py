@@ -87,15 +87,16 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
     """
     check(asked)
     clock = WallClock()
-    run, folder = new_run_folder(None, clock, place.FOLDER / asked.name)
     stop = StopSignal()
     with ExitStack() as stack:
+        place.reserve(asked.name)
+        stack.callback(place.remove, asked.name)
+        run, folder = new_run_folder(None, clock, place.FOLDER / asked.name)
         record = ProcessRecord(folder)
         record.note("runner", psutil.Process().pid)
         guardian = Guardian(folder)
         stack.callback(guardian.close)
         stack.push(record.close_after)
-        stack.callback(place.remove, asked.name)
         driver = make_driver(asked.spec, folder, clock, record.note, lambda: stop.asked)
         token = fresh_secret()
         desk = Desk(token)
@@ -182,14 +183,17 @@ def detach(arguments: Sequence[str], name: str, say: Callable[[str], None]) -> N
             start_new_session=True,
         )
     limit = clock.monotonic() + COMING_UP_SECONDS
-    while not place.is_taken(name):
-        if process.poll() is not None or clock.monotonic() > limit:
-            words = log.read_text(errors="replace").strip().splitlines()
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-            raise ArmFailed(f"the stack did not come up: {words[-1] if words else f'see {log}'}")
-        clock.sleep(POLL_SECONDS)
+    try:
+        while not place.is_taken(name):
+            if process.poll() is not None or clock.monotonic() > limit:
+                words = log.read_text(errors="replace").strip().splitlines()
+                raise ArmFailed(f"the stack did not come up: {words[-1] if words else f'see {log}'}")
+            clock.sleep(POLL_SECONDS)
+    except BaseException:  # nobody would know of it
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        raise
     process.returncode = 0  # it goes on by itself: nobody waits for it here
     say(f"{name} stands; see `mlchaos stack status --name {name}`, and {log}")
 

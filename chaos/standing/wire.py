@@ -213,9 +213,10 @@ class Desk:
     def _read(self, line: bytes) -> Ask | None:
         try:
             envelope = _asks.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        return envelope.ask if hmac.compare_digest(envelope.token, self._token) else None
+        told, token = envelope.token.encode(errors="replace"), self._token.encode()
+        return envelope.ask if hmac.compare_digest(told, token) else None
 
     def close(self) -> None:
         """Hang up on everybody."""

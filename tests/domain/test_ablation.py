@@ -14,6 +14,7 @@ def row(failed: int, passed: int = 0, void: int = 0, complete: int = 5) -> Ablat
         without=["hold"],
         counts=Counts(passed=passed, failed=failed, void=void),
         complete=Counts(passed=complete, failed=5 - complete, void=0),
+        passes=complete == 5,
         fails_on=["contained"],
         not_failed=[],
     )
@@ -33,6 +34,7 @@ def table(*rows: AblationRow, undecided: tuple[str, ...] = ()) -> Ablation:
         (row(0, passed=5), Verdict.FAILED),
         (row(0, void=5), Verdict.VOID),
         (row(5, complete=0), Verdict.VOID),
+        (row(5, complete=4), Verdict.VOID),
     ],
 )
 def test_a_row(found: AblationRow, verdict: Verdict) -> None:

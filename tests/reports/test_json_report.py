@@ -25,6 +25,7 @@ from chaos.domain.verdict import (
     Results,
     ServiceLevel,
     TrialResult,
+    Unfinished,
     WorstSegment,
 )
 from chaos.reports.json_report import dumps, read_json, write_json
@@ -48,6 +49,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     WorstSegment,
     ArmResult,
     NotRun,
+    Unfinished,
 )
 
 

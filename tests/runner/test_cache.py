@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from chaos.runner.cache import ArmCache, salt_of
+from chaos.runner.cache import KEPT_IN_A_FOLDER, ArmCache, salt_of
 from tests.harness import edited, planned
 
 
@@ -60,3 +61,27 @@ def test_the_salt_knows_code_and_facts(tmp_path: Path) -> None:
     assert changed != before
     (tmp_path / "costs.json").write_text("{}")
     assert salt_of([tmp_path], {"numpy": "2"}) != changed
+
+
+def test_a_damaged_hash_is_no_more_trusted_than_a_damaged_journal(tmp_path: Path, journal: Path) -> None:
+    cache = ArmCache(tmp_path / "cache", "salt")
+    control = planned().arms[1]
+    cache.keep(control, journal)
+    (noted,) = (tmp_path / "cache").rglob("*.blake2b")
+    noted.write_bytes(b"\xff\xfe")
+    assert not cache.take(control, tmp_path / "copy")
+
+
+def test_what_nobody_asked_for_for_longest_makes_room(tmp_path: Path, journal: Path) -> None:
+    cache = ArmCache(tmp_path / "cache", "salt")
+    control = planned().arms[1]
+    cache.keep(control, journal)
+    (entry,) = (tmp_path / "cache").rglob("*.jsonl")
+    for nth in range(KEPT_IN_A_FOLDER):
+        other = entry.with_name(f"{nth}.jsonl")
+        other.write_bytes(b"")
+        os.utime(other, (nth, nth))
+    assert cache.take(control, tmp_path / "copy")
+    cache.keep(control, journal)
+    left = sorted(path.name for path in entry.parent.glob("*.jsonl"))
+    assert left == sorted([entry.name, *(f"{nth}.jsonl" for nth in range(1, KEPT_IN_A_FOLDER))])

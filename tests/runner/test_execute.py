@@ -132,7 +132,25 @@ def test_a_refusal_at_the_targets_door_is_journalled(tmp_path: Path) -> None:
 def test_an_undo_that_fails_is_said_and_tried_again_at_the_end(tmp_path: Path) -> None:
     driver = FakeDriver(life, fails_to_undo=True)
     journal = read(run_arm(tmp_path, planned(), driver))
-    assert [undone.outcome for undone in journal.of(Undone)] == ["failed"]
+    assert [undone.outcome for undone in journal.of(Undone)] == ["failed", "failed"]
+    assert driver.targets[0].closed
+
+
+def test_what_breaks_in_a_probe_or_a_fault_ends_the_arm_and_says_so(tmp_path: Path) -> None:
+    def breaks(target: FakeTarget) -> Iterator[Event]:
+        if target.day() > 3:
+            raise ZeroDivisionError("of somebody's own")
+        yield from life(target)
+
+    driver = FakeDriver(breaks)
+    with pytest.raises(
+        ArmFailed, match=r"^a defect of its own: ZeroDivisionError: of somebody's own \(test_exec"
+    ):
+        run_arm(tmp_path, planned(), driver)
+    journal = read(tmp_path / "journal.jsonl")
+    assert journal.ended is not None
+    assert journal.ended.phase == "void"
+    assert "ZeroDivisionError" in journal.ended.says
     assert driver.targets[0].closed
 
 

@@ -27,8 +27,8 @@ from chaos.domain.event import (
 )
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm, Detected, Harm, Kind
-from chaos.domain.verdict import Reason, TrialResult, Verdict
-from chaos.scoring.trial import score_trial, share_verdict
+from chaos.domain.verdict import Reason, TrialResult, Verdict, share_verdict
+from chaos.scoring.trial import score_trial
 from tests.journals import LAYERS, Story, Told, quiet, signal, without
 
 
@@ -466,6 +466,22 @@ def test_void_trials_neither_help_nor_hurt(verdicts: list[Verdict], share: float
     judged = [verdict for verdict in verdicts if verdict is not Verdict.VOID]
     assert share_verdict(verdicts, share) is share_verdict(judged, share)
     assert share_verdict(verdicts, share) is not Verdict.PASSED or Verdict.PASSED in judged
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "share", "held_back", "expected"),
+    [
+        ([V.PASSED] * 4 + [V.VOID], 1.0, 1, V.VOID),
+        ([V.PASSED] * 19 + [V.VOID], 0.95, 1, V.PASSED),
+        ([V.PASSED] * 18 + [V.VOID] * 2, 0.95, 2, V.VOID),
+        ([V.PASSED] * 3 + [V.FAILED, V.VOID], 1.0, 1, V.FAILED),
+        ([V.VOID], 1.0, 1, V.VOID),
+    ],
+)
+def test_a_failure_that_the_machine_made_void_does_not_leave_the_passes_alone(
+    verdicts: list[Verdict], share: float, held_back: int, expected: Verdict
+) -> None:
+    assert share_verdict(verdicts, share, held_back) is expected
 
 
 def test_scoring_twice_gives_the_same() -> None:

@@ -133,6 +133,44 @@ def test_an_undo_that_fails_is_said_with_exit_code_4(game: Game) -> None:
     assert guest.answer.exit_code == 4
 
 
+def test_what_could_not_be_undone_stays_injected_and_can_be_undone_again(game: Game) -> None:
+    game.driver.fails_to_undo = True
+    game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.0))
+    status = game.agenda.at(3.5, Status())
+
+    def mended() -> bool:
+        game.target.fails_to_undo = game.target.day() < 4
+        return game.target.day() >= 4
+
+    again = game.agenda.once(mended, Undo())
+    leaving = game.agenda.at(5, Down())
+    game.keep()
+    (told,) = status.told
+    assert isinstance(told, StatusIs)
+    assert [one.id for one in told.open] == ["latency_1"]
+    assert again.answer is not None
+    assert again.answer.says.startswith("latency_1 is undone on day 4.")
+    assert leaving.answer == Answer("down")
+    assert [undone.outcome for undone in game.journal.of(Undone)] == ["failed", "undone"]
+
+
+@pytest.mark.parametrize("undone_first", [False, True])
+def test_two_faults_that_set_the_same_thing_are_not_injected_at_once(game: Game, undone_first: bool) -> None:
+    game.agenda.at(2, SLOW)
+    if undone_first:
+        game.agenda.at(2.5, Undo())
+    second = game.agenda.at(3, Inject("latency", {"link": "wire", "delay_ms": "500ms"}))
+    game.agenda.at(4, Down())
+    game.keep()
+    assert second.answer is not None
+    if undone_first:
+        assert second.answer.exit_code == 0
+    else:
+        assert second.answer.exit_code == 3
+        assert second.answer.says.startswith("latency_1 is injected and sets the ")
+        assert second.answer.says.endswith(" too: undo it first")
+
+
 class Stuck(FakeDriver):
     """A driver whose engine is gone when it comes to clearing away."""
 

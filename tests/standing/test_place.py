@@ -54,3 +54,30 @@ def test_a_stack_whose_keeper_is_gone_does_not_stand() -> None:
     assert [state.name for state in place.standing()] == ["game"]
     (place.FOLDER / "torn.json").write_text("{")
     assert [state.name for state in place.standing()] == ["game"]
+
+
+def test_a_name_is_taken_from_the_moment_at_which_its_stack_comes_up(here: Path) -> None:
+    place.reserve("game")
+    with pytest.raises(UsageError, match="a stack comes up under the name 'game' just now"):
+        place.reserve("game")
+    place.write(state_of("game"))
+    with pytest.raises(UsageError, match="stands under the name 'game' already"):
+        place.reserve("game")
+    place.remove("game")
+    place.reserve("game")
+    place.remove("game")
+    assert list((here / place.FOLDER).iterdir()) == []
+
+
+def test_who_was_killed_while_a_stack_came_up_takes_no_name() -> None:
+    place.reserve("game")
+    coming = place.path_of("game").with_suffix(".coming")
+    coming.write_bytes(coming.read_bytes().replace(b'"started":', b'"started":1'))
+    place.reserve("game")
+
+
+def test_a_stack_of_another_process_is_not_removed() -> None:
+    other = psutil.Process(psutil.Process().ppid())
+    place.write(state_of("game", pid=other.pid, started=other.create_time()))
+    place.remove("game")
+    assert place.is_taken("game")

@@ -64,6 +64,13 @@ def test_who_does_not_know_the_token_is_sent_away(desk: Desk) -> None:
     pytest.fail("it was not sent away")
 
 
+@pytest.mark.parametrize("token", ["é".encode(), b"\xff\xfe"])
+def test_a_token_in_no_known_letters_is_a_wrong_one(desk: Desk, token: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", desk.port)) as caller:
+        caller.sendall(b'{"token":"' + token + b'","ask":{"ask":"status"}}\n')
+        assert b"this is not for you" in received(desk, caller)
+
+
 def test_what_is_not_a_request_is_sent_away(desk: Desk) -> None:
     with socket.create_connection((wire.HOST, desk.port)) as caller:
         caller.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, cast
@@ -58,28 +59,34 @@ class VirtualDriver:
 
 
 def packages_of(spec: TargetSpec) -> list[Path]:
-    """The folders of the packages that a target's factory and its layers come from, or their files.
+    """Where a target's factory and its layers come from: see `package_of`.
 
     Raises ArmFailed for a factory that is not there.
     """
-    package = _package_of(spec.driver.factory or "")
-    if package is None:
+    package = package_of(spec.driver.factory or "")
+    if not package:
         raise ArmFailed(
             f"target {spec.target!r}: cannot find the package of its factory {spec.driver.factory!r}"
         )
     layers = spec.driver.stack.get("layers", {})
     used = [layer.get("use") for layer in layers.values() if isinstance(layer, dict)]
-    others = {_package_of(use) for use in used if isinstance(use, str)}  # one that is missing is told later
-    return [package, *sorted(other for other in others if other not in (None, package))]
+    others = {path for use in used if isinstance(use, str) for path in package_of(use)}
+    return [*package, *sorted(others - set(package))]
 
 
-def _package_of(attribute: str) -> Path | None:
+def package_of(attribute: str) -> list[Path]:
+    """The folder of the package that `module:attribute` is in; of a module by itself the modules beside it,
+    which it may import, where it is not an installed one. Empty for what is not there.
+    """
     root = attribute.partition(":")[0].partition(".")[0]
     found = importlib.util.find_spec(root) if root else None
-    if found is None or found.origin is None:
-        return None
-    file = Path(found.origin)
-    return file.parent if file.name == "__init__.py" else file
+    if found is None:
+        return []
+    if found.submodule_search_locations is not None:
+        return sorted(map(Path, found.submodule_search_locations))
+    file = Path(found.origin or "")
+    installed = file.parent in {Path(path) for path in sysconfig.get_paths().values()}
+    return [file] if installed else sorted(file.parent.glob("*.py"))
 
 
 def load_factory(spec: TargetSpec) -> Factory:
