@@ -5,7 +5,6 @@ links in a Toxiproxy server, and the common start.
 from __future__ import annotations
 
 import http.client
-import select
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 
 from reference_stack.assembly import FOLDERS, LINKS
 from reference_stack.registry.seeding import seed_store
-from reference_stack.runtime import monotonic
+from reference_stack.runtime import monotonic, stand_by
 from reference_stack.settings import SettingsError, StackSettings
 from reference_stack.shells.http import split_address
 from reference_stack.shells.live import LOGS, read_origin, write_origin
@@ -107,7 +106,7 @@ def _populate(server: str, settings: StackSettings) -> None:
         except (OSError, http.client.HTTPException) as error:
             if monotonic() > limit:
                 raise SettingsError(f"Toxiproxy at {server} does not answer: {error}") from error
-            select.select([], [], [], _POLL_SECONDS)
+            stand_by(_POLL_SECONDS)
             continue
         finally:
             connection.close()

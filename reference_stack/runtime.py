@@ -1,6 +1,7 @@
 """Time and concurrency: the live runtime, and what it shares with the virtual one.
 
-Only this module reads the machine's clock or sleeps.
+Only this module reads the machine's clock or sleeps, and `shop/greenlets.py` for the shop's greenlets. What waits
+for a socket, a process or another thread has limits of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ TICK_DAYS = 0.05
 def monotonic() -> float:
     """Seconds of the machine's monotonic clock, the same in all of its processes."""
     return time.monotonic()
+
+
+def stand_by(seconds: float) -> None:
+    """Block this thread: for what waits for another process and has no events to wait for."""
+    time.sleep(seconds)
 
 
 def epoch_ms() -> int:

@@ -16,7 +16,7 @@ import msgspec
 from reference_stack.live import read_changes, with_addresses
 from reference_stack.messages import HealthReply
 from reference_stack.registry.server import READINESS
-from reference_stack.runtime import monotonic
+from reference_stack.runtime import monotonic, stand_by
 from reference_stack.settings import SettingsError, StackSettings
 from reference_stack.shells.http import split_address
 from reference_stack.shells.live import write_origin
@@ -79,7 +79,7 @@ def await_healthy(settings: StackSettings, timeout_s: float) -> list[str]:
         waiting = [name for name in waiting if not is_healthy(name, settings.addresses[name])]
         if not waiting or monotonic() > deadline:
             return waiting
-        select.select([], [], [], _POLL_SECONDS)
+        stand_by(_POLL_SECONDS)
 
 
 def is_healthy(component: str, address: str) -> bool:

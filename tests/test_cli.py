@@ -342,6 +342,28 @@ def test_a_url_for_the_driver_leads_to_loopback_too(mlchaos: Command, tmp_path: 
         assert mlchaos("validate", "far.yaml").code == 0
 
 
+@pytest.mark.parametrize(
+    ("key", "far", "near"),
+    [
+        ("upstream", "db.example.com:5432", "127.0.0.1:5432"),
+        ("database_host", "db.example.com", "localhost"),
+        ("hosts", "[db.example.com]", "[localhost]"),
+        ("dsn", "'postgresql:///prod?host=db.example.com'", "'postgresql:///prod?host=/run/postgresql'"),
+    ],
+)
+def test_an_address_for_the_driver_leads_to_loopback_too(
+    mlchaos: Command, tmp_path: Path, key: str, far: str, near: str
+) -> None:
+    text = "target: far\nextends: reference-virtual\ndriver:\n  stack: {{{}: {}}}\n"
+    (tmp_path / "far.yaml").write_text(text.format(key, far))
+    outcome = mlchaos("validate", "far.yaml")
+    assert outcome.code == 3
+    assert f"far.yaml:4: driver.stack.{key}" in outcome.err
+    assert "'db.example.com' is not on loopback and not listed" in outcome.err
+    (tmp_path / "far.yaml").write_text(text.format(key, near))
+    assert mlchaos("validate", "far.yaml").code == 0
+
+
 # --- bad command lines -----------------------------------------------------------------------------------
 
 

@@ -90,3 +90,35 @@ def test_a_target_file_is_read_and_what_it_names_is_not_imported(tmp_path: Path)
         code, packages = imported_by(tmp_path, *command)
         assert code == 0
         assert "trap" not in packages
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time; time.time()",
+        "from time import monotonic",
+        "import time; time.sleep(1)",
+        "import asyncio; asyncio.sleep(1)",
+        "import gevent; gevent.sleep(1)",
+        "import random",
+        "import uuid",
+        "import os; os.urandom(1)",
+        "from datetime import datetime; datetime.now()",
+        "import numpy as np; np.random.default_rng()",
+    ],
+)
+@pytest.mark.parametrize(
+    ("file", "refused"),
+    [
+        ("chaos/runner/execute.py", True),
+        ("reference_stack/serving/component.py", True),
+        ("chaos/clock.py", False),
+        ("reference_stack/runtime.py", False),
+    ],
+)
+def test_the_rule_against_clocks_sleep_and_chance_has_teeth(file: str, refused: bool, line: str) -> None:
+    command = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "--stdin-filename", file, "-"]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, input=line + "\n", check=False, capture_output=True, text=True
+    )
+    assert ("TID251" in done.stdout) is refused, done.stdout + done.stderr

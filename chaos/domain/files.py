@@ -16,6 +16,11 @@ from chaos.errors import InvalidInput, Problem, UsageError
 
 SUFFIXES = (".yaml", ".yml")
 MAX_EXTENDS = 8
+_MARKS = {
+    "scenario": frozenset({"scenario", "teaches", "steady_state", "faults", "expect"}),
+    "target": frozenset({"target", "extends", "driver", "components"}),
+}
+"""Keys that no other tool's file is likely to begin a line with, all at once or one of them."""
 _PLAIN = rb"^%b:[ \t]*((?!(?:true|false|yes|no|on|off|null)\b)[a-z][a-z0-9-]*)[ \t]*(?:#.*)?\r?$"
 """A key at the beginning of a line, and a word that YAML takes for nothing but text."""
 
@@ -94,6 +99,8 @@ def _find(folders: Iterable[Path], key: str) -> list[Found]:
             if path.suffix not in SUFFIXES or not path.is_file():
                 continue
             name = _name_in(path, key)
+            if name is None:
+                continue
             if name in found and found[name].resolve() != path.resolve():
                 says = f"the {key} {name!r} is also in {found[name]}"
                 raise InvalidInput([read_source(path).problem((key,), says)])
@@ -101,8 +108,10 @@ def _find(folders: Iterable[Path], key: str) -> list[Found]:
     return [Found(name, path) for name, path in sorted(found.items())]
 
 
-def _name_in(path: Path, key: str) -> str:
+def _name_in(path: Path, key: str) -> str | None:
     """The name that a file gives, without reading all of it as YAML where that can be avoided.
+
+    None for a file of something else, in which no key is one of ours.
 
     Whoever looks for one of fifty files by name would else spend most of a command's time on the others.
     """
@@ -111,7 +120,24 @@ def _name_in(path: Path, key: str) -> str:
             plain = re.findall(_PLAIN % key.encode(), path.read_bytes(), re.MULTILINE)
             if len(plain) == 1:
                 return str(plain[0].decode())
-    name = read_source(path).value.get(key)
-    if not isinstance(name, str):
-        raise InvalidInput([Problem(str(path), 1, key, "is missing")])
-    return name
+    try:
+        value = read_source(path).value
+    except InvalidInput:
+        if _bears(path, _MARKS[key]):
+            raise
+        return None
+    name = value.get(key)
+    if isinstance(name, str):
+        return name
+    if _MARKS[key].isdisjoint(value):
+        return None
+    raise InvalidInput([Problem(str(path), 1, key, "is missing")])
+
+
+def _bears(path: Path, keys: Iterable[str]) -> bool:
+    """Whether a line of a file begins with one of some keys, or it cannot be told."""
+    try:
+        data = path.read_bytes()[:MAX_BYTES]
+    except OSError:
+        return True
+    return re.search(rb"^[{ ]*(%b)[ \t]*:" % "|".join(sorted(keys)).encode(), data, re.MULTILINE) is not None

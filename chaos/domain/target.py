@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,8 @@ from chaos.domain.source import misplaced
 _FACTORY = re.compile(r"^[\w.]+:[\w.]+$")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _URL = re.compile(r"^[\w+.-]+://")
+_ADDRESS = re.compile(r"^((?:[\w-]+\.)+[A-Za-z][\w-]*|\d{1,3}(?:\.\d{1,3}){3}|localhost):\d{1,5}$")
+_HOST_KEY = re.compile(r"(^|_)host(name)?s?$")
 ParameterValue = str | int | float | bool | list[str]
 
 
@@ -239,7 +241,8 @@ class TargetSpec(Strict):
         return [component for component in self.components if component in found]
 
     def far_hosts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Hosts beyond loopback, each with where it is named: as a component's, or in a URL for the driver.
+        """Hosts beyond loopback, each with where it is named: a component's, or in what is for the driver: in a
+        URL, as `host:port` or under a name such as `database_host`.
 
         Containers have a network of their own, with no way out.
         """
@@ -248,7 +251,7 @@ class TargetSpec(Strict):
                 yield ("components", name, "host"), component.host
         if self.driver.kind != "compose":
             for part in ("settings", "stack"):
-                for path, host in _url_hosts(getattr(self.driver, part), ("driver", part)):
+                for path, host in _hosts_in(getattr(self.driver, part), ("driver", part)):
                     if host not in _LOOPBACK:
                         yield path, host
 
@@ -308,14 +311,25 @@ def _are_folders(value: object) -> bool:
     )
 
 
-def _url_hosts(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _hosts_in(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _url_hosts(inner, (*path, key))
+            yield from _hosts_in(inner, (*path, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _url_hosts(inner, (*path, index))
-    elif isinstance(value, str) and _URL.match(value):
-        host = urlsplit(value).hostname
-        if host:
-            yield path, host
+            yield from _hosts_in(inner, (*path, index))
+    elif isinstance(value, str):
+        named = next((part for part in reversed(path) if isinstance(part, str)), "")
+        yield from ((path, host) for host in _hosts_named(named, value))
+
+
+def _hosts_named(key: str, value: str) -> Iterator[str]:
+    if _URL.match(value):
+        parts = urlsplit(value)
+        found = [parts.hostname or "", *parse_qs(parts.query).get("host", [])]
+    elif address := _ADDRESS.match(value):
+        found = [address[1]]
+    else:
+        found = [value] if _HOST_KEY.search(key) else []
+    # A database's host that begins with a slash is a socket on this machine.
+    yield from (host for host in found if host and not host.startswith("/"))

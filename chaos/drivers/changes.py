@@ -104,10 +104,10 @@ def changed_meanwhile(undo: Change, present: Present) -> bool:
             return not present.has_data_toxic(link, name)
         case SetLinkUp(link=link, expect=expect):
             return present.link_up(link) != expect
-        case Configure(component=component, key=key, expect=expect):
-            return as_text(present.setting(component, key)) != expect
-        case SetLayer(layer=layer, key=key, expect=expect):
-            return as_text(layer_setting(present, layer, key)) != expect
+        case Configure(component=component):
+            return not _holding(present, [component], undo.key, undo.expect)
+        case SetLayer():
+            return not to_set(undo, present)
         case SetAlias(alias=alias, expect=expect):
             return present.alias(alias) != expect
         case TakeBack():
@@ -147,15 +147,29 @@ def left_over(undo: Change, present: Present) -> str:
 def _left_of(present: Present, components: Sequence[str], key: str, value: Scalar, expect: str | None) -> str:
     if as_text(value) == expect:
         return ""
-    left = [one for one in components if as_text(present.setting(one, key)) == expect]
+    left = _holding(present, components, key, expect)
     return f"{key} of {', '.join(left)} is still {expect}" if left else ""
 
 
 def to_take_back(undo: TakeBack, present: Present) -> list[str]:
     """The components that still have the pushed value. Raises ArmFailed."""
-    return [
-        component for component in undo.values if as_text(present.setting(component, undo.key)) == undo.expect
-    ]
+    return _holding(present, list(undo.values), undo.key, undo.expect)
+
+
+def to_set(change: SetLayer, present: Present) -> list[str]:
+    """The components whose layer a change sets: all that ask it; an undo's, those that have the fault's value
+    still. Raises ArmFailed.
+    """
+    asked_by = present.spec.layers[change.layer].asked_by
+    if change.expect is None:
+        return list(asked_by)
+    return _holding(present, asked_by, f"layers.{change.layer}.{change.key}", change.expect)
+
+
+def _holding(present: Present, components: Sequence[str], key: str, expect: str | None) -> list[str]:
+    """Those of some components that have a value in force; one that does not run has lost what it had."""
+    running = [one for one in components if present.running(one)]
+    return [one for one in running if as_text(present.setting(one, key)) == expect]
 
 
 def layer_setting(present: Present, layer: str, key: str) -> Scalar:

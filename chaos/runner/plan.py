@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from chaos.capabilities import BeyondTarget, Described, MeaninglessChange, nearest
 from chaos.catalogue import Catalogue, UnknownName
@@ -208,14 +209,16 @@ class Planner:
                 raise MeaninglessChange("version", says)
 
     def _check_operational(self, index: int, parameters: dict[str, object]) -> None:
-        quarter_ms = 250 * self.day_seconds
         for key, value in parameters.items():
-            if key.endswith("_ms") and parse_ms(value) > quarter_ms:
-                self._report(
-                    ("faults", index, "with", key),
-                    f"{value} is more than a quarter of a day, which is {quarter_ms:g}ms at "
-                    f"{self.day_seconds:g} s a day",
-                )
+            if key.endswith("_ms") and (says := self._too_long(parse_ms(value))):
+                self._report(("faults", index, "with", key), says)
+
+    def _too_long(self, ms: float) -> str:
+        """What is wrong with an operational constant of so many milliseconds; empty where nothing is."""
+        quarter_ms = 250 * self.day_seconds
+        if ms <= quarter_ms:
+            return ""
+        return f"{ms:g}ms are more than a quarter of a day, {quarter_ms:g}ms at {self.day_seconds:g} s a day"
 
     def _check_pace(self) -> None:
         asked, fixed = self._request.day_seconds, self._scenario.day_seconds
@@ -292,9 +295,12 @@ class Planner:
             self._report(path, f"{value!r} says no clock: write {value:g}{clock}")
         else:
             try:
-                known.parameters[key].read(value)
+                read = known.parameters[key].read(value)
             except ValueError as error:
                 self._report(path, str(error), _nearest_of(error))
+                return
+            if known.parameters[key].type == "ms" and (says := self._too_long(cast("float", read))):
+                self._report(path, says)
 
     def _check_settings(self) -> None:
         for hole in self._request.overrides.holes:
@@ -332,9 +338,11 @@ class Planner:
             raise UsageError(_usage(f"{text}: layer {name!r} has no parameter {key!r}", near))
         else:
             try:
-                layer.parameters[key].read(value)
+                read = layer.parameters[key].read(value)
             except ValueError as error:
                 raise UsageError(_usage(f"{text}: {error}", _nearest_of(error))) from error
+            if layer.parameters[key].type == "ms" and (says := self._too_long(cast("float", read))):
+                raise UsageError(f"{text}: {says}")
 
     def _check_quarrels(self, faults: Sequence[PlannedFault | None]) -> None:
         """What would fight over one undo, in the order in which it is made: holes before faults."""

@@ -80,6 +80,11 @@ class GreenletTask:
         return bool(self._greenlet.dead)
 
 
+def stand_by(seconds: float) -> None:
+    """Block this greenlet."""
+    gevent.sleep(seconds)
+
+
 class GreenletRuntime:
     """Implements ports.Runtime on gevent. As in `runtime.LiveRuntime` the clock stands at 0 until `start`."""
 

@@ -23,7 +23,7 @@ from reference_stack.settings import REPLICAS, SettingsError, StackSettings
 from reference_stack.shells.server import body_of, report, status_of
 from reference_stack.shells.tracing import Tracer
 from reference_stack.shop.component import Shop
-from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end
+from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end, stand_by
 from reference_stack.shop.shopper import Replica
 from reference_stack.telemetry import Telemetry
 from reference_stack.world import World, preset
@@ -90,7 +90,7 @@ class LiveShop:
     def _drain(self, seconds: float) -> None:
         with gevent.Timeout(seconds, False):
             while self.shop.in_flight:
-                gevent.sleep(_POLL_S)
+                stand_by(_POLL_S)
 
     def _port(self, callee: str) -> GreenletPort:
         link, settings = f"shop-{callee}", self._settings
@@ -136,7 +136,7 @@ class LiveShop:
 def read_origin(file: Path) -> float:
     """Block until the common origin is there: a value of the monotonic clock, in seconds."""
     while not file.exists() or not (text := file.read_text().strip()):
-        gevent.sleep(_POLL_S)
+        stand_by(_POLL_S)
     return float(text)
 
 

@@ -81,8 +81,20 @@ def test_a_name_is_found_however_it_is_written(tmp_path: Path, line: str) -> Non
     assert names == sorted([wanted, "other"])
 
 
-@pytest.mark.parametrize("text", ["days: 3d\n", "scenario: true\n", "scenario: [a]\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["- targets: [a:9090]\n", "services:\n  web: {}\n", "{{ not yaml\n", "", "kind: Service\n---\nkind: x\n"],
+)
+def test_a_file_of_another_tool_is_passed_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / "theirs.yaml").write_text(text)
+    (tmp_path / "one.yaml").write_text("scenario: one\n")
+    assert [found.name for found in Files([tmp_path], []).scenarios()] == ["one"]
+
+
+@pytest.mark.parametrize(
+    "text", ["teaches: x\n", "scenario: true\n", "scenario: [a]\n", "{faults: [}\n", "scenario: *a\n"]
+)
 def test_a_file_without_a_name_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "one.yaml").write_text(text)
-    with pytest.raises(InvalidInput, match="scenario"):
+    with pytest.raises(InvalidInput, match=r"one\.yaml:1: (scenario: is missing|is not YAML)"):
         Files([tmp_path], []).scenarios()

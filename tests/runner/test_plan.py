@@ -140,7 +140,7 @@ def test_what_the_target_does_not_have(text: str, says: str) -> None:
 def test_an_operational_length_above_a_quarter_of_a_day_is_refused() -> None:
     latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "300ms"}, "at": "2d", "for": "1d"}
     text = edited(faults=[latency])
-    assert "more than a quarter of a day" in problems(text)
+    assert "are more than a quarter of a day" in problems(text)
     assert planned(text, Request(day_seconds=2.0)).arms[0].day_seconds == 2.0
 
 

@@ -17,7 +17,7 @@ from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.source import merge
 from chaos.domain.target import DataLink, NetworkLink, TargetSpec
-from chaos.drivers.local.http import HttpFailed, request
+from chaos.drivers.local.http import HttpFailed, ask, request
 from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.ports import HOST, free_addresses
 from chaos.drivers.local.program import Program, last_words
@@ -99,9 +99,9 @@ class LocalDriver:
         )
         settings = root / "settings.json"
         settings.write_bytes(msgspec.json.encode(self._settings(plan, spec, wiring)))
-        for component, pid in stack.up(settings).items():
-            self._on_process(component, pid)
         try:
+            for component, pid in stack.up(settings).items():
+                self._on_process(component, pid)
             self._await_health(spec, addresses, stack, root / "logs")
             origin = self._clock.monotonic() + LEAD_SECONDS
             partial = root / "origin.part"
@@ -135,16 +135,16 @@ class LocalDriver:
             self._programs.append(parent)
             self._programs_started(parent)
             network = self._proxy("network", logs)
-            data = self._proxy("data", logs)
+            data = self._proxy("data", logs, "--root", str(self._folder.resolve()))
             self._proxies = {network.name: network.pid}
             self._network = Toxiproxy(network.receive(_Ready, timeout_s=10).api)
             self._data_api = data.receive(_Ready, timeout_s=10).api
             self._stack = StackParent(parent)
         return self._stack, self._network
 
-    def _proxy(self, kind: str, logs: Path) -> Program:
+    def _proxy(self, kind: str, logs: Path, *options: str) -> Program:
         command = [sys.executable, "-m", f"chaos.proxies.{kind}", "--host", HOST, "--port", "0"]
-        command.append("--until-stdin-closes")
+        command += ["--until-stdin-closes", *options]
         program = Program(f"{kind} proxy", command, logs / f"{kind}-proxy.err", {})
         self._programs.append(program)
         self._programs_started(program)
@@ -218,6 +218,10 @@ class LocalDriver:
         return {proxy.name: proxy.listen for proxy in network.populate(specs)}
 
     def _open_data_links(self, plan: ArmPlan, spec: TargetSpec, root: Path) -> dict[str, Path]:
+        for left in ask(
+            self._data_api, "GET", "/links", None, dict[str, msgspec.Raw]
+        ):  # of an arm that failed
+            request(self._data_api, "DELETE", f"/links/{left}")
         sinks: dict[str, Path] = {}
         folders = spec.driver.settings.get("folders", {})
         for name, link in spec.links.items():

@@ -39,7 +39,7 @@ from chaos.domain.change import (
 from chaos.domain.event import Event, Exit, Observed, Views
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, left_over, to_take_back, undo_of
+from chaos.drivers.changes import changed_meanwhile, left_over, to_set, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.local.data_watch import DataWatch
@@ -345,7 +345,7 @@ class LocalTarget:
             case Configure(component=component, key=key, value=value):
                 self._configure(component, key, value)
             case SetLayer(layer=layer, key=key, value=value):
-                for component in self._spec.layers[layer].asked_by:
+                for component in to_set(change, self):
                     self._configure(component, f"layers.{layer}.{key}", value)
             case Kill(component=component) | Stop(component=component):
                 self._ending.asked_for(component)

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from chaos.clock import WallClock
 from chaos.domain.data_toxics.table import rehearse
@@ -22,8 +23,9 @@ def main() -> int:
         "--link", action="append", default=[], metavar="NAME=SOURCE:SINK", help="a link to begin with"
     )
     parser.add_argument("--day-seconds", type=float, default=1.0, help="of these links")
+    parser.add_argument("--root", type=Path, help="the folder in which all sources and sinks are to be")
     options = parser.parse_args()
-    proxy = DataProxy(WallClock())
+    proxy = DataProxy(WallClock(), options.root)
     for link in options.link:
         name, _, folders = link.partition("=")
         source, _, sink = folders.partition(":")

@@ -6,10 +6,12 @@ import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import fsspec
 import msgspec
+from fsspec.implementations.local import LocalFileSystem
 
 from chaos.clock import Clock
 from chaos.domain.change import Scalar
@@ -46,10 +48,11 @@ class ApiError(Exception):
 
 
 class DataProxy:
-    """All links, watched by one thread."""
+    """All links, watched by one thread. With a `root` all sources and sinks must be folders below it."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, root: Path | None = None) -> None:
         self._clock = clock
+        self._root = None if root is None else root.resolve()
         self._links: dict[str, DataLink] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="data-proxy-watch")
@@ -78,6 +81,8 @@ class DataProxy:
         other, sink = fsspec.core.url_to_fs(request.sink)
         if type(files) is not type(other):
             raise ApiError(400, "source and sink must be on one kind of file system")
+        if self._root is not None:
+            self._check_within(files, source, sink, root=self._root)
         origin = self._clock.monotonic()
 
         def day() -> float:
@@ -86,6 +91,13 @@ class DataProxy:
         link = DataLink(request.name, source, sink, files, day)
         self._links[request.name] = link
         return link
+
+    @staticmethod
+    def _check_within(files: Any, *folders: str, root: Path) -> None:
+        """Whoever finds the port may not have other files copied."""
+        for folder in folders:
+            if not isinstance(files, LocalFileSystem) or root not in Path(folder).resolve().parents:
+                raise ApiError(400, f"{folder} is not below {root}")
 
     def link(self, name: str) -> DataLink:
         """A link by name. Raises ApiError."""

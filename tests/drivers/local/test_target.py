@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ class Proxies:
 
 
 class NoStack:
-    pids: Mapping[str, int] = {}
+    pids: Mapping[str, int] = dict.fromkeys(("reader", "writer"), os.getpid())
 
     def tell(self, verb: str, component: str) -> None:
         raise AssertionError(f"nobody is to {verb} {component}")
