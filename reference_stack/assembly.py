@@ -127,7 +127,14 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
             "null_share_high": 0.037,
             "join_hit_low": 0.92,
         },
-        "drift": {"rows": 2260, "segment": 0.12, "shard": 0.12, "customer": 0.24, "dwell": 0.17},
+        "drift": {
+            "rows": 2260,
+            "clicks": 260,
+            "segment": 0.12,
+            "shard": 0.12,
+            "customer": 0.24,
+            "dwell": 0.17,
+        },
         "skew": {"defaulted": 0.3},
     },
     "rich": {
@@ -141,13 +148,20 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
             "null_share_high": 0.030,
             "join_hit_low": 0.995,
         },
-        "drift": {"rows": 7400, "segment": 0.041, "shard": 0.024, "customer": 0.072, "dwell": 0.053},
+        "drift": {
+            "rows": 7400,
+            "clicks": 1035,
+            "segment": 0.041,
+            "shard": 0.024,
+            "customer": 0.072,
+            "dwell": 0.053,
+        },
     },
     "hungry": {"volume": {"join_hit_low": 0.94}},
 }
 """Parameters of layers that depend on how many views a day has: world.md's limits at k = 6 for V = 300 and
-V = 1000, for skew twice what benchmarks.guards measured. The layers' own defaults are those for V = 600. In
-`hungry` six products a day are new."""
+V = 1000, for skew twice what benchmarks.guards measured, for drift the clicks of the median day. The layers' own
+defaults are those for V = 600. In `hungry` six products a day are new, and customers are seldom seen."""
 
 _PRODUCTS_ROOM = 1.5
 _SERVICE_MS = 5.0

@@ -1,7 +1,7 @@
 """Time and concurrency: the live runtime, and what it shares with the virtual one.
 
-Only this module reads the machine's clock or sleeps, and `shop/greenlets.py` for the shop's greenlets. What waits
-for a socket, a process or another thread has limits of its own.
+Only this module reads the machine's clock or sleeps, and `shop/greenlets.py` for the shop's greenlets. What
+waits for a socket, a process or another thread has limits of its own.
 """
 
 from __future__ import annotations

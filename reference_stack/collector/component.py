@@ -170,6 +170,8 @@ class Collector(Component[CollectorSettings]):
     def _partition_of(self, event_day: object, now_day: float) -> tuple[int, bool]:
         """The partition that takes an event now, and whether it is not that of the event's own day."""
         today = math.floor(now_day)
+        if self._closing >= today:  # the clock was ahead and is so no more: what is closed takes nothing in
+            today = int(self._closing) + 1
         oldest = today - (now_day < today + self.settings.close_days and today - 1 > self._closing)
         if isinstance(event_day, int | float) and oldest <= event_day < today + 1:
             return math.floor(event_day), False

@@ -28,7 +28,7 @@ class ConfigParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config:
-    """Acts on the first of: blank, out of bounds, unreviewed; at the second stage on failing answers."""
+    """Acts on the first of: blank, out of bounds, unreviewed; at the second stage on failures or silence."""
 
     name: ClassVar[str] = "config"
     hook: ClassVar[Hook] = Hook.PUSH
@@ -41,6 +41,8 @@ class Config:
         """Red where the value, the review or the first component's answers are wrong."""
         limits = self._parameters
         if evidence.stage == "staged":
+            if not evidence.heard:
+                return red(f"{evidence.key}: nothing is heard from where it stands")
             share = evidence.failed / max(1, evidence.answers)
             if evidence.answers >= limits.min_answers and share > limits.max_failed:
                 return red(f"{evidence.key}: {share:.0%} of {evidence.answers} answers fail where it stands")

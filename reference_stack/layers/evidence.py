@@ -158,7 +158,8 @@ class PushedValue(msgspec.Struct, frozen=True):
     """Hook PUSH: a value that is to be set. `previous` is what is in force at the first component.
 
     `stage` is `asked` before anything is set, `staged` once the first component has worked with it for a
-    while, with the answers that it has given since and how many of them failed.
+    while, with the answers that it has given since and how many of them failed; `heard` says whether it
+    can be asked at all.
     """
 
     key: str
@@ -169,6 +170,7 @@ class PushedValue(msgspec.Struct, frozen=True):
     stage: str = "asked"
     answers: int = 0
     failed: int = 0
+    heard: bool = True
 
 
 class Census(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@
 Off: a view waits for its features for as long as `give_up_ms` and then fails, and a replica without a model
 fails every view. On: past `features_timeout_ms` the customer's last good features are used, without them the
 slate is that of popularity; a replica that cannot reach the registry serves the last model it has on disk.
-Such answers say so, and are left out of training.
+Such answers say so, and their events too (column `fallback`): what was shown then is trained on like anything
+else, since its clicks are weighed by place, and whoever wants to leave it out can.
 
 Falling back has a price (popularity costs a third of the clicks), so the layer objects, and an alert is made,
 when more than `alert_share` of the answers of a reporting tick were given in this way.

@@ -76,9 +76,15 @@ class Alerts:
         if folder.exists(_FILE):
             kept = msgspec.json.decode(folder.read(_FILE), type=list[Alert])
             self._alerts = {alert.fingerprint: alert for alert in kept}
+        self._from_before = set(self._alerts)
 
-    def found(self, findings: Iterable[tuple[Rule, Finding]], day: float) -> list[Alert]:
-        """Take what the rules find now; the alerts that began to fire or were resolved by it."""
+    def found(
+        self, findings: Iterable[tuple[Rule, Finding]], day: float, *, settled: bool = True
+    ) -> list[Alert]:
+        """Take what the rules find now; the alerts that began to fire or were resolved by it.
+
+        Until a monitor that began anew has `settled`, it has seen too little to resolve what fired before.
+        """
         before = dict(self._alerts)
         now: dict[str, tuple[Rule, Finding]] = {}
         for rule, finding in findings:
@@ -94,7 +100,8 @@ class Alerts:
             if key in now or known.state == RESOLVED:
                 continue
             if known.state == FIRING:
-                self._alerts[key] = replace(known, resolved_day=day)
+                if settled or key not in self._from_before:
+                    self._alerts[key] = replace(known, resolved_day=day)
             else:
                 del self._alerts[key]
         if before != self._alerts:

@@ -35,6 +35,8 @@ REGISTRY = "registry"
 FEATURES = "features"
 _SERVED_DAYS = 0.25
 _TIMEOUT_DAYS = 0.15
+_SETTLED_DAYS = 0.25
+"""After a start, so that the shorter windows of rates have filled."""
 _JUDGE_AFTER = 0.3
 """Rules are judged this share of an interval after the scrapes have begun, when they are in."""
 
@@ -71,7 +73,8 @@ class Monitor(Component[MonitorSettings]):
         self._rules = rules
         self._signs = tuple(sign for sign in signs if sign.component in scraped)
         self._alerts = Alerts(folder, routing)
-        self._board = Board(COUNTERS, runtime.day())
+        self._started_day = runtime.day()
+        self._board = Board(COUNTERS, self._started_day)
         self._seen: dict[str, float] = {}
         self._ahead_days: dict[str, float] = {}
         self._signs_seen: dict[str, float] = {}
@@ -81,7 +84,7 @@ class Monitor(Component[MonitorSettings]):
 
     async def run(self) -> None:
         """Scrape and judge at each interval; nothing that hangs holds up anything else."""
-        started_day = self.runtime.day()
+        started_day = self._started_day = self.runtime.day()
         self._board = Board(COUNTERS, started_day)
         self._seen = dict.fromkeys((*self._scraped, REGISTRY), started_day)
         self._signs_seen = {sign.about: started_day for sign in self._signs}
@@ -167,7 +170,8 @@ class Monitor(Component[MonitorSettings]):
         self._board.show("monitor", self.telemetry.metrics.samples())
         mine = self.settings
         limits = Limits(mine.fallback_share, mine.quarantine_share, mine.engagement_ratio)
-        for alert in self._alerts.found(self._findings(limits, day), day):
+        settled = day - self._started_day >= _SETTLED_DAYS
+        for alert in self._alerts.found(self._findings(limits, day), day, settled=settled):
             self.telemetry.log(
                 "rule",
                 name=alert.labels["alertname"],

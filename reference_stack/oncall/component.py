@@ -139,7 +139,10 @@ class OnCall(Component[OnCallSettings]):
         page = self._runbook.page(item.labels)
         if self._answered(alert, day) and self.settings.kind == "simulated":
             step = page.step(item.labels) if page is not None else ""
-            alert = replace(alert, step=step, answer_day=day + self._delay_days(alert.id))
+            answer_day = day + self._delay_days(alert.id)
+            if known is not None and known.answer_day is not None:
+                answer_day = min(answer_day, known.answer_day)  # who was called for it before comes no later
+            alert = replace(alert, step=step, answer_day=answer_day)
         self._open[item.fingerprint] = alert
         self._log(alert, "firing")
         if alert.answer_day is not None:

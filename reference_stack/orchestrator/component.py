@@ -155,7 +155,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             if last.canary is not None:
                 self.runtime.spawn(self._canary.abandon())
         self._again = False
-        held = last.held_cycles if last is not None else 0
+        held = last.held_cycles if last is not None and last.held else 0
         counted = last is not None and last.day == today and last.counted
         fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held, counted=counted)
         self._log(fresh, fresh.step, "started", "")
@@ -309,8 +309,19 @@ class Orchestrator(Component[OrchestratorSettings]):
         champion, admitted = await self._registry.resolve(CHAMPION), self._ledger.admitted()
         if champion in (None, admitted):
             return
-        if admitted is None or not await self.objection(champion):
+        objection = "" if admitted is None else await self.objection(champion)
+        async with self._one_flip():
+            # What was looked at may be promoted, or replaced, meanwhile.
+            if (await self._registry.resolve(CHAMPION), self._ledger.admitted()) == (champion, admitted):
+                await self._settle(champion, admitted, objection)
+
+    async def _settle(self, champion: int, admitted: int | None, objection: str) -> None:
+        """Take what somebody made champion past the door for the champion, or turn it back."""
+        if admitted is None or not objection:
             self._ledger.admit(champion)
+            self.telemetry.metrics.set("champion_version", champion)
+            if admitted is not None:
+                await self._registry.set_alias(PREVIOUS, admitted)
             return
         # `previous` stays: what is turned back was never good.
         await self._registry.set_alias(CHAMPION, admitted)
@@ -435,7 +446,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             await self._canary.abandon()
         async with self._one_flip():
             champion = await self._registry.resolve(CHAMPION)
-            clean = await version_without(self._registry, spoilt, champion)
+            clean = await version_without(self._registry, spoilt, champion, self._ledger.promoted())
             if clean is not None and champion is not None:
                 await self._registry.set_alias(ROLLED_BACK, champion)
                 await self._flip(clean, by)

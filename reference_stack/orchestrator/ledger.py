@@ -14,17 +14,19 @@ _CYCLE = "cycle.json"
 _LEASE = "lease.json"
 _ADMITTED = "admitted.json"
 _CARRIED = "carried.json"
+_PROMOTED = "promoted.json"
+_PROMOTED_KEPT = 400
 
 
 class CanaryRun(msgspec.Struct, frozen=True):
     """A stage under way: since when `version` answers beside the champion `against`, and what had become of
-    the views of both before."""
+    the views of both before, by who counted."""
 
     version: int
     against: int
     started_day: float
-    before: Outcomes
-    before_against: Outcomes
+    before: dict[str, Outcomes]
+    before_against: dict[str, Outcomes]
 
 
 class Cycle(msgspec.Struct, frozen=True):
@@ -85,6 +87,15 @@ class Ledger:
     def admit(self, version: int) -> None:
         """Note the version that is champion by right."""
         self._folder.write(_ADMITTED, msgspec.json.encode(version))
+        promoted = self.promoted()
+        if version not in promoted[-1:]:
+            self._folder.write(_PROMOTED, msgspec.json.encode([*promoted, version][-_PROMOTED_KEPT:]))
+
+    def promoted(self) -> list[int]:
+        """The versions that have been champion by right, in order; of very many the newest."""
+        if not self._folder.exists(_PROMOTED):
+            return []
+        return msgspec.json.decode(self._folder.read(_PROMOTED), type=list[int])
 
     def write(self, cycle: Cycle) -> None:
         """Put the cycle in place of the last."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -28,12 +28,16 @@ def of_sources(quarantined: Mapping[int, int]) -> Spoilt:
     )
 
 
-async def version_without(registry: Registry, spoilt: Spoilt, current: int | None) -> int | None:
-    """The newest version up to the `current` one that was made of nothing spoilt.
+async def version_without(
+    registry: Registry, spoilt: Spoilt, current: int | None, served: Collection[int]
+) -> int | None:
+    """The newest version up to the `current` one that `served` as champion and was made of nothing spoilt.
 
+    One that was refused, or taken back, is not gone back to.
     None where that is the current one itself, or there is no such version. Raises a PortError.
     """
     versions = [known for known in await registry.versions() if current is None or known.version <= current]
+    versions = [known for known in versions if known.version in served or known.version == current]
     clean = [known.version for known in versions if not any(map(spoilt, made_of(known)))]
     newest = max(clean, default=None)
     return None if newest == current else newest

@@ -65,7 +65,10 @@ class Pushes:
             return self._said(request, [], *red)
         if not enforced or len(wanted) == 1:
             return await self._set_all(request, wanted)
-        previous = await self._in_force(wanted[0], request.key)
+        try:
+            previous = await self._in_force(wanted[0], request.key)
+        except PortError as error:
+            return self._said(request, [], wanted[0], f"{type(error).__name__}: {error}")
         reply = await self._set_all(request, wanted[:1])
         if not reply.refused_by:
             self._runtime.spawn(self._rest(request, wanted, previous, stage_days))
@@ -76,10 +79,12 @@ class Pushes:
     ) -> None:
         """The second stage, unless the first component fails with the value: then it gets the old one."""
         first = wanted[0]
-        before = await self._answers(first)
+        before = await self._answers(first) or Answers(0.0, 0.0)
         await self._runtime.until(self._runtime.day() + stage_days)
         since = await self._answers(first)
-        seen = Answers(max(0.0, since.given - before.given), max(0.0, since.failed - before.failed))
+        seen = None
+        if since is not None:
+            seen = Answers(max(0.0, since.given - before.given), max(0.0, since.failed - before.failed))
         red = await self._red(request, first, "staged", seen)
         if red is None:
             await self._set_all(request, wanted[1:])
@@ -88,9 +93,9 @@ class Pushes:
         await self._set_all(back, [first])
 
     async def _red(
-        self, request: PushRequest, first: str, stage: str, answers: Answers
+        self, request: PushRequest, first: str, stage: str, answers: Answers | None
     ) -> tuple[str, str] | None:
-        """The layer that objects and what it says, or None."""
+        """The layer that objects and what it says, or None. Without `answers` nothing is heard of it."""
         if all(host.mode == "off" for host in self._hosts):
             return None
         try:
@@ -104,8 +109,9 @@ class Pushes:
             by=request.by,
             approved_by=request.approved_by,
             stage=stage,
-            answers=round(answers.given),
-            failed=round(answers.failed),
+            answers=0 if answers is None else round(answers.given),
+            failed=0 if answers is None else round(answers.failed),
+            heard=answers is not None,
         )
         day = self._runtime.day()
         asked = [(host.name, host.ask(evidence, day=day, about=request.key)) for host in self._hosts]
@@ -158,10 +164,10 @@ class Pushes:
         request = SettingRequest(key=key)
         return (await self._ports[component].call(SETTING, request, timeout_ms=_TIMEOUT_MS)).value
 
-    async def _answers(self, component: str) -> Answers:
+    async def _answers(self, component: str) -> Answers | None:
         try:
             reply = await self._ports[component].call(SCRAPE, Empty(), timeout_ms=_TIMEOUT_MS)
         except PortError:
-            return Answers(0.0, 0.0)
+            return None
         samples = reply.samples
         return Answers(samples.get("answers_total", 0.0), samples.get("answers_failed_total", 0.0))

@@ -26,7 +26,7 @@ class Retries:
         self._since_s = 0.0
         self._requests = self._retries = 0
         self._before = (0, 0)
-        self._refused = False
+        self._objected = False
 
     def asked(self) -> None:
         """A view asks for the first time."""
@@ -40,7 +40,6 @@ class Retries:
         requests, retries = self._before
         evidence = Retrying(attempt, cause, requests + self._requests, retries + self._retries)
         if self._ask(evidence):
-            self._refused = True
             self._metrics.add("retries_refused_total")
             return False
         self._retries += 1
@@ -50,15 +49,16 @@ class Retries:
     def _ask(self, evidence: Retrying) -> bool:
         day = self._runtime.day()
         # Every layer is asked, also after one has acted: each speaks for itself.
-        acting = [host.ask(evidence, day=day, linger_days=self._linger_days).acts for host in self._hosts]
-        return any(acting)
+        told = [host.ask(evidence, day=day, linger_days=self._linger_days) for host in self._hosts]
+        self._objected = self._objected or any(decision.fired or decision.acts for decision in told)
+        return any(decision.acts for decision in told)
 
     def tick(self) -> None:
-        """End a reporting tick: with nobody refused in it, there is nothing to object to any more."""
-        if not self._refused:
+        """End a reporting tick: where no layer objected in it, there is nothing to object to any more."""
+        if not self._objected:
             for host in self._hosts:
                 host.release("", "nobody asks again too often")
-        self._refused = False
+        self._objected = False
 
     def _turn(self) -> None:
         now = self._runtime.now()

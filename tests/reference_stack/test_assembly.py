@@ -17,6 +17,7 @@ from reference_stack.assembly import (
     settings_from,
 )
 from reference_stack.layers.contract import Mode
+from reference_stack.layers.drift import DriftParameters
 from reference_stack.layers.host import load
 from reference_stack.settings import COMPONENTS, REPLICAS, SettingsError
 from reference_stack.world import PRESETS
@@ -66,6 +67,13 @@ def test_limits_depend_on_how_many_views_a_world_has():
     assert settings_from(
         {"world": "starved", "layers": {"volume": {"parameters": {"customers_low": 0.4}}}}
     ).layers["volume"].parameters == {**starved.layers["volume"].parameters, "customers_low": 0.4}
+
+
+@pytest.mark.parametrize("world", [world for world, layers in WORLD_LAYERS.items() if "drift" in layers])
+def test_the_noise_of_a_world_s_days_goes_by_its_own_rows_and_clicks(world):
+    drift, default = WORLD_LAYERS[world]["drift"], DriftParameters()
+    share = drift["rows"] / default.rows
+    assert drift["clicks"] / default.clicks == pytest.approx(share, rel=0.2)
 
 
 def test_changes_go_into_nested_settings_and_leave_the_rest():

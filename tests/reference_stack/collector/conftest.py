@@ -15,7 +15,7 @@ from reference_stack.collector.component import Collector
 from reference_stack.collector.partition import COLUMNS, decode, partition_day
 from reference_stack.folders import MemoryFolder
 from reference_stack.layers.contract import Mode
-from reference_stack.messages import ViewEvents
+from reference_stack.messages import ConfigureRequest, ViewEvents
 from reference_stack.ports import Folder
 from reference_stack.settings import CollectorSettings, LayerSettings, ShellSettings
 from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
@@ -161,6 +161,12 @@ class Stand:
         events = view_events(view, self.machine.day() if day is None else day, **changes)
         status, reply = self.ask("collect", events)
         return (reply["accepted"], reply["quarantined"]) if status == 200 else None
+
+    def set_clock(self, ahead_days: float) -> None:
+        """Have the collector's calendar ahead of the true one."""
+        value = msgspec.Raw(msgspec.json.encode(ahead_days))
+        status, _ = self.ask("configure", ConfigureRequest(key="clock_ahead_days", value=value))
+        assert status == 200
 
     def acknowledged(self, day: int) -> int | None:
         rows: int | None = self.ask("acknowledged", b'{"partition_day":%d}' % day)[1]["rows"]

@@ -98,6 +98,22 @@ def test_yesterdays_events_count_with_yesterday_until_it_is_closed(stand: Any) -
     assert (stand.acknowledged(3), stand.acknowledged(4)) == (10, 10)
 
 
+def test_what_comes_after_a_clock_was_ahead_is_in_no_partition_that_is_closed(stand: Any) -> None:
+    stand.send("before", 3.0)
+    stand.machine.advance(3.5)
+    stand.set_clock(1.6)
+    stand.machine.advance(4.1)  # days 3 and 4 are over for it
+    stand.set_clock(0.0)
+    stand.send("after", 4.1)
+    stand.machine.advance(4.7)
+    stand.send("next day", 4.7)
+    stand.machine.advance(6.1)
+    found = {day: [one for one in each if one.endswith(":1")] for day, each in ids(stand).items()}
+    assert found == {3: ["before:1"], 4: [], 5: ["after:1", "next day:1"]}
+    assert stand.metric("collector_late_rows_total") == 20
+    assert stand.acknowledged(5) == 20
+
+
 def test_an_event_sent_again_after_midnight_is_still_known(stand: Any) -> None:
     stand.send("a", 3.0)
     stand.machine.advance(4.5)

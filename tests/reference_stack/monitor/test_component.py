@@ -161,6 +161,22 @@ def test_a_restarted_monitor_neither_repeats_nor_forgets(tower):
     ]
 
 
+def test_a_restarted_monitor_does_not_take_what_it_has_not_seen_for_well(tower):
+    """An alert about a rate fires on: its counters have only just been looked at."""
+    for day in range(24, 48):
+        tower.set("collector", "collector_accepted_rows_total", 10.0 * day)
+        tower.set("collector", "collector_quarantined_rows_total", 1.0 * day, reason="types")
+        tower.live(day / 24)
+    assert tower.alerts()[-1] == ("quarantine_share", "collector", "firing")
+    tower.kill("monitor")
+    tower.start("monitor")
+    for day in range(48, 72):
+        tower.set("collector", "collector_accepted_rows_total", 10.0 * day)
+        tower.set("collector", "collector_quarantined_rows_total", 1.0 * day, reason="types")
+        tower.live(day / 24)
+    assert tower.alerts() == [("quarantine_share", "collector", "firing")]
+
+
 def test_every_rule_has_a_receiver_and_a_name_of_its_own():
     routing = read_routing()
     assert len({rule.name for rule in RULES}) == len(RULES)

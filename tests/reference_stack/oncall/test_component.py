@@ -95,6 +95,20 @@ def test_one_that_is_over_before_anyone_looked_is_still_read(new_tower):
     ]
 
 
+def test_one_that_comes_and_goes_is_read_when_the_first_would_have_been(new_tower):
+    tower = new_tower(oncall=OnCallSettings(acknowledge_from_days=0.5, acknowledge_to_days=0.5))
+    fire(tower)
+    day = 1.0
+    for fired in (0.0, 1.0) * 5:
+        day += 0.1
+        tower.live(day)
+        tower.set("features", "layer_fired", fired, layer="volume")
+    tower.live(4.0)
+    first = acknowledged(tower)[0]
+    assert first["id"].rpartition("-")[2] != "1"
+    assert first["acknowledged_day"] == pytest.approx(1.5, abs=0.15)
+
+
 def test_a_monitor_that_dies_is_noticed(tower):
     tower.live(1.0)
     tower.kill("monitor")

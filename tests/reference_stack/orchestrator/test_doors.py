@@ -49,13 +49,15 @@ class Hall:
         self.traffic = Traffic()
         self.lines: list[str] = []
         for name in REPLICAS:
-            self.machine.start(name, lambda process, name=name: self._replica(name, process), ShellSettings())
+            self.machine.start(
+                name, lambda process, name=name: self.component(name, process), ShellSettings()
+            )
         self.process = self.machine.start(
-            "door", lambda process: self._replica("door", process), ShellSettings()
+            "door", lambda process: self.component("door", process), ShellSettings()
         )
         self.ports = {name: self.machine.link(f"door-{name}", name).port(self.process) for name in REPLICAS}
 
-    def _replica(self, name: str, process: VirtualProcess) -> Replica:
+    def component(self, name: str, process: VirtualProcess) -> Replica:
         telemetry = Telemetry(name, process.runtime, process.sink(self.lines.append))
         made = Replica(name, process.runtime, telemetry, ServingSettings(), {}, "b1")
         made.traffic = self.traffic
@@ -125,6 +127,26 @@ def test_an_accepted_value_stands_on_one_component_first(hall):
     assert hall.settings("placements") == ["home=8", "home=8"]
 
 
+def test_it_is_taken_back_where_nothing_is_heard_of_that_component(hall):
+    hall.push("basket=4")
+    process = hall.machine.process("serving-a")
+    process.pause()
+    hall.machine.advance(3.9)
+    process.resume()
+    hall.machine.advance(4.5)
+    assert hall.settings("placements") == ["home=10", "home=10"]  # told while it stood still, heeded since
+    assert any('"refused_by":"serving-a"' in line for line in hall.lines)
+
+
+def test_a_push_to_who_does_not_answer_is_refused_by_it(hall):
+    hall.machine.process("serving-a").pause()
+    telemetry, hosts = hall.layers("config")
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts)
+    request = PushRequest("placements", msgspec.Raw(b'"home=9"'), "ann", list(REPLICAS), "bob")
+    reply = hall.run(door.push(request, 0.1), 1.0)
+    assert (reply.refused_by, reply.says[:8]) == ("serving-a", "TimedOut")
+
+
 def test_it_is_taken_back_where_that_component_fails_with_it(hall):
     hall.push("basket=4")
     metrics = hall.replica("serving-a").telemetry.metrics
@@ -137,13 +159,17 @@ def test_it_is_taken_back_where_that_component_fails_with_it(hall):
 # --- the canary's stage ----------------------------------------------------------------------------------
 
 
-def desk(hall: Hall) -> CanaryDesk:
+def desk(hall: Hall, *, counted: bool = False) -> CanaryDesk:
     _, hosts = hall.layers("canary")
     registry = MemoryRegistry(hall_folder(), hall.machine.day)
     tags = {"snapshot": "s", "trained_day": "3"}
     for _ in range(2):
         hall.run(registry.register(artifact=b"m", parameters={}, metrics={}, tags=tags), 0.001)
-    return CanaryDesk(hall.process.runtime, registry, hall.ports, None, hosts)
+    collector = None
+    if counted:
+        hall.machine.start("collector", lambda process: hall.component("collector", process), ShellSettings())
+        collector = hall.machine.link("door-collector", "collector").port(hall.process)
+    return CanaryDesk(hall.process.runtime, registry, hall.ports, collector, hosts)
 
 
 def hall_folder():
@@ -167,3 +193,37 @@ def test_a_stage_routes_and_counts_from_its_beginning(hall):
     assert "44 of 80" in objection
     hall.run(stage.end())
     assert hall.settings("canary") == [False, False]
+
+
+def look_after(hall: Hall, *, counted: bool = False, change=lambda: None):
+    """A stage in which both versions do as well, looked at after `change`."""
+    stage = desk(hall, counted=counted)
+    hall.traffic.tally = {1: {"asked": 500, "clicked": 200}, 2: {"asked": 10, "clicked": 4}}
+    run = hall.run(stage.begin(2, 1))
+    hall.traffic.tally = {1: {"asked": 600, "clicked": 240}, 2: {"asked": 110, "clicked": 44}}
+    change()
+    hall.machine.advance(3.3)
+    return hall.run(stage.look(run), 1.0)
+
+
+@pytest.mark.parametrize("gone", ["serving-a", "serving-b"])
+def test_what_a_replica_that_is_gone_has_answered_counts_for_neither_side(hall, gone):
+    assert look_after(hall, change=lambda: hall.machine.end(gone)) == ("", True)
+
+
+def test_a_challenger_that_does_as_well_ends_its_stage(hall):
+    assert look_after(hall, counted=True) == ("", True)
+
+
+def test_while_the_collector_is_away_nobody_is_judged(hall):
+    assert look_after(hall, counted=True, change=lambda: hall.machine.end("collector")) == ("", False)
+
+
+def test_a_replica_that_begins_anew_is_told_of_the_stage_again(hall):
+    def anew() -> None:
+        hall.machine.end("serving-b")
+        hall.machine.start("serving-b", lambda process: hall.component("serving-b", process), ShellSettings())
+        hall.replica("serving-b").traffic = Traffic(tally={1: {"asked": 40, "clicked": 16}})
+
+    look_after(hall, change=anew)
+    assert hall.settings("canary") == [True, True]

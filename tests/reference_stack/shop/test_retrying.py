@@ -65,3 +65,15 @@ def test_it_is_over_with_the_first_tick_in_which_nobody_was_refused():
     assert not any('"cleared"' in line for line in lines)
     retries.tick()
     assert any('"cleared"' in line for line in lines)
+
+
+def test_a_layer_that_only_observes_objects_for_as_long_as_there_is_reason_to():
+    _, lines, _, retries = stage(Mode.OBSERVE)
+    ask(retries, 5)
+    for _ in range(3):
+        assert retries.admits(2, "TimedOut")
+        retries.tick()
+    assert sum('"fired"' in line for line in lines) == 1
+    assert not any('"cleared"' in line for line in lines)
+    retries.tick()
+    assert any('"cleared"' in line for line in lines)
