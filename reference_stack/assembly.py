@@ -160,7 +160,7 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
     "hungry": {"volume": {"join_hit_low": 0.94}},
 }
 """Parameters of layers that depend on how many views a day has: world.md's limits at k = 6 for V = 300 and
-V = 1000, for skew twice what benchmarks.guards measured, for drift the clicks of the median day. The layers' own
+V = 1000, for skew twice what benchmarks.guards measured, for drift clicks of the median day. The layers' own
 defaults are those for V = 600. In `hungry` six products a day are new, and customers are seldom seen."""
 
 _PRODUCTS_ROOM = 1.5
