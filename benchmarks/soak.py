@@ -106,7 +106,7 @@ def main() -> int:
             # `suite` leaves out what the target cannot do, and `run` takes arms.
             command, arms = ("run", ("--arms", "defended")) if group.quiet else ("suite", ())
             found: list[Sequence[TrialResult]] = []
-            for target, more in ((LIVE, ("--rerun-void", "1", *pace)), (VIRTUAL, ())):
+            for target, more in ((LIVE, ("--rerun-void", "1", *pace)), (VIRTUAL, pace)):
                 out, options = Path(scratch) / f"{target}-{number}", ("--keep", "never", *arms, *more)
                 found.append(run(target, seeds, group.names, out, *options, command=command).trials)
             for row in table(*found):

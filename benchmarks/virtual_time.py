@@ -27,14 +27,15 @@ from functools import partial
 
 from msgspec import structs
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from chaos.drivers.blas import pins
 
-from reference_stack.assembly import default_settings, draw_world  # noqa: E402 (threads are pinned first)
-from reference_stack.settings import StackSettings  # noqa: E402
-from reference_stack.virtual import Store, VirtualStack, settle_heap  # noqa: E402
-from reference_stack.warmup import warm_up  # noqa: E402
-from reference_stack.world import World, preset  # noqa: E402
+os.environ.update(pins())
+
+from reference_stack.assembly import default_settings, draw_world
+from reference_stack.settings import StackSettings
+from reference_stack.virtual import Store, VirtualStack, settle_heap
+from reference_stack.warmup import warm_up
+from reference_stack.world import World, preset
 
 ARM_BAR_S = 1.2
 WARM_UP_BAR_S = 3.0

@@ -122,6 +122,11 @@ class Capability:
     spec: TargetSpec
 
 
+MESSAGE_TOXICS = ("latency", "timeout", "reset_peer", "limit_data", "noop")
+"""Of Toxiproxy's toxics those that mean something where whole messages pass, as in virtual time."""
+LEAST_MESSAGE_BYTES = 100
+
+
 @dataclass(frozen=True)
 class Network(Capability):
     """Network links and their toxics."""
@@ -135,10 +140,14 @@ class Network(Capability):
 
         Raises MeaninglessChange, and BeyondTarget for a kind that the target's links cannot have.
         """
-        if self.spec.toxics and type not in self.spec.toxics:
-            has = ", ".join(self.spec.toxics)
+        able = self.spec.toxics or (MESSAGE_TOXICS if self.spec.driver.kind == "virtual" else ())
+        if able and type not in able:
+            has = ", ".join(able)
             says = f"the links of target {self.spec.target!r} have no toxic {type!r}; they have {has}"
             raise BeyondTarget(f"toxic {type}", says)
+        if self.spec.driver.kind == "virtual" and attributes.get("bytes", 0) > LEAST_MESSAGE_BYTES:
+            says = f"in virtual time {type} breaks every message, as one of {LEAST_MESSAGE_BYTES} bytes would"
+            raise BeyondTarget(f"toxic {type} of {attributes['bytes']} bytes", says)
         return AddToxic(
             link=network_link(self.spec, link),
             name=f"mlchaos_{type}_{stream}",

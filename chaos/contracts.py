@@ -180,6 +180,15 @@ class Shared(Protocol):
 
 
 @runtime_checkable
+class Worded(Protocol):
+    """A target whose components write no logs of their own: what they say for people is kept for them."""
+
+    def words(self) -> Mapping[str, Sequence[str]]:
+        """Lines that are no events of the journal, by component."""
+        ...
+
+
+@runtime_checkable
 class Addressed(Protocol):
     """A target whose components can be reached from outside, as those that stand by themselves are."""
 

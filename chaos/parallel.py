@@ -25,6 +25,7 @@ from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import TrialResult, Verdict
+from chaos.drivers.blas import pins
 from chaos.drivers.virtual.ahead import made_ahead
 from chaos.drivers.virtual.driver import VirtualDriver, package_of, packages_of
 from chaos.errors import ArmFailed, Interrupted
@@ -63,7 +64,7 @@ class Job:
 
 def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     """Run all trials. Raises Interrupted when the user asked to stop, ArmFailed when a worker died."""
-    _pin(os.environ)
+    os.environ.update(pins())
     arms = [arm for trial in campaign.planned.trials for arm in trial.arms]
     with made_ahead(campaign.planned.spec, arms[:1], campaign.record.note):
         return _run_by_workers(campaign)
@@ -289,17 +290,13 @@ def _preload(spec: TargetSpec) -> list[str]:
     return ["chaos.parallel", module]
 
 
-def _pin(environment: os._Environ[str]) -> None:
-    """One BLAS thread and one kernel for all machines of a family, before a worker imports numpy."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-        environment.setdefault(name, "1")
-    if platform.machine() in ("x86_64", "AMD64"):
-        environment.setdefault("OPENBLAS_CORETYPE", "Haswell")
-
-
 def _facts() -> Mapping[str, str]:
-    pins = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
-    return {**versions(), "machine": platform.machine(), **{pin: os.environ.get(pin, "") for pin in pins}}
+    pinned = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
+    return {
+        **versions(),
+        "machine": platform.machine(),
+        **{name: os.environ.get(name, "") for name in pinned},
+    }
 
 
 def _salt(spec: TargetSpec) -> str:

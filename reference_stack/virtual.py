@@ -174,6 +174,11 @@ class VirtualStack:
         self._process(component)
         self.machine.end(component)
 
+    def stop(self, component: str) -> None:
+        """End a component in good order: open requests are answered, within a second."""
+        self._process(component)
+        self.machine.stop(component)
+
     def pause(self, component: str) -> None:
         """Stop a component where it stands."""
         self._process(component).pause()

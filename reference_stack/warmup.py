@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -37,9 +38,10 @@ MUCH = 0.3
 
 _MARKER = "warmup.json"
 _UNWATCHED = tuple(name for name in COMPONENTS if name not in ("monitor", "oncall"))
+_DIGEST_BYTES = 16
 _KEPT = 24
 """Warm-ups in the cache, some 12 MB each."""
-_LAYOUT = 1
+_LAYOUT = 2
 """Counts up when what a cached warm-up holds changes without the code."""
 
 
@@ -102,12 +104,19 @@ def warm_store(
 
 
 def warm_up_key(world: str, seed: int) -> str:
-    """A hash of all that a warm-up depends on: world, seed, settings, the stack's files and its libraries."""
+    """A hash of all that a warm-up depends on: world, seed, settings, the stack's files, its libraries, the
+    family of processors and the kernel that it is computed with.
+    """
     digest = hashlib.blake2b(digest_size=12)
     digest.update(msgspec.json.encode(warm_up_settings(world, seed), order="deterministic"))
     digest.update(
         "\n".join(
-            [str(_LAYOUT), *(version(name) for name in ("numpy", "pyarrow", "scipy", "scikit-learn"))]
+            [
+                str(_LAYOUT),
+                platform.machine(),
+                os.environ.get("OPENBLAS_CORETYPE", ""),
+                *(version(name) for name in ("numpy", "pyarrow", "scipy", "scikit-learn")),
+            ]
         ).encode()
     )
     package = Path(__file__).parent
@@ -235,12 +244,21 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _pack(store: Store) -> bytes:
-    return msgspec.msgpack.encode(store)
+    data = msgspec.msgpack.encode(store)
+    return _digest(data) + data
 
 
 def _unpack(data: bytes) -> Store:
-    found = msgspec.msgpack.decode(data, type=dict[str, bytes])
+    """Raises DecodeError for what is damaged: every trial of a seed rests on it."""
+    digest, packed = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if _digest(packed) != digest:
+        raise msgspec.DecodeError("these are not the bytes that were kept")
+    found = msgspec.msgpack.decode(packed, type=dict[str, bytes])
     return {name: bytearray(content) for name, content in found.items()}
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
 
 
 def _keep(file: Path, data: bytes) -> None:

@@ -241,8 +241,8 @@ class TargetSpec(Strict):
         return [component for component in self.components if component in found]
 
     def far_hosts(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Hosts beyond loopback, each with where it is named: a component's, or in what is for the driver: in a
-        URL, as `host:port` or under a name such as `database_host`.
+        """Hosts beyond loopback, each with where it is named: a component's, or one for the driver, in a URL,
+        as `host:port` or under a name such as `database_host`.
 
         Containers have a network of their own, with no way out.
         """

@@ -19,7 +19,8 @@ def junit(results: Results) -> str:
     Trials that have not ended are errors: a run that is killed leaves no document that is all green.
     """
     suites = ElementTree.Element("testsuites", name="mlchaos")
-    for name in dict.fromkeys(one.scenario for one in (*results.trials, *results.unfinished)):
+    names = [trial.scenario for trial in results.trials] + [one.scenario for one in results.unfinished]
+    for name in dict.fromkeys(names):
         trials = [trial for trial in results.trials if trial.scenario == name]
         _suite(suites, name, trials, [one.seed for one in results.unfinished if one.scenario == name])
     if results.not_run:

@@ -6,14 +6,14 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
-from chaos.contracts import Driver, EffectCheck, Probe, Target
+from chaos.contracts import Driver, EffectCheck, Probe, Target, Worded
 from chaos.domain.event import Action, Effect, Event, Header, Lag, Phase, Reading
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
 from chaos.domain.scenario import OnAction
@@ -387,9 +387,22 @@ class ArmRun:
         try:
             if not self._plan.start_day:
                 self._phase("teardown")
+            self._keep_words()
         finally:
             self._target.close()
         self._phase("done")
+
+    def _keep_words(self) -> None:
+        """What was said for people, where real processes have their logs; a disk that is full has none."""
+        if not isinstance(self._target, Worded):
+            return
+        logs = self._context.folder / "stack" / "logs"
+        with suppress(OSError):
+            logs.mkdir(parents=True, exist_ok=True)
+            for component, lines in self._target.words().items():
+                (logs / f"{component}.jsonl").write_text(
+                    "".join(f"{line}\n" for line in lines), encoding="utf-8"
+                )
 
     def _header(self) -> Header:
         context = self._context

@@ -183,6 +183,11 @@ class Server:
         """Workers held."""
         return len(self._serving)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not self._open and not self._serving
+
     def stop(self) -> None:
         """The process is gone: whatever is open breaks off at the caller's end."""
         self._queue.clear()

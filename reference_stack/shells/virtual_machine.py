@@ -21,6 +21,10 @@ from reference_stack.shells.virtual_runtime import VirtualRuntime
 
 KILLED = -9
 """The exit code of a killed process, as the operating system tells it."""
+STOPPED = 0
+GRACE_SECONDS = 1.0
+"""What a process that is to end has for the requests that are open, as on real processes."""
+_LOOK_SECONDS = 0.01
 
 
 class VirtualProcess:
@@ -182,9 +186,25 @@ class VirtualMachine:
 
     def end(self, name: str, code: int = KILLED) -> None:
         """End a process at once. Raises KeyError where there is none of that name."""
-        self.processes.pop(name).end()
+        self._end(self.processes.pop(name), code)
+
+    def stop(self, name: str) -> None:
+        """End a process in good order: it takes no more requests, and has a moment for those that are open.
+
+        Raises KeyError where there is none of that name.
+        """
+        self._wind_up(self.processes.pop(name), self.loop.now + GRACE_SECONDS)
+
+    def _wind_up(self, process: VirtualProcess, deadline: float) -> None:
+        if process.server is None or process.server.idle or self.loop.now >= deadline:
+            self._end(process, STOPPED)
+            return
+        self.loop.at(self.loop.now + _LOOK_SECONDS, None, lambda _: self._wind_up(process, deadline), None)
+
+    def _end(self, process: VirtualProcess, code: int) -> None:
+        process.end()
         if self._on_exit is not None:
-            self._on_exit(name, code)
+            self._on_exit(process.name, code)
 
     def request(
         self, name: str, operation: str, body: bytes, on_reply: Callable[[int, bytes], object]

@@ -17,6 +17,17 @@ def test_trials_that_agree_at_all_paces_and_one_that_does_not() -> None:
     assert "**no**" in str(other)
 
 
+def test_another_first_layer_is_told_and_is_no_other_verdict() -> None:
+    passed = Story(Told()).score()
+    first, *others = passed.faults
+    assert first.detection is not None
+    later = first.model_copy(update={"detection": first.detection.model_copy(update={"layer": "freshness"})})
+    (row,) = table({1.0: [passed], 60.0: [passed.model_copy(update={"faults": [later, *others]})]})
+
+    assert row.agrees
+    assert str(row).endswith("| passed (volume) | passed (freshness) | another first layer")
+
+
 def test_a_trial_that_one_pace_lacks_does_not_agree() -> None:
     (row,) = table({1.0: [Story(Told()).score()], 2.0: []})
 

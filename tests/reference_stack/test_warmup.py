@@ -4,7 +4,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
 import pytest
 
 from reference_stack import warmup
@@ -53,15 +52,33 @@ def test_nobody_watched(store):
     assert MemoryFolder(store, "oncall").list() == []
 
 
-def test_it_is_read_from_the_cache_and_each_arm_gets_a_copy(tmp_path, store):
+def test_it_is_read_from_the_cache_and_each_arm_gets_a_copy(tmp_path, monkeypatch, store):
     cache = tmp_path / "cache"
     cache.mkdir()
-    kept = {name: bytes(data) for name, data in store.items()}
-    (cache / f"{warm_up_key(WORLD, SEED)}.msgpack").write_bytes(msgspec.msgpack.encode(kept))
+    monkeypatch.setattr(warmup, "warm_up", lambda *_: store)
+    warm_store(WORLD, SEED, cache=cache)
+    monkeypatch.delattr(warmup, "warm_up")
     first, second = (warm_store(WORLD, SEED, cache=cache) for _ in range(2))
     assert first == store
     first["shop/returning.json"].extend(b"changed")
     assert second == store
+
+
+def test_one_that_is_damaged_is_made_again(tmp_path, monkeypatch, store):
+    monkeypatch.setattr(warmup, "warm_up", lambda *_: store)
+    warm_store(WORLD, SEED, cache=tmp_path)
+    (file,) = tmp_path.glob("*.msgpack")
+    whole = file.read_bytes()
+    for damaged in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[:-5], b""):
+        file.write_bytes(damaged)
+        assert warm_store(WORLD, SEED, cache=tmp_path) == store
+        assert file.read_bytes() == whole
+
+
+def test_another_kernel_has_another_key(monkeypatch):
+    before = warm_up_key(WORLD, SEED)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    assert warm_up_key(WORLD, SEED) != before
 
 
 def test_of_those_that_ask_at_the_same_time_one_makes_it(tmp_path, monkeypatch, store):

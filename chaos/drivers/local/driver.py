@@ -17,11 +17,12 @@ from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.source import merge
 from chaos.domain.target import DataLink, NetworkLink, TargetSpec
+from chaos.drivers.blas import pins
 from chaos.drivers.local.http import HttpFailed, ask, request
 from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.ports import HOST, free_addresses
 from chaos.drivers.local.program import Program, last_words
-from chaos.drivers.local.stack import StackParent, one_thread
+from chaos.drivers.local.stack import StackParent
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.toxiproxy import ProxySpec, Toxiproxy
 from chaos.drivers.words import command_of
@@ -130,7 +131,7 @@ class LocalDriver:
             logs = self._folder / "harness"
             logs.mkdir(parents=True, exist_ok=True)
             parent = Program(
-                "stack", [*command_of(spec.driver.command), "parent"], logs / "stack.err", one_thread()
+                "stack", [*command_of(spec.driver.command), "parent"], logs / "stack.err", pins()
             )
             self._programs.append(parent)
             self._programs_started(parent)
@@ -292,4 +293,4 @@ def _is_ready(answer: bytes) -> bool:
 
 
 def _env() -> dict[str, str]:
-    return {**os.environ, **one_thread()}
+    return {**os.environ, **pins()}

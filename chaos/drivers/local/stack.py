@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -88,9 +87,3 @@ class StackParent:
         if said.exit:
             self._ended.append(Ended(said.exit, said.code))
             self._pids.pop(said.exit, None)
-
-
-def one_thread() -> Mapping[str, str]:
-    """Environment of numeric programs: one BLAS thread, which is faster on small fits and repeatable."""
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return {name: os.environ.get(name, "1") for name in names}

@@ -176,6 +176,15 @@ class Asked(Protocol):
         ...
 
 
+@runtime_checkable
+class Stopped(Protocol):
+    """Optional: a target whose components can be ended in good order; without it `stop` is `kill`."""
+
+    def stop(self, component: str) -> None:
+        """End a component that may finish what it is asked, and does not run from now on."""
+        ...
+
+
 class Factory(Protocol):
     """Makes a target that begins on day 0."""
 

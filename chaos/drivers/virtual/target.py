@@ -45,7 +45,7 @@ from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.observed import partition_day, read_line, read_samples
 from chaos.drivers.virtual.data import shape_folder
-from chaos.drivers.virtual.protocol import Asked, InProcessTarget
+from chaos.drivers.virtual.protocol import Asked, InProcessTarget, Stopped
 from chaos.drivers.virtual.toxics import shape_of
 from chaos.drivers.volley import Volley, Volleys, moments_ms
 from chaos.errors import ArmFailed, ChangeRefused, ChaosError, NothingMatched
@@ -114,6 +114,7 @@ class VirtualTarget:
         self._inner = inner
         self._on_event = on_event
         self._seen: dict[object, list[Event]] = {}
+        self._words: dict[str, list[str]] = {}
         self._toxics: dict[tuple[str, str], Remove] = {}
         self._pings: dict[str, tuple[float, float]] = {}
         self._volleys: dict[str, Volleys] = {}
@@ -237,12 +238,18 @@ class VirtualTarget:
     def drain(self) -> None:
         """Everything said has been heard already."""
 
-    def _logged(self, _component: str, line: str) -> None:
+    def words(self) -> Mapping[str, Sequence[str]]:
+        """What components have said for people, by component: all that is no event of the journal."""
+        return self._words
+
+    def _logged(self, component: str, line: str) -> None:
         event: Event | None = read_line(line)
         if event is None and '"event":"exit"' in line:
             ended = _exits.decode(line)
             event = Exit(self.day(), ended.component, ended.code, ended.component in self._ending)
-        if event is not None:
+        if event is None:
+            self._words.setdefault(component, []).append(line)
+        else:
             self._seen.setdefault(type(event), []).append(event)
             self._on_event(event)
 
@@ -271,9 +278,12 @@ class VirtualTarget:
             case SetLayer(layer=layer, key=key, value=value):
                 for component in to_set(change, self):
                     self._configure(component, f"layers.{layer}.{key}", value)
-            case Kill(component=component) | Stop(component=component):
+            case Kill(component=component):
                 self._ending.add(component)
                 self._inner.kill(component)
+            case Stop(component=component):
+                self._ending.add(component)
+                (self._inner.stop if isinstance(self._inner, Stopped) else self._inner.kill)(component)
             case Start(component=component):
                 self._ending.discard(component)
                 self._inner.start(component)

@@ -37,7 +37,7 @@ def _reset_peer(plan: LinkPlan, way: str, attributes: Attributes, _chance: float
 
 
 def _limit_data(plan: LinkPlan, way: str, _attributes: Attributes, _chance: float) -> LinkPlan:
-    """A connection that closes within a message loses it."""
+    """A connection that closes within a message loses it. Limits that a message fits in are not planned."""
     return plan.replace(**{f"reset_{way}": True})
 
 

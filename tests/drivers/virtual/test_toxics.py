@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from chaos.capabilities import MESSAGE_TOXICS
 from chaos.domain.change import AddToxic
 from chaos.drivers.virtual.protocol import Shape
-from chaos.drivers.virtual.toxics import shape_of
+from chaos.drivers.virtual.toxics import TOXICS, shape_of
 from chaos.errors import ArmFailed
 from reference_stack.shells.virtual_link import Plan
 
@@ -46,6 +47,10 @@ def test_timeout_loses_or_breaks() -> None:
 def test_reset_peer_and_limit_data_break() -> None:
     assert toxic("reset_peer", "upstream", timeout=10)(plan()) == plan().replace(reset_up=True, up_ms=11.0)
     assert toxic("limit_data", bytes=10)(plan()).reset_down
+
+
+def test_what_is_planned_is_what_can_be_done() -> None:
+    assert set(MESSAGE_TOXICS) == set(TOXICS)
 
 
 def test_noop_changes_nothing() -> None:
