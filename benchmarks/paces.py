@@ -3,8 +3,8 @@
     python -m benchmarks.paces [SCENARIO …] [--paces 1 2 60] [--seeds 1..1]
 
 Without names: every scenario that can run in virtual time but those tagged `overload`, since how much load
-a processor can take is a matter of seconds. Exits with 1 where a verdict differs. Another first layer is told in
-its row, as by benchmarks.soak.
+a processor can take is a matter of seconds. Exits with 1 where a verdict differs. Another first layer is told
+in its row, as by benchmarks.soak.
 """
 
 from __future__ import annotations

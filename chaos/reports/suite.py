@@ -12,7 +12,7 @@ from rich.text import Text
 from chaos.domain.interval import share_interval
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.reports.price import Price, prices
-from chaos.reports.terminal import STYLE, not_run, paths, title
+from chaos.reports.terminal import STYLE, not_run, others, paths, title
 
 FEW = 8
 """Up to so many scenarios the answer tells each trial."""
@@ -44,11 +44,14 @@ def suite_answer(results: Results, folder: Path) -> Iterator[Text]:
         yield from map(_price, quiet)
     yield Text("")
     yield Text(_share(results.trials), style="bold")
-    bad = [trial for trial in results.trials if trial.verdict is not Verdict.PASSED]
+    bad = sorted(
+        (trial for trial in results.trials if trial.verdict is not Verdict.PASSED),
+        key=lambda trial: trial.verdict is Verdict.VOID,
+    )
     for trial in bad[:TOLD_TRIALS]:
         yield from _told(results, trial)
     if len(bad) > TOLD_TRIALS:
-        yield Text(f"and {len(bad) - TOLD_TRIALS} more in the report", style="dim")
+        yield from others(bad[TOLD_TRIALS:])
     yield from paths(folder, None)
     yield from not_run(results)
 

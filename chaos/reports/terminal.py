@@ -29,6 +29,8 @@ from chaos.domain.verdict import (
 
 LINES = 45
 STYLE = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Verdict.VOID: "bold yellow"}
+FEW_SEEDS = 8
+"""So many of those that did not pass are named in a line."""
 OUTCOME_STYLE = {
     Outcome.PREVENTED: "green",
     Outcome.CONTAINED: "green",
@@ -319,14 +321,30 @@ def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Tex
         left = combine(trial.verdict for trial in ordered[most:])
         yield Text(f"and {len(ordered) - most} more in the report, {left.value} at worst", style="dim")
     yield Text("")
-    bad = [trial for trial in results.trials if trial.verdict is not Verdict.PASSED]
-    for trial in bad[: (4, 3, 2, 2, 1)[room]]:
+    bad = sorted(
+        (trial for trial in results.trials if trial.verdict is not Verdict.PASSED),
+        key=lambda trial: trial.verdict is Verdict.VOID,
+    )
+    told = (4, 3, 2, 2, 1)[room]
+    for trial in bad[:told]:
         decisive = [reason for reason in trial.reasons if reason.verdict is trial.verdict]
         yield Text(f"{trial.scenario}, seed {trial.seed}", style="bold")
         yield from _reasons(decisive[:2], width, 2)
         yield _pair("repeat it", shlex.join(results.repeat(trial)))
+    yield from others(bad[told:])
     yield from paths(folder, None)
     yield from not_run(results)
+
+
+def others(bad: Sequence[TrialResult]) -> Iterator[Text]:
+    """The seeds of trials that did not pass and were not told: they are repeated by the same command."""
+    for name in dict.fromkeys(trial.scenario for trial in bad):
+        for verdict in (Verdict.FAILED, Verdict.VOID):
+            seeds = [trial.seed for trial in bad if trial.scenario == name and trial.verdict is verdict]
+            if seeds:
+                more = f" and {len(seeds) - FEW_SEEDS} more" if len(seeds) > FEW_SEEDS else ""
+                first = ", ".join(map(str, seeds[:FEW_SEEDS]))
+                yield _pair(verdict.value, f"{name}, too, with --seed {first}{more}")
 
 
 def _summary(name: str, trials: Sequence[TrialResult], width: int) -> Iterator[Text]:

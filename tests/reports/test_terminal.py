@@ -11,7 +11,7 @@ import pytest
 from chaos.domain.event import Phase
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import NotRun, Results
+from chaos.domain.verdict import NotRun, Results, Verdict
 from chaos.reports.screen import Screen
 from chaos.reports.terminal import LINES, answer
 from tests.journals import LAYERS, Story, Told, quiet, results_of, signal, without
@@ -52,6 +52,18 @@ def test_many_trials_fit_the_screen(count: int) -> None:
     lines = text(results_of(*trials)).splitlines()
     assert len(lines) <= LINES
     assert max(map(len, lines)) <= 100
+
+
+def test_every_seed_that_did_not_pass_can_be_repeated() -> None:
+    passed, failed = Story().score(), Story(without(Told(), "hold")).score()
+    void = passed.model_copy(update={"verdict": Verdict.VOID})
+    kinds = [void, failed, failed, passed, failed, void, failed, failed, failed]
+    trials = [trial.model_copy(update={"seed": seed}) for seed, trial in enumerate(kinds, start=1)]
+    said = text(results_of(*trials))
+    assert "repeat it        mlchaos run" in said
+    told = [line.partition("--seed ")[2] for line in said.splitlines() if "--seed " in line]
+    assert sorted(int(seed) for one in told for seed in one.split(", ")) == [1, 2, 3, 5, 6, 7, 8, 9]
+    assert said.index("--seed 2") < said.index("--seed 1"), "what failed comes before what is void"
 
 
 def test_a_pass_names_who_saw_it_how_fast_and_what_it_cost() -> None:
