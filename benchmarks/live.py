@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,18 +97,15 @@ def cold(folder: Path) -> list[Row]:
 
 
 def memory_of(parents: list[int]) -> float:
-    """Proportional set size of processes and all below them, in GiB."""
-    total = 0
+    """Proportional set size of processes and all below them, each counted once, in GiB."""
+    family: set[psutil.Process] = set()
     for parent in parents:
-        try:
-            family = [psutil.Process(parent), *psutil.Process(parent).children(recursive=True)]
-        except psutil.NoSuchProcess:
-            continue
-        for process in family:
-            try:
-                total += process.memory_full_info().pss
-            except (psutil.NoSuchProcess, AttributeError):
-                continue
+        with suppress(psutil.NoSuchProcess):
+            family |= {psutil.Process(parent), *psutil.Process(parent).children(recursive=True)}
+    total = 0
+    for process in family:
+        with suppress(psutil.NoSuchProcess, AttributeError):
+            total += process.memory_full_info().pss
     return total / 2**30
 
 
@@ -190,7 +187,7 @@ def arms(folder: Path) -> list[Row | Share]:
                 continue
             rows.append(Row("a later arm healthy, from the warm parent", healthy, "s", 0.5))
             before = processor_seconds(pids)
-            with sampled(lambda: list(pids.values())) as samples:
+            with sampled(lambda: [os.getpid(), *pids.values()]) as samples:
                 target.advance(plan.days, lambda: False)
             rows += shares(before, processor_seconds(pids), plan.days)
             target.drain()
@@ -199,7 +196,7 @@ def arms(folder: Path) -> list[Row | Share]:
             rows.append(Row("one 14-day arm, day_seconds 1, start to torn down", whole, "s", 17.0))
             lags = [event for event in events if isinstance(event, Lag)]
             rows.append(Row("… spells of lag in it", float(len(lags)), "", 0.0))
-            rows.append(Row("… memory of all its processes (PSS), largest", max(samples), "GiB", 1.5))
+            rows.append(Row("… memory of all processes (PSS), the largest", max(samples), "GiB", 1.5))
     finally:
         driver.close()
     return rows
