@@ -131,7 +131,7 @@ class LocalDriver:
             logs = self._folder / "harness"
             logs.mkdir(parents=True, exist_ok=True)
             parent = Program(
-                "stack", [*command_of(spec.driver.command), "parent"], logs / "stack.err", pins()
+                "stack", [*command_of(spec.driver.command), "parent"], logs / "stack.err", self._environment()
             )
             self._programs.append(parent)
             self._programs_started(parent)
@@ -174,7 +174,7 @@ class LocalDriver:
                     command,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    env=_env(),
+                    env={**os.environ, **self._environment()},
                     start_new_session=True,
                 )
             except OSError as error:
@@ -193,6 +193,12 @@ class LocalDriver:
                 raise ArmFailed(f"the warm-up failed: {words[-1] if words else warm.returncode}")
             self._warmed[key] = out
         return self._warmed[key]
+
+    def _environment(self) -> Mapping[str, str]:
+        """Of the stack's own programs: what they put aside for a moment goes with the run, however it ends."""
+        aside = (self._folder / "warmup" / "tmp").resolve()
+        aside.mkdir(parents=True, exist_ok=True)
+        return {**pins(), "TMPDIR": str(aside)}
 
     def _words_of(self, warm: subprocess.Popen[bytes]) -> bytes:
         """What the warm-up wrote to its standard error, once it has ended."""
@@ -290,7 +296,3 @@ def _is_ready(answer: bytes) -> bool:
         return msgspec.json.decode(answer, type=_Health).ready
     except msgspec.DecodeError:
         return True  # a server that answers with text, as MLflow does
-
-
-def _env() -> dict[str, str]:
-    return {**os.environ, **pins()}

@@ -182,6 +182,26 @@ def test_a_port_in_use_is_named(tmp_path: Path, spec: TargetSpec, monkeypatch: p
     assert {"stack", "network proxy", "data proxy"} <= set(started.names)
 
 
+def test_an_arm_that_does_not_come_up_is_no_obstacle_to_the_next_one(
+    tmp_path: Path, spec: TargetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = Started()
+    driver = LocalDriver(tmp_path, WallClock(), started.note)
+    try:
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr(driver_module, "HEALTHY_SECONDS", 0.0)
+            with pytest.raises(ArmFailed, match="^not healthy after 0 s: "):
+                driver.start(arm_plan(spec), spec, tmp_path / "first", lambda _event: None)
+        target = driver.start(arm_plan(spec), spec, tmp_path / "second", lambda _event: None)
+        assert target.running("serving-a")
+        target.close()
+    finally:
+        driver.close()
+    assert until(lambda: started.alive() == [], 5.0), started.alive()
+
+
 @pytest.mark.parametrize("last", ["warm-up", "stack", "serving-a"])
 def test_a_stop_is_heeded_while_an_arm_comes_up(tmp_path: Path, spec: TargetSpec, last: str) -> None:
     started = Started()
