@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chaos.campaign import keep_data
+from chaos.app import Wanted
+from chaos.campaign import Progress, keep_data, set_aside
+from chaos.domain.event import Undone
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import Verdict
-from tests.journals import Story
+from chaos.domain.verdict import Unfinished, Verdict
+from chaos.reports.json_report import read_json
+from chaos.results import RunInfo, compose, undo_failures
+from tests.journals import Story, Told, without
 
 KEPT, THINNED = {"logs", "registry", "collector"}, {"logs", "registry"}
 
@@ -27,3 +33,79 @@ def left(keep: str, verdict: Verdict, folder: Path) -> set[str]:
 def test_whose_data_is_kept(keep: str, verdict: Verdict, tmp_path: Path) -> None:
     looked_at = keep == "always" or (keep == "failed" and verdict is not Verdict.PASSED)
     assert left(keep, verdict, tmp_path) == (KEPT if looked_at else THINNED)
+
+
+class Moments:
+    """A clock that goes on by two seconds with each look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 2.0
+        return self.now
+
+
+def test_while_a_run_goes_on_its_results_are_whole_and_not_passed(tmp_path: Path) -> None:
+    """Three trials are planned, two have ended and passed."""
+    trials = [Story(Told(seed=seed)) for seed in (1, 2, 3)]
+    keys = [Unfinished(scenario="late-partition", seed=seed) for seed in (1, 2, 3)]
+    info = RunInfo(
+        run="r",
+        mlchaos="0",
+        target="t",
+        day_seconds=1.0,
+        started_at="2026-01-01T00:00:00+00:00",
+        planned=keys,
+    )
+    info.save(tmp_path)
+    junit = tmp_path / "results" / "junit.xml"
+    told: list[tuple[int, int]] = []
+    campaign: Any = Namespace(
+        wanted=Wanted(("late-partition",), "fake", junit=junit),
+        folder=tmp_path,
+        clock=Moments(),
+        watcher=Namespace(progress=lambda done, total, _left: told.append((len(done), total))),
+    )
+    progress = Progress(campaign, 3)
+    ended = [story.score() for story in trials[:2]]
+    progress.done(ended[:1])
+    progress.done(ended)
+    assert told == [(1, 3), (2, 3)]
+    written = read_json(tmp_path / "results.json")
+    assert [trial.verdict for trial in written.trials] == [Verdict.PASSED, Verdict.PASSED]
+    assert written.verdict is Verdict.VOID
+    assert written.unfinished == keys[2:]
+    assert "the run has not got to its end" in junit.read_text()
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
+        "junit.xml",
+        "results.json",
+        "run.json",
+    ]
+
+
+def test_a_run_with_an_interrupted_trial_has_not_passed(tmp_path: Path) -> None:
+    keys = [Unfinished(scenario="late-partition", seed=seed) for seed in (1, 2)]
+    RunInfo(run="r", mlchaos="0", target="t", day_seconds=1.0, started_at="x", planned=keys).save(tmp_path)
+    whole, cut = Story(Told(seed=1)).score(), Story(Told(seed=2)).cut(Arm.DEFENDED, 6.0).score()
+    assert compose(tmp_path, [whole, cut]).verdict is Verdict.VOID
+    assert compose(tmp_path, [whole, Story(Told(seed=2)).score()]).verdict is Verdict.PASSED
+    assert compose(tmp_path, [Story(without(Told(seed=1), "hold")).score(), cut]).verdict is Verdict.FAILED
+
+
+def test_an_undo_that_failed_in_a_try_that_was_set_aside_is_not_forgotten(tmp_path: Path) -> None:
+    failed = Undone(8.0, "hole_x-1", "failed", "nobody answers")
+    story = Story().add(Arm.DEFENDED, failed)
+    folder = story.write(tmp_path)
+    (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    assert undo_failures(tmp_path) == ["hole_x-1"]
+    set_aside(folder, 1)
+    assert undo_failures(tmp_path) == ["hole_x-1"]
+
+
+def test_an_undo_that_came_right_when_it_was_tried_again_has_not_failed(tmp_path: Path) -> None:
+    first, again = (Undone(day, "hole_x-1", outcome) for day, outcome in ((8.0, "failed"), (14.0, "undone")))
+    story = Story().add(Arm.DEFENDED, first, again)
+    folder = story.write(tmp_path)
+    (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    assert undo_failures(tmp_path) == []

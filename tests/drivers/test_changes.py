@@ -21,7 +21,7 @@ from chaos.domain.change import (
     Start,
 )
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, undo_of
+from chaos.drivers.changes import changed_meanwhile, left_over, to_set, undo_of
 from tests.harness import target_of
 
 
@@ -109,3 +109,38 @@ ELSEWHERE = Present(
 def test_an_undo_is_due_while_the_faults_value_stands_and_left_when_another_does(undo: Change) -> None:
     assert not changed_meanwhile(undo, FAULTED)
     assert changed_meanwhile(undo, ELSEWHERE)
+
+
+SPEC = target_of()
+BOTH = SPEC.model_copy(
+    update={"layers": {"hold": SPEC.layers["hold"].model_copy(update={"asked_by": ["reader", "writer"]})}}
+)
+MODE = "layers.hold.mode"
+
+
+def two(reader: str, writer: str, *, dead: str = "") -> Present:
+    """A layer that two components ask, with its mode at each."""
+    return Present(BOTH, {("reader", MODE): reader, ("writer", MODE): writer}, dead={dead})
+
+
+@pytest.mark.parametrize(
+    ("present", "put_back"),
+    [
+        (two("off", "off"), ["reader", "writer"]),
+        (two("enforce", "off"), ["writer"]),  # the first was restarted meanwhile
+        (two("off", "observe"), ["reader"]),
+        (two("enforce", "enforce"), []),
+        (two("off", "off", dead="reader"), ["writer"]),
+    ],
+)
+def test_a_layer_is_put_back_wherever_it_is_as_the_fault_left_it(
+    present: Present, put_back: list[str]
+) -> None:
+    undo = SetLayer("hold", "mode", "enforce", expect='"off"')
+    assert to_set(undo, present) == put_back
+    assert changed_meanwhile(undo, present) is (put_back == [])
+    assert (left_over(undo, present) != "") is (put_back != [])
+
+
+def test_a_fault_sets_a_layer_at_all_who_ask_it() -> None:
+    assert to_set(SetLayer("hold", "mode", "off"), two("enforce", "observe")) == ["reader", "writer"]

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import NotRun, Results, Verdict
+from chaos.domain.verdict import NotRun, Results, Unfinished, Verdict
 from chaos.reports.junit import junit, write_junit
 from tests.journals import Story, Told, quiet, results_of, without
 
@@ -68,3 +68,15 @@ def test_characters_that_xml_cannot_hold_do_not_break_it(tmp_path: Path) -> None
     error = ElementTree.parse(path).find(".//error")
     assert error is not None
     assert "<&> byte" in error.get("message", "")
+
+
+def test_what_has_not_ended_is_an_error_and_nothing_is_green() -> None:
+    cut = [Unfinished(scenario="late-partition", seed=9), Unfinished(scenario="other", seed=1)]
+    root = tree(results_of(Story().score()).model_copy(update={"unfinished": cut}))
+    errors = [
+        (case.get("classname"), case.get("name"))
+        for case in root.iter("testcase")
+        if case.find("error") is not None
+    ]
+    assert errors == [("late-partition", "seed 9"), ("other", "seed 1")]
+    assert len(list(root.iter("testcase"))) == 3

@@ -115,3 +115,28 @@ def test_readings_of_one_time_belong_together_and_others_are_left_out() -> None:
     assert len(moments) == 56
     (bad,) = [moment for moment in moments if not moment.ok]
     assert (bad.day, bad.bad, bad.silent) == (3.5, ("good_views",), ())
+
+
+def twice(story: Story, ok: bool | None) -> Story:
+    """`good_views` is a steady-state probe twice, of two things; the second reads `ok` all along."""
+    for plan in story.plan.arms:
+        plan.steady_state.append(plan.steady_state[0])
+    for arm, events in story.events.items():
+        story.add(arm, *(one for one in events if isinstance(one, Reading) and one.probe == "good_views"))
+    seen: set[float] = set()
+
+    def second(event: Event) -> Event:
+        if not isinstance(event, Reading) or event.probe != "good_views" or event.day < 9:
+            return event
+        first = event.day not in seen
+        seen.add(event.day)
+        return event if first else msgspec.structs.replace(event, ok=ok, value=None)
+
+    return story.change(Arm.DEFENDED, second)
+
+
+@pytest.mark.parametrize(
+    ("ok", "expected"), [(True, Verdict.PASSED), (None, Verdict.VOID), (False, Verdict.FAILED)]
+)
+def test_a_probe_that_is_used_twice_must_be_well_twice(ok: bool | None, expected: Verdict) -> None:
+    assert verdict(twice(Story(), ok).score(), "steady state after") is expected

@@ -27,7 +27,7 @@ from chaos.domain.event import (
 )
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm, Detected, Harm, Kind
-from chaos.domain.verdict import Reason, TrialResult, Verdict, share_verdict
+from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
 from chaos.scoring.trial import score_trial
 from tests.journals import LAYERS, Story, Told, quiet, signal, without
 
@@ -436,6 +436,26 @@ def test_a_layer_that_was_never_asked_cannot_have_missed() -> None:
 def test_a_demonstration_may_expect_containment_of_at_most(limit: float, expected: Verdict) -> None:
     expect = {"contained": {"of": "defective_views", "at_most": limit}}
     assert verdict(Story(Told(kind=Kind.DEMONSTRATION, expect=expect)).score(), "contained") is expected
+
+
+def test_a_hole_that_could_not_be_closed_is_void() -> None:
+    failed = Undone(8.0, "hole_freshness_mode_3-2", "failed", "features is not running")
+    trial = Story().add(Arm.DEFENDED, failed).score()
+    assert verdict(trial, "undo") is Verdict.VOID
+    assert "the undo of hole_freshness_mode_3 failed in the defended arm" in reason(trial, "undo").says
+
+
+@pytest.mark.parametrize("disturbed", [False, True])
+def test_a_failure_that_a_stall_made_void_is_held_back(disturbed: bool) -> None:
+    story = Story(without(Told(), "hold"))
+    if disturbed:
+        story.add(Arm.CONTROL, Stall(5.0, "network proxy", 55.0))
+    trial = story.score()
+    assert trial.verdict is (Verdict.VOID if disturbed else Verdict.FAILED)
+    assert trial.held_back is disturbed
+    passed = Story().score()
+    assert scenario_verdict([passed, trial]) is trial.verdict
+    assert scenario_verdict([passed, Story(Told(bites=False)).score()]) is Verdict.PASSED
 
 
 # --- several seeds ---------------------------------------------------------------------------------------

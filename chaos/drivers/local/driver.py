@@ -195,7 +195,7 @@ class LocalDriver:
         return self._warmed[key]
 
     def _environment(self) -> Mapping[str, str]:
-        """Of the stack's own programs: what they put aside for a moment goes with the run, however it ends."""
+        """Of the stack's own programs: what they put aside for a moment goes when the run does."""
         aside = (self._folder / "warmup" / "tmp").resolve()
         aside.mkdir(parents=True, exist_ok=True)
         return {**pins(), "TMPDIR": str(aside)}

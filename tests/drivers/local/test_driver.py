@@ -192,7 +192,7 @@ def test_an_arm_that_does_not_come_up_is_no_obstacle_to_the_next_one(
             (tmp_path / name).mkdir()
         with monkeypatch.context() as patch:
             patch.setattr(driver_module, "HEALTHY_SECONDS", 0.0)
-            with pytest.raises(ArmFailed, match="^not healthy after 0 s: "):
+            with pytest.raises(ArmFailed, match=r"^not healthy after 0 s: "):
                 driver.start(arm_plan(spec), spec, tmp_path / "first", lambda _event: None)
         target = driver.start(arm_plan(spec), spec, tmp_path / "second", lambda _event: None)
         assert target.running("serving-a")
