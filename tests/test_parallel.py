@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
 import yaml
 
+from chaos import parallel
 from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
+from chaos.errors import ArmFailed
 from chaos.journal import read_folder
 from chaos.parallel import staggered
 from reference_stack.warmup import cache_folder
@@ -140,3 +143,13 @@ def test_a_killed_runner_leaves_neither_trunk_nor_branch(under_way: tuple[psutil
     runner.kill()
     _, left = psutil.wait_procs(started, timeout=GONE_SECONDS)
     assert not left
+
+
+def test_a_worker_that_was_told_to_end_takes_no_arm_for_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = parallel._Worker(tmp_path, Mock())
+    worker.stop.asked = True
+    monkeypatch.setattr(signal, "getsignal", lambda _number: worker)
+    with pytest.raises(ArmFailed, match="told to end"):
+        parallel.work(Mock(spec=parallel.Job))

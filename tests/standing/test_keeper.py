@@ -392,6 +392,24 @@ def test_a_layer_that_fires_before_the_fault_too_has_not_seen_it(game: Game, tmp
     assert "nobody else saw it either" in says
 
 
+@pytest.mark.parametrize(("fires_on", "alarms"), [((), 0), ((5.5,), 1), ((7.3,), 1)])
+def test_whoever_objects_to_a_benign_change_is_wrong_also_after_it(
+    game: Game, tmp_path: Path, fires_on: tuple[float, ...], alarms: int
+) -> None:
+    game.driver.script = lively(freshness(*fires_on))  # type: ignore[arg-type]
+    quiet = {"kind": "quiet", "expect": {"false_alarms": 0}}
+    game.agenda.at(4.2, ask_of(trial_of(5.0, **quiet), tmp_path / "run"))
+    game.agenda.at(20, Down())
+    game.keep()
+    result = result_of(tmp_path / "run")
+    verdict, says = reasons_of(result)["false alarms"]
+    assert verdict is (Verdict.FAILED if alarms else Verdict.PASSED)
+    assert f"{alarms or 'no'} false alarm" in says
+    assert "in the run" in says
+    assert sum(layer.false_alarms or 0 for layer in result.layers) == alarms
+    assert reasons_of(result)["effect"][0] is Verdict.PASSED
+
+
 def test_what_needs_other_arms_is_named_and_not_judged(game: Game, tmp_path: Path) -> None:
     expect = {
         "detected": {"by": ["freshness"], "within": "1d"},
