@@ -74,10 +74,10 @@ def title(verdict: Verdict, says: str) -> Text:
 
 
 def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: int) -> Iterator[Text]:
-    pace = f"{results.day_seconds:g} s"
+    pace = f"{trial.day_seconds or results.day_seconds:g} s"
     into = f" · into {trial.into}" if trial.into else ""
     says = f"{trial.scenario} · seed {trial.seed} · {results.target}{into} · {trial.days:g} days of {pace}"
-    yield title(trial.verdict, says)
+    yield title(results.verdict if results.unfinished else trial.verdict, says)
     if any(arm.interrupted for arm in trial.arms):
         yield Text("interrupted: what follows is what the journals hold", style="yellow")
     yield Text("")
@@ -295,7 +295,12 @@ def _short(path: Path) -> str:
 
 
 def not_run(results: Results) -> Iterator[Text]:
-    """What was left out, and why."""
+    """What was left out, and why; and what has not ended."""
+    if results.unfinished:
+        first, more = results.unfinished[0], len(results.unfinished) - 1
+        others = f" and {more} more trial{'' if more == 1 else 's'}" if more else ""
+        says = f"{first.scenario}, seed {first.seed}{others}: without them the run has not passed"
+        yield _pair("not ended", says, "yellow")
     for lacking in results.not_run:
         yield _pair("not run", f"{lacking.scenario}: {lacking.why}", "dim")
 

@@ -11,7 +11,7 @@ import pytest
 from chaos.domain.event import Phase
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import NotRun, Results, Verdict
+from chaos.domain.verdict import NotRun, Results, Unfinished, Verdict
 from chaos.reports.screen import Screen
 from chaos.reports.terminal import LINES, answer
 from tests.journals import LAYERS, Story, Told, quiet, results_of, signal, without
@@ -159,3 +159,15 @@ def test_progress_names_a_scenario_only_where_names_may_be_told(fault_names: boo
     Screen(quiet=False, fault_names=fault_names, file=file).progress(done, 3, 75.0)
     assert called in file.getvalue()
     assert ("late-partition" in file.getvalue()) is fault_names
+
+
+def test_a_run_that_was_cut_short_says_so_first_of_all() -> None:
+    cut = [Unfinished(scenario="late-partition", seed=seed) for seed in (2, 3)]
+    update = {"unfinished": cut, "verdict": Verdict.VOID}
+    for trials in ([Story().score()], [Story().score(), Story(Told(seed=8)).score()]):
+        said = text(results_of(*trials).model_copy(update=update))
+        assert said.splitlines()[0].startswith(" VOID ")
+        assert (
+            "not ended        late-partition, seed 2 and 1 more trial: without them the run has not passed"
+            in said
+        )
