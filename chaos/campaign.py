@@ -15,7 +15,7 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.journal import read
-from chaos.results import SET_ASIDE, TRIAL, RunInfo, compose
+from chaos.results import SET_ASIDE, TRIAL, VOID_TRY, RunInfo, compose
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, thin_out
@@ -66,7 +66,7 @@ class Campaign:
 
 def set_aside(folder: Path, attempt: int) -> None:
     """Rename a void trial's folder, so that the next try finds its place free; its plan no longer counts."""
-    aside = folder.with_name(f"{folder.name}.void-{attempt}")
+    aside = folder.with_name(f"{folder.name}{VOID_TRY}{attempt}")
     folder.rename(aside)
     (aside / TRIAL).rename(aside / SET_ASIDE)
 
@@ -86,6 +86,17 @@ def replay(plan: TrialPlan, folder: Path, watcher: Watcher) -> None:
                 watcher.show(plan, arm.arm, event)
 
 
+def write_so_far(folder: Path, trials: Sequence[TrialResult], junit: Path | None) -> None:
+    """Results of a run that goes on: what has not ended is told as such, in the place of older files."""
+    from chaos.reports.json_report import write_json
+    from chaos.reports.junit import write_junit
+
+    results = compose(folder, list(trials))
+    write_json(results, folder / "results.json")
+    if junit is not None:
+        write_junit(results, junit)
+
+
 class Progress:
     """Writes results as trials end, and estimates the time for the rest."""
 
@@ -103,10 +114,4 @@ class Progress:
         if now - self._written < WRITE_EVERY_SECONDS or len(trials) == self._total:
             return
         self._written = now
-        results = compose(self._campaign.folder, list(trials))
-        from chaos.reports.json_report import write_json
-        from chaos.reports.junit import write_junit
-
-        write_json(results, self._campaign.folder / "results.json")
-        if self._campaign.wanted.junit is not None:
-            write_junit(results, self._campaign.wanted.junit)
+        write_so_far(self._campaign.folder, trials, self._campaign.wanted.junit)

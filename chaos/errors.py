@@ -62,6 +62,10 @@ class NothingMatched(ArmFailed):
     """A data toxic met a partition in which there is nothing that it means."""
 
 
+class DataTrouble(ArmFailed):
+    """What hands data on cannot, such as where a disk is full: nothing of that is the platform's doing."""
+
+
 class ChangeRefused(ChaosError):
     """The target's own door (a review, a schema, admission) said no to a change."""
 

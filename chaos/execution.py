@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos.app import Planned, Wanted, make_driver, new_run_folder, options_of, version, versions
-from chaos.campaign import Campaign, Progress, Watcher, keep_data, set_aside
+from chaos.campaign import Campaign, Progress, Watcher, keep_data, set_aside, write_so_far
 from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
 from chaos.domain.pace import at_pace, pace_for
@@ -46,6 +46,7 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
         files=planned.files,
     )
     info.save(folder)
+    write_so_far(folder, [], wanted.junit)
     record = ProcessRecord(folder)
     record.note("runner", os.getpid())
     stop = StopSignal()

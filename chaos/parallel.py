@@ -141,6 +141,7 @@ class _Board:
             while not self._told.empty():  # by a worker, before its future is done
                 scenario, seed, arm = self._told.get()
                 self._tick_off((scenario, seed), arm)
+                heard = self._campaign.clock.monotonic()
             if future is not None:
                 future.result()
                 self._futures.remove(future)

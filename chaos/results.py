@@ -28,6 +28,7 @@ from chaos.scoring.trial import score_trial
 
 RUN = "run.json"
 TRIAL = "trial.json"
+VOID_TRY = ".void-"
 SET_ASIDE = "void-trial.json"
 """The plan of a void try in whose place the trial was run again."""
 INCIDENT = "incident.md"
@@ -63,8 +64,9 @@ def read_run(folder: Path) -> RunInfo:
 
 
 def score_folder(folder: Path) -> TrialResult:
-    """The result of a trial from the journals in its folder."""
-    return score_trial(read_trial(folder), read_folder(folder))
+    """The result of a trial from the journals in its folder; void tries lie in folders beside it."""
+    tries = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}{VOID_TRY}*"))
+    return score_trial(read_trial(folder), read_folder(folder)).model_copy(update={"tries": tries})
 
 
 def compose(folder: Path, trials: list[TrialResult]) -> Results:
@@ -143,6 +145,9 @@ def undo_failures(folder: Path) -> list[str]:
     failed: list[str] = []
     for path in sorted([*folder.glob(f"*/{TRIAL}"), *folder.glob(f"*/{SET_ASIDE}")]):
         for journal in read_folder(path.parent).values():
-            last = {undone.id: undone.outcome for undone in journal.of(Undone)}
-            failed += [id for id, outcome in last.items() if outcome == "failed"]
+            told = journal.of(Undone)
+            good = {undone.id for undone in told if undone.outcome == "undone"}
+            failed += dict.fromkeys(
+                undone.id for undone in told if undone.outcome == "failed" and undone.id not in good
+            )
     return failed

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 
 from chaos.app import Wanted
 from chaos.campaign import Progress, keep_data, set_aside
-from chaos.domain.event import Undone
+from chaos.domain.event import Phase, Undone
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Unfinished, Verdict
+from chaos.journal import journal_name
 from chaos.reports.json_report import read_json
-from chaos.results import RunInfo, compose, undo_failures
-from tests.journals import Story, Told, without
+from chaos.reports.whole import write_whole
+from chaos.results import RunInfo, compose, score_folder, undo_failures, write_reports
+from tests.journals import Story, Told, quiet, without
 
 KEPT, THINNED = {"logs", "registry", "collector"}, {"logs", "registry"}
 
@@ -109,3 +112,51 @@ def test_an_undo_that_came_right_when_it_was_tried_again_has_not_failed(tmp_path
     folder = story.write(tmp_path)
     (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
     assert undo_failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("arms", [(Arm.DEFENDED,), (Arm.DEFENDED, Arm.CONTROL), ()])
+def test_a_run_that_was_stopped_between_two_arms_has_not_passed(
+    tmp_path: Path, arms: tuple[Arm, ...]
+) -> None:
+    """As its folder tells it: a quiet trial that needs its first arm only, of four that were planned."""
+    keys = [Unfinished(scenario="quiet", seed=seed) for seed in (7, 8)]
+    RunInfo(run="r", mlchaos="0", target="t", day_seconds=1.0, started_at="x", planned=keys).save(tmp_path)
+    for seed in (7, 8):
+        story = Story(replace(quiet(), seed=seed, scenario="quiet"))
+        folder = story.write(tmp_path)
+        (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    assert write_reports(tmp_path).verdict is Verdict.PASSED
+    for arm in Arm:
+        if arm not in arms:
+            (folder / journal_name(arm)).unlink()
+    results = write_reports(tmp_path)
+    assert results.trials[-1].interrupted
+    assert results.verdict is Verdict.VOID
+
+
+def test_an_arm_that_failed_is_the_end_of_its_trial_and_no_interruption(tmp_path: Path) -> None:
+    story = Story(Told(arms=(Arm.DEFENDED, Arm.CONTROL)))
+    story.add(Arm.DEFENDED, Phase(6.0, "void", "nobody answers"))
+    folder = story.write(tmp_path)
+    (folder / journal_name(Arm.CONTROL)).unlink()
+    (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    assert not score_folder(folder).interrupted
+
+
+def test_a_trial_says_how_often_it_was_run(tmp_path: Path) -> None:
+    for tries in (1, 2, 3):
+        story = Story()
+        folder = story.write(tmp_path)
+        (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+        assert score_folder(folder).tries == tries
+        set_aside(folder, tries)
+
+
+def test_results_are_put_in_the_place_of_what_a_link_leads_to(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.xml", tmp_path / "latest.xml"
+    link.symlink_to(real)
+    for text in ("one", "two"):
+        write_whole(link, text)
+        assert (real.read_text(), link.is_symlink()) == (text, True)
+    write_whole(Path("/dev/null"), "three")
+    assert not Path("/dev/null").is_file()

@@ -349,6 +349,14 @@ def test_a_url_for_the_driver_leads_to_loopback_too(mlchaos: Command, tmp_path: 
         ("database_host", "db.example.com", "localhost"),
         ("hosts", "[db.example.com]", "[localhost]"),
         ("dsn", "'postgresql:///prod?host=db.example.com'", "'postgresql:///prod?host=/run/postgresql'"),
+        (
+            "dsn",
+            "'postgresql://localhost:5432,db.example.com:5432/prod'",
+            "'postgresql://localhost:5432/prod'",
+        ),
+        ("dsn", "'jdbc:postgresql://db.example.com/prod'", "'jdbc:postgresql://127.0.0.1/prod'"),
+        ("kafka", "'localhost:9092,db.example.com:9092'", "'localhost:9092,127.0.0.1:9093'"),
+        ("server", "'db.example.com:9092'", "uvicorn"),
     ],
 )
 def test_an_address_for_the_driver_leads_to_loopback_too(
@@ -507,3 +515,15 @@ def test_ctrl_c_ends_a_run_in_virtual_time(tmp_path: Path) -> None:
     children = (tmp_path / "run" / "processes.jsonl").read_text()
     assert '"worker"' in children
     assert children.endswith('{"what":"closed"}\n')
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "host"),
+    [("broker", "kafka:9092", "kafka"), ("peer", "'[2001:db8::1]:1'", "2001:db8::1")],
+)
+def test_a_host_of_one_word_or_of_version_6_is_one_too(
+    mlchaos: Command, tmp_path: Path, key: str, value: str, host: str
+) -> None:
+    text = f"target: far\nextends: reference-virtual\ndriver:\n  stack: {{{key}: {value}}}\n"
+    (tmp_path / "far.yaml").write_text(text)
+    assert f"'{host}' is not on loopback" in mlchaos("validate", "far.yaml").err

@@ -20,8 +20,12 @@ from chaos.domain.source import misplaced
 _FACTORY = re.compile(r"^[\w.]+:[\w.]+$")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _URL = re.compile(r"^[\w+.-]+://")
-_ADDRESS = re.compile(r"^((?:[\w-]+\.)+[A-Za-z][\w-]*|\d{1,3}(?:\.\d{1,3}){3}|localhost):\d{1,5}$")
+_ADDRESS = re.compile(
+    r"^((?:[\w-]+\.)+[A-Za-z][\w-]*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]|localhost):\d{1,5}(/|$)"
+)
 _HOST_KEY = re.compile(r"(^|_)host(name)?s?$")
+_NAMED_ADDRESS = re.compile(r"^([\w.-]+):\d{1,5}(/|$)")
+_ADDRESS_KEY = re.compile(r"(^|_)(broker|server|endpoint|upstream|address)(e?s)?$")
 ParameterValue = str | int | float | bool | list[str]
 
 
@@ -324,11 +328,16 @@ def _hosts_in(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tupl
 
 
 def _hosts_named(key: str, value: str) -> Iterator[str]:
+    for one in value.removeprefix("jdbc:").split(","):
+        yield from _host_of(key, one.strip())
+
+
+def _host_of(key: str, value: str) -> Iterator[str]:
     if _URL.match(value):
         parts = urlsplit(value)
         found = [parts.hostname or "", *parse_qs(parts.query).get("host", [])]
-    elif address := _ADDRESS.match(value):
-        found = [address[1]]
+    elif address := _ADDRESS.match(value) or (_ADDRESS_KEY.search(key) and _NAMED_ADDRESS.match(value)):
+        found = [address[1].strip("[]")]
     else:
         found = [value] if _HOST_KEY.search(key) else []
     # A database's host that begins with a slash is a socket on this machine.

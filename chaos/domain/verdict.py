@@ -283,11 +283,11 @@ class TrialResult(Strict):
     held_back: bool = Field(
         default=False, description="void, but a failure was measured that the machine may have brought about"
     )
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether an arm of it was not lived through to its end."""
-        return any(arm.interrupted for arm in self.arms)
+    interrupted: bool = Field(
+        default=False,
+        description="an arm was not lived through to its end, or not begun: the run was stopped",
+    )
+    tries: int = Field(default=1, description="how often it was run; void tries before lie beside it")
 
 
 def scenario_verdict(trials: Sequence[TrialResult]) -> Verdict:

@@ -76,9 +76,11 @@ def title(verdict: Verdict, says: str) -> Text:
 def _one(results: Results, trial: TrialResult, folder: Path, width: int, room: int) -> Iterator[Text]:
     pace = f"{trial.day_seconds or results.day_seconds:g} s"
     into = f" · into {trial.into}" if trial.into else ""
-    says = f"{trial.scenario} · seed {trial.seed} · {results.target}{into} · {trial.days:g} days of {pace}"
+    again = f" · try {trial.tries}" if trial.tries > 1 else ""
+    name = f"{trial.scenario} · seed {trial.seed}{again}"
+    says = f"{name} · {results.target}{into} · {trial.days:g} days of {pace}"
     yield title(results.verdict if results.unfinished else trial.verdict, says)
-    if any(arm.interrupted for arm in trial.arms):
+    if trial.interrupted:
         yield Text("interrupted: what follows is what the journals hold", style="yellow")
     yield Text("")
     yield from _reasons(trial.reasons, width, 3 if room < 2 else 2 if room < 4 else 1)

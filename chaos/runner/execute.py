@@ -247,6 +247,7 @@ class ArmRun:
             moment.act()
             return True
         self._pass_until(self._plan.days + self._waited_days)
+        self._injector.try_again()
         self._phase("drain")
         self._target.drain()
         day, lag_days = self._target.day(), self._lag.largest  # draining may have taken a moment

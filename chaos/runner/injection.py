@@ -51,6 +51,11 @@ class Injector:
         """Play the undos of one fault or hole, last in, first out."""
         return self._play(lambda id: id.rpartition("-")[0] == about)
 
+    def try_again(self) -> list[Undone]:
+        """Play the undos that failed once more, while there is something to be undone."""
+        failed = set(self.ledger.failed)
+        return self._play(lambda id: id in failed)
+
     def undo_rest(self) -> list[Undone]:
         """Play every undo that is left."""
         return self._play(lambda _id: True)

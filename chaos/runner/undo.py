@@ -43,6 +43,8 @@ class UndoLedger:
     """A file of undos. What `record` returned from is on the disk; `resume` takes up those left open."""
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
+        self.failed: set[str] = set()
+        """Those that are open because they could not be played."""
         self._path = path
         self._open = list(reversed(open_undos(path))) if resume else []
         try:
@@ -80,8 +82,11 @@ class UndoLedger:
         unwritten: ArmFailed | None = None
         for entry in [entry for entry in reversed(self._open) if wanted(entry.id)]:
             outcome, says = attempt(revert, entry.undo)
-            if outcome != "failed":
+            if outcome == "failed":
+                self.failed.add(entry.id)
+            else:
                 self._open.remove(entry)
+                self.failed.discard(entry.id)
             results.append((entry.id, outcome, says))
             try:
                 self._append(_Played(entry.id, outcome, says))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.domain.change import Change
 from chaos.domain.event import Applied, Exit, Phase, Planned, Refused, Undone
-from chaos.domain.plan import ArmPlan, PlannedFault
+from chaos.domain.plan import ArmPlan, PlannedFault, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.journal import Journal
 from chaos.scoring.episodes import Episode, Firing, episodes_of, firings_of
@@ -96,6 +96,14 @@ def view_of(journal: Journal) -> ArmView:
 def views_of(journals: Mapping[Arm, Journal]) -> dict[Arm, ArmView]:
     """The arms that were run, in the order of `Arm`."""
     return {arm: view_of(journals[arm]) for arm in Arm if arm in journals}
+
+
+def cut_off(plan: TrialPlan, views: Iterable[ArmView]) -> bool:
+    """Whether a trial was stopped: an arm lacks its end, or is missing though none before it failed."""
+    found = list(views)
+    failed = any(view.journal.ended is not None and view.journal.ended.phase == "void" for view in found)
+    missing = {arm.arm for arm in plan.arms} - {view.arm for view in found}
+    return any(view.journal.interrupted for view in found) or (bool(missing) and not failed)
 
 
 def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:

@@ -14,18 +14,19 @@ from chaos.scoring.facts import Facts
 
 
 def arm_reasons(facts: Facts) -> Iterator[Reason]:
-    """An arm that was run and whose word does not count is a reason of its own, and so is a failed undo."""
+    """An arm that was run and whose word does not count is a reason of its own."""
     for arm, view in facts.views.items():
         if view.trouble:
             yield void(f"arm {arm.value}", f"the {arm.value} arm {view.trouble}")
-        for key, says in view.failed_undos.items():
-            yield void("undo", f"the undo of {key} failed in the {arm.value} arm: {says}")
 
 
 def grounds(facts: Facts) -> Iterator[Reason]:
     """Where one of these is void, nothing that was measured says anything about the platform."""
     if facts.busy:
         yield void("lag", facts.busy)
+    for arm, view in facts.views.items():
+        for key, says in view.failed_undos.items():
+            yield void("undo", f"the undo of {key} failed in the {arm.value} arm: {says}")
     yield _steady_before(facts)
     for fault in facts.faults:
         if facts.kind is Kind.QUIET and not looked_for(facts.views.values(), fault.key):

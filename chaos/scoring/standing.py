@@ -20,7 +20,7 @@ from chaos.domain.verdict import (
     combine,
 )
 from chaos.journal import Journal
-from chaos.scoring.arms import ArmView, FaultSpan, view_of
+from chaos.scoring.arms import ArmView, FaultSpan, cut_off, view_of
 from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
@@ -72,6 +72,7 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         not_measured=list(_not_measured(plan)),
         day_seconds=plan.arms[0].day_seconds if plan.arms else None,
         held_back=verdict is Verdict.VOID and any(one.verdict is Verdict.FAILED for one in judged),
+        interrupted=cut_off(plan, [] if view is None else [view]),
     )
 
 

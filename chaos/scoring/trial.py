@@ -15,6 +15,7 @@ from chaos.domain.verdict import (
     combine,
 )
 from chaos.journal import Journal
+from chaos.scoring.arms import cut_off
 from chaos.scoring.detection import acted
 from chaos.scoring.episodes import Episode
 from chaos.scoring.expectations import expectations
@@ -67,6 +68,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         pass_share=scenario.pass_share,
         day_seconds=plan.arms[0].day_seconds if plan.arms else None,
         held_back=verdict is Verdict.VOID and any(one.verdict is Verdict.FAILED for one in judged),
+        interrupted=cut_off(plan, facts.views.values()),
     )
 
 

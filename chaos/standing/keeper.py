@@ -20,7 +20,7 @@ from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.places import places_of
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, ChaosError, Interrupted, NothingMatched, UndoFailed
+from chaos.errors import ArmFailed, ChaosError, DataTrouble, Interrupted, NothingMatched, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
 from chaos.runner.check import changes_of, effect_of, make_fault
@@ -29,7 +29,7 @@ from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, trial_folder
-from chaos.runner.undo import UndoLedger
+from chaos.runner.undo import UndoLedger, open_undos
 from chaos.standing.wire import (
     Answer,
     Ask,
@@ -113,11 +113,11 @@ class Keeper:
             stack.push(self._say_goodbye)
             stack.callback(kept.driver.close)
             self._journal = stack.enter_context(JournalWriter(kept.folder / JOURNAL, self._header()))
-            ledger = stack.enter_context(UndoLedger(kept.folder / "undo.jsonl"))
+            self._ledger = stack.enter_context(UndoLedger(kept.folder / "undo.jsonl"))
             try:
                 self._target = kept.driver.start(kept.plan, kept.spec, kept.folder, self._hear)
                 stack.callback(self._tear_down)
-                self._injector = Injector(self._target, ledger, self._write, self._journal.sync)
+                self._injector = Injector(self._target, self._ledger, self._write, self._journal.sync)
                 stack.callback(self._undo_rest)
                 ready(self._target)
                 self._live()
@@ -134,7 +134,7 @@ class Keeper:
             due = min(self._moments[0][0] if self._moments else days, days)
             try:
                 self._target.advance(due, self._wake)
-            except NothingMatched as found:  # a fault by hand does nothing: told, and the stack stands on
+            except (NothingMatched, DataTrouble) as found:  # told, and the stack stands on
                 self._write(Phase(self._day(), "observe", str(found)))
                 continue
             while self._moments and self._moments[0][0] <= self._target.day() + SAME_MOMENT_DAYS:
@@ -312,7 +312,15 @@ class Keeper:
             return Answer("stopped: what it did is undone, the stack stands", error.exit_code)
         finally:
             self._loan = None
+            self._take_over(arm_folder / "undo.jsonl", loan.ask.run)
         return Answer("done")
+
+    def _take_over(self, ledger: Path, run: str) -> None:
+        """What a run could not undo is there still: it is injected as if by hand, and can be undone so."""
+        for nth, left in enumerate(reversed(open_undos(ledger)), start=1):
+            id = f"{left.id.rpartition('-')[0]}_of_{run}"
+            self._ledger.record(f"{id}-{nth}", left.undo)
+            self._note_open(id, self._places.get(id, frozenset()) | places_of(left.undo), None)
 
     def _pause(self, loan: Loan, before: str, about: str) -> Go | None:
         if before not in loan.ask.pause_before:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -60,51 +62,26 @@ def write(state: State) -> None:
     part.rename(path)
 
 
-def remove(name: str) -> None:
-    """This process's stack of that name stands no more, and does not come up."""
-    state = _read(path_of(name))
-    if state is None or state.pid == os.getpid():
-        path_of(name).unlink(missing_ok=True)
-    if (coming := _coming(name)) is None or coming.pid == os.getpid():
-        _path_of_coming(name).unlink(missing_ok=True)
+@contextmanager
+def reserved(name: str) -> Iterator[None]:
+    """A stack of that name comes up or stands, by this process, and is written down no more afterwards.
 
-
-class _Coming(msgspec.Struct, frozen=True):
-    """Who brings a stack up."""
-
-    pid: int
-    started: float
-
-
-def reserve(name: str) -> None:
-    """A stack of that name comes up, by this process; `remove` ends it. Raises UsageError where one does."""
-    path, me = _path_of_coming(name), psutil.Process()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if is_taken(name):
-        raise UsageError(f"a stack stands under the name {name!r} already; see `mlchaos stack status`")
-    if _coming(name) is None:
-        path.unlink(missing_ok=True)  # of a process that was killed
-    part = path.with_suffix(f".{me.pid}")
-    part.write_bytes(msgspec.json.encode(_Coming(me.pid, me.create_time())))
-    try:
-        os.link(part, path)  # whole, and only where there is none
-    except FileExistsError:
-        raise UsageError(f"a stack comes up under the name {name!r} just now") from None
-    finally:
-        part.unlink()
-
-
-def _path_of_coming(name: str) -> Path:
-    return path_of(name).with_suffix(".coming")
-
-
-def _coming(name: str) -> _Coming | None:
-    """Who brings a stack of that name up, if that process lives."""
-    try:
-        coming = msgspec.json.decode(_path_of_coming(name).read_bytes(), type=_Coming)
-    except (OSError, msgspec.DecodeError):
-        return None
-    return coming if _lives(coming.pid, coming.started) else None
+    Raises UsageError where one does already. The lock goes with the process, however it ends; its file stays.
+    """
+    lock = path_of(name).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("wb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            says = "stands" if is_taken(name) else "comes up"
+            raise UsageError(
+                f"a stack {says} under the name {name!r} already; see `mlchaos stack status`"
+            ) from None
+        try:
+            yield
+        finally:
+            path_of(name).unlink(missing_ok=True)
 
 
 def standing() -> Iterator[State]:

@@ -89,8 +89,7 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
     clock = WallClock()
     stop = StopSignal()
     with ExitStack() as stack:
-        place.reserve(asked.name)
-        stack.callback(place.remove, asked.name)
+        stack.enter_context(place.reserved(asked.name))
         run, folder = new_run_folder(None, clock, place.FOLDER / asked.name)
         record = ProcessRecord(folder)
         record.note("runner", psutil.Process().pid)

@@ -132,8 +132,22 @@ def test_a_refusal_at_the_targets_door_is_journalled(tmp_path: Path) -> None:
 def test_an_undo_that_fails_is_said_and_tried_again_at_the_end(tmp_path: Path) -> None:
     driver = FakeDriver(life, fails_to_undo=True)
     journal = read(run_arm(tmp_path, planned(), driver))
-    assert [undone.outcome for undone in journal.of(Undone)] == ["failed", "failed"]
+    # When it was due, before the target drains, and after.
+    assert [undone.outcome for undone in journal.of(Undone)] == ["failed"] * 3
     assert driver.targets[0].closed
+
+
+def test_an_undo_that_failed_comes_right_while_there_is_something_to_be_undone(tmp_path: Path) -> None:
+    def mended(target: FakeTarget) -> Iterator[Event]:
+        target.fails_to_undo = target.day() < 5
+        yield from life(target)
+
+    journal = read(run_arm(tmp_path, planned(), FakeDriver(mended)))
+    assert [undone.outcome for undone in journal.of(Undone)] == ["failed", "undone"]
+    phases = [phase.phase for phase in journal.of(Phase)]
+    assert phases.index("drain") > phases.index("undo")
+    drained = next(phase.day for phase in journal.of(Phase) if phase.phase == "drain")
+    assert journal.of(Undone)[1].day <= drained
 
 
 def test_what_breaks_in_a_probe_or_a_fault_ends_the_arm_and_says_so(tmp_path: Path) -> None:

@@ -442,7 +442,16 @@ def test_a_hole_that_could_not_be_closed_is_void() -> None:
     failed = Undone(8.0, "hole_freshness_mode_3-2", "failed", "features is not running")
     trial = Story().add(Arm.DEFENDED, failed).score()
     assert verdict(trial, "undo") is Verdict.VOID
+    assert verdict(trial, "detected") is Verdict.VOID
+    assert trial.verdict is Verdict.VOID
     assert "the undo of hole_freshness_mode_3 failed in the defended arm" in reason(trial, "undo").says
+
+
+def test_what_a_fault_does_that_could_not_be_undone_is_nobody_s_failure() -> None:
+    story = Story(without(Told(), "hold"))
+    assert story.score().verdict is Verdict.FAILED
+    story.add(Arm.UNDEFENDED, Undone(8.5, "late_partition-9", "failed", "nobody answers"))
+    assert story.score().verdict is Verdict.VOID
 
 
 @pytest.mark.parametrize("disturbed", [False, True])

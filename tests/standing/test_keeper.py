@@ -483,6 +483,33 @@ def test_a_run_that_is_stopped_undoes_what_it_did(game: Game, tmp_path: Path, ho
         assert guest.answer is not None or how == "hang up"
 
 
+def test_what_a_run_could_not_undo_is_injected_and_can_be_undone_by_hand(game: Game, tmp_path: Path) -> None:
+    def stuck() -> bool:
+        game.target.fails_to_undo = 8 < game.target.day() < 14
+        return game.target.day() > 13
+
+    game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    status = game.agenda.once(stuck, Status())
+    second = game.agenda.at(13.5, ask_of(trial_of(15.0), tmp_path / "second"))
+
+    def free() -> bool:
+        game.target.fails_to_undo = game.target.day() < 14
+        return game.target.day() >= 14
+
+    leaving = game.agenda.at(20, Down())
+    undone = game.agenda.once(lambda: game.target.day() > 13.6 and free(), Undo())
+    game.keep()
+    (told,) = status.told
+    assert isinstance(told, StatusIs)
+    assert [one.id for one in told.open] == ["latency_of_run-1"]
+    assert second.answer is not None
+    assert second.answer.says == "latency_of_run-1 is injected; undo it first"
+    assert undone.answer is not None
+    assert undone.answer.says.startswith("latency_of_run-1 is undone on day 14.")
+    assert game.target.on == {}
+    assert leaving.answer == Answer("down")
+
+
 def test_a_run_waits_for_the_facilitator_and_everything_planned_is_put_off(
     game: Game, tmp_path: Path
 ) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -9,6 +12,7 @@ import pytest
 
 from chaos.errors import UsageError
 from chaos.standing import place
+from tests.command import REPOSITORY
 
 
 def state_of(name: str, **changes: object) -> place.State:
@@ -28,7 +32,7 @@ def test_a_stack_is_found_by_its_name_and_its_token_is_its_owners() -> None:
     assert place.find("game").token == "t"
     assert place.is_taken("game")
     assert stat.S_IMODE(place.path_of("game").stat().st_mode) == 0o600
-    place.remove("game")
+    place.path_of("game").unlink()
     assert not place.is_taken("game")
 
 
@@ -56,28 +60,39 @@ def test_a_stack_whose_keeper_is_gone_does_not_stand() -> None:
     assert [state.name for state in place.standing()] == ["game"]
 
 
-def test_a_name_is_taken_from_the_moment_at_which_its_stack_comes_up(here: Path) -> None:
-    place.reserve("game")
-    with pytest.raises(UsageError, match="a stack comes up under the name 'game' just now"):
-        place.reserve("game")
-    place.write(state_of("game"))
-    with pytest.raises(UsageError, match="stands under the name 'game' already"):
-        place.reserve("game")
-    place.remove("game")
-    place.reserve("game")
-    place.remove("game")
-    assert list((here / place.FOLDER).iterdir()) == []
+def test_a_name_is_taken_from_the_moment_at_which_its_stack_comes_up() -> None:
+    with place.reserved("game"):
+        with (
+            pytest.raises(UsageError, match="a stack comes up under the name 'game' already"),
+            place.reserved("game"),
+        ):
+            pytest.fail("there are two")
+        place.write(state_of("game"))
+        with (
+            pytest.raises(UsageError, match="a stack stands under the name 'game' already"),
+            place.reserved("game"),
+        ):
+            pytest.fail("there are two")
+        with place.reserved("other"):
+            pass
+    assert not place.is_taken("game")
+    with place.reserved("game"):
+        pass
 
 
-def test_who_was_killed_while_a_stack_came_up_takes_no_name() -> None:
-    place.reserve("game")
-    coming = place.path_of("game").with_suffix(".coming")
-    coming.write_bytes(coming.read_bytes().replace(b'"started":', b'"started":1'))
-    place.reserve("game")
-
-
-def test_a_stack_of_another_process_is_not_removed() -> None:
-    other = psutil.Process(psutil.Process().ppid())
-    place.write(state_of("game", pid=other.pid, started=other.create_time()))
-    place.remove("game")
-    assert place.is_taken("game")
+def test_who_was_killed_takes_no_name() -> None:
+    command = "from chaos.standing import place; c = place.reserved('game'); c.__enter__(); print('up', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"up\n"
+        with pytest.raises(UsageError, match="comes up"), place.reserved("game"):
+            pytest.fail("there are two")
+        other.kill()
+        other.wait()
+    with place.reserved("game"):
+        pass

@@ -12,7 +12,7 @@ import msgspec
 
 from chaos.drivers.local.http import HttpFailed, ask
 from chaos.drivers.local.observer import Latest
-from chaos.errors import ArmFailed, NothingMatched
+from chaos.errors import DataTrouble, NothingMatched
 
 LOOK_EVERY_DAYS = 0.25
 
@@ -47,7 +47,7 @@ class DataWatch:
 
     def look(self) -> None:
         """Raises NothingMatched where a toxic matched nothing of what passed, at most half a day later, and
-        ArmFailed where a link is in lasting trouble.
+        DataTrouble where a link is in lasting trouble.
         """
         if self._day() < self._look_day:
             return
@@ -73,10 +73,12 @@ class DataWatch:
     def _check_trouble(self, link: str, found: _Link) -> None:
         """What is so at two looks in a row is no accident."""
         before = self._in_trouble.pop(link, None)
-        if found.trouble:
-            self._in_trouble[link] = found
-            if before is not None and before is not found:
-                raise ArmFailed(f"data link {link}: {found.trouble}")
+        if not found.trouble:
+            return
+        self._in_trouble[link] = found
+        if before is not None and before is not found and found.trouble not in self._told:
+            self._told.add(found.trouble)
+            raise DataTrouble(f"data link {link}: {found.trouble}")
 
     def _read(self, link: str) -> _Link:
         return ask(self._api, "GET", f"/links/{link}", None, _Link)

@@ -42,8 +42,8 @@ from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, left_over, to_set, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
+from chaos.drivers.ends import Ends
 from chaos.drivers.local.data_watch import DataWatch
-from chaos.drivers.local.ends import Ends
 from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.machine import Machine
 from chaos.drivers.local.observer import Latest

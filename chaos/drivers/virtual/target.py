@@ -43,6 +43,7 @@ from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, left_over, to_set, to_take_back, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
+from chaos.drivers.ends import Ends
 from chaos.drivers.observed import partition_day, read_line, read_samples
 from chaos.drivers.virtual.data import shape_folder
 from chaos.drivers.virtual.protocol import Asked, InProcessTarget, Stopped
@@ -120,7 +121,7 @@ class VirtualTarget:
         self._volleys: dict[str, Volleys] = {}
         self._to_send: list[tuple[float, int, str, Volley]] = []
         self._order = itertools.count()
-        self._ending: set[str] = set()
+        self._ending = Ends()
         self._trouble = ""
         self._duty = DutyCycles(plan.day_seconds, self._pause, self._resume, inner.running)
         self._paused: set[str] = set()
@@ -246,7 +247,7 @@ class VirtualTarget:
         event: Event | None = read_line(line)
         if event is None and '"event":"exit"' in line:
             ended = _exits.decode(line)
-            event = Exit(self.day(), ended.component, ended.code, ended.component in self._ending)
+            event = Exit(self.day(), ended.component, ended.code, self._ending.expected(ended.component))
         if event is None:
             self._words.setdefault(component, []).append(line)
         else:
@@ -279,13 +280,12 @@ class VirtualTarget:
                 for component in to_set(change, self):
                     self._configure(component, f"layers.{layer}.{key}", value)
             case Kill(component=component):
-                self._ending.add(component)
+                self._ending.asked_for(component)
                 self._inner.kill(component)
             case Stop(component=component):
-                self._ending.add(component)
+                self._ending.asked_for(component)
                 (self._inner.stop if isinstance(self._inner, Stopped) else self._inner.kill)(component)
             case Start(component=component):
-                self._ending.discard(component)
                 self._inner.start(component)
             case Pause(component=component):
                 self._inner.pause(component)
@@ -349,7 +349,7 @@ class VirtualTarget:
     @driven
     def close(self) -> None:
         """End the target."""
-        self._ending |= set(self._spec.components)
+        self._ending.all_of(self._spec.components)
         self._inner.close()
 
     # --- what is there, for undos ------------------------------------------------------------------------

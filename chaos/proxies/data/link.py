@@ -93,10 +93,16 @@ class DataLink:
         """
         with self._lock:
             removed = self._toxics.pop(name, None)
-            changed = self._changed.pop(name, [])
-            if removed is not None and removed[1].mended:
-                for spoilt in changed:
-                    self._hand_on(spoilt, self._day())
+            changed = self._changed.get(name, [])
+            try:
+                while removed is not None and removed[1].mended and changed:
+                    self._hand_on(changed[0], self._day())
+                    changed.pop(0)
+            except BaseException:
+                if removed is not None:
+                    self._toxics[name] = removed  # to be taken off once more
+                raise
+            self._changed.pop(name, None)
         self.poll()
         return removed is not None
 
@@ -134,6 +140,7 @@ class DataLink:
             self.poll()
         except Exception as error:  # noqa: BLE001 (one link's trouble must not end the watch over all)
             self._trouble = f"{type(error).__name__}: {error}"
+            self._stamp = 0  # what was not seen is looked for again
         else:
             self._trouble = ""
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from chaos.domain.data_toxics import Parcel
 from chaos.proxies.data.link import DataLink, DuplicateToxic
 
 
@@ -193,3 +194,48 @@ def test_trouble_is_told_while_it_lasts_and_tried_again(tmp_path: Path, link: Da
     link.watch()
     assert link.state().trouble == ""
     assert arrived(tmp_path) == ["day=1.parquet"]
+
+
+def test_a_source_that_cannot_be_listed_stays_in_trouble(
+    tmp_path: Path, link: DataLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, 1)
+    names = DataLink._names
+
+    def unlisted(self: DataLink, folder: str) -> list[str]:
+        if folder == self.source:
+            raise PermissionError("not for you")
+        return names(self, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DataLink, "_names", unlisted)
+        for _ in range(50):
+            link.watch()
+            assert link.state().trouble == "PermissionError: not for you"
+    link.watch()
+    assert (link.state().trouble, arrived(tmp_path)) == ("", ["day=1.parquet"])
+
+
+def test_a_toxic_is_on_until_what_it_spoilt_is_mended(
+    tmp_path: Path, link: DataLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link.add("rename", "rename", {"column": "view", "to": "page"})
+    table = pa.table({"view": ["a", "b"]})
+    for day in (1, 2):
+        pq.write_table(table, tmp_path / "out" / f"day={day}.parquet")
+    link.watch()
+    write = DataLink._write
+    full = iter([False, True, False])
+
+    def nearly_full(self: DataLink, parcel: Parcel) -> None:
+        if next(full, False):
+            raise OSError("no space left on device")
+        write(self, parcel)
+
+    monkeypatch.setattr(DataLink, "_write", nearly_full)
+    with pytest.raises(OSError, match="no space left"):
+        link.remove("rename")
+    assert [toxic.name for toxic in link.state().toxics] == ["rename"]
+    assert link.remove("rename")
+    for day in (1, 2):
+        assert pq.read_table(tmp_path / "in" / f"day={day}.parquet").column_names == ["view"]

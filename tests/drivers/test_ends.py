@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from chaos.drivers.local.ends import Ends
+from chaos.drivers.ends import Ends
 
 
 def test_an_end_that_is_heard_of_late_was_asked_for_all_the_same() -> None:
