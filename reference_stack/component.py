@@ -67,6 +67,11 @@ class Door(Protocol):
         ...
 
 
+def life_of(runtime: Runtime) -> int:
+    """A number for a process that begins now: what it counts is not to be set against another life's."""
+    return round(1e6 * runtime.day())
+
+
 CLOCK = "clock_ahead_days"
 """A setting of every component: how far its calendar is ahead of the true one; below 0 for behind."""
 

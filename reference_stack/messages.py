@@ -54,7 +54,9 @@ class TallyRequest(msgspec.Struct, frozen=True):
 
 
 class TallyReply(msgspec.Struct, frozen=True):
-    """Counts by name: serving tells `asked` and `late`, the collector `clicked` (of views, not of rows)."""
+    """Counts by name: serving tells `asked` and `late`, the collector `clicked.REPLICA` (of views), by who
+    recommended. Both tell `began`, which is another number in each life of a process.
+    """
 
     counts: dict[str, int]
 

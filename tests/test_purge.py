@@ -88,7 +88,7 @@ def test_a_source_left_out_leaves_nothing_in_service_that_was_made_of_it(tmp_pat
 def test_a_purge_that_goes_back_to_nothing_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def none(*_args: object) -> None:
+    def none(*_args: object) -> None:
         """There is nothing to go back to, says this stack."""
 
     monkeypatch.setattr("reference_stack.orchestrator.component.version_without", none)

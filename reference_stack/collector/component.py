@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from reference_stack.collector.book import Book
 from reference_stack.collector.log import PER_ROW, EventLog, encode_line, pick, row_count
 from reference_stack.collector.partition import Decode, decode, encode, partition_name, sha256
-from reference_stack.component import Component, serves
+from reference_stack.component import Component, life_of, serves
 from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Rows
 from reference_stack.messages import (
@@ -85,8 +85,9 @@ class Collector(Component[CollectorSettings]):
         self._rows: dict[int, int] = {}
         self._seen: dict[int, dict[str, list[object]]] = {}
         """Positions in the log by its day and their view."""
-        self._clicked: dict[object, int] = {}
-        """Views with a click by the version that was shown, of the newest few."""
+        self._clicked: dict[object, Counter[str]] = {}
+        """Views with a click by the version that was shown, of the newest few, and the replica."""
+        self._began = life_of(runtime)
         self._unsure: set[int] = set(self._log.days())
         try:
             self._recover()
@@ -129,14 +130,20 @@ class Collector(Component[CollectorSettings]):
 
     def _count_click(self, events: ViewEvents) -> None:
         if 1 in events.clicked:
-            self._clicked[events.version] = self._clicked.pop(events.version, 0) + 1
+            replica = str(events.recommendation).partition(".")[0]
+            counts = self._clicked[events.version] = self._clicked.pop(events.version, Counter())
+            counts[replica] += 1
             if len(self._clicked) > _VERSIONS_COUNTED:
                 del self._clicked[next(iter(self._clicked))]
 
     @serves(TALLY)
     async def tally(self, request: TallyRequest) -> TallyReply:
         """Views of a version with a click that were taken in since this process began."""
-        return TallyReply(counts={"clicked": self._clicked.get(request.version, 0)})
+        counts = {
+            f"clicked.{replica}": count
+            for replica, count in self._clicked.get(request.version, Counter()).items()
+        }
+        return TallyReply(counts={**counts, "began": self._began})
 
     def _judge(self, events: ViewEvents, now_day: float) -> Mapping[int, str]:
         bad: Mapping[int, str] = {}

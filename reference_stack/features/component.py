@@ -99,13 +99,29 @@ class Features(Component[FeaturesSettings]):
         self._online = self._newest()
 
     def _newest(self) -> Online | None:
+        """The newest snapshot without what has been put aside, of one day what was built last; the newest of
+        all where there is none.
+        """
+        found: list[Online] = []
         for name in reversed(kept(self._store)):
             try:
-                return load(self._store, name)
+                one = load(self._store, name)
             except DamagedSnapshot as error:
                 self.telemetry.metrics.add("features_damaged_snapshots_total")
                 self.telemetry.log("snapshot_damaged", snapshot=name, says=str(error))
-        return None
+                continue
+            if (
+                found
+                and one.manifest.day < found[-1].manifest.day
+                and any(self._is_sound(other.manifest) for other in found)
+            ):
+                break
+            found.append(one)
+        return max(
+            found,
+            key=lambda one: (self._is_sound(one.manifest), one.manifest.day, one.manifest.built_day),
+            default=None,
+        )
 
     # --- online --------------------------------------------------------------------------------------
 
@@ -150,7 +166,12 @@ class Features(Component[FeaturesSettings]):
         Raises Rejected where the window holds no partition at all, Failed where storage fails.
         """
         async with self._alone("build"):
-            manifest = self._built(request.day) or await self._build(request.day)
+            found = self._built(request.day)
+            if found is not None and (
+                self._online is None or found.manifest.day >= self._online.manifest.day
+            ):
+                self._online = found
+            manifest = await self._build(request.day) if found is None else found.manifest
         return BuildReply(
             snapshot=manifest.snapshot, watermark_day=manifest.watermark_day, window=manifest.window
         )
@@ -185,17 +206,22 @@ class Features(Component[FeaturesSettings]):
         finally:
             self._one_at_a_time.release()
 
-    def _built(self, day: int) -> Manifest | None:
+    def _built(self, day: int) -> Online | None:
         for name in reversed(kept(self._store, day)):
             try:
-                manifest = load(self._store, name).manifest
+                found = load(self._store, name)
             except DamagedSnapshot:
                 continue
-            if self._in_order(manifest):
-                return manifest
+            if self._in_order(found.manifest):
+                return found
         return None
 
     def _in_order(self, manifest: Manifest) -> bool:
+        """Whether a snapshot is built of what there is now, and of nothing that was put aside."""
+        there = (check.sha256 == self._shelf.fingerprint(check.partition_day) for check in manifest.window)
+        return self._is_sound(manifest) and all(there)
+
+    def _is_sound(self, manifest: Manifest) -> bool:
         """Whether nothing that was put aside since is in a snapshot."""
         return all(
             check.partition_day not in self._notes.diary.purged

@@ -65,7 +65,9 @@ class Shelf:
         self._store = store
         self._present = {day for name in store.list(PARTITIONS) if (day := partition_day(name)) is not None}
         self._aside = {
-            match[2] for name in store.list(_QUARANTINE) if (match := _QUARANTINED.fullmatch(name))
+            (int(match[1]), match[2])
+            for name in store.list(_QUARANTINE)
+            if (match := _QUARANTINED.fullmatch(name))
         }
         self._damage = dict(self._damaged())
         self._unreadable: set[str] = set()
@@ -156,7 +158,7 @@ class Shelf:
         check = self.check(day)
         data = self._store.read(stored_partition(day))
         self._store.write(f"{_QUARANTINE}day={day}-{check.sha256[:16]}.parquet", data)
-        self._aside.add(check.sha256[:16])
+        self._aside.add((day, check.sha256[:16]))
         self._store.delete(stored_partition(day))
         self._present.discard(day)
         self._forget(day)
@@ -164,13 +166,13 @@ class Shelf:
 
     def _take(self, day: int, data: bytes) -> Arrival | None:
         digest = sha256(data)
-        if digest[:16] in self._aside or (day in self._present and self.fingerprint(day) == digest):
+        if (day, digest[:16]) in self._aside or (day in self._present and self.fingerprint(day) == digest):
             return None
         try:
             partition = self._decode(data)
         except DamagedPartition as error:
             self._store.write(f"{_QUARANTINE}day={day}-{digest[:16]}.parquet", data)
-            self._aside.add(digest[:16])
+            self._aside.add((day, digest[:16]))
             if day not in self._present:
                 self._damage[day] = str(error)
             return Arrival(PartitionCheck(day, 0, digest), damage=str(error))

@@ -125,10 +125,6 @@ class Candidate(msgspec.Struct, frozen=True):
     smoke: str = ""
 
 
-def _grown(now: int, then: int) -> int:
-    return now - then if now >= then else now
-
-
 class Outcomes(msgspec.Struct, frozen=True):
     """What became of the views of one version in a canary: `late` of `asked` were answered late, and of
     `clicked` views there was a click. A view that failed is asked and never clicked."""
@@ -136,14 +132,6 @@ class Outcomes(msgspec.Struct, frozen=True):
     asked: int = 0
     late: int = 0
     clicked: int = 0
-
-    def since(self, before: Outcomes) -> Outcomes:
-        """What came to it after `before`; a counter that fell belongs to a process that began anew."""
-        return Outcomes(
-            asked=_grown(self.asked, before.asked),
-            late=_grown(self.late, before.late),
-            clicked=_grown(self.clicked, before.clicked),
-        )
 
 
 class CanaryStage(msgspec.Struct, frozen=True):

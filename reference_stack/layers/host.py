@@ -102,6 +102,10 @@ class LayerHost:
             self._state[about] = (decision.fired, decision.acts)
             self._gauge()
 
+    def objects(self, about: str) -> bool:
+        """Whether the layer objects to something, or would if it did not only observe."""
+        return any(self._state.get(about, ()))
+
     def release(self, about: str, says: str) -> None:
         """What the layer watched is no longer its business, such as a partition that has left the window."""
         if any(self._state.pop(about, ())):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -79,11 +79,12 @@ class Alerts:
         self._from_before = set(self._alerts)
 
     def found(
-        self, findings: Iterable[tuple[Rule, Finding]], day: float, *, settled: bool = True
+        self, findings: Iterable[tuple[Rule, Finding]], day: float, unsettled: Collection[str] = ()
     ) -> list[Alert]:
         """Take what the rules find now; the alerts that began to fire or were resolved by it.
 
-        Until a monitor that began anew has `settled`, it has seen too little to resolve what fired before.
+        For the rules named as `unsettled` a monitor that began anew has seen too little to resolve what fired
+        before.
         """
         before = dict(self._alerts)
         now: dict[str, tuple[Rule, Finding]] = {}
@@ -100,7 +101,7 @@ class Alerts:
             if key in now or known.state == RESOLVED:
                 continue
             if known.state == FIRING:
-                if settled or key not in self._from_before:
+                if key not in self._from_before or known.labels["alertname"] not in unsettled:
                     self._alerts[key] = replace(known, resolved_day=day)
             else:
                 del self._alerts[key]

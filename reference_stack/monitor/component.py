@@ -35,8 +35,6 @@ REGISTRY = "registry"
 FEATURES = "features"
 _SERVED_DAYS = 0.25
 _TIMEOUT_DAYS = 0.15
-_SETTLED_DAYS = 0.25
-"""After a start, so that the shorter windows of rates have filled."""
 _JUDGE_AFTER = 0.3
 """Rules are judged this share of an interval after the scrapes have begun, when they are in."""
 
@@ -170,8 +168,8 @@ class Monitor(Component[MonitorSettings]):
         self._board.show("monitor", self.telemetry.metrics.samples())
         mine = self.settings
         limits = Limits(mine.fallback_share, mine.quarantine_share, mine.engagement_ratio)
-        settled = day - self._started_day >= _SETTLED_DAYS
-        for alert in self._alerts.found(self._findings(limits, day), day, settled=settled):
+        unsettled = {rule.name for rule in self._rules if day - self._started_day < rule.settles_days}
+        for alert in self._alerts.found(self._findings(limits, day), day, unsettled):
             self.telemetry.log(
                 "rule",
                 name=alert.labels["alertname"],

@@ -63,6 +63,8 @@ class Rule:
     severity: str
     for_days: float
     find: Callable[[Board, Limits, float], Iterator[Finding]]
+    settles_days: float = 0.25
+    """So long after a start the monitor has seen what the rule looks back on, and an alert may be over."""
 
 
 def layer_fired(layer: str) -> Callable[[Board, Limits, float], Iterator[Finding]]:
@@ -166,7 +168,7 @@ RULES: tuple[Rule, ...] = (
     Rule("retry", SOFTWARE, TICKET, 0.0, layer_fired("retry")),
     Rule("fallback_share", SOFTWARE, PAGE, 0.05, fallback_share),
     Rule("quarantine_share", ML_SYSTEM, PAGE, 0.05, quarantine_share),
-    Rule("engagement", MODEL, PAGE, 0.0, engagement),
+    Rule("engagement", MODEL, PAGE, 0.0, engagement, settles_days=_ENGAGEMENT_DAYS + _REFERENCE_DAYS),
     Rule("burn", SOFTWARE, PAGE, 0.0, burning),
     Rule("meta", INFRASTRUCTURE, PAGE, 0.0, silent),
     Rule("cycle_failed", INFRASTRUCTURE, TICKET, 0.0, cycle_failed),

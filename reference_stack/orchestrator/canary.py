@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,14 +16,24 @@ from reference_stack.ports import Port, PortError, Registry, Runtime
 
 CHALLENGER = "challenger"
 _TIMEOUT_MS = 200.0
-_CLICKS = "collector"
+COLLECTOR = "collector"
+Counted = Mapping[str, Mapping[str, int]]
+"""Counts by the component that counted, and their names."""
+
+
+class Look(NamedTuple):
+    """What the layers say that take the challenger back; whether the stage is over, or must be begun anew."""
+
+    objection: str = ""
+    over: bool = False
+    lost: bool = False
 
 
 class CanaryDesk:
     """Opens and closes the stage. `replicas` are told to route; `collector` counts the clicks.
 
-    What a replica that cannot be asked has answered counts for neither side. Without the collector nobody
-    knows of clicks: then the stage waits.
+    A replica that cannot be asked, or has begun anew, counts for neither side, and no more do the clicks on
+    what it recommended. While nobody counts clicks, the stage waits.
     """
 
     def __init__(
@@ -42,21 +53,23 @@ class CanaryDesk:
     @property
     def armed(self) -> bool:
         """Whether there is a layer that wants a stage, and somebody to hold it on."""
-        return bool(self._replicas) and any(host.mode != "off" for host in self._hosts)
+        whole = bool(self._replicas) and self._collector is not None
+        return whole and any(host.mode != "off" for host in self._hosts)
 
     async def begin(self, version: int, against: int) -> CanaryRun:
-        """Route a share of the customers to `version`. Raises a PortError where a replica cannot be told, or
-        nobody counts clicks.
+        """Route a share of the customers to `version`.
+
+        Raises a PortError where nobody counts clicks or a replica cannot be told; then none is routed to.
         """
-        await self._registry.set_alias(CHALLENGER, version)
-        await self._route(True)
-        return CanaryRun(
-            version=version,
-            against=against,
-            started_day=self._runtime.day(),
-            before=await self._outcomes(version, needed=True),
-            before_against=await self._outcomes(against, needed=True),
-        )
+        started_day = self._runtime.day()
+        before, before_against = await self._counted(version), await self._counted(against)
+        try:
+            await self._registry.set_alias(CHALLENGER, version)
+            await self._route(True)
+        except PortError:
+            await self.abandon()
+            raise
+        return CanaryRun(version, against, started_day, before, before_against)
 
     async def end(self) -> None:
         """All customers have the champion again. Raises a PortError where the registry does not answer."""
@@ -73,24 +86,30 @@ class CanaryDesk:
         except PortError:
             return
 
-    async def look(self, run: CanaryRun) -> tuple[str, bool]:
-        """Ask the layers: what those say that take the challenger back, and whether the stage is over."""
+    async def look(self, run: CanaryRun) -> Look:
+        """Ask the layers, unless nobody counts clicks, or whoever counted when the stage began is gone."""
         day = self._runtime.day()
-        mine, theirs = await self._outcomes(run.version), await self._outcomes(run.against)
-        await self._tell_anew(theirs, run)
-        if self._collector is not None and not (_CLICKS in mine and _CLICKS in theirs):
-            return "", False
-        heard = [
-            name for name in mine if name in theirs and name in run.before and name in run.before_against
-        ]
+        try:
+            mine, theirs = await self._counted(run.version), await self._counted(run.against)
+        except PortError:
+            return Look()
+        await self._tell_anew(mine, run)
+        heard = [name for name in self._replicas if self._still_counts(name, run, mine, theirs)]
+        there = [name for name in self._replicas if name in mine]
+        if not _same_life(COLLECTOR, mine, run.before) or (there and not heard):
+            return Look(lost=True)
         stage = CanaryStage(
             elapsed_days=day - run.started_day,
-            challenger=_total(mine[name].since(run.before[name]) for name in heard),
-            champion=_total(theirs[name].since(run.before_against[name]) for name in heard),
+            challenger=_grown(heard, mine, run.before),
+            champion=_grown(heard, theirs, run.before_against),
         )
         decisions = [host.ask(stage, day=day) for host in self._hosts if host.mode != "off"]
         back = "; ".join(decision.says for decision in decisions if decision.acts)
-        return back, bool(back) or all(decision.detail.get("done", 1.0) for decision in decisions)
+        over = bool(back) or all(decision.detail.get("done", 1.0) for decision in decisions)
+        return Look(back, over=over)
+
+    def _still_counts(self, name: str, run: CanaryRun, mine: Counted, theirs: Counted) -> bool:
+        return _same_life(name, mine, run.before) and _same_life(name, theirs, run.before_against)
 
     async def _route(self, canary: bool) -> None:
         """Tell all replicas. Raises a PortError, of the last that could not be told, after all were asked."""
@@ -107,37 +126,40 @@ class CanaryDesk:
         change = ConfigureRequest(key="canary", value=msgspec.Raw(msgspec.json.encode(canary)))
         await port.call(CONFIGURE, change, timeout_ms=_TIMEOUT_MS)
 
-    async def _tell_anew(self, champion: Mapping[str, Outcomes], run: CanaryRun) -> None:
-        """A replica that began anew, as its counters show, knows of no stage."""
-        for name in sorted(self._replicas.keys() & champion.keys() & run.before_against.keys()):
-            if champion[name].asked < run.before_against[name].asked:
+    async def _tell_anew(self, now: Counted, run: CanaryRun) -> None:
+        """A replica that began anew knows of no stage."""
+        for name, port in self._replicas.items():
+            if name in now and not _same_life(name, now, run.before):
                 with contextlib.suppress(PortError):  # told at the next look
-                    await self._tell(self._replicas[name], True)
+                    await self._tell(port, True)
 
-    async def _outcomes(self, version: int, *, needed: bool = False) -> dict[str, Outcomes]:
-        """What has become of a version's views, by who counted; without those that do not answer.
+    async def _counted(self, version: int) -> Counted:
+        """What has become of a version's views, by who counted; without replicas that do not answer.
 
-        Where it is needed, a PortError is raised for a collector that does not.
+        Raises a PortError for a collector that does not.
         """
-        found: dict[str, Outcomes] = {}
-        for name, port in (*self._replicas.items(), (_CLICKS, self._collector)):
-            if port is None:
-                continue
-            try:
-                reply = await port.call(TALLY, TallyRequest(version=version), timeout_ms=_TIMEOUT_MS)
-            except PortError:
-                if needed and name == _CLICKS:
-                    raise
-                continue
-            counts = reply.counts
-            found[name] = Outcomes(counts.get("asked", 0), counts.get("late", 0), counts.get("clicked", 0))
+        assert self._collector is not None, "without one there is no stage"
+        found: dict[str, dict[str, int]] = {}
+        request = TallyRequest(version=version)
+        for name, port in self._replicas.items():
+            with contextlib.suppress(PortError):
+                found[name] = (await port.call(TALLY, request, timeout_ms=_TIMEOUT_MS)).counts
+        found[COLLECTOR] = (await self._collector.call(TALLY, request, timeout_ms=_TIMEOUT_MS)).counts
         return found
 
 
-def _total(parts: Iterable[Outcomes]) -> Outcomes:
-    counted = list(parts)
+def _same_life(name: str, now: Counted, before: Counted) -> bool:
+    return name in now and name in before and now[name]["began"] == before[name]["began"]
+
+
+def _grown(replicas: Sequence[str], now: Counted, before: Counted) -> Outcomes:
+    """What has come to a version since, on some replicas."""
+
+    def of(counter: str, component: str) -> int:
+        return now[component].get(counter, 0) - before[component].get(counter, 0)
+
     return Outcomes(
-        asked=sum(part.asked for part in counted),
-        late=sum(part.late for part in counted),
-        clicked=sum(part.clicked for part in counted),
+        asked=sum(of("asked", name) for name in replicas),
+        late=sum(of("late", name) for name in replicas),
+        clicked=sum(of(f"clicked.{name}", COLLECTOR) for name in replicas),
     )

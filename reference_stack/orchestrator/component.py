@@ -33,7 +33,13 @@ from reference_stack.messages import (
 from reference_stack.orchestrator.admission import EXAMINE, examine
 from reference_stack.orchestrator.canary import CanaryDesk
 from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
-from reference_stack.orchestrator.purging import Spoilt, in_days, of_sources, version_without
+from reference_stack.orchestrator.purging import (
+    Spoilt,
+    in_days,
+    of_sources,
+    version_without,
+    versions_made_of,
+)
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.orchestrator.steps import STEPS, Step
 from reference_stack.ports import (
@@ -52,6 +58,7 @@ from reference_stack.settings import REPLICAS, LayerSettings, OrchestratorSettin
 from reference_stack.telemetry import Telemetry
 from reference_stack.world import Catalogue
 
+_BEFORE_THE_CHECK = ("deliver", "check")
 _AFTER_TRAINING = ("admit", "canary", "promote")
 
 CHAMPION = "champion"
@@ -152,10 +159,12 @@ class Orchestrator(Component[OrchestratorSettings]):
             self._carry(last)
         elif last is not None and last.step != DONE:
             self._log(last, last.step, "abandoned", "the next cycle is due")
-            if last.canary is not None:
+            if last.step == "canary":
                 self.runtime.spawn(self._canary.abandon())
         self._again = False
-        held = last.held_cycles if last is not None and last.held else 0
+        # One that has not come to its check has held nothing, and let nothing go.
+        holds = last is not None and (last.held or last.step in _BEFORE_THE_CHECK)
+        held = last.held_cycles if last is not None and holds else 0
         counted = last is not None and last.day == today and last.counted
         fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held, counted=counted)
         self._log(fresh, fresh.step, "started", "")
@@ -289,10 +298,12 @@ class Orchestrator(Component[OrchestratorSettings]):
             return None, ""
         if run is None or run.against != champion:
             return await self._canary.begin(version, champion), ""
-        objections, over = await self._canary.look(run)
-        if over:
+        found = await self._canary.look(run)
+        if found.lost:
+            return await self._canary.begin(version, champion), ""
+        if found.over:
             await self._canary.end()
-        return (None if over else run), objections
+        return (None if found.over else run), found.objection
 
     async def _audit(self) -> None:
         """Hold the alias against what was promoted: what nobody admitted is looked at, and turned back."""
@@ -318,10 +329,10 @@ class Orchestrator(Component[OrchestratorSettings]):
     async def _settle(self, champion: int, admitted: int | None, objection: str) -> None:
         """Take what somebody made champion past the door for the champion, or turn it back."""
         if admitted is None or not objection:
-            self._ledger.admit(champion)
-            self.telemetry.metrics.set("champion_version", champion)
             if admitted is not None:
                 await self._registry.set_alias(PREVIOUS, admitted)
+            self._ledger.admit(champion)
+            self.telemetry.metrics.set("champion_version", champion)
             return
         # `previous` stays: what is turned back was never good.
         await self._registry.set_alias(CHAMPION, admitted)
@@ -357,6 +368,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         await self._registry.version(version)
         previous = await self._registry.resolve(CHAMPION)
         if previous == version:
+            self._ledger.admit(version)
             return await self._registry.resolve(PREVIOUS)
         if previous is not None:
             await self._registry.set_alias(PREVIOUS, previous)
@@ -408,6 +420,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             good = next((one for one in candidates if one is not None and one not in (champion, left)), None)
             if good is not None and champion is not None:
                 await self._registry.set_alias(ROLLED_BACK, champion)
+                self._ledger.demote([champion])
         except PortError as error:
             good, says = None, f"the registry does not answer: {type(error).__name__}"
         else:
@@ -446,7 +459,9 @@ class Orchestrator(Component[OrchestratorSettings]):
             await self._canary.abandon()
         async with self._one_flip():
             champion = await self._registry.resolve(CHAMPION)
-            clean = await version_without(self._registry, spoilt, champion, self._ledger.promoted())
+            dirty = await versions_made_of(self._registry, spoilt)
+            clean = version_without(dirty, champion, self._ledger.promoted())
+            self._ledger.demote(dirty)
             if clean is not None and champion is not None:
                 await self._registry.set_alias(ROLLED_BACK, champion)
                 await self._flip(clean, by)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 import msgspec
 
-from reference_stack.layers.evidence import Outcomes
 from reference_stack.ports import Folder
 
 DONE: Final = "done"
@@ -25,8 +25,8 @@ class CanaryRun(msgspec.Struct, frozen=True):
     version: int
     against: int
     started_day: float
-    before: dict[str, Outcomes]
-    before_against: dict[str, Outcomes]
+    before: Mapping[str, Mapping[str, int]]
+    before_against: Mapping[str, Mapping[str, int]]
 
 
 class Cycle(msgspec.Struct, frozen=True):
@@ -65,13 +65,14 @@ class Ledger:
         """The last cycle, or None before the first."""
         if not self._folder.exists(_CYCLE):
             return None
-        return msgspec.json.decode(self._folder.read(_CYCLE), type=Cycle)
+        return _cycle_of(msgspec.json.decode(self._folder.read(_CYCLE)))
 
     def carried(self) -> Cycle | None:
         """Yesterday's cycle, where its version still stands its canary; else None."""
         if not self._folder.exists(_CARRIED):
             return None
-        return msgspec.json.decode(self._folder.read(_CARRIED), type=Cycle | None)
+        found = msgspec.json.decode(self._folder.read(_CARRIED))
+        return None if found is None else _cycle_of(found)
 
     def carry(self, cycle: Cycle | None) -> None:
         """Put yesterday's cycle, or none, in place of the one before."""
@@ -86,20 +87,39 @@ class Ledger:
 
     def admit(self, version: int) -> None:
         """Note the version that is champion by right."""
-        self._folder.write(_ADMITTED, msgspec.json.encode(version))
         promoted = self.promoted()
         if version not in promoted[-1:]:
-            self._folder.write(_PROMOTED, msgspec.json.encode([*promoted, version][-_PROMOTED_KEPT:]))
+            self._keep_promoted([*promoted, version])
+        self._folder.write(_ADMITTED, msgspec.json.encode(version))
 
     def promoted(self) -> list[int]:
-        """The versions that have been champion by right, in order; of very many the newest."""
+        """The versions that have been champion by right, and may be again; of very many the newest."""
         if not self._folder.exists(_PROMOTED):
-            return []
+            admitted = self.admitted()
+            return [] if admitted is None else [admitted]
         return msgspec.json.decode(self._folder.read(_PROMOTED), type=list[int])
+
+    def demote(self, versions: Collection[int]) -> None:
+        """Nobody is to go back to these: they were left because they were bad."""
+        promoted = self.promoted()
+        left = [version for version in promoted if version not in versions]
+        if left != promoted:
+            self._keep_promoted(left)
+
+    def _keep_promoted(self, versions: list[int]) -> None:
+        self._folder.write(_PROMOTED, msgspec.json.encode(versions[-_PROMOTED_KEPT:]))
 
     def write(self, cycle: Cycle) -> None:
         """Put the cycle in place of the last."""
         self._folder.write(_CYCLE, msgspec.json.encode(cycle))
+
+
+def _cycle_of(found: dict[str, Any]) -> Cycle:
+    """A cycle as it was written; a stage that an older version has begun is begun anew."""
+    try:
+        return msgspec.convert(found, Cycle)
+    except msgspec.ValidationError:
+        return msgspec.convert({**found, "canary": None}, Cycle)
 
 
 class Lease:

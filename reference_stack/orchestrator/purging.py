@@ -28,19 +28,20 @@ def of_sources(quarantined: Mapping[int, int]) -> Spoilt:
     )
 
 
-async def version_without(
-    registry: Registry, spoilt: Spoilt, current: int | None, served: Collection[int]
-) -> int | None:
-    """The newest version up to the `current` one that `served` as champion and was made of nothing spoilt.
+async def versions_made_of(registry: Registry, spoilt: Spoilt) -> set[int]:
+    """All versions that were made of something spoilt. Raises a PortError."""
+    return {known.version for known in await registry.versions() if any(map(spoilt, made_of(known)))}
 
-    One that was refused, or taken back, is not gone back to.
-    None where that is the current one itself, or there is no such version. Raises a PortError.
+
+def version_without(spoilt: Collection[int], current: int | None, served: Collection[int]) -> int | None:
+    """The newest version before the `current` one that `served` as champion and is not `spoilt`: one that was
+    refused, or left because it was bad, is not gone back to.
+
+    None where the current one is not spoilt itself, or there is no other.
     """
-    versions = [known for known in await registry.versions() if current is None or known.version <= current]
-    versions = [known for known in versions if known.version in served or known.version == current]
-    clean = [known.version for known in versions if not any(map(spoilt, made_of(known)))]
-    newest = max(clean, default=None)
-    return None if newest == current else newest
+    if current is None or current not in spoilt:
+        return None
+    return max((one for one in served if one < current and one not in spoilt), default=None)
 
 
 def made_of(version: ModelVersion) -> list[PartitionCheck]:

@@ -40,7 +40,8 @@ class Pushes:
 
     Without a layer that enforces, a push goes to everyone at once and stops at the first who refuses. With
     one, it is asked about first, then stands on the first component for `stage_days`, and goes on to the
-    others unless the layer objects to what that component answers.
+    others unless the layer objects to what that component answers. Then it is taken back there, again and
+    again until it is, or until the key is pushed anew.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class Pushes:
         self._telemetry = telemetry
         self._ports = ports
         self._hosts = hosts
+        self._newest: dict[str, PushRequest] = {}
+        """The pushes that stand on their first component, by the key."""
 
     async def push(self, request: PushRequest, stage_days: float) -> PushReply:
         """Take a request; the reply says who refused it, and what was set or will be."""
@@ -63,12 +66,14 @@ class Pushes:
         red = await self._red(request, wanted[0], "asked", Answers(0, 0))
         if red is not None:
             return self._said(request, [], *red)
+        self._newest.pop(request.key, None)
         if not enforced or len(wanted) == 1:
             return await self._set_all(request, wanted)
         try:
             previous = await self._in_force(wanted[0], request.key)
         except PortError as error:
             return self._said(request, [], wanted[0], f"{type(error).__name__}: {error}")
+        self._newest[request.key] = request
         reply = await self._set_all(request, wanted[:1])
         if not reply.refused_by:
             self._runtime.spawn(self._rest(request, wanted, previous, stage_days))
@@ -83,14 +88,15 @@ class Pushes:
         await self._runtime.until(self._runtime.day() + stage_days)
         since = await self._answers(first)
         seen = None
-        if since is not None:
-            seen = Answers(max(0.0, since.given - before.given), max(0.0, since.failed - before.failed))
+        if since is not None and since.given >= before.given:  # else it began anew: nothing to judge by
+            seen = Answers(since.given - before.given, max(0.0, since.failed - before.failed))
         red = await self._red(request, first, "staged", seen)
         if red is None:
             await self._set_all(request, wanted[1:])
             return
         back = msgspec.structs.replace(request, value=previous, by=red[0], components=[first])
-        await self._set_all(back, [first])
+        while (await self._set_all(back, [first])).refused_by and self._newest.get(request.key) is request:
+            await self._runtime.until(self._runtime.day() + stage_days)
 
     async def _red(
         self, request: PushRequest, first: str, stage: str, answers: Answers | None

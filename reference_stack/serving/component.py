@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from reference_stack.comparing import SAMPLE, SampleReply
-from reference_stack.component import Component, serves
+from reference_stack.component import Component, life_of, serves
 from reference_stack.features.impressions import IntArray
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.messages import (
@@ -68,9 +68,9 @@ class Serving(Component[ServingSettings]):
 
     Counters: `answers_total` (failed ones included), `answers_failed_total`, `answers_fallback_total`,
     `answers_defaulted_total`, `answers_ms_total`, those of its `Door`, its `Lookups` and their `Breaker`,
-    `explored_slots_total`, `canary_total`, `registry_errors_total`, `model_unusable_total`. Gauges:
-    `model_version`, `model_age_days`, `registry_up`, and of the last reporting tick `feature_age_days` (on
-    average), `fallback_share` and `defaulted_share`.
+    `explored_slots_total`, `canary_total`, `registry_errors_total`, `model_unusable_total`,
+    `storage_errors_total`. Gauges: `model_version`, `model_age_days`, `registry_up`, and of the last
+    reporting tick `feature_age_days` (on average), `fallback_share` and `defaulted_share`.
     """
 
     hooks = (Hook.ARRIVAL, Hook.REQUEST, Hook.CALL)
@@ -108,6 +108,7 @@ class Serving(Component[ServingSettings]):
             features, runtime, metrics, self._breaker, self._gates, lambda: self.settings, self._late
         )
         self._built_days, self._answered_from = 0.0, 0
+        self._began = life_of(runtime)
         self._outcomes: dict[int, list[int]] = {}
         """Of the newest few versions: views asked for, and answers that came late."""
         self._placements = placements_of(settings.placements)
@@ -156,7 +157,7 @@ class Serving(Component[ServingSettings]):
     async def tally(self, request: TallyRequest) -> TallyReply:
         """What became of the views of a version since this process began."""
         asked, late = self._outcomes.get(request.version, (0, 0))
-        return TallyReply(counts={"asked": asked, "late": late})
+        return TallyReply(counts={"asked": asked, "late": late, "began": self._began})
 
     @serves(SAMPLE)
     async def sample(self, _request: Empty) -> SampleReply:
@@ -366,7 +367,10 @@ class Serving(Component[ServingSettings]):
         while True:
             due = max(due, self.runtime.day() - self.settings.report_days) + self.settings.report_days
             await self.runtime.until(due)
-            self._log.flush()
+            try:
+                self._log.flush()
+            except OSError:  # tried again at the next tick; what the layers say must not hang on a disk
+                self.telemetry.metrics.add("storage_errors_total")
             self._note_model()
             self._tell_age()
             self._lacking.tick()

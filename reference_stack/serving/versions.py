@@ -166,11 +166,19 @@ class Versions:
                 self._refuse(version, str(error))
                 return
             self._loaded[version] = _Loaded(_Stored(known, artifact), model)
-            self._folder.write(f"lineage/{version}.json", msgspec.json.encode(known))
+            self._keep(f"lineage/{version}.json", msgspec.json.encode(known))
         stored = self._loaded[version].stored
         if alias == "champion":
-            self._folder.write(self._file, msgspec.msgpack.encode(stored))
+            self._keep(self._file, msgspec.msgpack.encode(stored))
         self._put(alias, version)
+
+    def _keep(self, name: str, data: bytes) -> None:
+        """For later; a full disk is no reason not to serve what has been loaded."""
+        try:
+            self._folder.write(name, data)
+        except OSError as error:
+            self._telemetry.metrics.add("storage_errors_total")
+            self._telemetry.log("storage_failed", what=name, says=str(error))
 
     def _refuse(self, version: int, says: str) -> None:
         self.cause = "DamagedBytes"

@@ -115,7 +115,7 @@ class VirtualProcess:
     def _ran(self, task: Finished) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             report(self._serving().component.telemetry, "run", error)
-            self.machine.end(self.name, 1)
+            self.machine.broke(self)
 
 
 class VirtualMachine:
@@ -144,6 +144,7 @@ class VirtualMachine:
         self.costs = fitted_costs() if costs is None else costs
         self.links: dict[str, VirtualLink] = {}
         self.processes: dict[str, VirtualProcess] = {}
+        self._winding_up: dict[str, VirtualProcess] = {}
         self._on_exit = on_exit
 
     def day(self) -> float:
@@ -175,9 +176,14 @@ class VirtualMachine:
     def start(
         self, name: str, build: Callable[[VirtualProcess], Component[Any]], shell: ShellSettings
     ) -> VirtualProcess:
-        """Start a component in a new process. Raises RuntimeError where one of that name lives."""
+        """Start a component in a new process. Raises RuntimeError where one of that name lives.
+
+        One of that name that is about to end has ended then: two lives do not overlap.
+        """
         if name in self.processes:
             raise RuntimeError(f"{name} runs already")
+        if name in self._winding_up:
+            self._end(self._winding_up[name], STOPPED)
         process = VirtualProcess(self, name)
         component = build(process)
         self.processes[name] = process
@@ -193,15 +199,27 @@ class VirtualMachine:
 
         Raises KeyError where there is none of that name.
         """
-        self._wind_up(self.processes.pop(name), self.loop.now + GRACE_SECONDS)
+        process = self._winding_up[name] = self.processes.pop(name)
+        self._wind_up(process, self.loop.now + GRACE_SECONDS)
+
+    def broke(self, process: VirtualProcess) -> None:
+        """A process's own work has broken, and it with it."""
+        if self.processes.get(process.name) is process:
+            self.end(process.name, 1)
+        elif self._winding_up.get(process.name) is process:
+            self._end(process, 1)
 
     def _wind_up(self, process: VirtualProcess, deadline: float) -> None:
+        if self._winding_up.get(process.name) is not process:
+            return
         if process.server is None or process.server.idle or self.loop.now >= deadline:
             self._end(process, STOPPED)
             return
         self.loop.at(self.loop.now + _LOOK_SECONDS, None, lambda _: self._wind_up(process, deadline), None)
 
     def _end(self, process: VirtualProcess, code: int) -> None:
+        if self._winding_up.get(process.name) is process:
+            del self._winding_up[process.name]
         process.end()
         if self._on_exit is not None:
             self._on_exit(process.name, code)
@@ -231,6 +249,8 @@ class VirtualMachine:
 
     def close(self) -> None:
         """End everything and close the loop."""
+        for process in list(self._winding_up.values()):
+            self._end(process, STOPPED)
         for process in reversed(list(self.processes.values())):
             process.end()
         self.processes.clear()

@@ -50,7 +50,7 @@ class Retries:
         day = self._runtime.day()
         # Every layer is asked, also after one has acted: each speaks for itself.
         told = [host.ask(evidence, day=day, linger_days=self._linger_days) for host in self._hosts]
-        self._objected = self._objected or any(decision.fired or decision.acts for decision in told)
+        self._objected = self._objected or any(host.objects("") for host in self._hosts)
         return any(decision.acts for decision in told)
 
     def tick(self) -> None:

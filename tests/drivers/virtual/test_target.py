@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chaos.app import make_files
-from chaos.domain.change import Kill
+from chaos.domain.change import Kill, Start, Stop
+from chaos.domain.event import Exit
 from chaos.drivers.virtual.driver import VirtualDriver, packages_of
 from chaos.drivers.virtual.target import VirtualTarget
 from chaos.errors import ArmFailed
@@ -92,3 +93,32 @@ def test_the_package_of_a_layer_from_outside_is_known(
     stack = {"layers": {"mine": {"use": "their_gates:Gate"}, "schema": {"mode": "off"}}}
     with_layer = spec.model_copy(update={"driver": spec.driver.model_copy(update={"stack": stack})})
     assert packages_of(with_layer) == [*packages_of(spec), tmp_path / "their_gates.py"]
+
+
+def test_an_end_that_was_asked_for_is_expected_however_late_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A component that is stopped has a moment, and may be started again before its end is told."""
+    target = start(tmp_path, monkeypatch)
+    asked: list[str] = []
+    for verb in ("kill", "stop", "start"):
+        monkeypatch.setattr(
+            type(target._inner),
+            verb,
+            lambda _self, name, verb=verb: asked.append(f"{verb} {name}"),
+            raising=False,
+        )
+    target.apply(Stop("reader"))
+    target.apply(Start("reader"))
+    target.apply(Kill("writer"))
+    assert asked == ["stop reader", "start reader", "kill writer"]
+    for component in ("reader", "writer", "reader"):
+        target._inner._listener(component, f'{{"event":"exit","day":1.0,"component":"{component}","code":0}}')
+    told = [(one.component, one.expected) for one in target.seen(Exit)]
+    assert told == [("reader", True), ("writer", True), ("reader", False)]
+
+
+def test_without_a_way_to_stop_a_component_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = start(tmp_path, monkeypatch)
+    with pytest.raises(ArmFailed, match="nobody here is called reader"):
+        target.apply(Stop("reader"))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 import pytest
 
-from reference_stack.component import Component, serves
+from reference_stack.component import Component, life_of, serves
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.host import LayerSet
 from reference_stack.messages import TALLY, PushRequest, TallyReply, TallyRequest
-from reference_stack.orchestrator.canary import CanaryDesk
+from reference_stack.orchestrator.canary import CanaryDesk, Look
 from reference_stack.orchestrator.pushing import Pushes
+from reference_stack.ports import PortError, Unreachable
 from reference_stack.registry.memory import MemoryRegistry
 from reference_stack.settings import LayerSettings, ServingSettings, ShellSettings
 from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProcess
@@ -29,16 +31,25 @@ def armed(name: str, mode: Mode = Mode.ENFORCE) -> dict[str, LayerSettings]:
 class Traffic:
     """What the replicas' counters show."""
 
-    answers: dict[str, list[float]] = field(default_factory=dict)
-    tally: dict[int, dict[str, int]] = field(default_factory=dict)
+    asked: dict[int, int] = field(default_factory=dict)
+    clicked: dict[int, int] = field(default_factory=dict)
 
 
 class Replica(Component[ServingSettings]):
+    """A replica, or the collector: each counts what only it can, for each replica alike."""
+
     traffic: Traffic
+    began: int
 
     @serves(TALLY)
     async def tally(self, request: TallyRequest) -> TallyReply:
-        return TallyReply(counts=self.traffic.tally.get(request.version, {}))
+        asked, clicked = (of.get(request.version, 0) for of in (self.traffic.asked, self.traffic.clicked))
+        counts = (
+            {f"clicked.{name}": clicked for name in REPLICAS}
+            if self.name == "collector"
+            else {"asked": asked}
+        )
+        return TallyReply(counts={**counts, "began": self.began})
 
 
 class Hall:
@@ -61,6 +72,7 @@ class Hall:
         telemetry = Telemetry(name, process.runtime, process.sink(self.lines.append))
         made = Replica(name, process.runtime, telemetry, ServingSettings(), {}, "b1")
         made.traffic = self.traffic
+        made.began = life_of(process.runtime)
         return made
 
     def replica(self, name: str) -> Replica:
@@ -77,10 +89,15 @@ class Hall:
         done: list[object] = []
 
         async def kept() -> None:
-            done.append(await work)
+            try:
+                done.append(await work)
+            except PortError as error:
+                done.append(error)
 
         self.process.runtime.spawn(kept())
         self.machine.advance(self.machine.day() + days)
+        if isinstance(done[0], PortError):
+            raise done[0]
         return done[0]
 
     def layers(self, name: str, mode: Mode = Mode.ENFORCE):
@@ -159,16 +176,14 @@ def test_it_is_taken_back_where_that_component_fails_with_it(hall):
 # --- the canary's stage ----------------------------------------------------------------------------------
 
 
-def desk(hall: Hall, *, counted: bool = False) -> CanaryDesk:
+def desk(hall: Hall) -> CanaryDesk:
     _, hosts = hall.layers("canary")
     registry = MemoryRegistry(hall_folder(), hall.machine.day)
     tags = {"snapshot": "s", "trained_day": "3"}
     for _ in range(2):
         hall.run(registry.register(artifact=b"m", parameters={}, metrics={}, tags=tags), 0.001)
-    collector = None
-    if counted:
-        hall.machine.start("collector", lambda process: hall.component("collector", process), ShellSettings())
-        collector = hall.machine.link("door-collector", "collector").port(hall.process)
+    hall.machine.start("collector", lambda process: hall.component("collector", process), ShellSettings())
+    collector = hall.machine.link("door-collector", "collector").port(hall.process)
     return CanaryDesk(hall.process.runtime, registry, hall.ports, collector, hosts)
 
 
@@ -180,50 +195,74 @@ def hall_folder():
 
 def test_a_stage_routes_and_counts_from_its_beginning(hall):
     stage = desk(hall)
-    hall.traffic.tally = {1: {"asked": 500, "late": 0, "clicked": 0}, 2: {"asked": 10}}
+    hall.traffic.asked = {1: 500, 2: 10}
     run = hall.run(stage.begin(2, 1))
     assert hall.settings("canary") == [True, True]
     assert stage.armed
     # Two replicas answer alike: what each has counted before the stage began is left out.
-    hall.traffic.tally = {1: {"asked": 540, "clicked": 22}, 2: {"asked": 50, "clicked": 0}}
+    hall.traffic.asked, hall.traffic.clicked = {1: 540, 2: 50}, {1: 22}
     hall.machine.advance(3.3)
-    objection, over = hall.run(stage.look(run))
-    assert over
-    assert "0 of 80 views" in objection
-    assert "44 of 80" in objection
+    look = hall.run(stage.look(run))
+    assert look.over
+    assert "0 of 80 views" in look.objection
+    assert "44 of 80" in look.objection
     hall.run(stage.end())
     assert hall.settings("canary") == [False, False]
 
 
-def look_after(hall: Hall, *, counted: bool = False, change=lambda: None):
-    """A stage in which both versions do as well, looked at after `change`."""
-    stage = desk(hall, counted=counted)
-    hall.traffic.tally = {1: {"asked": 500, "clicked": 200}, 2: {"asked": 10, "clicked": 4}}
+def look_after(hall: Hall, change=lambda: None, *, clicked: int = 40):
+    """A stage in which the champion's views are clicked 40 times in a hundred, looked at after `change`."""
+    stage = desk(hall)
+    hall.traffic.asked, hall.traffic.clicked = {1: 500, 2: 10}, {1: 200, 2: 4}
     run = hall.run(stage.begin(2, 1))
-    hall.traffic.tally = {1: {"asked": 600, "clicked": 240}, 2: {"asked": 110, "clicked": 44}}
+    hall.traffic.asked, hall.traffic.clicked = {1: 600, 2: 110}, {1: 240, 2: 4 + clicked}
     change()
     hall.machine.advance(3.3)
     return hall.run(stage.look(run), 1.0)
 
 
-@pytest.mark.parametrize("gone", ["serving-a", "serving-b"])
-def test_what_a_replica_that_is_gone_has_answered_counts_for_neither_side(hall, gone):
-    assert look_after(hall, change=lambda: hall.machine.end(gone)) == ("", True)
+def again(hall: Hall, name: str) -> None:
+    """The component begins anew, a moment later."""
+    hall.machine.end(name)
+    hall.machine.advance(hall.machine.day() + 0.01)
+    hall.machine.start(name, lambda process: hall.component(name, process), ShellSettings())
 
 
 def test_a_challenger_that_does_as_well_ends_its_stage(hall):
-    assert look_after(hall, counted=True) == ("", True)
+    assert look_after(hall) == Look(over=True)
+
+
+@pytest.mark.parametrize("how", ["is gone", "began anew"])
+@pytest.mark.parametrize("clicked", [5, 40])
+def test_what_a_replica_that_is_gone_has_brought_counts_for_neither_side(hall, how, clicked):
+    """The collector goes on counting the clicks on what it recommended: a bad challenger is bad all the same."""
+    change = hall.machine.end if how == "is gone" else partial(again, hall)
+    look = look_after(hall, lambda: change("serving-b"), clicked=clicked)
+    assert look.over
+    assert look.objection == ("" if clicked == 40 else look.objection)
+    assert ("5 of 100 views" in look.objection) is (clicked == 5)
+    assert ("champion's 40 of 100" in look.objection) is (clicked == 5)
 
 
 def test_while_the_collector_is_away_nobody_is_judged(hall):
-    assert look_after(hall, counted=True, change=lambda: hall.machine.end("collector")) == ("", False)
+    assert look_after(hall, lambda: hall.machine.end("collector"), clicked=0) == Look()
+
+
+@pytest.mark.parametrize("names", [("collector",), REPLICAS])
+def test_a_stage_whose_counts_are_lost_begins_anew(hall, names):
+    assert look_after(hall, lambda: [again(hall, name) for name in names], clicked=0) == Look(lost=True)
 
 
 def test_a_replica_that_begins_anew_is_told_of_the_stage_again(hall):
-    def anew() -> None:
-        hall.machine.end("serving-b")
-        hall.machine.start("serving-b", lambda process: hall.component("serving-b", process), ShellSettings())
-        hall.replica("serving-b").traffic = Traffic(tally={1: {"asked": 40, "clicked": 16}})
-
-    look_after(hall, change=anew)
+    look_after(hall, lambda: again(hall, "serving-b"))
     assert hall.settings("canary") == [True, True]
+
+
+@pytest.mark.parametrize("gone", ["collector", "serving-b"])
+def test_a_stage_that_cannot_begin_leaves_nothing_routed(hall, gone):
+    stage = desk(hall)
+    hall.machine.end(gone)
+    with pytest.raises(Unreachable):
+        hall.run(stage.begin(2, 1), 1.0)
+    assert hall.run(stage._registry.resolve("challenger")) is None
+    assert hall.replica("serving-a").settings.canary is False

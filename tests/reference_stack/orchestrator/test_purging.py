@@ -9,7 +9,14 @@ import pytest
 
 from reference_stack.folders import MemoryFolder
 from reference_stack.messages import PartitionCheck
-from reference_stack.orchestrator.purging import in_days, made_of, of_sources, version_without
+from reference_stack.orchestrator.purging import (
+    Spoilt,
+    in_days,
+    made_of,
+    of_sources,
+    version_without,
+    versions_made_of,
+)
 from reference_stack.registry.memory import MemoryRegistry
 
 
@@ -30,38 +37,47 @@ def register(into: MemoryRegistry, tags: dict[str, str]) -> None:
     asyncio.run(into.register(artifact=b"model", parameters={}, metrics={}, tags=lineage))
 
 
-ALL = (1, 2, 3)
 HELD = ([partition(1)], [partition(1), partition(2)], [partition(2), partition(3)])
 
 
+def back_to(
+    held: tuple[list[dict[str, object]], ...], spoilt: Spoilt, current: int, served=(1, 2, 3)
+) -> int | None:
+    return version_without(asyncio.run(versions_made_of(registry(*held), spoilt)), current, served)
+
+
+def purged(*days: int) -> Spoilt:
+    return in_days([PartitionCheck(day, 9, f"w{day}") for day in days])
+
+
 @pytest.mark.parametrize(
-    ("purged", "current", "back_to"),
+    ("days", "current", "expected"),
     [([3], 3, 2), ([2, 3], 3, 1), ([2], 3, 1), ([2], 1, None), ([4], 3, None), ([1, 2, 3], 3, None)],
     ids=str,
 )
-def test_the_newest_version_without_the_days_that_were_purged(purged, current, back_to):
-    checks = [PartitionCheck(day, 9, f"w{day}") for day in purged]
-    assert asyncio.run(version_without(registry(*HELD), in_days(checks), current, ALL)) == back_to
+def test_the_newest_version_without_the_days_that_were_purged(days, current, expected):
+    assert back_to(HELD, purged(*days), current) == expected
 
 
 @pytest.mark.parametrize(
-    ("served", "back_to"), [((1, 3), 1), ((3,), None), ((), None), ((1, 2, 3), 2)], ids=str
+    ("served", "expected"), [((1, 3), 1), ((3,), None), ((), None), ((1, 2, 3), 2)], ids=str
 )
-def test_what_never_served_is_not_gone_back_to(served, back_to):
-    checks = [PartitionCheck(3, 9, "w3")]
-    assert asyncio.run(version_without(registry(*HELD), in_days(checks), 3, served)) == back_to
+def test_what_never_served_is_not_gone_back_to(served, expected):
+    assert back_to(HELD, purged(3), 3, served) == expected
 
 
 def test_other_bytes_of_a_purged_day_are_no_reason_to_go_back():
-    checks = [PartitionCheck(3, 9, "as it was before the repair")]
-    assert asyncio.run(version_without(registry(*HELD), in_days(checks), 3, ALL)) is None
+    assert back_to(HELD, in_days([PartitionCheck(3, 9, "as it was before the repair")]), 3) is None
 
 
 def test_a_version_is_spoilt_by_a_source_unless_it_was_left_out():
     held = ([partition(2)], [partition(3, [1])], [partition(3)])
-    spoilt = of_sources({1: 3})
-    assert asyncio.run(version_without(registry(*held), spoilt, 3, ALL)) == 2
-    assert asyncio.run(version_without(registry(*held), of_sources({2: 3}), 3, ALL)) == 1
+    assert back_to(held, of_sources({1: 3}), 3) == 2
+    assert back_to(held, of_sources({2: 3}), 3) == 1
+
+
+def test_where_nothing_serves_there_is_nothing_to_leave():
+    assert version_without({1}, None, (1, 2)) is None
 
 
 def test_a_version_without_lineage_is_made_of_nothing_known():

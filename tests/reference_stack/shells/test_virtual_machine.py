@@ -332,3 +332,57 @@ def test_a_day_that_was_waited_for_has_come_whatever_the_pace() -> None:
     machine.close()
     assert len(early) == 1999
     assert not any(early)
+
+
+# --- stop --------------------------------------------------------------------------------------------------
+
+
+def test_a_component_that_is_stopped_answers_what_is_open_and_takes_nothing_more(house: House) -> None:
+    first = house.call("slow", timeout_ms=5000)
+    house.machine.advance(0.1)
+    house.machine.stop("echo")
+    assert house.machine.process("echo") is None
+    second = house.call("x", timeout_ms=5000)
+    house.machine.advance(1.0)
+    assert first[0] == "hello slow"
+    assert second[0] is Unreachable
+    assert house.exits == [("echo", 0)]
+
+
+def test_who_has_nothing_to_answer_is_gone_at_once(house: House) -> None:
+    house.machine.stop("echo")
+    assert house.exits == [("echo", 0)]
+
+
+def test_what_takes_longer_than_a_second_breaks_off(house: House) -> None:
+    became = [house.call("slow", timeout_ms=5000)]
+    house.machine.advance(0.1)
+    process = house.machine.process("echo")
+    process.pause()
+    house.machine.stop("echo")
+    house.machine.advance(1.0)
+    assert house.exits == []
+    house.machine.advance(1.2)
+    assert house.exits == [("echo", 0)]
+    assert became[0][0] is Unreachable
+
+
+def test_a_component_that_is_started_again_meanwhile_has_ended_before(house: House) -> None:
+    became = house.call("slow", timeout_ms=5000)
+    house.machine.advance(0.1)
+    house.machine.stop("echo")
+    house.start("echo")
+    assert house.exits == [("echo", 0)]
+    house.machine.advance(3.0)
+    assert became[0] is Unreachable
+    assert house.exits == [("echo", 0)]
+    assert house.echo.asked == 0
+
+
+def test_what_winds_up_ends_with_the_machine(parts) -> None:
+    house = House(parts)
+    house.call("slow", timeout_ms=5000)
+    house.machine.advance(0.1)
+    house.machine.stop("echo")
+    house.machine.close()
+    assert ("echo", 0) in house.exits

@@ -1,5 +1,7 @@
 """What clients may spend on asking again, on a clock that the tests move."""
 
+import pytest
+
 from reference_stack.layers.contract import Mode
 from reference_stack.layers.host import LayerHost, load
 from reference_stack.settings import LayerSettings
@@ -67,13 +69,14 @@ def test_it_is_over_with_the_first_tick_in_which_nobody_was_refused():
     assert any('"cleared"' in line for line in lines)
 
 
-def test_a_layer_that_only_observes_objects_for_as_long_as_there_is_reason_to():
+@pytest.mark.parametrize(("requests", "attempt", "says"), [(5, 2, "fired"), (500, 9, "would_have_acted")])
+def test_a_layer_that_only_observes_objects_for_as_long_as_there_is_reason_to(requests, attempt, says):
     _, lines, _, retries = stage(Mode.OBSERVE)
-    ask(retries, 5)
+    ask(retries, requests)
     for _ in range(3):
-        assert retries.admits(2, "TimedOut")
+        assert retries.admits(attempt, "TimedOut")
         retries.tick()
-    assert sum('"fired"' in line for line in lines) == 1
+    assert sum(f'"{says}"' in line for line in lines) == 1
     assert not any('"cleared"' in line for line in lines)
     retries.tick()
     assert any('"cleared"' in line for line in lines)
