@@ -137,6 +137,27 @@ def test_two_runs_say_the_same_word_for_word(new_run):
 # --- faults --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("component", ["serving-a", "collector"])
+def test_who_dies_in_a_canary_costs_an_innocent_challenger_a_few_hours(new_run, component):
+    run = new_run(4.0)
+
+    def begun() -> bool:
+        return bool(run.logged("cycle", cycle=1, step="canary", state="begun"))
+
+    run.stack.advance(3.0, begun)
+    stage_day = run.stack.day()
+    run.until(stage_day + 0.1)
+    run.stack.kill(component)
+    run.until(stage_day + 0.15)
+    run.stack.start(component)
+    run.until(4.0)
+    assert [line["says"] for line in run.logged("cycle") if "taken back" in line["says"]] == []
+    first, second, *_ = sorted(line["day"] for line in run.logged("alias", alias="champion"))
+    assert first < 1.0
+    assert stage_day + 0.25 < second < 2.2
+    assert [day for day, _ in run.champions()][:3] == [0, 1, 2]
+
+
 def test_a_partition_held_back_three_days_is_red_is_held_and_is_made_up_for(new_run):
     run = new_run(7.0)
     release = run.stack.folder("events").shape(hold_day(1))
