@@ -68,8 +68,10 @@ class Door(Protocol):
 
 
 def life_of(runtime: Runtime) -> int:
-    """A number for a process that begins now: what it counts is not to be set against another life's."""
-    return round(1e6 * runtime.day())
+    """A number for a process whose work begins now, its clock running: what it counts is not to be set
+    against what another life has counted.
+    """
+    return 1 + round(1e6 * max(0.0, runtime.day()))
 
 
 CLOCK = "clock_ahead_days"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaos.app import Wanted
-from chaos.campaign import Progress, keep_data, set_aside
+from chaos.campaign import Progress, keep_data, set_aside, write_so_far
 from chaos.domain.event import Phase, Undone
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Unfinished, Verdict
@@ -160,3 +161,16 @@ def test_results_are_put_in_the_place_of_what_a_link_leads_to(tmp_path: Path) ->
         assert (real.read_text(), link.is_symlink()) == (text, True)
     write_whole(Path("/dev/null"), "three")
     assert not Path("/dev/null").is_file()
+
+
+def test_a_pipe_gets_one_document(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    write_whole(Path(f"/dev/fd/{writer}"), "whole")
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        assert pipe.read() == "whole"
+    info = RunInfo(run="r", mlchaos="0", target="t", day_seconds=1.0, started_at="x")
+    info.save(tmp_path)
+    os.mkfifo(tmp_path / "fifo")
+    write_so_far(tmp_path, [], tmp_path / "fifo")  # nobody reads it: it would wait for ever
+    assert (tmp_path / "results.json").is_file()

@@ -160,7 +160,7 @@ def _visit(asked: application.Wanted, into: str, pause_before: str | None, as_js
         lacking = planned.not_run[0]
         raise UsageError(f"{lacking.scenario}: {into} lacks {', '.join(lacking.needs)}")
     screen.note(f"{into}: from day {planned.trials[0].arms[0].start_day:g} on")
-    _tell(asked, as_json, screen, *visit(planned, state, asked.out, pauses, screen, facilitator))
+    _tell(asked, as_json, screen, *visit(planned, state, asked.out, asked.junit, pauses, screen, facilitator))
 
 
 def _tell(

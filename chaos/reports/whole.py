@@ -6,16 +6,20 @@ import os
 from pathlib import Path
 
 
+def is_plain(path: Path) -> bool:
+    """Whether a path is a file's, or free for one, and no pipe, terminal or descriptor."""
+    return path.absolute().parts[1:2] not in (("dev",), ("proc",)) and (path.is_file() or not path.exists())
+
+
 def write_whole(path: Path, text: str) -> None:
     """Put a text in the place of what is there, also behind a link. Raises OSError."""
-    path = path.resolve()
-    replaces = os.access(path.parent, os.W_OK) and (path.is_file() or not path.exists())
-    if not replaces or path.parts[1:2] in (("dev",), ("proc",)):  # a pipe, a terminal, a folder of others
+    real = path.resolve()
+    if not is_plain(path) or not os.access(real.parent, os.W_OK):
         path.write_text(text, encoding="utf-8")
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = real.with_name(f".{real.name}.{os.getpid()}")
     try:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        partial.replace(real)
     finally:
         partial.unlink(missing_ok=True)

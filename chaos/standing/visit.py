@@ -15,13 +15,13 @@ from typing import TextIO
 import msgspec
 
 from chaos.app import Planned, Wanted, check_can_visit, new_run_folder, plan_run, version
-from chaos.campaign import Watcher
+from chaos.campaign import Watcher, write_so_far
 from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
 from chaos.domain.files import Files
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import Results
+from chaos.domain.verdict import Results, Unfinished
 from chaos.errors import ArmFailed, Interrupted, UsageError
 from chaos.results import RunInfo, write_reports
 from chaos.runner.adopt import onto
@@ -134,6 +134,7 @@ def visit(
     planned: Planned,
     state: place.State,
     out: Path | None,
+    junit: Path | None,
     pause_before: Sequence[str],
     watcher: Watcher,
     facilitator: Facilitator,
@@ -153,7 +154,9 @@ def visit(
         day_seconds=state.day_seconds,
         started_at=started_at,
         not_run=planned.not_run,
+        planned=[Unfinished(scenario=trial.scenario.scenario, seed=trial.seed)],
     ).save(folder)
+    write_so_far(folder, [], junit)
     open_trial(trial, folder)
     ask = Run(
         plan=msgspec.Raw(trial.model_dump_json(by_alias=True).encode()),

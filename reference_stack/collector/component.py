@@ -87,7 +87,7 @@ class Collector(Component[CollectorSettings]):
         """Positions in the log by its day and their view."""
         self._clicked: dict[object, Counter[str]] = {}
         """Views with a click by the version that was shown, of the newest few, and the replica."""
-        self._began = life_of(runtime)
+        self._began = 0
         self._unsure: set[int] = set(self._log.days())
         try:
             self._recover()
@@ -211,6 +211,7 @@ class Collector(Component[CollectorSettings]):
 
     async def run(self) -> None:
         """Close each day, `close_days` after its midnight; those missed while it was down at once."""
+        self._began = life_of(self.runtime)
         while True:
             try:
                 await self._close_next()

@@ -49,6 +49,8 @@ class CanaryDesk:
         self._replicas = replicas
         self._collector = collector
         self._hosts = hosts
+        self.abandoned = False
+        """Whether the last stage was given up, so that nothing of it is routed any more."""
 
     @property
     def armed(self) -> bool:
@@ -69,6 +71,7 @@ class CanaryDesk:
         except PortError:
             await self.abandon()
             raise
+        self.abandoned = False
         return CanaryRun(version, against, started_day, before, before_against)
 
     async def end(self) -> None:
@@ -81,6 +84,7 @@ class CanaryDesk:
 
     async def abandon(self) -> None:
         """End a stage that nobody waits for any more; what cannot be told now is replaced by the next one."""
+        self.abandoned = True
         try:
             await self.end()
         except PortError:
@@ -95,8 +99,10 @@ class CanaryDesk:
             return Look()
         await self._tell_anew(mine, run)
         heard = [name for name in self._replicas if self._still_counts(name, run, mine, theirs)]
-        there = [name for name in self._replicas if name in mine]
+        there = [name for name in self._replicas if name in mine and name in theirs]
         if not _same_life(COLLECTOR, mine, run.before) or (there and not heard):
+            return Look(lost=True)
+        if _fell(heard, mine, run.before) or _fell(heard, theirs, run.before_against):
             return Look(lost=True)
         stage = CanaryStage(
             elapsed_days=day - run.started_day,
@@ -149,7 +155,16 @@ class CanaryDesk:
 
 
 def _same_life(name: str, now: Counted, before: Counted) -> bool:
-    return name in now and name in before and now[name]["began"] == before[name]["began"]
+    if name not in now or name not in before:
+        return False
+    began = now[name].get("began")
+    return began is not None and began == before[name].get("began")
+
+
+def _fell(replicas: Sequence[str], now: Counted, before: Counted) -> bool:
+    """Whether a count is less than it was: whoever counted has forgotten the version meanwhile."""
+    names = (*replicas, COLLECTOR)
+    return any(now[name].get(what, 0) < count for name in names for what, count in before[name].items())
 
 
 def _grown(replicas: Sequence[str], now: Counted, before: Counted) -> Outcomes:

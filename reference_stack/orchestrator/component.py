@@ -159,7 +159,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             self._carry(last)
         elif last is not None and last.step != DONE:
             self._log(last, last.step, "abandoned", "the next cycle is due")
-            if last.step == "canary":
+            if last.step == "canary" and self._carried is None:  # else the stage is the other's
                 self.runtime.spawn(self._canary.abandon())
         self._again = False
         # One that has not come to its check has held nothing, and let nothing go.
@@ -296,7 +296,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             if run is not None:
                 await self._canary.end()
             return None, ""
-        if run is None or run.against != champion:
+        if run is None or run.against != champion or self._canary.abandoned:
             return await self._canary.begin(version, champion), ""
         found = await self._canary.look(run)
         if found.lost:

@@ -52,7 +52,7 @@ class Pushes:
         self._ports = ports
         self._hosts = hosts
         self._newest: dict[str, PushRequest] = {}
-        """The pushes that stand on their first component, by the key."""
+        """The last push of each key that was let in."""
 
     async def push(self, request: PushRequest, stage_days: float) -> PushReply:
         """Take a request; the reply says who refused it, and what was set or will be."""
@@ -66,14 +66,13 @@ class Pushes:
         red = await self._red(request, wanted[0], "asked", Answers(0, 0))
         if red is not None:
             return self._said(request, [], *red)
-        self._newest.pop(request.key, None)
+        self._newest[request.key] = request
         if not enforced or len(wanted) == 1:
             return await self._set_all(request, wanted)
         try:
             previous = await self._in_force(wanted[0], request.key)
         except PortError as error:
             return self._said(request, [], wanted[0], f"{type(error).__name__}: {error}")
-        self._newest[request.key] = request
         reply = await self._set_all(request, wanted[:1])
         if not reply.refused_by:
             self._runtime.spawn(self._rest(request, wanted, previous, stage_days))
@@ -91,11 +90,15 @@ class Pushes:
         if since is not None and since.given >= before.given:  # else it began anew: nothing to judge by
             seen = Answers(since.given - before.given, max(0.0, since.failed - before.failed))
         red = await self._red(request, first, "staged", seen)
+        if self._newest.get(request.key) is not request:
+            return  # the key was pushed anew, and that one stands here now
         if red is None:
             await self._set_all(request, wanted[1:])
             return
         back = msgspec.structs.replace(request, value=previous, by=red[0], components=[first])
-        while (await self._set_all(back, [first])).refused_by and self._newest.get(request.key) is request:
+        while self._newest.get(request.key) is request:
+            if not (await self._set_all(back, [first])).refused_by:
+                return
             await self._runtime.until(self._runtime.day() + stage_days)
 
     async def _red(

@@ -108,7 +108,7 @@ class Serving(Component[ServingSettings]):
             features, runtime, metrics, self._breaker, self._gates, lambda: self.settings, self._late
         )
         self._built_days, self._answered_from = 0.0, 0
-        self._began = life_of(runtime)
+        self._began = 0
         self._outcomes: dict[int, list[int]] = {}
         """Of the newest few versions: views asked for, and answers that came late."""
         self._placements = placements_of(settings.placements)
@@ -121,6 +121,7 @@ class Serving(Component[ServingSettings]):
 
     async def run(self) -> None:
         """Follow the registry's aliases, and report at each tick."""
+        self._began = life_of(self.runtime)
         self.runtime.spawn(self._report())
         while True:
             if await self._versions.refresh(challenger=self.settings.canary):
@@ -286,7 +287,9 @@ class Serving(Component[ServingSettings]):
         if version not in self._outcomes:
             self._outcomes[version] = [0, 0]
             if len(self._outcomes) > _VERSIONS_COUNTED:
-                del self._outcomes[next(iter(self._outcomes))]
+                used = (self._versions.ranking(alias) for alias in ("champion", "challenger"))
+                kept = {version, *(one.version.version for one in used if one is not None)}
+                del self._outcomes[next(old for old in self._outcomes if old not in kept)]
         self._outcomes[version][0] += 1
         return ranking
 

@@ -15,6 +15,8 @@ from chaos.drivers.local.observer import Latest
 from chaos.errors import DataTrouble, NothingMatched
 
 LOOK_EVERY_DAYS = 0.25
+TOLD_EVERY_DAYS = 1.0
+"""A stack that stands goes on: who has it next is to hear of trouble that lasts, too."""
 
 
 class _Link(msgspec.Struct):
@@ -34,6 +36,8 @@ class DataWatch:
         self._look_day = 0.0
         self._told: set[str] = set()
         self._in_trouble: dict[str, _Link] = {}
+        self._troubled_day: dict[str, float] = {}
+        """When a link's trouble was told last, while it lasts."""
         self._newest = {link: self._latest(link) for link in links}
         self._shaped: set[str] = set()
 
@@ -74,10 +78,12 @@ class DataWatch:
         """What is so at two looks in a row is no accident."""
         before = self._in_trouble.pop(link, None)
         if not found.trouble:
+            self._troubled_day.pop(link, None)
             return
         self._in_trouble[link] = found
-        if before is not None and before is not found and found.trouble not in self._told:
-            self._told.add(found.trouble)
+        told_day = self._troubled_day.get(link, -math.inf)
+        if before is not None and before is not found and self._day() >= told_day + TOLD_EVERY_DAYS:
+            self._troubled_day[link] = self._day()
             raise DataTrouble(f"data link {link}: {found.trouble}")
 
     def _read(self, link: str) -> _Link:

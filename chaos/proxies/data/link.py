@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import re
@@ -62,6 +63,7 @@ class DataLink:
         self._toxics: dict[str, tuple[ToxicState, DataToxic]] = {}
         self._met: dict[str, Met] = {}
         self._changed: dict[str, list[str]] = {}
+        self._coming_off: set[str] = set()
         self._lock = threading.Lock()
         self._files.makedirs(source, exist_ok=True)
         self._files.makedirs(sink, exist_ok=True)
@@ -92,19 +94,18 @@ class DataLink:
         What it changed, and can be mended, is handed on again as it was written.
         """
         with self._lock:
-            removed = self._toxics.pop(name, None)
+            there = name in self._toxics
+            self._coming_off.add(name)  # it shapes nothing more, and is off once all is mended
             changed = self._changed.get(name, [])
-            try:
-                while removed is not None and removed[1].mended and changed:
+            while there and self._toxics[name][1].mended and changed:
+                with contextlib.suppress(FileNotFoundError):  # there is no other any more
                     self._hand_on(changed[0], self._day())
-                    changed.pop(0)
-            except BaseException:
-                if removed is not None:
-                    self._toxics[name] = removed  # to be taken off once more
-                raise
+                changed.pop(0)
+            self._toxics.pop(name, None)
             self._changed.pop(name, None)
+            self._coming_off.discard(name)
         self.poll()
-        return removed is not None
+        return there
 
     def clear(self) -> None:
         """Take all toxics off, the latest first."""
@@ -168,9 +169,12 @@ class DataLink:
         self._looks_left -= 1
         return self._looks_left >= 0
 
+    def _on(self) -> dict[str, tuple[ToxicState, DataToxic]]:
+        return {name: toxic for name, toxic in self._toxics.items() if name not in self._coming_off}
+
     def _passes(self, name: str, written_day: float, now: float) -> bool:
         parcel = Parcel(name, b"", written_day)
-        if any(toxic.passes_at(parcel) > now for _, toxic in self._toxics.values()):
+        if any(toxic.passes_at(parcel) > now for _, toxic in self._on().values()):
             return False
         self._hand_on(name, written_day)
         return True
@@ -178,7 +182,7 @@ class DataLink:
     def _hand_on(self, name: str, written_day: float) -> None:
         data = self._files.cat_file(posixpath.join(self.source, name))
         parcels: tuple[Parcel, ...] = (Parcel(name, data, written_day),)
-        for toxic_name, (_, toxic) in self._toxics.items():
+        for toxic_name, (_, toxic) in self._on().items():
             before = parcels
             try:
                 parcels = tuple(passed for parcel in parcels for passed in toxic.shape(parcel))

@@ -21,7 +21,7 @@ from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.observed import read_line
 from chaos.drivers.toxiproxy import Proxy, Toxic, Toxiproxy
-from chaos.errors import ArmFailed, NothingMatched
+from chaos.errors import ArmFailed, DataTrouble, NothingMatched
 from tests.harness import planned, target_of
 
 SHAPE = AddDataToxic("events", "t", "scale", {"column": "x", "factor": 2.0})
@@ -240,6 +240,18 @@ def test_what_goes_wrong_now_and_then_on_a_data_link_is_tried_again(target: Loca
     site.troubles = ("" if next(looks) % 2 else "OSError: a file that was away" for _ in itertools.count())
     target.advance(target.day() + 2.0, lambda: False)
     assert next(looks) > 4
+
+
+def test_trouble_that_lasts_is_told_again_to_who_has_the_stack_a_day_later(
+    target: LocalTarget, site: Site
+) -> None:
+    site.troubles = itertools.repeat("OSError: No space left on device")
+    told = []
+    for _ in range(2):
+        with pytest.raises(DataTrouble):
+            target.advance(target.day() + 2.5, lambda: False)
+        told.append(target.day())
+    assert 0.9 < told[1] - told[0] < 1.6
 
 
 def test_a_log_line_that_cannot_be_read_ends_the_arm(

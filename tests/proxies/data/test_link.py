@@ -239,3 +239,15 @@ def test_a_toxic_is_on_until_what_it_spoilt_is_mended(
     assert link.remove("rename")
     for day in (1, 2):
         assert pq.read_table(tmp_path / "in" / f"day={day}.parquet").column_names == ["view"]
+
+
+def test_a_spoilt_file_that_is_gone_keeps_no_toxic_on(tmp_path: Path, link: DataLink) -> None:
+    link.add("rename", "rename", {"column": "view", "to": "page"})
+    for day in (1, 2):
+        pq.write_table(pa.table({"view": ["a"]}), tmp_path / "out" / f"day={day}.parquet")
+    link.watch()
+    (tmp_path / "out" / "day=1.parquet").unlink()
+    assert link.remove("rename")
+    assert link.state().toxics == []
+    names = {day: pq.read_table(tmp_path / "in" / f"day={day}.parquet").column_names for day in (1, 2)}
+    assert names == {1: ["page"], 2: ["view"]}

@@ -12,6 +12,7 @@ from reference_stack.component import Component, life_of, serves
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.host import LayerSet
 from reference_stack.messages import TALLY, PushRequest, TallyReply, TallyRequest
+from reference_stack.orchestrator import canary
 from reference_stack.orchestrator.canary import CanaryDesk, Look
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.ports import PortError, Unreachable
@@ -125,6 +126,26 @@ def test_a_blank_is_refused_and_stands_nowhere(hall):
     reply = hall.push("")
     assert (reply.refused_by, "blank" in reply.says) == ("config", True)
     assert hall.settings("placements") == ["home=10", "home=10"]
+
+
+def test_a_value_that_is_taken_back_does_not_undo_a_later_push(hall):
+    """The first component stands still while the first push is judged; then somebody pushes another value."""
+    telemetry, hosts = hall.layers("config")
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts)
+
+    def push(value: str) -> object:
+        request = PushRequest(
+            "placements", msgspec.Raw(msgspec.json.encode(value)), "ann", list(REPLICAS), "bob"
+        )
+        return hall.run(door.push(request, 0.4), 0.05)
+
+    assert push("home=8").refused_by == ""
+    hall.machine.end("serving-a")
+    hall.machine.advance(3.6)  # nothing is heard of it: it is to be taken back, and cannot be
+    hall.machine.start("serving-a", lambda process: hall.component("serving-a", process), ShellSettings())
+    assert push("home=7").refused_by == ""
+    hall.machine.advance(5.0)
+    assert hall.settings("placements") == ["home=7", "home=7"]
 
 
 def test_what_nobody_else_has_read_is_refused(hall):
@@ -266,3 +287,37 @@ def test_a_stage_that_cannot_begin_leaves_nothing_routed(hall, gone):
         hall.run(stage.begin(2, 1), 1.0)
     assert hall.run(stage._registry.resolve("challenger")) is None
     assert hall.replica("serving-a").settings.canary is False
+
+
+def test_a_stage_that_was_given_up_is_begun_anew(hall):
+    stage = desk(hall)
+    run = hall.run(stage.begin(2, 1))
+    assert not stage.abandoned
+    hall.run(stage.abandon())
+    assert stage.abandoned
+    hall.run(stage.begin(2, 1))
+    assert not stage.abandoned
+    assert hall.settings("canary") == [True, True]
+    assert run.version == 2
+
+
+def test_counts_that_were_forgotten_are_lost(hall):
+    def forget() -> None:
+        hall.traffic.asked = {1: 3, 2: 110}
+
+    assert look_after(hall, forget) == Look(lost=True)
+
+
+def test_a_stage_of_an_older_version_is_begun_anew():
+    older = {
+        "serving-a": {"asked": 5, "late": 0, "clicked": 0},
+        "collector": {"asked": 0, "late": 0, "clicked": 3},
+    }
+    now = {
+        "serving-a": {"asked": 9, "late": 0, "began": 7},
+        "collector": {"clicked.serving-a": 1, "began": 7},
+    }
+    assert not canary._same_life("serving-a", now, older)
+    assert not canary._same_life("collector", now, older)
+    assert not canary._same_life("serving-a", older, now)
+    assert canary._same_life("serving-a", now, now)
