@@ -47,6 +47,7 @@ class StackParent:
 
     def up(self, settings: Path) -> Mapping[str, int]:
         """Start all components. Raises ArmFailed."""
+        self.ended()  # those were of the stack before
         self._pids = dict(self._ask({"do": "up", "settings": str(settings)}, UP_SECONDS).pids)
         return self.pids
 
