@@ -67,7 +67,9 @@ def begin(
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
     """`mlchaos …` as a process of its own, in a folder; `prelude` is code that runs in it first."""
-    script = f"{prelude}\nimport sys; from chaos.cli import main; sys.argv[0] = 'mlchaos'; main()"
+    # As at a terminal: what a script has put in the background would ignore Ctrl-C.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    script = f"{heeds}\n{prelude}\nimport sys; from chaos.cli import main; sys.argv[0] = 'mlchaos'; main()"
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=folder,
