@@ -76,3 +76,8 @@ def held_against(disturbed: str, reason: Reason) -> Reason:
     if not disturbed or reason.verdict is not Verdict.FAILED:
         return reason
     return void(reason.about, f"not judged ({disturbed}); measured: {reason.says}")
+
+
+def held_back(verdict: Verdict, judged: Iterable[Reason]) -> bool:
+    """Whether a void trial has an expectation that failed on sound grounds."""
+    return verdict is Verdict.VOID and any(reason.verdict is Verdict.FAILED for reason in judged)

@@ -16,7 +16,6 @@ from chaos.domain.verdict import (
     Reason,
     ServiceLevel,
     TrialResult,
-    Verdict,
     combine,
 )
 from chaos.journal import Journal
@@ -25,7 +24,7 @@ from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, passed, void
-from chaos.scoring.grounds import held_against, judged_on, looked_for
+from chaos.scoring.grounds import held_against, held_back, judged_on, looked_for
 from chaos.scoring.lag import busy, disturbed
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
@@ -71,7 +70,7 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         service_levels=list(service_levels(view)) if view is not None else [],
         not_measured=list(_not_measured(plan)),
         day_seconds=plan.arms[0].day_seconds if plan.arms else None,
-        held_back=verdict is Verdict.VOID and any(one.verdict is Verdict.FAILED for one in judged),
+        held_back=held_back(verdict, judged),
         interrupted=cut_off(plan, [] if view is None else [view]),
     )
 

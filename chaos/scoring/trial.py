@@ -11,7 +11,6 @@ from chaos.domain.verdict import (
     FaultResult,
     Harms,
     TrialResult,
-    Verdict,
     combine,
 )
 from chaos.journal import Journal
@@ -20,7 +19,7 @@ from chaos.scoring.detection import acted
 from chaos.scoring.episodes import Episode
 from chaos.scoring.expectations import expectations
 from chaos.scoring.facts import Facts, FaultFacts, gather
-from chaos.scoring.grounds import arm_reasons, grounds, held_against, judged_on
+from chaos.scoring.grounds import arm_reasons, grounds, held_against, held_back, judged_on
 from chaos.scoring.harm import blocks, worst_segments
 from chaos.scoring.layers import layer_results
 from chaos.scoring.standing import score_standing
@@ -67,7 +66,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         contamination=dict(facts.contamination),
         pass_share=scenario.pass_share,
         day_seconds=plan.arms[0].day_seconds if plan.arms else None,
-        held_back=verdict is Verdict.VOID and any(one.verdict is Verdict.FAILED for one in judged),
+        held_back=held_back(verdict, judged),
         interrupted=cut_off(plan, facts.views.values()),
     )
 
