@@ -42,7 +42,8 @@ class VirtualProcess:
             machine.loop, machine.day_seconds, on_error=self._broke, costs=machine.costs
         )
         self.server: Server | None = None
-        self._paused: list[Callable[[], None]] | None = None
+        self.held: list[Callable[[], None]] | None = None
+        """What has come to its door while it is paused; None while it is not."""
 
     def folder(self, folder: Folder) -> Folder:
         """A folder that the process loses hold of when it ends."""
@@ -70,34 +71,29 @@ class VirtualProcess:
         slow: float = 1.0,
     ) -> None:
         """A request arrives; while the process is paused it waits at the door."""
-        if self._paused is not None:
-            self._paused.append(partial(self.submit, operation, request, done, slow))
+        if self.held is not None:
+            self.held.append(partial(self.submit, operation, request, done, slow))
         elif self.server is not None:
             self.server.submit(operation, request, done, slow)
         else:
             raise RuntimeError(f"{self.name} was not given a component")
 
-    @property
-    def paused(self) -> bool:
-        """Whether it stands still."""
-        return self._paused is not None
-
     def pause(self) -> None:
         """Stop it where it stands."""
-        if self._paused is None:
-            self._paused = []
+        if self.held is None:
+            self.held = []
             self.runtime.pause()
 
     def resume(self) -> None:
         """Let it go on: first what it was doing, then what came meanwhile."""
-        held, self._paused = self._paused, None
+        held, self.held = self.held, None
         self.runtime.resume()
         for arrival in held or ():
             arrival()
 
     def end(self) -> None:
         """End it at once; callers see their connections break."""
-        held, self._paused = self._paused, None
+        held, self.held = self.held, None
         self.runtime.close()
         for arrival in held or ():
             arrival()
