@@ -120,15 +120,34 @@ class NumberedRows:
     """(rows,)"""
     read: FloatArray
     """(rows,) clicks·√(dwell ÷ 20 s)."""
+    who_what: IntArray
+    """(rows,) the cell of each row in a table (n, m); the other three likewise."""
+    who_category: IntArray
+    """In (n, categories)."""
+    segment_what: IntArray
+    """In (segments, m)."""
+    segment_category: IntArray
+    """In (segments, categories)."""
 
     @classmethod
     def of(cls, rows: Impressions, parameters: SnapshotParameters) -> NumberedRows:
         """The `sensible` rows of a window."""
         customers, who = _numbered(rows.customer)
         products, what = _numbered(rows.product)
-        clicked = rows.clicked.astype(np.float64)
-        read = np.sqrt(np.where(rows.clicked > 0, rows.dwell, 0.0) / parameters.dwell_seconds)
-        return cls(rows, customers, products, who, what, 1.0 / np.sqrt(rows.position), clicked, read)
+        return cls(
+            rows,
+            customers,
+            products,
+            who,
+            what,
+            exposure=1.0 / np.sqrt(rows.position),
+            clicked=rows.clicked.astype(np.float64),
+            read=np.sqrt(np.where(rows.clicked > 0, rows.dwell, 0.0) / parameters.dwell_seconds),
+            who_what=who * len(products) + what,
+            who_category=who * parameters.categories + rows.category,
+            segment_what=rows.segment * len(products) + what,
+            segment_category=rows.segment * parameters.categories + rows.category,
+        )
 
     def begins_with(self, rows: Impressions) -> bool:
         """Whether these are its first rows."""
@@ -141,44 +160,46 @@ class NumberedRows:
     ) -> Snapshot:
         """The snapshot of midnight of `day` from the `first` rows, or from all."""
         categories, segments, head = parameters.categories, parameters.segments, slice(first)
-        customers, who = _met(self.customers, self.who[head])
-        products, what = _met(self.products, self.what[head])
-        category, segment = self.rows.category[head], self.rows.segment[head]
-        exposure, width = self.exposure[head], len(products)
-        exposures = _sums(what, exposure, width)
-        clicks = _sums(what, self.clicked[head], width)
-        base = clicks.sum() / max(exposures.sum(), 1.0)
+        size, width = len(self.customers), len(self.products)
+        what, exposure = self.what[head], self.exposure[head]
+        # Summed up for all customers and products of the window; those that were met are picked out then.
+        looked = _sums(self.who[head], exposure, size)
+        exposures, clicks = _sums(what, exposure, width), _sums(what, self.clicked[head], width)
+        met, listed = np.flatnonzero(looked), np.flatnonzero(exposures)
+        base = clicks[listed].sum() / max(exposures[listed].sum(), 1.0)
         ctr = (clicks + parameters.ctr_prior * base) / (exposures + parameters.ctr_prior)
         residual = self.read[head] - exposure * ctr[what]
-        cells, values = _cells(who * width + what, residual, len(customers) * width)
-        held, indices = np.divmod(cells, max(1, width))
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(held, minlength=len(customers)))])
-        matrix = csr_matrix((values, indices, indptr), shape=(len(customers), width))
 
         def shrunken(cells: IntArray, shape: tuple[int, int], prior: float) -> FloatArray:
-            size = shape[0] * shape[1]
-            mean = _sums(cells, residual, size) / (_sums(cells, exposure, size) + prior)
+            cells, there = cells[head], shape[0] * shape[1]
+            mean = _sums(cells, residual, there) / (_sums(cells, exposure, there) + prior)
             return np.asarray(mean.reshape(shape))
 
-        looked = _sums(who, exposure, len(customers)) + parameters.content_prior
+        cells, values = _cells(self.who_what[head], residual, size * width)
+        held = cells // max(1, width)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(held, minlength=size)[met])])
+        indices = (np.cumsum(exposures > 0) - 1)[cells - held * width]
+        products = self.products[listed]
+        matrix = csr_matrix((values, indices, indptr), shape=(len(met), len(listed)))
+        content = np.asarray(matrix @ catalogue.embedding[products])
         return Snapshot(
             day=day,
-            customers=customers,
+            customers=self.customers[met],
             products=products,
             indptr=indptr.astype(np.int64),
             indices=indices,
             values=values,
-            category=shrunken(
-                who * categories + category, (len(customers), categories), parameters.category_prior
+            category=shrunken(self.who_category, (size, categories), parameters.category_prior)[met],
+            content=content / (looked[met] + parameters.content_prior)[:, None],
+            segment=shrunken(self.segment_what, (segments, width), parameters.segment_prior).take(
+                listed, axis=1
             ),
-            content=np.asarray(matrix @ catalogue.embedding[products]) / looked[:, None],
-            segment=shrunken(segment * width + what, (segments, width), parameters.segment_prior),
             segment_category=shrunken(
-                segment * categories + category, (segments, categories), parameters.segment_prior
+                self.segment_category, (segments, categories), parameters.segment_prior
             ),
-            exposures=exposures,
-            clicks=clicks,
-            ctr=ctr,
+            exposures=exposures[listed],
+            clicks=clicks[listed],
+            ctr=ctr[listed],
         )
 
 
@@ -221,13 +242,6 @@ def _numbered(ids: IntArray) -> tuple[IntArray, IntArray]:
     seen = np.zeros(int(ids.max()) + 1, dtype=bool)
     seen[ids] = True
     return np.flatnonzero(seen), (np.cumsum(seen) - 1)[ids]
-
-
-def _met(ids: IntArray, places: IntArray) -> tuple[IntArray, IntArray]:
-    """Those of `ids` that some of `places` mean, and the places among them."""
-    seen = np.zeros(len(ids), dtype=bool)
-    seen[places] = True
-    return (ids, places) if seen.all() else (ids[seen], (np.cumsum(seen) - 1)[places])
 
 
 def _cells(cells: IntArray, weights: FloatArray, size: int) -> tuple[IntArray, FloatArray]:

@@ -50,8 +50,9 @@ ROWS = columns(
 )
 
 
-def test_the_first_rows_of_a_window_give_the_snapshot_that_they_give_alone():
-    rows, parameters = Impressions.of(ROWS), SnapshotParameters()
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [2, 3, 0, 1], [3, 0, 1, 2]])
+def test_the_first_rows_of_a_window_give_the_snapshot_that_they_give_alone(order):
+    rows, parameters = Impressions.of(ROWS).where(np.array(order)), SnapshotParameters()
     first = rows.where(slice(0, 2))
     window = NumberedRows.of(rows, parameters)
 
