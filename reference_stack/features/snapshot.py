@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from reference_stack.arrays import DamagedBytes, pack, unpack
-from reference_stack.features.impressions import FloatArray, Impressions, IntArray
+from reference_stack.features.impressions import BoolArray, FloatArray, Impressions, IntArray
 from reference_stack.world import Catalogue
 
 
@@ -61,7 +62,11 @@ class Snapshot:
     """(m,) smoothed clicks ÷ exposure: the popularity baseline's score."""
 
     def residual(self) -> csr_matrix:
-        """The residual matrix, (n, m)."""
+        """The residual matrix, (n, m); not to be written to."""
+        return self._residual
+
+    @cached_property
+    def _residual(self) -> csr_matrix:
         return csr_matrix(
             (self.values, self.indices, self.indptr), shape=(len(self.customers), len(self.products))
         )
@@ -223,6 +228,15 @@ def sensible(
     """The rows before `day` whose product is in the catalogue, and whose category and segment exist."""
     rows = impressions.within(len(catalogue), parameters.categories, parameters.segments)
     return rows if (rows.day < day).all() else rows.where(rows.day < day)
+
+
+def places(ids: IntArray, wanted: IntArray) -> tuple[IntArray, BoolArray]:
+    """The place of each of `wanted` among `ids`, ascending and at least one, and whether it is there; some
+    place where it is not.
+    """
+    found = np.searchsorted(ids, wanted)
+    np.minimum(found, len(ids) - 1, out=found)
+    return found, ids.take(found) == wanted
 
 
 def popularity_slate(snapshot: Snapshot, live: IntArray, k: int = 10) -> IntArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference_stack.features.impressions import FloatArray, Impressions
-from reference_stack.features.snapshot import Snapshot
+from reference_stack.features.snapshot import Snapshot, places
 from reference_stack.trainer.model import Model, describe
 from reference_stack.trainer.ranker import auc
 from reference_stack.world import Catalogue
@@ -117,8 +117,7 @@ def _scores(model: Model, rows: Impressions, snapshot: Snapshot, catalogue: Cata
 def _popularity(rows: Impressions, snapshot: Snapshot) -> FloatArray:
     if len(snapshot.products) == 0:
         return np.zeros(len(rows))
-    what = np.minimum(np.searchsorted(snapshot.products, rows.product), len(snapshot.products) - 1)
-    known = snapshot.products[what] == rows.product
+    what, known = places(snapshot.products, rows.product)
     return np.where(known, snapshot.ctr[what], 0.0)
 
 

@@ -15,7 +15,14 @@ import numpy as np
 
 from reference_stack.arrays import DamagedBytes, pack, unpack
 from reference_stack.features.impressions import FloatArray, Impressions, IntArray
-from reference_stack.features.snapshot import NumberedRows, Snapshot, SnapshotParameters, build, sensible
+from reference_stack.features.snapshot import (
+    NumberedRows,
+    Snapshot,
+    SnapshotParameters,
+    build,
+    places,
+    sensible,
+)
 from reference_stack.trainer.factors import Solver, factorised
 from reference_stack.trainer.ranker import auc, newton
 from reference_stack.world import Catalogue
@@ -222,30 +229,34 @@ def describe(model: Model, snapshot: Snapshot, catalogue: Catalogue, rows: Impre
     """
     described = np.zeros((len(FEATURES), len(rows))).T
     if len(model.products):
-        what = np.searchsorted(model.products, rows.product).clip(max=len(model.products) - 1)
-        known = model.products[what] == rows.product
-        described[:, FEATURES.index("segment")] = model.segment[rows.segment, what] * known
+        what, known = places(model.products, rows.product)
+        described[:, FEATURES.index("segment")] = _entries(model.segment, rows.segment, what) * known
         described[:, FEATURES.index("popularity")] = model.popularity[what] * known
     if len(snapshot.customers):
-        who = np.searchsorted(snapshot.customers, rows.customer).clip(max=len(snapshot.customers) - 1)
-        met = snapshot.customers[who] == rows.customer
+        who, met = places(snapshot.customers, rows.customer)
         content = _products(snapshot.content, who, catalogue.embedding, rows.product)
-        described[:, FEATURES.index("category")] = snapshot.category[who, rows.category] * met
+        described[:, FEATURES.index("category")] = _entries(snapshot.category, who, rows.category) * met
         described[:, FEATURES.index("content")] = content * met
         if len(model.products):
             scores = _products(folded(model, snapshot), who, model.factors, what)
             described[:, FEATURES.index("collaborative")] = scores * met * known
     described[:, FEATURES.index("novelty")] = np.exp(-rows.age.clip(min=0.0) / model.novelty_days)
     described[:, FEATURES.index("price")] = rows.price
-    described[:, FEATURES.index("segment_category")] = model.segment_category[rows.segment, rows.category]
+    segment_category = _entries(model.segment_category, rows.segment, rows.category)
+    described[:, FEATURES.index("segment_category")] = segment_category
     return described
 
 
 def _products(left: FloatArray, rows: IntArray, right: FloatArray, columns: IntArray) -> FloatArray:
     """left[rows] · right[columns], pair by pair: by way of all pairs where they are not many more."""
     if len(left) * len(right) <= 8 * len(rows):
-        return np.asarray((left @ right.T)[rows, columns])
-    return np.asarray(np.einsum("ij,ij->i", left[rows], right[columns]))
+        return _entries(left @ right.T, rows, columns)
+    return np.asarray(np.einsum("ij,ij->i", left.take(rows, axis=0), right.take(columns, axis=0)))
+
+
+def _entries(table: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
+    """table[rows, columns] at a third of its cost; the numbers are none below zero and none too large."""
+    return np.asarray(table.take(rows * table.shape[1] + columns))
 
 
 def folded(model: Model, snapshot: Snapshot) -> FloatArray:
@@ -255,6 +266,8 @@ def folded(model: Model, snapshot: Snapshot) -> FloatArray:
 
 def aligned(model: Model, products: IntArray) -> FloatArray:
     """The model's factors for the columns `products` (p,) of a snapshot, (p, r); zeros where unknown."""
+    if np.array_equal(products, model.products):
+        return model.factors
     factors = np.zeros((len(products), model.factors.shape[1]))
     _, here, there = np.intersect1d(products, model.products, assume_unique=True, return_indices=True)
     factors[here] = model.factors[there]
