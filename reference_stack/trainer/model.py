@@ -125,12 +125,32 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Described:
+    """The rows of one day, as far as the ranker learns from them."""
+
+    features: FloatArray
+    """(n, 8), column by column in memory."""
+    offset: FloatArray
+    """(n,) log of the chance that the slot was looked at, j^−½."""
+    rows: Impressions
+
+    @classmethod
+    def of(cls, past: Snapshot, model: Model, rows: Impressions, catalogue: Catalogue) -> Described:
+        """Those of `rows` whose product the `past` knows."""
+        listed = np.zeros(len(catalogue), dtype=bool)
+        listed[past.products] = True
+        known = listed[rows.product]
+        rows = rows if known.all() else rows.where(known)
+        return cls(describe(model, past, catalogue, rows), np.log(rows.position) * -0.5, rows)
+
+
+@dataclass(frozen=True)
 class Blocks:
     """What has been made of a window that only grows at its end."""
 
     window: NumberedRows | None = None
     """All that it will have grown to, where that is known."""
-    described: dict[tuple[float, int, int], tuple[FloatArray, Impressions]] = field(default_factory=dict)
+    described: dict[tuple[float, int, int], Described] = field(default_factory=dict)
     """By the day, the number of rows before it and that with its own."""
     pasts: dict[int, tuple[Snapshot, Model]] = field(default_factory=dict)
     """Snapshot and item side of its first rows, by their number."""
@@ -177,20 +197,24 @@ def fit(
     parameters = parameters or ModelParameters()
     snapshot = snapshot or build(impressions, catalogue, day, parameters.snapshot)
     model = item_side(snapshot, parameters)
-    described, ranked = point_in_time(impressions, catalogue, day, parameters, known)
+    dated = sensible(impressions, catalogue, day, parameters.snapshot)
+    days = point_in_time(dated, catalogue, day, parameters, known)
     if known is not None:
-        known.pasts[len(sensible(impressions, catalogue, day, parameters.snapshot))] = snapshot, model
-    if len(ranked) == 0 or not (ranked.clicked > 0).any():
+        known.pasts[len(dated)] = snapshot, model
+    clicked = np.concatenate([np.empty(0, dtype=np.int64), *(each.rows.clicked for each in days)])
+    if not (clicked > 0).any():
         return replace(model, rows=len(impressions))
+    # Column by column in memory: what follows goes over columns.
+    design = np.ones((1 + len(FEATURES), len(clicked))).T
+    described = design[:, 1:]
+    np.concatenate([each.features.T for each in days], axis=1, out=described.T)
     spread = described.std(axis=0)
     spread[spread < 1e-9] = 1.0
-    # Column by column in memory: what follows goes over columns.
-    design = np.ones((1 + len(FEATURES), len(described))).T
-    design[:, 1:] = described / spread
-    offset = np.log(ranked.position) * -0.5
+    described /= spread
+    offset = np.concatenate([each.offset for each in days])
     weights = newton(
         design,
-        ranked.clicked,
+        clicked,
         offset,
         ridge=parameters.ridge,
         damping=parameters.damping,
@@ -198,7 +222,7 @@ def fit(
     )
     scored = design @ weights + offset
     weights[1:] /= spread
-    return replace(model, rows=len(impressions), weights=weights, training_auc=auc(scored, ranked.clicked))
+    return replace(model, rows=len(impressions), weights=weights, training_auc=auc(scored, clicked))
 
 
 def item_side(snapshot: Snapshot, parameters: ModelParameters) -> Model:
@@ -275,19 +299,18 @@ def aligned(model: Model, products: IntArray) -> FloatArray:
 
 
 def point_in_time(
-    impressions: Impressions,
+    dated: Impressions,
     catalogue: Catalogue,
     day: int,
     parameters: ModelParameters,
     known: Blocks | None = None,
-) -> tuple[FloatArray, Impressions]:
-    """Features (n, 8) and rows of the last days of the window, each day described from the days before it.
+) -> list[Described]:
+    """The last days of the `sensible` rows of a window, each described from the days before it.
 
     A window of one day is cut in half by time, so that there is something to describe from. In a window that
     only grows at its end, a day and what was before it are the same rows if they are as many.
     """
     blocks = known if known is not None else Blocks()
-    dated = sensible(impressions, catalogue, day, parameters.snapshot)
     clock = np.floor(dated.day)
     if len(clock) and clock.min() == clock.max():
         clock = np.where(dated.day < np.median(dated.day), clock - 1.0, clock)
@@ -296,7 +319,7 @@ def point_in_time(
         dated, clock = dated.where(order), clock[order]
     starts = (np.flatnonzero(np.diff(clock)) + 1).tolist()
     days = list(zip(starts, [*starts[1:], len(clock)], strict=True)) if starts else []
-    found = [(np.zeros((0, len(FEATURES))), Impressions.join([]))]
+    found = []
     numbered = blocks.numbered(dated, parameters)
     for start, end in days[-parameters.ranked_days :]:
         block = (float(clock[start]), start, end)
@@ -305,17 +328,6 @@ def point_in_time(
                 past = numbered.snapshot(catalogue, day, parameters.snapshot, start)
                 blocks.pasts[start] = past, item_side(past, parameters)
             rows = dated.where(slice(start, end))
-            blocks.described[block] = _described(*blocks.pasts[start], rows, catalogue)
+            blocks.described[block] = Described.of(*blocks.pasts[start], rows, catalogue)
         found.append(blocks.described[block])
-    described, ranked = zip(*found, strict=True)
-    return np.concatenate([block.T for block in described], axis=1).T, Impressions.join(list(ranked))
-
-
-def _described(
-    past: Snapshot, model: Model, rows: Impressions, catalogue: Catalogue
-) -> tuple[FloatArray, Impressions]:
-    listed = np.zeros(len(catalogue), dtype=bool)
-    listed[past.products] = True
-    known = listed[rows.product]
-    rows = rows if known.all() else rows.where(known)
-    return describe(model, past, catalogue, rows), rows
+    return found

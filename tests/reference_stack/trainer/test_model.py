@@ -80,16 +80,16 @@ def test_features_of_a_day_hold_nothing_of_that_day(world, rows, days):
     last = days[-1]
     turned = replace(last, clicked=1 - last.clicked, dwell=np.full(len(last), 20.0))
     past = Impressions.join(days[:-1])
-    described, ranked = point_in_time(
+    [found] = point_in_time(
         Impressions.join([past, last]), world.catalogue, 7, ModelParameters(ranked_days=1)
     )
-    again, others = point_in_time(
+    [again] = point_in_time(
         Impressions.join([past, turned]), world.catalogue, 7, ModelParameters(ranked_days=1)
     )
 
-    assert np.array_equal(described, again)
-    assert np.array_equal(ranked.clicked, 1 - others.clicked)
-    assert set(np.floor(ranked.day)) == {6.0}
+    assert np.array_equal(found.features, again.features)
+    assert np.array_equal(found.rows.clicked, 1 - again.rows.clicked)
+    assert set(np.floor(found.rows.day)) == {6.0}
 
 
 def test_folding_in_is_the_residual_row_times_the_factors(world, rows, model):
