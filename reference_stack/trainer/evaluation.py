@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from reference_stack.features.impressions import FloatArray, Impressions
+from reference_stack.features.impressions import FloatArray, Impressions, IntArray
 from reference_stack.features.snapshot import Snapshot, places
 from reference_stack.trainer.model import Model, describe
 from reference_stack.trainer.ranker import auc
 from reference_stack.world import Catalogue
+
+_PADDED = 4
+"""Views are ranked in a table if it has at most so many cells for each row."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,9 @@ class Judge:
     """
 
     def __init__(self, rows: Impressions) -> None:
-        # The smaller the type, the quicker the sort.
-        views = rows.view.astype(np.min_scalar_type(int(rows.view.max(initial=0))))
-        by_product = np.argsort(rows.product, kind="stable")
+        """No view and no product of `rows` has a negative number."""
+        views = _smallest(rows.view)
+        by_product = np.argsort(_smallest(rows.product), kind="stable")
         self._order = by_product[np.argsort(views[by_product], kind="stable")]
         self._views = views[self._order]
         self._gains = np.asarray(rows.clicked * np.sqrt(rows.position), dtype=np.float64)[self._order]
@@ -79,6 +84,10 @@ class Judge:
         lengths = np.diff(np.concatenate([self._starts, [len(views)]]))
         rank = np.arange(len(views)) - np.repeat(self._starts, lengths)
         self._discount = 1.0 / np.log2(rank + 2.0)
+        longest = int(lengths.max(initial=0))
+        self._table = None
+        if len(lengths) * longest <= _PADDED * len(views):
+            self._table = np.arange(longest) < lengths[:, None]
         self._ideal = self._discounted(self._gains)
 
     def ndcg_by_view(self, scores: FloatArray) -> FloatArray:
@@ -92,9 +101,23 @@ class Judge:
         """Σ gain ÷ log2(rank + 1) of each view, its rows ranked by scores that are in order of view."""
         if len(scores) == 0:
             return np.zeros(0)
-        ranked = np.argsort(-scores, kind="stable")
-        ranked = ranked[np.argsort(self._views[ranked], kind="stable")]
-        return np.asarray(np.add.reduceat(self._gains[ranked] * self._discount, self._starts))
+        return np.asarray(np.add.reduceat(self._gains[self._ranked(scores)] * self._discount, self._starts))
+
+    def _ranked(self, scores: FloatArray) -> IntArray:
+        """The places of the rows in order of view, in each view the highest score first."""
+        if self._table is None:
+            ranked = np.argsort(-scores, kind="stable")
+            return np.asarray(ranked[np.argsort(self._views[ranked], kind="stable")])
+        # Many short sorts cost a tenth of a long one. What a view is padded with comes last, after NaN too.
+        padded = np.full(self._table.shape, np.nan)
+        padded[self._table] = -scores
+        ranked = self._starts[:, None] + np.argsort(padded, axis=1, kind="stable")
+        return np.asarray(ranked[self._table])
+
+
+def _smallest(numbers: IntArray) -> npt.NDArray[Any]:
+    """The same numbers, of which none is negative: the smaller the type, the quicker the sort."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
 
 
 def paired_z(differences: FloatArray) -> float:

@@ -51,6 +51,21 @@ def test_rows_of_a_view_need_not_lie_together_and_ties_go_to_the_lower_id():
     assert Judge(rows).ndcg_by_view(np.zeros(4)).tolist() == pytest.approx([1 / np.log2(3), 1 / np.log2(3)])
 
 
+@pytest.mark.parametrize("long", [7, 300], ids=["about as long as the others", "much longer"])
+def test_one_view_is_ranked_as_it_is_alone_also_where_scores_are_missing(long):
+    view = np.repeat(np.arange(9), [long, *[3] * 8])
+    clicked, product = np.arange(len(view)) % 2, np.arange(len(view)) % 5
+    scores = np.where(np.arange(len(view)) % 3 == 0, np.nan, np.cos(np.arange(len(view))))
+    alone = [
+        Judge(views(clicked[mine], np.zeros(mine.sum(), dtype=int), product[mine])).ndcg_by_view(scores[mine])
+        for mine in (view == each for each in range(9))
+    ]
+
+    found = Judge(views(clicked, view, product)).ndcg_by_view(scores)
+
+    assert found.tolist() == np.concatenate(alone).tolist()
+
+
 def test_a_model_beats_popularity_and_draws_with_itself(made):
     world, rows, snapshot, model = made
     result = evaluate(model, rows, snapshot, world.catalogue, champion=model)
