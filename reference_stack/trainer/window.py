@@ -28,6 +28,8 @@ class TrainingDay:
 
     check: PartitionCheck
     rows: Impressions
+    data: bytes
+    """The file that it was read from."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,9 @@ class WindowReader:
 
     def _day(self, day: int, left_out: list[int]) -> TrainingDay:
         data = self._store.read(stored_partition(day))
-        digest = sha256(data)
         known = self._days.get(day)
-        if known is not None and (known.check.sha256, known.check.left_out) == (digest, left_out):
+        if known is not None and (known.data, known.check.left_out) == (data, left_out):
             return known
         partition = self._decode(data)
-        check = PartitionCheck(day, partition.rows, digest, partition.sources, left_out)
-        return TrainingDay(check, Impressions.without(partition.arrays(), left_out))
+        check = PartitionCheck(day, partition.rows, sha256(data), partition.sources, left_out)
+        return TrainingDay(check, Impressions.without(partition.arrays(), left_out), data)
