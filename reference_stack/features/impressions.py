@@ -89,9 +89,9 @@ class Impressions:
 
     def within(self, products: int, categories: int, segments: int) -> Impressions:
         """The rows whose product, category and segment exist; others could be described by nothing."""
-        sensible = (self.product >= 0) & (self.product < products)
-        sensible &= (self.category >= 0) & (self.category < categories)
-        sensible &= (self.segment >= 0) & (self.segment < segments)
+        sensible = _below(self.product, products)
+        sensible &= _below(self.category, categories)
+        sensible &= _below(self.segment, segments)
         return self if sensible.all() else self.where(sensible)
 
     def where(self, rows: BoolArray | IntArray | slice) -> Impressions:
@@ -101,6 +101,8 @@ class Impressions:
     @classmethod
     def join(cls, parts: list[Impressions]) -> Impressions:
         """The rows of `parts`, one after the other; views of different parts stay different."""
+        if len(parts) == 1:
+            return parts[0]
         joined = {
             name: np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)])
             for name in cls.__dataclass_fields__
@@ -113,6 +115,11 @@ class Impressions:
         for name in _WHOLE:
             joined[name] = joined[name].astype(np.int64, copy=False)
         return cls(**joined, view=np.concatenate(views))
+
+
+def _below(numbers: IntArray, size: int) -> BoolArray:
+    """Whether each is one of 0 … `size` − 1: read without a sign, a negative number is a very large one."""
+    return np.asarray(numbers.view(np.uint64) < size)
 
 
 def _numbered(views: npt.NDArray[Any]) -> IntArray:
