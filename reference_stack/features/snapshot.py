@@ -234,8 +234,14 @@ def places(ids: IntArray, wanted: IntArray) -> tuple[IntArray, BoolArray]:
     """The place of each of `wanted` among `ids`, ascending and at least one, and whether it is there; some
     place where it is not.
     """
-    found = np.searchsorted(ids, wanted)
-    np.minimum(found, len(ids) - 1, out=found)
+    first, last = int(ids[0]), int(ids[-1])
+    if last - first > 8 * len(wanted):
+        found = np.searchsorted(ids, wanted)
+        np.minimum(found, len(ids) - 1, out=found)
+    else:
+        table = np.zeros(last - first + 1, dtype=np.int64)
+        table[ids - first] = np.arange(len(ids))
+        found = table.take(wanted.clip(first, last) - first)
     return found, ids.take(found) == wanted
 
 
