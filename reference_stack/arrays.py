@@ -7,6 +7,7 @@ other, little endian and C-ordered. No pickle, so reading a file can run nothing
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,12 +47,12 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         for entry in header["arrays"]:
             if entry["type"] not in _TYPES:
                 raise DamagedBytes(f"unknown array type {entry['type']!r}")
-            count = int(np.prod(entry["shape"], dtype=np.int64))
+            count = math.prod(entry["shape"])
             flat = np.frombuffer(data, dtype=entry["type"], count=count, offset=end)
             arrays[entry["name"]] = flat.reshape(entry["shape"])
             end += flat.nbytes
         facts = dict(header["facts"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise DamagedBytes(f"torn or foreign bytes: {error}") from error
     if end != len(data):
         raise DamagedBytes(f"{len(data) - end} bytes too many")

@@ -35,3 +35,16 @@ def test_torn_bytes_are_refused_wherever_they_are_torn():
         unpack(data + b"\0")
     with pytest.raises(DamagedBytes):
         unpack(b"PK\x03\x04" + data)
+
+
+def test_a_shape_that_nothing_fits_is_refused():
+    data, shape = pack({}, {"a": np.zeros((1,) * 12)}), b"1" + b", 1" * 11
+
+    for wild in (
+        b"9" * len(shape),
+        b"-" + b"9" * (len(shape) - 1),
+        b"9.5".ljust(len(shape)),
+        b"null".ljust(34),
+    ):
+        with pytest.raises(DamagedBytes):
+            unpack(data.replace(shape, wild))
