@@ -136,9 +136,9 @@ def _cut(values: FloatArray, edges: Sequence[float], known: npt.NDArray[np.bool_
 
 def _counted(source: IntArray, bins: IntArray, size: int) -> IntArray:
     """(SOURCES + 1, size) rows by source and bin."""
-    known = bins >= 0
-    flat = np.bincount(source[known] * size + bins[known], minlength=(SOURCES + 1) * size)
-    return flat.reshape(SOURCES + 1, size)
+    # One column more, the first, for the rows in no bin.
+    flat = np.bincount(source * (size + 1) + bins + 1, minlength=(SOURCES + 1) * (size + 1))
+    return flat.reshape(SOURCES + 1, size + 1)[:, 1:]
 
 
 def _shares(counts: IntArray) -> FloatArray:
