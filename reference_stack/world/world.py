@@ -242,7 +242,9 @@ class World:
 
 
 def _sigmoid(logits: FloatArray) -> FloatArray:
-    return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+    found = np.exp(-logits)
+    found += 1.0
+    return np.divide(1.0, found, out=found)
 
 
 def _best_values(probability: FloatArray, slots: int) -> FloatArray:
