@@ -23,7 +23,8 @@ def contents(partition: Partition, arrays: Mapping[str, npt.NDArray[Any]]) -> Co
 
 
 def _content(values: npt.NDArray[np.float64]) -> ColumnContent:
-    nulls = int(np.isnan(values).sum())
+    nulls = int(np.count_nonzero(np.isnan(values)))
     if nulls == len(values):
         return ColumnContent(nulls=nulls)
-    return ColumnContent(nulls=nulls, low=float(np.nanmin(values)), high=float(np.nanmax(values)))
+    # These pass over nulls, as `nanmin` and `nanmax` do, which look for them a second time.
+    return ColumnContent(nulls=nulls, low=float(np.fmin.reduce(values)), high=float(np.fmax.reduce(values)))
