@@ -49,6 +49,8 @@ class Distributions:
     def without(self, sources: Collection[int]) -> Mapping[str, IntArray]:
         """The columns of all rows but those of some sources."""
         gone = [self.sources[number].columns for number in sources if number in self.sources]
+        if not gone:
+            return self.columns
         return {
             name: counts - sum((columns[name] for columns in gone), np.zeros_like(counts))
             for name, counts in self.columns.items()
