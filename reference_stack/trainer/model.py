@@ -205,7 +205,8 @@ def fit(
     if not (clicked > 0).any():
         return replace(model, rows=len(impressions))
     # Column by column in memory: what follows goes over columns.
-    design = np.ones((1 + len(FEATURES), len(clicked))).T
+    design = np.empty((1 + len(FEATURES), len(clicked))).T
+    design[:, 0] = 1.0
     described = design[:, 1:]
     np.concatenate([each.features.T for each in days], axis=1, out=described.T)
     spread = described.std(axis=0)
