@@ -13,7 +13,7 @@ from reference_stack.messages import LookupReply, Reason
 from reference_stack.ports import Failed, ModelVersion
 from reference_stack.serving.recommendations import Recommended
 from reference_stack.trainer.model import FEATURES, Model, describe
-from reference_stack.trainer.scorer import Scorer, best
+from reference_stack.trainer.scorer import Scorer, least
 from reference_stack.world import Catalogue
 
 _REMEMBERED = 10_000
@@ -32,8 +32,8 @@ class Ranking:
         self._candidates = scorer.products
         rank = scorer.fold.shape[1]
         by_product = scorer.fold @ scorer.item[:rank]
-        self._terms = np.concatenate([scorer.item[rank:], by_product, scorer.shared])
-        """What an affinity or a residual of 1 and a segment add to the score of each candidate,
+        self._terms = -np.concatenate([scorer.item[rank:], by_product, scorer.shared])
+        """What an affinity or a residual of 1 and a segment take from the score of each candidate,
         (affinities + p + segments + 1, c).
         """
         self._slates: dict[int, tuple[LookupReply, int, int, IntArray]] = {}
@@ -55,7 +55,8 @@ class Ranking:
         known = self._slates.get(id(features))
         if known is not None and known[1] == segment and known[2] == slots:
             return known[3]
-        slate = filled(self._candidates[best(self._scores(features, segment), slots)], self.live, slots)
+        order = least(self._costs(features, segment), slots)
+        slate = filled(self._candidates[order], self.live, slots)
         if len(self._slates) >= _REMEMBERED:
             self._slates.clear()
         self._slates[id(features)] = features, segment, slots, slate
@@ -63,32 +64,26 @@ class Ranking:
 
     def worst(self, features: LookupReply, segment: int, slots: int) -> IntArray:
         """The same products the other way round, worst first. Raises Failed."""
-        order = best(-self._scores(features, segment), slots)
+        order = least(-self._costs(features, segment), slots)
         return filled(self._candidates[order], self.live, slots)
 
-    def _scores(self, features: LookupReply, segment: int) -> FloatArray:
+    def _costs(self, features: LookupReply, segment: int) -> FloatArray:
+        """The candidates' scores with the sign turned, (c,): what is sorted from the lowest on."""
         products, values = features.products, features.values
         if len(features.affinities) != self._affinities or len(products) != len(values):
             raise Failed(f"{len(features.affinities)} affinities looked up, {self._affinities} expected")
-        terms = self._terms_of(products)
-        if -1 in terms:  # products that nobody knows any more
-            values = [value for value, term in zip(values, terms, strict=True) if term >= 0]
-            terms = [term for term in terms if term >= 0]
+        terms: Sequence[int]
+        try:
+            # A getter of one gives no tuple.
+            terms = itemgetter(*products)(self._term) if len(products) > 1 else [self._term[products[0]]]
+        except LookupError:  # products that nobody knows any more, or none
+            values = [value for value, product in zip(values, products, strict=True) if product in self._term]
+            terms = [self._term[product] for product in products if product in self._term]
         mine = segment if 0 <= segment < self._segments else self._segments
-        row = np.array([*features.affinities, *values, 1.0], dtype=np.float64)
+        row = np.array((*features.affinities, *values, 1.0), dtype=np.float64)
         terms = (*self._affinity_terms, *terms, self._segment_terms + mine)
-        return np.asarray(row @ self._terms.take(terms, axis=0))
-
-    def _terms_of(self, products: Sequence[int]) -> Sequence[int]:
-        """The place of each product among the terms, −1 for those that the model does not know."""
-        if len(products) > 1:  # a getter of one gives no tuple
-            try:
-                terms: tuple[int, ...] = itemgetter(*products)(self._term)
-            except KeyError:
-                pass
-            else:
-                return terms
-        return [self._term.get(product, -1) for product in products]
+        costs: FloatArray = row.dot(self._terms.take(terms, axis=0))
+        return costs
 
     def popular(self, slots: int) -> IntArray:
         """The live products of the highest smoothed click rate: the same for everybody."""

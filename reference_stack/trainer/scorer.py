@@ -73,10 +73,15 @@ class Scorer:
 
 def best(scores: FloatArray, k: int) -> IntArray:
     """The places of the k highest scores, highest first, ties by place; NaN comes last."""
-    if len(scores) <= _SORTED_WHOLE:
-        return (-scores).argsort(kind="stable")[:k]
-    limit = np.partition(scores, -k)[-k]
+    return least(-scores, k)
+
+
+def least(costs: FloatArray, k: int) -> IntArray:
+    """The places of the k lowest costs, lowest first, ties by place; NaN comes last."""
+    if len(costs) <= _SORTED_WHOLE:
+        return costs.argsort(kind="stable")[:k]
+    limit = np.partition(costs, k - 1)[k - 1]
     if np.isnan(limit):
-        return np.argsort(-scores, kind="stable")[:k]
-    front = np.flatnonzero(scores >= limit)
-    return np.asarray(front[np.argsort(-scores[front], kind="stable")[:k]])
+        return np.argsort(costs, kind="stable")[:k]
+    front = np.flatnonzero(costs <= limit)
+    return np.asarray(front[np.argsort(costs[front], kind="stable")[:k]])
