@@ -10,7 +10,7 @@ import msgspec
 from reference_stack.messages import ViewEvents
 
 
-class Rows(msgspec.Struct, frozen=True):
+class Rows(msgspec.Struct, frozen=True, gc=False):
     """Hook ROW: the impressions of one view, whether an event id was seen before, and the day it is now.
 
     `first` says that nothing of this view was seen before, so that `seen` need not be asked.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -32,6 +33,7 @@ class LayerHost:
         self._objected_day: dict[str, float] = {}
         self._reached_on: int | None = None
         self._reached_key = sample_key("layer_reached_total", {"layer": self.name})
+        self._counts = telemetry.metrics.values
 
     def _build(self, parameters: Mapping[str, object]) -> Layer:
         try:
@@ -74,9 +76,10 @@ class LayerHost:
         """
         if self.mode is Mode.OFF:
             return GREEN
-        self._telemetry.metrics.add(self._reached_key)
-        if self._reached_on != int(day // 1):
-            self._reached_on = int(day // 1)
+        self._counts[self._reached_key] += 1.0
+        today = math.floor(day)
+        if self._reached_on != today:
+            self._reached_on = today
             self._signal("reached", "", about)
         decision = self._layer.decide(evidence)
         objects = decision.fired or decision.acts

@@ -26,7 +26,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, eq, is_
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
@@ -92,8 +93,9 @@ class Schema:
             return self._delivery(evidence)
         events = evidence.events
         columns: tuple[Sequence[Scalar], ...] = self._columns(events)
-        rows = max(map(len, columns))
-        if evidence.first and self._plainly_sound(events, columns, rows, evidence.day):
+        sizes = set(map(len, columns))
+        rows = max(sizes)
+        if evidence.first and len(sizes) == 1 and self._plainly_sound(events, rows, evidence.day):
             return GREEN
         whole = self._view(events, columns, rows, evidence.day)
         if whole:
@@ -138,12 +140,12 @@ class Schema:
             wrong.append(f"event_id: {contents.duplicates} duplicates")
         return red("; ".join(wrong[:_SAID]), wrong=len(wrong)) if wrong else GREEN
 
-    def _plainly_sound(
-        self, events: ViewEvents, columns: Sequence[Sequence[Scalar]], rows: int, now_day: float
-    ) -> bool:
-        """Whether a view that was never seen is sound beyond doubt, as nearly all are."""
+    def _plainly_sound(self, events: ViewEvents, rows: int, now_day: float) -> bool:
+        """Whether a view that was never seen, its columns of one length, is sound beyond doubt, as nearly all
+        are.
+        """
         p = self._parameters
-        if rows > p.max_rows or set(map(len, columns)) != {rows} or len(set(events.positions)) != rows:
+        if rows > p.max_rows or len(set(events.positions)) != rows:
             return False
         try:
             msgspec.convert(events, self._sound_view, from_attributes=True)
@@ -151,8 +153,9 @@ class Schema:
             return False
         if not now_day - p.behind_days <= events.day <= now_day + p.ahead_days:  # type: ignore[operator]
             return False
-        read = [dwell is not None for dwell in events.dwell_s]
-        return read == [clicked == 1 for clicked in events.clicked]
+        # 1 of a click and True of no dwell, or 0 and False: a row with one of the two alone.
+        unread = map(is_, events.dwell_s, repeat(None))
+        return not any(map(eq, unread, events.clicked))
 
     def _view(
         self, events: ViewEvents, columns: Sequence[Sequence[Scalar]], rows: int, now_day: float
