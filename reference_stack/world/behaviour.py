@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from reference_stack.world.catalogue import FloatArray, IntArray
 from reference_stack.world.presets import WorldParameters
 
 
-class View(NamedTuple):
+class View(msgspec.Struct, frozen=True, gc=False):
     """One page view in plain numbers; see `Arrivals`, whose row it is."""
 
     ordinal: int
@@ -61,7 +61,7 @@ class Arrivals:
         return list(map(View, *(column.tolist() for column in (*columns, *slots, least))))
 
 
-class Looks(NamedTuple):
+class Looks(msgspec.Struct, frozen=True, gc=False):
     """What one shopper did with one slate; lists have the length of the slate."""
 
     clicked: list[bool]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
 from operator import lt, mul
 from typing import cast
 
@@ -185,9 +186,7 @@ class World:
         clicked = list(map(lt, view.click_uniforms, chance))
         size = len(clicked)
         dwell_seconds: list[float | None] = [None] * size
-        slot = -1
-        for _ in range(sum(clicked)):
-            slot = clicked.index(True, slot + 1)
+        for slot in compress(range(size), clicked):
             dwell_seconds[slot] = dwell_of(p, probability[slot], view.dwell_noise[slot])
         if view.least_null < p.null_share:
             null = [uniform < p.null_share for uniform in view.null_uniforms[:size]]
