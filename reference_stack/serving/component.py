@@ -100,6 +100,7 @@ class Serving(Component[ServingSettings]):
         self._restored = False
         self._gates = self.layers.at(Hook.REQUEST)
         metrics = telemetry.metrics
+        self._counts = metrics.values
         self._lacking = Episodes(self._gates, runtime, metrics)
         self._shed = Door(self.layers.at(Hook.ARRIVAL), runtime, metrics, settings.report_days)
         self.door = self._shed
@@ -132,7 +133,7 @@ class Serving(Component[ServingSettings]):
     @serves(RECOMMEND)
     async def recommend(self, request: RecommendRequest) -> RecommendReply:
         """A slate. Raises Failed where features or model are lacking and no layer answers all the same."""
-        counts = self.telemetry.metrics.values
+        counts = self._counts
         counts["answers_total"] += 1.0
         started = self.runtime.now()
         self._lacking.answers += 1
@@ -202,12 +203,17 @@ class Serving(Component[ServingSettings]):
 
     async def _answer(self, request: RecommendRequest) -> Answer:
         slots = self._slots()
-        ranking = await self._ranking(request.customer)
+        champion = self._versions.ranking("champion")
+        if champion is None and not self._versions.attempted:
+            champion = await self._first()
+        ranking = self._ranking(champion, request.customer)
         if ranking is None:
             # Nothing was learnt yet, and all is to be explored: how a shop begins.
             live = self._catalogue.live(self.runtime.day())
             return Answer(live[:slots], 0, live)
-        await self._fits_in(ranking)
+        inference_ms = self._inference_ms(ranking)
+        if inference_ms > 0.0:
+            await self.runtime.sleep(inference_ms / 1000.0)
         if self.settings.rules:
             return Answer(ranking.popular(slots), ranking.version.version, ranking.live, POPULARITY)
         try:
@@ -229,13 +235,12 @@ class Serving(Component[ServingSettings]):
             raise Failed(f"no placement {PLACE!r}")
         return slots
 
-    async def _fits_in(self, ranking: Ranking) -> None:
-        """Wait for a model that runs elsewhere. Raises Failed for one that there is no room for."""
+    def _inference_ms(self, ranking: Ranking) -> float:
+        """How long a model that runs elsewhere is waited for. Raises Failed where there is no room for it."""
         products = len(ranking.model.products)
         if products > self.settings.max_products:
             raise Failed(f"{products} products, there is room for {self.settings.max_products}")
-        if ranking.model.inference_ms > 0.0:
-            await self.runtime.sleep(ranking.model.inference_ms / 1000.0)
+        return ranking.model.inference_ms
 
     def _without_features(self, request: RecommendRequest, ranking: Ranking, error: PortError) -> Answer:
         """What the customer's last good features say, else popularity. Raises Failed if no layer acts."""
@@ -257,16 +262,16 @@ class Serving(Component[ServingSettings]):
                 return Answer(slate, version, ranking.live, LAST_GOOD, known)
         return Answer(ranking.popular(slots), version, ranking.live, POPULARITY)
 
-    async def _ranking(self, customer: int) -> Ranking | None:
+    async def _first(self) -> Ranking | None:
+        """The champion once the registry has been asked for it; None also where that takes too long."""
+        try:
+            await self.runtime.timeout(self.settings.give_up_ms / 1000.0, self._versions.first())
+        except TimeoutError:
+            self._versions.cause = TimedOut.__name__
+        return self._versions.ranking("champion")
+
+    def _ranking(self, champion: Ranking | None, customer: int) -> Ranking | None:
         """The version for a customer; None only where everything is explored anyway."""
-        champion = self._versions.ranking("champion")
-        if champion is None and not self._versions.attempted:
-            seconds = self.settings.give_up_ms / 1000.0
-            try:
-                await self.runtime.timeout(seconds, self._versions.first())
-            except TimeoutError:
-                self._versions.cause = TimedOut.__name__
-            champion = self._versions.ranking("champion")
         if champion is None:
             if self.settings.explore_share >= 1.0:
                 return None
@@ -279,7 +284,7 @@ class Serving(Component[ServingSettings]):
         draw = uniform(self._seed, "canary", challenger.version.version, customer)
         chosen = champion if draw >= self.settings.canary_share else challenger
         if chosen is challenger:
-            self.telemetry.metrics.add("canary_total")
+            self._counts["canary_total"] += 1.0
         return self._counted(chosen)
 
     def _counted(self, ranking: Ranking) -> Ranking:
@@ -329,9 +334,9 @@ class Serving(Component[ServingSettings]):
         """The reply, with some slots explored; it is in the log when this returns."""
         share = self.settings.explore_share
         slate, live, features = answer.slate.tolist(), answer.live, answer.features
-        explored = explore(self._seed, request.view, share, slate, int(live[0]), len(live)) if slate else []
+        explored = explore(self._seed, request.view, share, slate, live.item(0), len(live)) if slate else []
         if explored:
-            self.telemetry.metrics.add("explored_slots_total", len(explored))
+            self._counts["explored_slots_total"] += len(explored)
         day = self.runtime.day()
         reply = RecommendReply(
             recommendation=recommendation_id(self.name, day, request.view, request.attempt),

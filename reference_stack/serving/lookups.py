@@ -39,7 +39,7 @@ class Lookups:
     ) -> None:
         self._features = features
         self._runtime = runtime
-        self._metrics = metrics
+        self._counts = metrics.values
         self._breaker = breaker
         self._fallbacks = fallbacks
         self._settings = settings
@@ -55,26 +55,34 @@ class Lookups:
         Where the client is set to it, zeros stand in for features that are slow, and nobody is told but by
         `defaulted`. What the breaker lets out to try, or refuses, fails loud.
         """
-        settings = self._settings()
-        waits = settings.give_up_ms
+        settings, counts = self._settings(), self._counts
+        waits_ms = settings.give_up_ms
         watch: Task | None = None
         modes = [host.mode for host in self._fallbacks]
         trial = self._breaker.enter()
         if Mode.ENFORCE in modes:
-            waits = min(waits, settings.features_timeout_ms)
+            waits_ms = min(waits_ms, settings.features_timeout_ms)
         elif Mode.OBSERVE in modes:
             watch = self._runtime.spawn(self._watch(customer, settings.features_timeout_ms))
-        defaults = 0.0 < settings.default_after_ms < waits
+        defaults = 0.0 < settings.default_after_ms < waits_ms
+        if defaults:
+            waits_ms = settings.default_after_ms
+        counts["lookup_total"] += 1.0
+        started, error = self._runtime.now(), None
         try:
-            reply = await self._ask(customer, settings.default_after_ms if defaults else waits, trial=trial)
-        except TimedOut:
-            if not defaults or trial or self._newest is None:
+            sent = await self._features.call(LOOKUP, LookupRequest(customer), timeout_ms=waits_ms)
+        except PortError as failure:
+            counts["lookup_failed_total"] += 1.0
+            error = failure
+            if not (defaults and isinstance(error, TimedOut)) or trial or self._newest is None:
                 raise
-            self._metrics.add("lookup_defaulted_total")
+            counts["lookup_defaulted_total"] += 1.0
             reply = _nothing(self._newest)
         else:
-            reply = self._newest = self._reader.read(build, reply)
+            reply = self._newest = self._reader.read(build, sent)
         finally:
+            counts["lookup_ms_total"] += 1000.0 * (self._runtime.now() - started)
+            self._breaker.left(error, trial=trial)
             if watch is not None:
                 watch.cancel()
         self._used.append((customer, reply))
@@ -83,21 +91,6 @@ class Lookups:
     def sample(self) -> list[Used]:
         """What the model was given for the newest few customers."""
         return [Used(customer, features) for customer, features in self._used]
-
-    async def _ask(self, customer: int, waits_ms: float, *, trial: bool) -> LookupReply:
-        counts = self._metrics.values
-        counts["lookup_total"] += 1.0
-        started = self._runtime.now()
-        error: PortError | None = None
-        try:
-            return await self._features.call(LOOKUP, LookupRequest(customer=customer), timeout_ms=waits_ms)
-        except PortError as failure:
-            counts["lookup_failed_total"] += 1.0
-            error = failure
-            raise
-        finally:
-            counts["lookup_ms_total"] += 1000.0 * (self._runtime.now() - started)
-            self._breaker.left(error, trial=trial)
 
     async def _watch(self, customer: int, waits_ms: float) -> None:
         await self._runtime.sleep(waits_ms / 1000.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,8 +68,10 @@ class Versions:
     def ranking(self, alias: str) -> Ranking | None:
         """The version under an alias, ready for today; None if none was ever loaded."""
         ranking = self._serving.get(alias)
-        today = int(self._runtime.day() // 1)
-        if ranking is not None and ranking.day != today:
+        if ranking is None:
+            return None
+        today = math.floor(self._runtime.day())
+        if ranking.day != today:
             ranking = Ranking(ranking.version, ranking.model, self._catalogue, today)
             self._serving[alias] = ranking
         return ranking
