@@ -19,7 +19,7 @@ def _key(seed: int, names: tuple[str | int, ...]) -> int:
 
 
 def _text(seed: int, names: tuple[str | int, ...]) -> str:
-    return "\x1f".join([str(seed), *map(str, names)])
+    return "\x1f".join(map(str, (seed, *names)))
 
 
 def stream(seed: int, *names: str | int) -> Generator:

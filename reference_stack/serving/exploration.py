@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections.abc import Iterator
-from itertools import chain
 
 from reference_stack.seeds import uniforms
 
@@ -21,11 +20,10 @@ def explore(seed: int, view: str, share: float, slate: list[int], first: int, co
         return []
     draws = uniforms(seed, "explore", view)
     # Most views explore nothing, and say so with their first draw.
-    first_draw = next(draws)
-    if 1.0 - first_draw <= (1.0 - share) ** len(slate):
+    draw = next(draws)
+    if 1.0 - draw <= (1.0 - share) ** len(slate):
         return []
-    draws = chain((first_draw,), draws)
-    explored = list(_slots(draws, share, len(slate)))
+    explored = _slots(draw, draws, share, len(slate))
     taken = sorted({product for product in slate if first <= product < first + count})
     for slot, draw in zip(explored, draws, strict=False):
         if len(taken) == count:
@@ -42,11 +40,11 @@ def explore(seed: int, view: str, share: float, slate: list[int], first: int, co
     return explored
 
 
-def _slots(draws: Iterator[float], share: float, slots: int) -> Iterator[int]:
-    """The gaps between explored slots are geometric."""
-    slot, kept = -1, math.log1p(-share) if share < 1.0 else -math.inf
-    while True:
+def _slots(draw: float, draws: Iterator[float], share: float, slots: int) -> list[int]:
+    """The gaps between explored slots are geometric; `draw` is for the first of them."""
+    kept = math.log1p(-share) if share < 1.0 else -math.inf
+    slot, explored = int(math.log1p(-draw) / kept), list[int]()
+    while slot < slots:
+        explored.append(slot)
         slot += 1 + int(math.log1p(-next(draws)) / kept)
-        if slot >= slots:
-            return
-        yield slot
+    return explored

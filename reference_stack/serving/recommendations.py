@@ -8,6 +8,7 @@ view; a killed replica loses at most the batch it had not written.
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from array import array
 from collections.abc import Sequence
@@ -102,7 +103,7 @@ _pack = msgspec.msgpack.Encoder().encode
 
 def recommendation_id(replica: str, day: float, view: str, attempt: int) -> str:
     """A name that says in which file the recommendation stands."""
-    return f"{replica}.{int(day // 1)}.{view}.{attempt}"
+    return f"{replica}.{math.floor(day)}.{view}.{attempt}"
 
 
 class RecommendationLog:
@@ -137,7 +138,7 @@ class RecommendationLog:
             self.flush()
 
     def _turn_to(self, replica: str, day: float) -> None:
-        whole = int(day // 1)
+        whole = math.floor(day)
         if whole != self._day:
             self.flush()
             self._day, self._file = whole, _file(replica, whole)
