@@ -76,6 +76,7 @@ class Collector(Component[CollectorSettings]):
     ) -> None:
         super().__init__("collector", runtime, telemetry, settings, layers, build)
         self._gates = self.layers.at(Hook.ROW)
+        self._counts = telemetry.metrics.values
         self._folder = folder
         self._outbox = outbox
         self._decode = decode
@@ -147,11 +148,11 @@ class Collector(Component[CollectorSettings]):
 
     def _judge(self, events: ViewEvents, now_day: float) -> Mapping[int, str]:
         bad: Mapping[int, str] = {}
-        first = True
+        view, first = events.view, True
         for views in self._seen.values():
-            if events.view in views:
+            if view in views:
                 first = False
-        evidence = Rows(events=events, seen=self._was_seen, day=now_day, first=first)
+        evidence = Rows(events, self._was_seen, now_day, first)
         for gate in self._gates:
             decision = gate.ask(evidence, day=now_day, linger_days=_LINGER_DAYS)
             if decision.acts and decision.rows:
@@ -169,10 +170,11 @@ class Collector(Component[CollectorSettings]):
         self._unsure.discard(day)
         self._rows[day] = self._rows.get(day, 0) + rows
         self._seen.setdefault(day, {}).setdefault(str(events.view), []).extend(events.positions)
-        self.telemetry.metrics.add("collector_accepted_rows_total", rows)
-        self.telemetry.metrics.add("collector_clicks_total", list(events.clicked).count(1))
+        counts = self._counts
+        counts["collector_accepted_rows_total"] += rows
+        counts["collector_clicks_total"] += events.clicked.count(1)
         if late:
-            self.telemetry.metrics.add("collector_late_rows_total", rows)
+            counts["collector_late_rows_total"] += rows
 
     def _partition_of(self, event_day: object, now_day: float) -> tuple[int, bool]:
         """The partition that takes an event now, and whether it is not that of the event's own day."""
@@ -180,7 +182,7 @@ class Collector(Component[CollectorSettings]):
         if self._closing >= today:  # the clock was ahead and is so no more: what is closed takes nothing in
             today = int(self._closing) + 1
         oldest = today - (now_day < today + self.settings.close_days and today - 1 > self._closing)
-        if isinstance(event_day, int | float) and oldest <= event_day < today + 1:
+        if isinstance(event_day, (int, float)) and oldest <= event_day < today + 1:
             return math.floor(event_day), False
         return today, True
 
