@@ -119,20 +119,24 @@ class Collector(Component[CollectorSettings]):
                 self._recover()
             bad = self._judge(events, now_day)
             good = range(rows) if not bad else [row for row in range(rows) if row not in bad]
-            if good:
-                self._keep(pick(events, good) if bad else events, len(good), now_day)
+            accepted = len(good)
+            if accepted:
+                self._keep(pick(events, good) if bad else events, accepted, now_day)
                 self._count_click(events)
             if bad:
                 self._quarantine(events, bad, now_day)
         except OSError as error:
             self._storage_failed("collect", error)
             raise Failed(f"cannot store events: {error}") from error
-        return CollectReply(accepted=len(good), quarantined=rows - len(good))
+        return CollectReply(accepted, rows - accepted)
 
     def _count_click(self, events: ViewEvents) -> None:
         if 1 in events.clicked:
             replica = str(events.recommendation).partition(".")[0]
-            counts = self._clicked[events.version] = self._clicked.pop(events.version, Counter())
+            counts = self._clicked.pop(events.version, None)
+            if counts is None:
+                counts = Counter()
+            self._clicked[events.version] = counts
             counts[replica] += 1
             if len(self._clicked) > _VERSIONS_COUNTED:
                 del self._clicked[next(iter(self._clicked))]

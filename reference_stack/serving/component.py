@@ -112,7 +112,8 @@ class Serving(Component[ServingSettings]):
         self._began = 0
         self._outcomes: dict[int, list[int]] = {}
         """Of the newest few versions: views asked for, and answers that came late."""
-        self._placements = placements_of(settings.placements)
+        self._slots = placements_of(settings.placements).get(PLACE)
+        """How many products the page shows; None where nobody has described its place."""
         self._configuration = ""
         self._note_configuration()
 
@@ -150,9 +151,12 @@ class Serving(Component[ServingSettings]):
         if answer.fallback:
             self._lacking.fallbacks += 1
             counts["answers_fallback_total"] += 1.0
-        if answer.features is not None and answer.features.defaulted:
-            self._lacking.defaulted += 1
-            counts["answers_defaulted_total"] += 1.0
+        if answer.features is not None:
+            self._built_days += answer.features.built_day
+            self._answered_from += 1
+            if answer.features.defaulted:
+                self._lacking.defaulted += 1
+                counts["answers_defaulted_total"] += 1.0
         return self._explored(request, answer)
 
     @serves(TALLY)
@@ -202,7 +206,9 @@ class Serving(Component[ServingSettings]):
         )
 
     async def _answer(self, request: RecommendRequest) -> Answer:
-        slots = self._slots()
+        slots = self._slots
+        if slots is None:
+            raise Failed(f"no placement {PLACE!r}")
         champion = self._versions.ranking("champion")
         if champion is None and not self._versions.attempted:
             champion = await self._first()
@@ -211,9 +217,10 @@ class Serving(Component[ServingSettings]):
             # Nothing was learnt yet, and all is to be explored: how a shop begins.
             live = self._catalogue.live(self.runtime.day())
             return Answer(live[:slots], 0, live)
-        inference_ms = self._inference_ms(ranking)
-        if inference_ms > 0.0:
-            await self.runtime.sleep(inference_ms / 1000.0)
+        if ranking.products > self.settings.max_products:
+            raise Failed(f"{ranking.products} products, there is room for {self.settings.max_products}")
+        if ranking.model.inference_ms > 0.0:  # it runs elsewhere
+            await self.runtime.sleep(ranking.model.inference_ms / 1000.0)
         if self.settings.rules:
             return Answer(ranking.popular(slots), ranking.version.version, ranking.live, POPULARITY)
         try:
@@ -221,28 +228,15 @@ class Serving(Component[ServingSettings]):
             arranged = ranking.worst if back_to_front(self.build, self.settings.promo) else ranking.slate
             slate = arranged(features, request.segment, slots)
         except PortError as error:
-            return self._without_features(request, ranking, error)
+            return self._without_features(request, ranking, slots, error)
         if not features.defaulted:
             self._remember(request.customer, features)
-        self._note_age(features)
         fallback = LAST_GOOD if self._restored else ""
         return Answer(slate, ranking.version.version, ranking.live, fallback, features)
 
-    def _slots(self) -> int:
-        """How many products the page shows. Raises Failed for a place that nobody has described."""
-        slots = self._placements.get(PLACE)
-        if slots is None:
-            raise Failed(f"no placement {PLACE!r}")
-        return slots
-
-    def _inference_ms(self, ranking: Ranking) -> float:
-        """How long a model that runs elsewhere is waited for. Raises Failed where there is no room for it."""
-        products = len(ranking.model.products)
-        if products > self.settings.max_products:
-            raise Failed(f"{products} products, there is room for {self.settings.max_products}")
-        return ranking.model.inference_ms
-
-    def _without_features(self, request: RecommendRequest, ranking: Ranking, error: PortError) -> Answer:
+    def _without_features(
+        self, request: RecommendRequest, ranking: Ranking, slots: int, error: PortError
+    ) -> Answer:
         """What the customer's last good features say, else popularity. Raises Failed if no layer acts."""
         cause = type(error).__name__
         known = self._remembered.get(request.customer)
@@ -250,7 +244,7 @@ class Serving(Component[ServingSettings]):
         silent = isinstance(error, TimedOut) and not self._some(Mode.ENFORCE)
         if silent or not self._lacking.ask("features", cause, last_good=known is not None):
             raise Failed(f"no features: {cause}: {error}") from error
-        slots, version = self._slots(), ranking.version.version
+        version = ranking.version.version
         if known is not None:
             try:
                 slate = ranking.slate(known, request.segment, slots)
@@ -258,7 +252,6 @@ class Serving(Component[ServingSettings]):
                 # They fit an older version of the model only.
                 self._remembered.pop(request.customer)
             else:
-                self._note_age(known)
                 return Answer(slate, version, ranking.live, LAST_GOOD, known)
         return Answer(ranking.popular(slots), version, ranking.live, POPULARITY)
 
@@ -312,10 +305,6 @@ class Serving(Component[ServingSettings]):
 
     def _some(self, mode: Mode) -> bool:
         return any(gate.mode is mode for gate in self._gates)
-
-    def _note_age(self, features: LookupReply) -> None:
-        self._built_days += features.built_day
-        self._answered_from += 1
 
     def _tell_age(self) -> None:
         # Of a tick's answers, not of one: what single customers were last looked up with is days apart.
@@ -403,10 +392,10 @@ class Serving(Component[ServingSettings]):
             self.build = str(value)
         elif key == "placements":
             try:
-                placements = placements_of(str(value))
+                slots = placements_of(str(value)).get(PLACE)
             except ValueError as error:
                 raise SettingsError(f"placements: {error}") from error
-            was, self._placements = super()._set(key, value), placements
+            was, self._slots = super()._set(key, value), slots
         else:
             was = super()._set(key, value)
         self._note_configuration()

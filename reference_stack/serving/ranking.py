@@ -27,6 +27,8 @@ class Ranking:
         self.model = model
         self.day = day
         self.live = catalogue.live(day)
+        self.products = len(model.products)
+        """How many of them the model brings."""
         model = model.distinct()
         scorer = Scorer.of(model, catalogue, day, self.live, model.products)
         self._candidates = scorer.products
@@ -52,14 +54,15 @@ class Ranking:
         The same reply asked about again has the same slate; do not write to it. Raises Failed for features of
         another shape than the model's.
         """
-        known = self._slates.get(id(features))
+        key = id(features)
+        known = self._slates.get(key)
         if known is not None and known[1] == segment and known[2] == slots:
             return known[3]
         order = least(self._costs(features, segment), slots)
         slate = filled(self._candidates[order], self.live, slots)
         if len(self._slates) >= _REMEMBERED:
             self._slates.clear()
-        self._slates[id(features)] = features, segment, slots, slate
+        self._slates[key] = features, segment, slots, slate
         return slate
 
     def worst(self, features: LookupReply, segment: int, slots: int) -> IntArray:
@@ -70,12 +73,13 @@ class Ranking:
     def _costs(self, features: LookupReply, segment: int) -> FloatArray:
         """The candidates' scores with the sign turned, (c,): what is sorted from the lowest on."""
         products, values = features.products, features.values
-        if len(features.affinities) != self._affinities or len(products) != len(values):
+        count = len(products)
+        if len(features.affinities) != self._affinities or count != len(values):
             raise Failed(f"{len(features.affinities)} affinities looked up, {self._affinities} expected")
         terms: Sequence[int]
         try:
             # A getter of one gives no tuple.
-            terms = itemgetter(*products)(self._term) if len(products) > 1 else [self._term[products[0]]]
+            terms = itemgetter(*products)(self._term) if count > 1 else [self._term[products[0]]]
         except LookupError:  # products that nobody knows any more, or none
             values = [value for value, product in zip(values, products, strict=True) if product in self._term]
             terms = [self._term[product] for product in products if product in self._term]

@@ -121,29 +121,31 @@ class RecommendationLog:
 
     def name_of(self, features: LookupReply, replica: str, day: float) -> str:
         """The name that an entry of `day` gives to its features, which are noted."""
-        self._turn_to(replica, day)
-        known = self._names.get(id(features))
+        whole, key = math.floor(day), id(features)
+        if whole != self._day:
+            self._turn_to(replica, whole)
+        known = self._names.get(key)
         if known is not None:
             return known[1]
         name = hashlib.blake2b(_pack(features), digest_size=8).hexdigest()
         self._features.setdefault(name, features)
-        self._names[id(features)] = features, name
+        self._names[key] = features, name
         return name
 
     def add(self, entry: Recommended) -> None:
         """Take an entry; durable after the next `flush`, at the latest after 64 more."""
-        self._turn_to(entry.replica, entry.day)
+        whole = math.floor(entry.day)
+        if whole != self._day:
+            self._turn_to(entry.replica, whole)
         self._pending.append(entry)
         if len(self._pending) >= _BATCH:
             self.flush()
 
-    def _turn_to(self, replica: str, day: float) -> None:
-        whole = math.floor(day)
-        if whole != self._day:
-            self.flush()
-            self._day, self._file = whole, _file(replica, whole)
-            self._features.clear()
-            self._names.clear()
+    def _turn_to(self, replica: str, day: int) -> None:
+        self.flush()
+        self._day, self._file = day, _file(replica, day)
+        self._features.clear()
+        self._names.clear()
 
     def flush(self) -> None:
         """Write what is pending, features first."""

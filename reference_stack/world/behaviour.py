@@ -120,8 +120,9 @@ def dwell_seconds(parameters: WorldParameters, probability: FloatArray, noise: F
 
 def dwell_of(parameters: WorldParameters, probability: float, noise: float) -> float:
     """`dwell_seconds` of a single click."""
-    clipped = min(max(probability, 1e-12), 1.0 - 1e-12)
-    logit = math.log(clipped) - math.log1p(-clipped)
+    if not 1e-12 <= probability <= 1.0 - 1e-12:
+        probability = min(max(probability, 1e-12), 1.0 - 1e-12)
+    logit = math.log(probability) - math.log1p(-probability)
     mean = parameters.dwell_slope * (logit - parameters.dwell_centre)
     seconds = parameters.dwell_seconds * math.exp(mean + parameters.dwell_sigma * noise)
-    return min(seconds, parameters.longest_dwell_seconds)
+    return seconds if seconds < parameters.longest_dwell_seconds else parameters.longest_dwell_seconds

@@ -60,7 +60,8 @@ class World:
     """(products,) popularity and price, in logits."""
     _phase: FloatArray = field(repr=False)
     """(products,) season phase, radians."""
-    _tables: dict[int, _Table] = field(default_factory=dict, repr=False, compare=False)
+    _tables: dict[float, _Table] = field(default_factory=dict, repr=False, compare=False)
+    """By the whole scenario day."""
 
     @classmethod
     def draw(cls, parameters: WorldParameters, seed: int) -> World:
@@ -223,7 +224,10 @@ class World:
         return int(live[0]), len(live)
 
     def _table(self, day: float) -> _Table | None:
-        today = self._world_day(day)
+        table = self._tables.get(day)
+        if table is not None:
+            return table
+        today = self._world_day(day) - WARM_UP_DAYS
         table = self._tables.get(today)
         if table is not None:
             return table
