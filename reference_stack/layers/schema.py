@@ -232,6 +232,7 @@ def _sound_view(p: SchemaParameters) -> type[msgspec.Struct]:
             ("ages_days", list[number(0.0, p.max_age_days)]),  # type: ignore[misc]
             ("dwell_s", list[number(0.0, p.max_dwell_s) | None]),  # type: ignore[misc]
         ],
+        gc=False,
     )
 
 

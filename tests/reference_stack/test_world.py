@@ -76,6 +76,13 @@ def test_products_that_are_not_on_sale_and_empty_slates_are_worth_nothing(world)
     assert world.slate_value(2, 7, np.array([], dtype=np.int64)) == 0.0
 
 
+def test_a_day_has_one_table_at_all_its_moments():
+    world = World.draw(preset("default"), 1)
+    assert world.click_probabilities(-0.5) is world.click_probabilities(-1)
+    assert world.click_probabilities(2.0) is world.click_probabilities(2.9)
+    assert world.click_probabilities(0.5) is not world.click_probabilities(-1)
+
+
 def test_a_large_world_answers_for_single_slates_without_a_table():
     world = World.draw(preset("large"), seed=1)
     live = world.live_products(0)

@@ -37,6 +37,21 @@ def test_products_that_the_model_does_not_know_say_nothing(ranking: Ranking, nob
     assert ranking.slate(strange, 2, 10).tolist() == ranking.slate(nobody, 2, 10).tolist()
 
 
+def test_of_some_unknown_products_only_the_known_count(ranking: Ranking, nobody: LookupReply) -> None:
+    first, second = ranking.model.products[:2].tolist()
+    known = msgspec.structs.replace(nobody, products=[first, second], values=[9.0, -9.0])
+    mixed = msgspec.structs.replace(nobody, products=[first, 10**9, second], values=[9.0, 5.0, -9.0])
+    assert ranking.slate(mixed, 2, 10).tolist() == ranking.slate(known, 2, 10).tolist()
+    alone = msgspec.structs.replace(nobody, products=[second], values=[1e6])
+    assert ranking.slate(alone, 2, 10).tolist() != ranking.slate(nobody, 2, 10).tolist()
+
+
+def test_the_worst_are_the_others_end(ranking: Ranking, nobody: LookupReply) -> None:
+    everything = ranking.slate(nobody, 2, len(ranking.live)).tolist()
+    candidates = [product for product in everything if product in ranking.model.products]
+    assert ranking.worst(nobody, 2, 10).tolist() == candidates[::-1][:10]
+
+
 def test_features_of_another_shape_are_refused(ranking: Ranking, nobody: LookupReply) -> None:
     with pytest.raises(Failed):
         ranking.slate(msgspec.structs.replace(nobody, affinities=[0.0]), 2, 10)
