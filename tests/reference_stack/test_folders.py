@@ -156,6 +156,28 @@ def test_folders_of_one_arm_share_a_store_and_keep_apart() -> None:
     assert MemoryFolder(store).read("one/x") == b"1"
 
 
+def test_a_memory_folder_lists_what_others_have_made_of_its_store() -> None:
+    store: dict[str, bytearray] = {}
+    folder, other = MemoryFolder(store, "one"), MemoryFolder(store, "one")
+    folder.write("day=1", b"1")
+    assert list(folder.list("day=")) == ["day=1"]
+    other.write("day=2", b"2")
+    assert list(folder.list("day=")) == ["day=1", "day=2"]
+    store["one/day=3"] = store.pop("one/day=2")
+    assert list(folder.list("day=")) == ["day=1", "day=3"]
+    store.clear()
+    assert list(folder.list("day=")) == list(folder.list()) == []
+
+
+def test_what_a_memory_folder_has_listed_is_the_callers() -> None:
+    folder = MemoryFolder()
+    folder.write("a", b"1")
+    names = folder.list()
+    assert isinstance(names, list)
+    names.clear()
+    assert list(folder.list()) == ["a"]
+
+
 def test_files_are_copied(folder: Folder) -> None:
     folder.write("a/1", b"1")
     folder.write("b/2", b"2")
