@@ -9,7 +9,7 @@ brings something else under the same name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -69,6 +69,9 @@ class Shelf:
             for name in store.list(_QUARANTINE)
             if (match := _QUARANTINED.fullmatch(name))
         }
+        self._listed: Sequence[str] = ()
+        self._in_inbox: dict[int, str] = {}
+        """Names by their day, oldest first, of what the inbox held when it was last `_listed`."""
         self._damage = dict(self._damaged())
         self._unreadable: set[str] = set()
         self._checks: dict[int, PartitionCheck] = {}
@@ -88,12 +91,11 @@ class Shelf:
 
     def arrived(self, unsettled: Collection[int]) -> list[str]:
         """Names in the inbox that are worth a look, oldest day first."""
-        days = {partition_day(name): name for name in self._inbox.list("day=")}
-        return [
-            days[day]
-            for day in sorted(day for day in days if day is not None)
-            if day not in self._present or day in unsettled
-        ]
+        names = self._inbox.list("day=")
+        if names != self._listed:
+            days = {day: name for name in names if (day := partition_day(name)) is not None}
+            self._listed, self._in_inbox = names, dict(sorted(days.items()))
+        return [name for day, name in self._in_inbox.items() if day not in self._present or day in unsettled]
 
     def take(self, names: Collection[str]) -> list[Arrival]:
         """Take in what those names bring that is new. Raises OSError where the store fails."""
