@@ -97,7 +97,7 @@ def _little(code: Literal["q", "f"], values: Sequence[float]) -> bytes:
 
 
 _Line = TypeVar("_Line", Recommended, Looked)
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -114,8 +114,10 @@ class RecommendationLog:
         self._day: int | None = None
         self._file = ""
         self._pending: list[Recommended] = []
-        self._features: dict[str, LookupReply | None] = {}
-        """By name; None once they are written."""
+        self._features: dict[str, LookupReply] = {}
+        """By name, those that are not written yet."""
+        self._named: set[str] = set()
+        """Names of the day, written or not."""
         self._names: dict[int, tuple[LookupReply, str]] = {}
         """Names by the identity of the features, which are kept here and so have it to themselves."""
 
@@ -128,7 +130,9 @@ class RecommendationLog:
         if known is not None:
             return known[1]
         name = hashlib.blake2b(_pack(features), digest_size=8).hexdigest()
-        self._features.setdefault(name, features)
+        if name not in self._named:
+            self._named.add(name)
+            self._features[name] = features
         self._names[key] = features, name
         return name
 
@@ -144,14 +148,14 @@ class RecommendationLog:
     def _turn_to(self, replica: str, day: int) -> None:
         self.flush()
         self._day, self._file = day, _file(replica, day)
-        self._features.clear()
+        self._named.clear()
         self._names.clear()
 
     def flush(self) -> None:
         """Write what is pending, features first."""
-        looked = [Looked.of(name, reply) for name, reply in self._features.items() if reply is not None]
+        looked = [Looked.of(name, reply) for name, reply in self._features.items()]
         self._append(f"features/{self._file}", looked)
-        self._features.update(dict.fromkeys((each.features for each in looked), None))
+        self._features.clear()
         self._append(f"recommendations/{self._file}", self._pending)
         self._pending.clear()
 
@@ -162,7 +166,7 @@ class RecommendationLog:
         day = rest.partition(".")[0]
         if not replica.replace("-", "").isalnum() or not day.removeprefix("-").isdecimal():
             return None
-        wanted = b'"recommendation":' + _encode(recommendation)
+        wanted = b'"recommendation":' + _encoder.encode(recommendation)
         return self._search(f"recommendations/{_file(replica, int(day))}", wanted, Recommended)
 
     def features_of(self, entry: Recommended) -> LookupReply | None:
@@ -170,13 +174,13 @@ class RecommendationLog:
         if not entry.features:
             return None
         file = f"features/{_file(entry.replica, int(entry.day // 1))}"
-        looked = self._search(file, b'"features":' + _encode(entry.features), Looked)
+        looked = self._search(file, b'"features":' + _encoder.encode(entry.features), Looked)
         return None if looked is None else looked.reply()
 
     def _append(self, name: str, lines: Sequence[Recommended] | Sequence[Looked]) -> None:
         if lines:
             # The newline comes first, so that a batch torn by a kill spoils no line but its own last one.
-            self._folder.append(name, b"".join(b"\n" + _encode(line) for line in lines))
+            self._folder.append(name, b"\n" + _encoder.encode_lines(lines)[:-1])
 
     def _search(self, name: str, wanted: bytes, kind: type[_Line]) -> _Line | None:
         if not self._folder.exists(name):
