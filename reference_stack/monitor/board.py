@@ -21,20 +21,27 @@ class Board:
         """The same of all components, by (metric, label): component, value and key."""
         self._trails: dict[Counter, Trail] = {counter: Trail() for counter in counters}
         self._grew_day: dict[Counter, float] = dict.fromkeys(self._trails, started_day)
+        self._counted: dict[str, list[tuple[Counter, list[str]]]] = {}
+        """By component: its counters, each with the keys of its samples."""
 
     def take(self, component: str, samples: Mapping[str, float], day: float) -> None:
         """Note a scrape."""
         self.show(component, samples)
-        for (of, metric), trail in self._trails.items():
+        for counter, keys in self._counted[component]:
             # A counter that is not there has not counted anything yet.
-            if of == component and trail.take(day, total_of(samples, metric)):
-                self._grew_day[of, metric] = day
+            if self._trails[counter].take(day, sum([samples[key] for key in keys])):
+                self._grew_day[counter] = day
 
     def show(self, component: str, samples: Mapping[str, float]) -> None:
         """Note samples of which no growth is kept."""
         before = self._samples.get(component)
         # A component has the same metrics from one scrape to the next, nearly always.
         if before is None or before.keys() != samples.keys():
+            self._counted[component] = [
+                (counter, _keys_of(samples, counter[1]))
+                for counter in self._trails
+                if counter[0] == component
+            ]
             self._labels[component] = _by_label(samples)
             self._labelled.clear()
             for of, found in self._labels.items():
@@ -70,10 +77,6 @@ def _by_label(samples: Mapping[str, float]) -> dict[tuple[str, str], list[tuple[
     return found
 
 
-def total_of(samples: Mapping[str, float], metric: str) -> float:
-    """A metric's value, or the sum over its labels, or 0 where it is absent."""
-    plain = samples.get(metric)
-    if plain is not None:
-        return plain
-    prefix = metric + "{"
-    return sum(value for key, value in samples.items() if key.startswith(prefix))
+def _keys_of(samples: Mapping[str, float], metric: str) -> list[str]:
+    """The key of a metric, or those of all that it has with labels; none where it is absent."""
+    return [metric] if metric in samples else [key for key in samples if key.startswith(metric + "{")]

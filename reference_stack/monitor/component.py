@@ -65,6 +65,7 @@ class Monitor(Component[MonitorSettings]):
         signs: tuple[Sign, ...] = SIGNS,
     ) -> None:
         super().__init__("monitor", runtime, telemetry, settings, layers, build)
+        self._heartbeats = self.layers.at(Hook.HEARTBEAT)
         self._scraped = scraped
         self._oncall = oncall
         self._registry = registry
@@ -213,14 +214,15 @@ class Monitor(Component[MonitorSettings]):
                 self._silent(Heartbeat(day, sign.about, self._sign_day(sign), sign.every_days))
 
     def _silent(self, beat: Heartbeat) -> bool:
-        hosts = self.layers.at(Hook.HEARTBEAT)
-        # A list, so that every layer is asked.
-        decisions = [host.ask(beat, day=beat.day, about=beat.about) for host in hosts]
-        acts = any(decision.acts for decision in decisions)
+        fired = acts = False
+        for host in self._heartbeats:
+            decision = host.ask(beat, day=beat.day, about=beat.about)
+            fired |= decision.fired
+            acts |= decision.acts
         if acts or beat.about in self._called_silent:
             self._called_silent.add(beat.about)
             self.telemetry.metrics.set("silent", float(acts), about=beat.about)
-        return any(decision.fired for decision in decisions)
+        return fired
 
     def _sign_day(self, sign: Sign) -> float:
         """When a sign was last given; before the first one, and after a restart, what was known stands."""
