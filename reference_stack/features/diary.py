@@ -64,8 +64,11 @@ class Notebook:
 
     def without(self, day: int) -> list[int]:
         """The sources whose rows of a day are not used, ascending."""
-        by_people = {one.source for one in self.diary.distrusted if one.covers(day)}
-        return sorted(by_people | set(self.diary.left_out.get(str(day), ())))
+        diary = self.diary
+        if not (diary.distrusted or diary.left_out):  # asked for each day at each tick, and nearly always so
+            return []
+        by_people = {one.source for one in diary.distrusted if one.covers(day)}
+        return sorted(by_people | set(diary.left_out.get(str(day), ())))
 
     def write(self, **changes: object) -> None:
         """Change some of it, on disk first. Raises OSError."""
