@@ -193,10 +193,11 @@ def decode(data: bytes) -> Partition:
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: names that are no UTF-8
         raise DamagedPartition(f"not readable as Parquet: {error}") from error
-    missing = [name for name in COLUMNS if table.column_names.count(name) != 1]
+    names = table.column_names
+    missing = [name for name in COLUMNS if names.count(name) != 1]
     if missing:
         raise DamagedPartition(f"lacks {', '.join(missing)}, or has more than one")
-    unknown = tuple(name for name in table.column_names if name not in COLUMNS)
+    unknown = tuple(name for name in names if name not in COLUMNS)
     return Partition(pa.table({name: _fitted(name, table.column(name)) for name in COLUMNS}), unknown)
 
 
