@@ -114,10 +114,9 @@ class RecommendationLog:
         self._day: int | None = None
         self._file = ""
         self._pending: list[Recommended] = []
-        self._features: dict[str, LookupReply] = {}
-        """By name, those that are not written yet."""
+        self._looked: list[Looked] = []
         self._named: set[str] = set()
-        """Names of the day, written or not."""
+        """Names of the day's features, written or not."""
         self._names: dict[int, tuple[LookupReply, str]] = {}
         """Names by the identity of the features, which are kept here and so have it to themselves."""
 
@@ -131,8 +130,8 @@ class RecommendationLog:
             return known[1]
         name = hashlib.blake2b(_pack(features), digest_size=8).hexdigest()
         if name not in self._named:
+            self._looked.append(Looked.of(name, features))
             self._named.add(name)
-            self._features[name] = features
         self._names[key] = features, name
         return name
 
@@ -153,9 +152,8 @@ class RecommendationLog:
 
     def flush(self) -> None:
         """Write what is pending, features first."""
-        looked = [Looked.of(name, reply) for name, reply in self._features.items()]
-        self._append(f"features/{self._file}", looked)
-        self._features.clear()
+        self._append(f"features/{self._file}", self._looked)
+        self._looked.clear()
         self._append(f"recommendations/{self._file}", self._pending)
         self._pending.clear()
 
