@@ -17,6 +17,7 @@ from reference_stack.registry.naming import SHA256_TAG, as_version, check_alias,
 
 _ALIASES = "aliases.json"
 _VERSIONS = "versions/"
+_decode_aliases = msgspec.json.Decoder(dict[str, int]).decode
 
 
 class LoggedVersion(msgspec.Struct, frozen=True):
@@ -118,9 +119,10 @@ class MemoryRegistry:
             raise NotFound(f"no {name}") from error
 
     def _aliases(self) -> dict[str, int]:
-        if not self._folder.exists(_ALIASES):
+        try:
+            return _decode_aliases(self._folder.read(_ALIASES))
+        except FileNotFoundError:
             return {}
-        return msgspec.json.decode(self._folder.read(_ALIASES), type=dict[str, int])
 
     def _write_aliases(self, aliases: dict[str, int]) -> None:
         self._folder.write(_ALIASES, msgspec.json.encode(aliases, order="deterministic"))

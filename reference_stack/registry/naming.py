@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from reference_stack.ports import ModelVersion, Rejected
 
@@ -39,6 +40,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
         raise Rejected(f"the registry itself sets the tag {SHA256_TAG!r}")
 
 
+@lru_cache(maxsize=64)
 def check_alias(alias: str) -> None:
     """Raises Rejected for a name that MLflow would not take either."""
     if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
