@@ -100,10 +100,8 @@ class Collector(Component[CollectorSettings]):
         for day in sorted(self._unsure):
             if self._log.repair(day):
                 self.telemetry.metrics.add("collector_log_repaired_total")
-            columns = self._log.read(day)
-            self._rows[day], self._seen[day] = len(columns["event_id"]), {}
-            for view, position in zip(columns["view"], columns["position"], strict=True):
-                self._seen[day].setdefault(str(view), []).append(position)
+            self._seen[day] = self._log.positions(day)
+            self._rows[day] = sum(map(len, self._seen[day].values()))
             self._unsure.discard(day)
         self.telemetry.metrics.set("collector_log_damaged_lines", self._log.damaged_lines)
 

@@ -65,7 +65,7 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 _decoder = msgspec.json.Decoder(_Line)
 
 
-def row_count(events: ViewEvents) -> int:
+def row_count(events: ViewEvents | _Line) -> int:
     """Rows of a view: the length of its longest column."""
     return max(map(len, _per_row(events)))
 
@@ -130,6 +130,22 @@ class EventLog:
 
         A line that cannot be read, which no crash of the process leaves behind, is counted and left out.
         """
+        return _columns(self._lines(day))
+
+    def positions(self, day: int) -> dict[str, list[Any]]:
+        """Of the same rows the positions, by view as text; None where a row lacks its own."""
+        found: dict[str, list[Any]] = {}
+        for line in self._lines(day):
+            if rows := row_count(line):
+                lacking = [None] * (rows - len(line.positions))
+                found.setdefault(str(line.view), []).extend(line.positions + lacking)
+        return found
+
+    def forget(self, day: int) -> None:
+        """Remove a log whose partition has been written."""
+        self._folder.delete(_name(day))
+
+    def _lines(self, day: int) -> list[_Line]:
         name = _name(day)
         data = self._folder.read(name) if self._folder.exists(name) else b""
         lines = []
@@ -138,11 +154,7 @@ class EventLog:
                 lines.append(_decoder.decode(line))
             except msgspec.DecodeError:
                 self.damaged_lines += 1
-        return _columns(lines)
-
-    def forget(self, day: int) -> None:
-        """Remove a log whose partition has been written."""
-        self._folder.delete(_name(day))
+        return lines
 
 
 def _name(day: int) -> str:
