@@ -115,9 +115,9 @@ class Monitor(Component[MonitorSettings]):
             except PortError:
                 self.telemetry.metrics.add("scrape_errors_total", about=name)
             else:
-                self._seen[name] = self.runtime.day()
-                self._ahead_days[name] = reply.day - self.runtime.day()
-                self._board.take(name, reply.samples, self.runtime.day())
+                day = self._seen[name] = self.runtime.day()
+                self._ahead_days[name] = reply.day - day
+                self._board.take(name, reply.samples, day)
             due = self._next(due)
             await self.runtime.until(due)
 
