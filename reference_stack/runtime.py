@@ -79,8 +79,20 @@ class Finished(Protocol):
 
 Ended = Callable[[Finished], object]
 """Told of the end of some work, to see to its result or exception."""
-Answered = Callable[[Any], object]
-"""Given the result of some work."""
+LATER: Any = object()
+"""In the place of a result: it has still to come."""
+
+
+class Caller(Protocol):
+    """Whoever is told of the end of some work, in one way or the other."""
+
+    def answered(self, result: Any) -> None:
+        """It has come to its end, with this result."""
+        ...
+
+    def ended(self, task: Finished) -> None:
+        """It has ended somehow: to see to its result or exception."""
+        ...
 
 
 class ShellRuntime(Runtime, Protocol):
@@ -90,12 +102,9 @@ class ShellRuntime(Runtime, Protocol):
         """Call back with None after operational `seconds`, come what may."""
         ...
 
-    def start_task(
-        self, work: Coroutine[Any, Any, object], ended: Ended, answered: Answered | None = None
-    ) -> bool:
-        """Start work of the component's and call `ended` afterwards; whether it has still to end.
-
-        In the place of `ended`, `answered` may be given the result of work that did not have to wait.
+    def begin(self, work: Coroutine[Any, Any, object], caller: Callable[[], Caller]) -> Any:
+        """The result of some work of the component's, if it need not wait; else LATER, and `caller`, asked
+        once, gives who is told of its end.
         """
         ...
 
@@ -262,15 +271,14 @@ class LiveRuntime:
         """Call back with None after operational `seconds`, to the resolution of the event loop."""
         asyncio.get_running_loop().call_later(seconds, callback, None)
 
-    def start_task(
-        self,
-        work: Coroutine[Any, Any, object],
-        ended: Ended,
-        answered: Answered | None = None,  # noqa: ARG002
-    ) -> bool:
+    def start_task(self, work: Coroutine[Any, Any, object], ended: Ended) -> None:
         """Start work of the component's and call `ended` with its task afterwards."""
         self._tasks.spawn(asyncio.get_running_loop(), work, ended=ended)
-        return True
+
+    def begin(self, work: Coroutine[Any, Any, object], caller: Callable[[], Caller]) -> Any:
+        """Start work of the component's in a task of its own: LATER, always."""
+        self.start_task(work, caller().ended)
+        return LATER
 
     def close(self) -> None:
         """Cancel the component's tasks."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from reference_stack.comparing import SAMPLE
 from reference_stack.component import Component, Door, Handler, operations_of
 from reference_stack.messages import ConfigureReply, ConfigureRequest, SettingReply, SettingRequest
 from reference_stack.ports import Failed, NotFound, Overloaded, PortError, Rejected, Unreachable
-from reference_stack.runtime import Finished, ShellRuntime
+from reference_stack.runtime import LATER, Finished, ShellRuntime
 from reference_stack.seeds import stream
 from reference_stack.settings import ShellSettings
 from reference_stack.telemetry import Telemetry, sample_key
@@ -102,9 +103,10 @@ class Asked:
         """Its service time is over."""
         self.server.served(self)
 
-    def answered(self, reply: msgspec.Struct) -> None:
+    def answered(self, result: msgspec.Struct) -> None:
         """Its handler has this to say."""
-        self.server.answer(self, reply)
+        if not self.over:
+            self.server.answer(self, result)
 
     def ended(self, task: Finished) -> None:
         """Its handler has ended."""
@@ -145,18 +147,22 @@ class Server:
         `slow` multiplies the request's service time. The k-th request has the k-th draw of it, whatever
         becomes of the others.
         """
-        asked = Asked(self, operation, request, done)
         handler = self._handlers.get(operation)
         if handler is None:
-            self._submit_other(asked)
+            self._submit_other(Asked(self, operation, request, done))
             return
         times, shell = self._times, self.shell
-        asked.service_s = (times.batch or times.fill()).pop() * shell.service_ms * slow / 1000
+        draw = (times.batch or times.fill()).pop()
         if shell.service_ms <= 0.0:
             work: Any = handler(request)
-            if self._runtime.start_task(work, asked.ended, asked.answered):
-                self._open[asked] = None
-        elif self._door is not None and not self._comes_in(asked, self._door):
+            reply = self._runtime.begin(work, partial(self._opened, operation, request, done))
+            if reply is not LATER:
+                self._counts[self._answered[operation]] += 1.0
+                done(reply)
+            return
+        asked = Asked(self, operation, request, done)
+        asked.service_s = draw * shell.service_ms * slow / 1000
+        if self._door is not None and not self._comes_in(asked, self._door):
             self.answer(asked, Overloaded(f"{self.component.name} sheds load"))
         elif len(self._serving) < shell.workers:
             self._open[asked] = None
@@ -166,6 +172,11 @@ class Server:
             self._queue.append(asked)
         else:
             self.answer(asked, Overloaded(f"{self.component.name}: the queue is full"))
+
+    def _opened(self, operation: str, request: msgspec.Struct, done: Callable[[Outcome], object]) -> Asked:
+        asked = Asked(self, operation, request, done)
+        self._open[asked] = None
+        return asked
 
     def _submit_other(self, asked: Asked) -> None:
         if asked.operation not in self.operations:
@@ -220,9 +231,11 @@ class Server:
         self._handle(asked)
 
     def _handle(self, asked: Asked) -> None:
+        self._open[asked] = None
         work: Any = self.operations[asked.operation][1](asked.request)
-        if self._runtime.start_task(work, asked.ended, asked.answered):
-            self._open[asked] = None
+        reply = self._runtime.begin(work, lambda: asked)
+        if reply is not LATER:
+            self.answer(asked, reply)
 
     def ended(self, asked: Asked, task: Finished) -> None:
         """A request's handler has ended: its answer goes out."""

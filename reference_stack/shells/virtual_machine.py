@@ -61,7 +61,7 @@ class VirtualProcess:
     def run(self, component: Component[Any], shell: ShellSettings) -> None:
         """Begin to serve, and start the component's own work."""
         self.server = Server(component, self.runtime, shell, self.machine.seed)
-        self.runtime.start_task(component.run(), self._ran)
+        self.runtime.begin(component.run(), lambda: _Life(self))
 
     def submit(
         self,
@@ -108,10 +108,25 @@ class VirtualProcess:
     def _broke(self, error: BaseException) -> None:
         report(self._serving().component.telemetry, "task", error)
 
-    def _ran(self, task: Finished) -> None:
+    def broke(self, error: BaseException) -> None:
+        """Its own work has broken, and it with it."""
+        report(self._serving().component.telemetry, "run", error)
+        self.machine.broke(self)
+
+
+class _Life:
+    """Whoever is told of the end of a component's own work."""
+
+    def __init__(self, process: VirtualProcess) -> None:
+        self._process = process
+
+    def answered(self, _result: object) -> None:
+        """It has nothing more to do, and goes on answering."""
+
+    def ended(self, task: Finished) -> None:
+        """See to what it raised."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            report(self._serving().component.telemetry, "run", error)
-            self.machine.broke(self)
+            self._process.broke(error)
 
 
 class VirtualMachine:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from reference_stack.costs import Costs
 from reference_stack.ports import Semaphore
-from reference_stack.runtime import Answered, Ended, Timer
+from reference_stack.runtime import LATER, Caller, Ended, Timer
 from reference_stack.shells.virtual_loop import OWNER, VirtualLoop
 
 T = TypeVar("T")
@@ -96,13 +96,12 @@ class Pending:
             self.loop.call_soon(callback, self, context=context)
 
 
-class _Done:
-    """Work that ended without having to wait."""
+class _Failed:
+    """Work that failed without having to wait."""
 
-    __slots__ = ("_error", "_result")
+    __slots__ = ("_error",)
 
-    def __init__(self, result: object, error: BaseException | None = None) -> None:
-        self._result = result
+    def __init__(self, error: BaseException) -> None:
         self._error = error
 
     def cancelled(self) -> bool:
@@ -112,21 +111,41 @@ class _Done:
         return self._error
 
     def result(self) -> Any:
-        return self._result
+        raise self._error
 
 
 class Work:
-    """A task of a component's. It is told of its end through `ended`, else an error through the runtime."""
+    """A task of a component's.
 
-    __slots__ = ("_ended", "_error", "_over", "_result", "_send", "_throw", "_waits", "_work", "runtime")
+    Its end is told through `ended`, or its result through `answered`; an error, where there is neither,
+    through the runtime.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_ended",
+        "_error",
+        "_over",
+        "_result",
+        "_send",
+        "_throw",
+        "_waits",
+        "_work",
+        "runtime",
+    )
 
     def __init__(
-        self, runtime: VirtualRuntime, work: Coroutine[Any, Any, object], ended: Ended | None
+        self,
+        runtime: VirtualRuntime,
+        work: Coroutine[Any, Any, object],
+        ended: Ended | None,
+        answered: Callable[[Any], object] | None = None,
     ) -> None:
         self.runtime = runtime
         self._work = work
         self._send = work.send
         self._ended = ended
+        self._answered = answered
         self._waits: Any = None
         self._throw: BaseException | None = None
         self._over = False
@@ -207,7 +226,9 @@ class Work:
         self._over = True
         self._result, self._error = result, error
         self.runtime.tasks.pop(self, None)
-        if self._ended is not None:
+        if error is None and self._answered is not None:
+            self._answered(result)
+        elif self._ended is not None:
             self._ended(self)
         elif error is not None and not isinstance(error, asyncio.CancelledError):
             self.runtime.on_error(error)
@@ -345,39 +366,30 @@ class VirtualRuntime:
         self.loop.at(self.loop.now + seconds, self, later.due, None)
         return later
 
-    def start_task(
-        self, work: Coroutine[Any, Any, object], ended: Ended, answered: Answered | None = None
-    ) -> bool:
-        """Start work of the component's and call `ended` afterwards, or `answered` with its result.
-
-        Returns whether it has still to end.
+    def begin(self, work: Coroutine[Any, Any, object], caller: Callable[[], Caller]) -> Any:
+        """The result of some work of the component's; LATER where it has to wait, or has failed.
 
         It begins at once, and becomes a task where it has to wait: most of what is asked never does.
         """
         if self.closed:
             work.close()
-            ended(_Done(None, asyncio.CancelledError()))
-            return False
+            caller().ended(_Failed(asyncio.CancelledError()))
+            return LATER
         if not self.loop.runs:
-            self.spawn(work, ended)  # asked from outside: it begins when time does
-            return True
+            self.spawn(work, caller().ended)  # asked from outside: it begins when time does
+            return LATER
         try:
             waits = work.send(None)
         except StopIteration as stop:
-            if answered is None:
-                ended(_Done(stop.value))
-                return False
-            reply = stop.value
+            return stop.value
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (told to whoever asked)
-            ended(_Done(None, error))
-            return False
-        else:
-            begun = Work(self, work, ended)
-            self.tasks[begun] = None
-            begun.wait_for(waits)
-            return True
-        answered(reply)
-        return False
+            caller().ended(_Failed(error))
+            return LATER
+        whose = caller()
+        begun = Work(self, work, whose.ended, whose.answered)
+        self.tasks[begun] = None
+        begun.wait_for(waits)
+        return LATER
 
     def pause(self) -> None:
         """Stop the component where it stands."""
