@@ -188,6 +188,13 @@ class MemoryFolder:
             raise FileNotFoundError(name)
         return bytes(data)
 
+    def size(self, name: str) -> int:
+        """How long a file is, in bytes. Raises FileNotFoundError."""
+        data = self._store.get(self._root + checked(name))
+        if data is None:
+            raise FileNotFoundError(name)
+        return len(data)
+
     def exists(self, name: str) -> bool:
         """Whether the file is there."""
         return self._root + checked(name) in self._store

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from reference_stack.folders import MemoryFolder
 from reference_stack.ports import Folder
 from reference_stack.shells.virtual_machine import VirtualMachine
 
@@ -39,7 +40,7 @@ class VirtualDataLink:
     they are asked again each 0.01 day, as the data proxy does.
     """
 
-    def __init__(self, machine: VirtualMachine, name: str, source: Folder, sink: Folder) -> None:
+    def __init__(self, machine: VirtualMachine, name: str, source: Folder, sink: MemoryFolder) -> None:
         self.name = name
         self._machine = machine
         self._source = source
@@ -86,7 +87,7 @@ class VirtualDataLink:
 
     def delivered(self) -> dict[str, int]:
         """Names at the sink, with their sizes in bytes."""
-        return {name: len(self._sink.read(name)) for name in self._sink.list()}
+        return {name: self._sink.size(name) for name in self._sink.list()}
 
     def _written(self, name: str) -> None:
         # A file that is written again is the same one: partitions are immutable.

@@ -178,6 +178,15 @@ def test_what_a_memory_folder_has_listed_is_the_callers() -> None:
     assert list(folder.list()) == ["a"]
 
 
+def test_a_memory_folder_knows_how_long_a_file_is() -> None:
+    folder = MemoryFolder({}, "a")
+    folder.append("b", b"123")
+    folder.append("b", b"45")
+    assert folder.size("b") == 5
+    with pytest.raises(FileNotFoundError):
+        folder.size("c")
+
+
 def test_files_are_copied(folder: Folder) -> None:
     folder.write("a/1", b"1")
     folder.write("b/2", b"2")
