@@ -12,7 +12,6 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from heapq import heappush
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -194,8 +193,7 @@ class Flight(Pending):
                 outcome = Failed(f"{self.link.name}: the reply cannot be read")
             elif plan.reset_down:
                 outcome = Unreachable(f"{self.link.name}: connection reset")
-        # As `loop.at`, without the call: once for each message, like its way up.
-        heappush(loop.heap, (loop.now + self.down_ms / 1000, loop.sequence(), None, self.settle, outcome))
+        loop.at(loop.now + self.down_ms / 1000, None, self.settle, outcome)
 
 
 class _Patience:
@@ -332,7 +330,7 @@ class VirtualLink:
             flight.down_ms += up_ms
             flight.reply(self.refusal())
         elif plan is None or not plan.lost_up:
-            heappush(loop.heap, (now + up_ms / 1000, loop.sequence(), None, flight.arrive, None))
+            loop.at(now + up_ms / 1000, None, flight.arrive, None)
         return flight
 
     def refusal(self) -> Unreachable:

@@ -85,9 +85,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """The virtual time, in seconds; only the loop sets it."""
         self.runs = False
         """Whether `run_until` is at work."""
-        self.heap: list[tuple[float, int, object, Any, Any]] = []
-        """What is to come, as (moment, `sequence()`, owner, callback, argument); see `at`."""
-        self.sequence = itertools.count(1).__next__
+        self._heap: list[tuple[float, int, object, Any, Any]] = []
+        self._sequence = itertools.count(1).__next__
         self._soon: deque[tuple[object, Any, Any]] = deque()
         self.paused: dict[object, deque[tuple[object, Any, Any]]] = {}
         """What is held back, by its owner."""
@@ -110,7 +109,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def at(self, when: float, owner: object, callback: Callable[[Any], object], argument: object) -> None:
         """Call back when the virtual time is `when`; there is no calling it off."""
-        heappush(self.heap, (when, self.sequence(), owner, callback, argument))
+        heappush(self._heap, (when, self._sequence(), owner, callback, argument))
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
@@ -127,7 +126,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         """Call back when the virtual time is `when`, or at once if that is past."""
         timer = _Call(when, callback, args, self, context)
-        heappush(self.heap, (when, self.sequence(), _HANDLE, timer, None))
+        heappush(self._heap, (when, self._sequence(), _HANDLE, timer, None))
         return timer
 
     def call_later(
@@ -140,7 +139,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Call back after `delay` seconds."""
         when = self.now + delay
         timer = _Call(when, callback, args, self, context)
-        heappush(self.heap, (when, self.sequence(), _HANDLE, timer, None))
+        heappush(self._heap, (when, self._sequence(), _HANDLE, timer, None))
         return timer
 
     def run_until(self, moment: float, wake: Callable[[], bool] | None = None) -> None:
@@ -162,7 +161,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             asyncio._set_running_loop(None)
 
     def _run_until(self, moment: float, wake: Callable[[], bool] | None) -> None:
-        heap, ready, paused, pop = self.heap, self._soon, self.paused, heappop
+        heap, ready, paused, pop = self._heap, self._soon, self.paused, heappop
         while True:
             if ready:
                 self._run_ready()
@@ -228,14 +227,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return
         self.now = max(self.now, when)
         self._soon.append((owner, callback, argument))
-        heap = self.heap
+        heap = self._heap
         while heap and heap[0][0] <= self.now:
             self._soon.append(heappop(heap)[2:])
 
     def _advance(self, limit: float) -> bool:
         """Jump to the next moment up to `limit` and make ready all that is due then."""
-        while self.heap and self.heap[0][0] <= limit:
-            when, _, owner, callback, argument = heappop(self.heap)
+        while self._heap and self._heap[0][0] <= limit:
+            when, _, owner, callback, argument = heappop(self._heap)
             self._due(when, owner, callback, argument)
             if self._soon:
                 return True

@@ -212,11 +212,9 @@ class VirtualTarget:
         Raises NothingMatched where a data toxic matched nothing of what passed.
         """
 
-        def troubled() -> bool:
+        def stop() -> bool:
             return bool(self._trouble) or wake()
 
-        # Asked at each instant: one call less where no toxic could be in trouble.
-        stop = troubled if self._toxics else wake
         while (due := self._due_day()) < until_day:
             self._inner.advance(due, stop)
             if self.day() < due - 1e-9:
