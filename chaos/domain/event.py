@@ -291,6 +291,25 @@ class Contention(_Event, frozen=True, tag="contention"):
     over_days: float
 
 
+WANTED_LIMIT_SHARE = 0.9
+"""A process that wants more of a processor's time than this has work waiting for it, which comes late.
+
+Locust warns of its own results from 90% of a processor on (docs.locust.io, "High CPU usage").
+"""
+
+
+class Saturation(_Event, frozen=True, tag="saturation"):
+    """A process that sends or passes on every view ran, or was ready to, for `wanted_share` of `over_days`.
+
+    It is a single thread: what it still had to do waited for it, and views were late that the site had
+    answered.
+    """
+
+    process: str
+    wanted_share: float
+    over_days: float
+
+
 Event = (
     Header
     | Phase
@@ -315,6 +334,7 @@ Event = (
     | Waiting
     | Stall
     | Contention
+    | Saturation
 )
 
 # What a target's own log may say; the rest of the events are the harness's.

@@ -19,6 +19,7 @@ from chaos.domain.event import (
     Phase,
     Planned,
     Refused,
+    Saturation,
     Signal,
     Stall,
     Undone,
@@ -33,7 +34,7 @@ STYLE = {"fault": "bold red", "well": "green", "layer": "yellow", "alert": "mage
 STARTS = ("provision", "teardown", "void", "aborted", "interrupted", "paused")
 DAILY_DAYS = 1.6
 CROWD_DAYS = 1.0
-"""Others that take the processors' time are told once a day, though it is looked at more often."""
+"""Who takes or wants too much of the processors is told once a day, though it is looked at more often."""
 WORDS = {
     SignalKind.FIRED: "fired",
     SignalKind.ACTED: "acted",
@@ -51,7 +52,7 @@ class Timeline:
         self._changes: dict[tuple[str, str], str] = {}
         self._bites: dict[tuple[str, str], bool] = {}
         self._alerts: dict[tuple[str, str], str] = {}
-        self._crowds: dict[str, float] = {}
+        self._crowds: dict[tuple[str, str], float] = {}
         self._said: dict[tuple[str, str, str], str] = {}
         self._flips: dict[tuple[str, str], float] = {}
 
@@ -90,8 +91,12 @@ class Timeline:
                 return "fault", component, f"ended by itself with code {code}"
             case Lag() | Waiting() | Stall():
                 return _busy(event)
-            case Contention():
-                return self._crowded(event, key)
+            case Contention(taken_share=share):
+                says = f"took {share:.0%} of the processors: the machine is busy"
+                return self._crowded(event, key, "others", says)
+            case Saturation(process=process, wanted_share=share):
+                says = f"had work for {min(share, 1.0):.0%} of the time: the machine is too slow for the load"
+                return self._crowded(event, key, process, says)
             case _:
                 return None
 
@@ -131,11 +136,13 @@ class Timeline:
             return "well", "registry", f"{says}: the first for {alias.day - last:.1f} d"
         return None
 
-    def _crowded(self, span: Contention, key: str) -> tuple[str, str, str] | None:
-        if span.day - self._crowds.get(key, -math.inf) < CROWD_DAYS:
+    def _crowded(
+        self, span: Contention | Saturation, key: str, who: str, says: str
+    ) -> tuple[str, str, str] | None:
+        if span.day - self._crowds.get((key, who), -math.inf) < CROWD_DAYS:
             return None
-        self._crowds[key] = span.day
-        return "fault", "others", f"took {span.taken_share:.0%} of the processors: the machine is busy"
+        self._crowds[key, who] = span.day
+        return "fault", who, says
 
     def _effect(self, effect: Effect, key: str) -> tuple[str, str, str] | None:
         seen = bool(effect.seen)

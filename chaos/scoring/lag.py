@@ -1,7 +1,7 @@
 """A machine that cannot keep up makes a trial void: what was late is then not the system under test.
 
-One that stands still for a moment, or has others to serve, only takes a failure's word away: what passed has
-passed in spite of it.
+One that stands still for a moment, has others to serve, or is too slow for the load only takes a failure's
+word away: what passed has passed in spite of it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from chaos.domain.event import WAIT_LIMIT_MS, Contention, Lag, Stall, Waiting
+from chaos.domain.event import WAIT_LIMIT_MS, Contention, Lag, Saturation, Stall, Waiting
 from chaos.domain.scenario import Arm
 from chaos.scoring.arms import ArmView
 
-E = TypeVar("E", Stall, Contention)
+E = TypeVar("E", Stall, Contention, Saturation)
 
 LIMIT_DAYS = 0.1
 SPAN_DAYS = 0.25
@@ -61,7 +61,7 @@ def busy(views: Mapping[Arm, ArmView]) -> str:
 
 def disturbed(views: Mapping[Arm, ArmView]) -> str:
     """What the machine did to the trial for a moment, in a sentence; empty where it did nothing."""
-    return _stalled(views) or _crowded(views)
+    return _stalled(views) or _crowded(views) or _saturated(views)
 
 
 def _stalled(views: Mapping[Arm, ArmView]) -> str:
@@ -89,6 +89,20 @@ def _crowded(views: Mapping[Arm, ArmView]) -> str:
         lambda span: (
             f"others took {span.taken_share:.0%} of the machine's processors, and none was idle, for "
             f"{span.over_days:.2f} d around day {span.day:.2f}"
+        ),
+    )
+
+
+def _saturated(views: Mapping[Arm, ArmView]) -> str:
+    """A fault that makes it send more does not excuse it: what it cannot send tests nothing."""
+    told = [
+        (span.wanted_share, arm, span) for arm, view in views.items() for span in view.journal.of(Saturation)
+    ]
+    return _worst(
+        told,
+        lambda span: (
+            f"the machine was too slow for the load: {span.process} ran, or waited to, for "
+            f"{min(span.wanted_share, 1.0):.0%} of {span.over_days:.2f} d around day {span.day:.2f}"
         ),
     )
 

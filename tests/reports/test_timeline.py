@@ -23,6 +23,7 @@ from chaos.domain.event import (
     Planned,
     Reading,
     Refused,
+    Saturation,
     Stall,
     Undone,
     Waiting,
@@ -155,10 +156,13 @@ def test_a_machine_that_is_busy_is_told_and_not_again_and_again() -> None:
         Waiting(0.7, "serving-a", 6.25, 0.25),
         Waiting(0.8, "serving-a", 1.0, 0.25),
         *(Contention(day, share, 0.1) for day, share in shares.items()),
+        *(Saturation(day, "shop", share + 0.3, 0.1) for day, share in shares.items()),
     )
     assert [line.split(maxsplit=3)[3] for line in said] == [
         "shop         stood still for 42 ms: the machine is busy",
         "serving-a    waits 6.2 ms a turn for a processor: the machine is busy",
         "others       took 80% of the processors: the machine is busy",
         "others       took 60% of the processors: the machine is busy",
+        "shop         had work for 100% of the time: the machine is too slow for the load",
+        "shop         had work for 90% of the time: the machine is too slow for the load",
     ]

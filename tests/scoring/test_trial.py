@@ -19,6 +19,7 @@ from chaos.domain.event import (
     Lag,
     Phase,
     Reading,
+    Saturation,
     Stall,
     Undone,
     Version,
@@ -246,6 +247,19 @@ def test_others_that_take_the_machine_take_the_word_of_a_failure_and_not_of_a_pa
     says = (
         "others took 82% of the machine's processors, and none was idle, for 0.12 d around day 5.10 of the "
         "defended arm (and once more)"
+    )
+    assert says in reason(trial, "detected").says
+
+
+def test_traffic_that_could_not_be_sent_in_time_takes_the_word_of_a_failure_and_not_of_a_pass() -> None:
+    late = Saturation(5.1, "shop", 1.02, 0.11)
+    assert Story().add(Arm.UNDEFENDED, late).score().verdict is Verdict.PASSED
+    failing = Story(without(Told(), "freshness", "volume"))
+    trial = failing.add(Arm.UNDEFENDED, late).add(Arm.CONTROL, Saturation(2.0, "shop", 0.93, 0.1)).score()
+    assert trial.verdict is Verdict.VOID
+    says = (
+        "the machine was too slow for the load: shop ran, or waited to, for 100% of 0.11 d around day 5.10 of "
+        "the undefended arm (and once more)"
     )
     assert says in reason(trial, "detected").says
 

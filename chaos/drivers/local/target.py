@@ -307,14 +307,22 @@ class LocalTarget:
             self._note(Exit(self.day(), ended.component, ended.code, expected))
 
     def _look_at_machine(self) -> None:
-        for event in self._machine.look(self.day(), self._answering()):
+        for event in self._machine.look(self.day(), self._answering(), self._sending()):
             self._note(event)
 
     def _answering(self) -> Mapping[str, int]:
         """The processes that answer views: a trainer that waits for a processor makes none of them slow."""
-        reporters = {views.component for views in self.seen(Views)[:1]}
+        reporters = self._reporters()
         wanted = self._spec.called_by(reporters) if reporters else list(self._spec.components)
         return {name: pid for name, pid in self._stack.pids.items() if name in wanted}
+
+    def _sending(self) -> Mapping[str, int]:
+        """The processes that views come from: they tell what became of them."""
+        reporters = self._reporters()
+        return {name: pid for name, pid in self._stack.pids.items() if name in reporters}
+
+    def _reporters(self) -> set[str]:
+        return {views.component for views in self.seen(Views)[:1]}
 
     def _note(self, event: Event) -> None:
         self._seen.setdefault(type(event), []).append(event)

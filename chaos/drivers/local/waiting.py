@@ -16,8 +16,11 @@ LEAST_TURNS = 20
 
 @dataclass(frozen=True)
 class Turns:
-    """What the scheduler has counted of one process: nanoseconds in its queue, and turns on a processor."""
+    """What the scheduler has counted of one process: nanoseconds on a processor, nanoseconds in its queue,
+    and turns on a processor.
+    """
 
+    ran_ns: int
     waited_ns: int
     turns: int
 
@@ -28,10 +31,10 @@ def read_turns(pid: int) -> Turns | None:
     Source: Linux, Documentation/scheduler/sched-stats.rst, `/proc/<pid>/schedstat`.
     """
     try:
-        _, waited, turns = Path(f"/proc/{pid}/schedstat").read_text().split()
+        ran, waited, turns = Path(f"/proc/{pid}/schedstat").read_text().split()
     except (OSError, ValueError):
         return None
-    return Turns(int(waited), int(turns))
+    return Turns(int(ran), int(waited), int(turns))
 
 
 class WaitMeter:

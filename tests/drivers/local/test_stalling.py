@@ -24,7 +24,7 @@ class Scheduler:
         self.gone = False
 
     def read(self, _pid: int) -> Turns | None:
-        return None if self.gone else Turns(round(self.waited_ms * 1e6), 0)
+        return None if self.gone else Turns(0, round(self.waited_ms * 1e6), 0)
 
 
 def looks(waited_ms: list[float], look_ms: float = 20.0) -> list[Stall]:

@@ -19,8 +19,8 @@ class Scheduler:
         return self.counts.get(pid)
 
     def pass_by(self, pid: int, turns: int, wait_ms: float) -> None:
-        before = self.counts.get(pid, Turns(0, 0))
-        self.counts[pid] = Turns(before.waited_ns + round(turns * wait_ms * 1e6), before.turns + turns)
+        before = self.counts.get(pid, Turns(0, 0, 0))
+        self.counts[pid] = Turns(0, before.waited_ns + round(turns * wait_ms * 1e6), before.turns + turns)
 
 
 def looks(
