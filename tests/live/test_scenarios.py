@@ -8,15 +8,16 @@ import pytest
 
 from benchmarks.comparison import run
 from chaos.domain.verdict import TrialResult
-from tests.live.editions import DAY_SECONDS, EDITIONS
+from tests.live.editions import DAY_SECONDS, EDITIONS, target
 
 FAMILIES = ("data", "overload", "configuration", "latency")
 
 
-def trials(target: str, folder: Path, *options: str) -> dict[str, TrialResult]:
+def trials(extends: str, folder: Path, *options: str) -> dict[str, TrialResult]:
     """Each edition's trial with seed 1."""
     files = [str(edition.write(folder)) for edition in EDITIONS]
-    results = run(target, "1..1", files, folder / "run", "--day-seconds", f"{DAY_SECONDS:g}", *options)
+    pace = ("--day-seconds", f"{DAY_SECONDS:g}")
+    results = run(str(target(extends, folder)), "1..1", files, folder / "run", *pace, *options)
     return {trial.scenario: trial for trial in results.trials}
 
 
