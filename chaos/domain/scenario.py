@@ -288,6 +288,9 @@ class AbortIf(Strict):
         return self
 
 
+_OF_A_FAULT = ("detected", "alerted", "missed_by", "contained", "harmful", "loop", "recovered")
+
+
 class Scenario(Strict):
     """One question to a platform: does this fault get through?"""
 
@@ -321,6 +324,15 @@ class Scenario(Strict):
         return self
 
     @model_validator(mode="after")
+    def _expects_what_can_be(self) -> Scenario:
+        if self.expect.harmful is not None and self.kind is not Kind.DEFENDED:
+            raise misplaced(("expect", "harmful"), "only a defended scenario says what it defends against")
+        for part in _OF_A_FAULT:
+            if getattr(self.expect, part) and not self.faults and self.kind is not Kind.DEFENDED:
+                raise misplaced(("expect", part), "no fault is there that this could be about")
+        return self
+
+    @model_validator(mode="after")
     def _fits_its_kind(self) -> Scenario:
         if self.kind is Kind.DEFENDED:
             if not self.faults:
@@ -332,8 +344,6 @@ class Scenario(Strict):
                 )
         elif self.decisive:
             raise misplaced(("decisive",), "only a defended scenario has layers that decide it")
-        if self.expect.alerted is not None and not self.faults:
-            raise misplaced(("expect", "alerted"), "no fault is there that an alert could be about")
         keys = [fault.key for fault in self.faults]
         for index, key in enumerate(keys):
             if key in keys[:index]:

@@ -208,6 +208,13 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
         ({"decisive": [[]]}, "at least 1 item"),
         ({"kind": "demonstration", "decisive": [["hold"]]}, "only a defended scenario"),
         ({"kind": "quiet", "faults": [], "expect": {"alerted": {"name": "x", "within": "1d"}}}, "no fault"),
+        ({"kind": "quiet", "faults": [], "expect": {"recovered": {"within": "1d"}}}, "no fault"),
+        ({"kind": "demonstration", "faults": [], "expect": {"missed_by": ["hold"]}}, "no fault"),
+        (
+            {"kind": "demonstration", "faults": [], "expect": {"detected": {"by": ["hold"], "within": "1d"}}},
+            "expect.detected: no fault",
+        ),
+        ({"kind": "demonstration", "expect": {"harmful": "error_views"}}, "only a defended scenario"),
     ],
 )
 def test_claims_that_cannot_be_meant(changes: dict[str, object], says: str) -> None:
