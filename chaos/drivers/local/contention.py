@@ -87,7 +87,8 @@ class ContentionMeter:
             own_s = sum(seconds - spent_before.get(pid, seconds) for pid, seconds in spent.items())
             taken_share = (now.busy_s - before.busy_s - own_s) / total_s
             if taken_share > TAKEN_SHARE and idle_s < IDLE_SHARE * total_s:
-                if self._family.gather():  # then it may have been one of our own
+                # One of our own that is new, or has ended meanwhile, may have been it.
+                if self._family.gather() or not spent_before.keys() <= spent.keys():
                     spent = self._family.spent()
                 else:
                     yield Contention(round(day, 4), round(taken_share, 3), round(day - since_day, 4))

@@ -82,6 +82,18 @@ def test_a_process_of_our_own_that_was_not_known_yet_is_none_of_the_others() -> 
     assert len(list(meter.look(1.5))) == 1
 
 
+def test_a_process_of_our_own_that_has_ended_is_none_of_the_others() -> None:
+    there = Neighbourhood()
+    there.seconds[NEW] = 5.0
+    meter = ContentionMeter(lambda: there.machine, there)
+    list(meter.look(0.0))
+    there.pass_by(0.05, 0.2, 0.0)
+    del there.seconds[NEW]
+    assert list(meter.look(0.5)) == []
+    there.pass_by(0.05, 0.2, 0.0)
+    assert len(list(meter.look(1.0))) == 1
+
+
 def test_this_process_and_its_children_are_the_family() -> None:
     family = Family()
     assert family.spent()[os.getpid()] > 0.0
