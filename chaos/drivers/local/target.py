@@ -285,8 +285,11 @@ class LocalTarget:
         self._take_down()
 
     def _take_down(self) -> None:
-        self._ending.all_of(self._stack.pids)
-        self._stack.down()
+        try:
+            self._hand_on()  # who has ended by now did so without being asked to
+        finally:
+            self._ending.all_of(self._stack.pids)
+            self._stack.down()
         self._hand_on()
         self._hear(self._tail.rest())
         for waiting in self._machine.rest(self.day()):

@@ -16,7 +16,7 @@ import pytest
 
 from chaos.clock import WallClock
 from chaos.domain.change import AddDataToxic, Configure, RemoveDataToxic, RemoveToxic, SetLayer, SetLinkUp
-from chaos.domain.event import Observed
+from chaos.domain.event import Exit, Observed
 from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.observed import read_line
@@ -264,3 +264,12 @@ def test_a_log_line_that_cannot_be_read_ends_the_arm(
         patch.setattr(NoTail, "poll", poll)
         with pytest.raises(ArmFailed, match=r"what a component says cannot be read: .*`component`"):
             target.advance(target.day() + 0.1, lambda: False)
+
+
+def test_who_has_ended_before_the_arm_was_taken_down_was_not_asked_to(
+    target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [[Ended("writer", 1)]]
+    monkeypatch.setattr(NoStack, "ended", lambda _self: left.pop() if left else ())
+    target.drain()
+    assert [(one.component, one.expected) for one in target.seen(Exit)] == [("writer", False)]
