@@ -68,24 +68,32 @@ class JournalWriter:
     def reopen(cls, path: Path) -> JournalWriter:
         """Go on with the journal of a writer that died, as the guardian does; a line it began is cut off."""
         writer = cls.__new__(cls)
-        writer._open(path, 0)
         os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        writer._open(path, 0)
         return writer
 
     def _open(self, path: Path, flags: int) -> None:
         self._path = path
         self._encoder = msgspec.json.Encoder()
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+        self._whole = os.fstat(self._file).st_size
+        self._torn = False
 
     def write(self, event: Event) -> None:
-        """Append one event. Raises ArmFailed."""
+        """Append one event. Raises ArmFailed; what the disk took of the line is cut off before the next."""
         line = self._encoder.encode(event)
         if b"\n" in line:  # only raw JSON that was handed in, such as the plan, can hold one
             line = msgspec.json.format(line, indent=-1)
         rest = memoryview(line + b"\n")
+        size = len(rest)
         try:
+            if self._torn:
+                os.ftruncate(self._file, self._whole)
+            self._torn = True
             while rest:
                 rest = rest[os.write(self._file, rest) :]
+            self._torn = False
+            self._whole += size
         except OSError as error:
             raise ArmFailed(f"cannot write the journal {self._path}: {error.strerror}") from error
 

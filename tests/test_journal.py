@@ -17,6 +17,7 @@ from chaos.domain.event import Phase, Signal, Undone
 from chaos.domain.scenario import Arm
 from chaos.errors import ArmFailed, InvalidInput
 from chaos.journal import JournalWriter, journal_name, read, read_folder, verify
+from tests.disks import full_for_a_moment
 from tests.journals import Story, header, signal, write_journal
 
 
@@ -215,3 +216,15 @@ def test_verify_finds_a_plan_that_is_not_the_one_hashed(story: Story, tmp_path: 
 def test_verify_finds_a_journal_that_ends_early(tmp_path: Path) -> None:
     story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Phase) and event.phase == "done")
     assert problems_of(story, tmp_path) == ["ends before the arm was done"]
+
+
+def test_a_line_after_one_that_a_full_disk_took_in_part_is_read(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal-defended.jsonl"
+    with JournalWriter(path, header(story.plan.arms[0])) as writer:
+        with full_for_a_moment(monkeypatch), pytest.raises(ArmFailed, match="cannot write the journal"):
+            writer.write(Phase(1.0, "inject", "late_partition"))
+        writer.write(Phase(1.1, "void", "the disk was full"))
+        writer.write(Phase(1.2, "done"))
+    assert [event.day for event in read(path).events] == [1.1, 1.2]

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from chaos.domain.change import Change
-from chaos.errors import ArmFailed, ChaosError
+from chaos.errors import ArmFailed, ChaosError, told
 
 Outcome = Literal["undone", "left", "failed"]
 
@@ -47,10 +47,12 @@ class UndoLedger:
         """Those that are open because they could not be played."""
         self._path = path
         self._open = list(reversed(open_undos(path))) if resume else []
+        self._torn = False
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise ArmFailed(f"the undo ledger {path} cannot be written: {error.strerror}") from error
+        self._whole = os.fstat(self._file).st_size
 
     def __enter__(self) -> UndoLedger:
         return self
@@ -99,9 +101,15 @@ class UndoLedger:
     def _append(self, entry: _Prepared | _Played) -> None:
         try:
             left = memoryview(msgspec.json.encode(entry) + b"\n")
+            size = len(left)
+            if self._torn:
+                os.ftruncate(self._file, self._whole)
+            self._torn = True
             while left:  # a disk that is nearly full takes a part
                 left = left[os.write(self._file, left) :]
             os.fsync(self._file)
+            self._torn = False
+            self._whole += size
         except OSError as error:
             raise ArmFailed(f"the undo ledger {self._path} cannot be written: {error.strerror}") from error
 
@@ -112,6 +120,8 @@ def attempt(revert: Callable[[Change], str], undo: Change) -> tuple[Outcome, str
         return ("left", "the value was no longer the fault's") if revert(undo) == "left" else ("undone", "")
     except (ChaosError, OSError) as error:
         return "failed", str(error)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it must not keep others from being played)
+        return "failed", told(error)
 
 
 def open_undos(path: Path) -> list[OpenUndo]:

@@ -8,6 +8,7 @@ import pytest
 from chaos.domain.change import Change, RemoveToxic
 from chaos.errors import ArmFailed
 from chaos.runner.undo import UndoLedger, open_undos
+from tests.disks import full_for_a_moment
 
 
 def undo(name: str) -> Change:
@@ -80,3 +81,30 @@ def test_a_torn_last_line_is_passed_over_and_resumed(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"state":"prep')
     with UndoLedger(path, resume=True) as ledger:
         assert [id for id, _, _ in ledger.play(lambda _undo: "undone")] == ["a-1"]
+
+
+def test_an_undo_that_breaks_in_its_own_code_stops_no_other(tmp_path: Path) -> None:
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        ledger.record("a-1", undo("a"))
+        ledger.record("b-2", undo("b"))
+
+        def revert(change: Change) -> str:
+            if change == undo("b"):
+                raise KeyError("b")
+            return "undone"
+
+        first, second = ledger.play(revert)
+    assert first[:2] == ("b-2", "failed")
+    assert "KeyError: 'b'" in first[2]
+    assert second == ("a-1", "undone", "")
+
+
+def test_an_entry_after_one_that_a_full_disk_took_in_part_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "undo.jsonl"
+    with UndoLedger(path) as ledger:
+        with full_for_a_moment(monkeypatch), pytest.raises(ArmFailed):
+            ledger.record("a-1", undo("a"))
+        ledger.record("b-2", undo("b"))
+    assert [one.id for one in open_undos(path)] == ["b-2"]
