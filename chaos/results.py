@@ -146,7 +146,7 @@ def undo_failures(folder: Path) -> list[str]:
     for path in sorted([*folder.glob(f"*/{TRIAL}"), *folder.glob(f"*/{SET_ASIDE}")]):
         for journal in read_folder(path.parent).values():
             told = journal.of(Undone)
-            good = {undone.id for undone in told if undone.outcome == "undone"}
+            good = {undone.id for undone in told if undone.outcome != "failed"}
             failed += dict.fromkeys(
                 undone.id for undone in told if undone.outcome == "failed" and undone.id not in good
             )

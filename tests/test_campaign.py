@@ -4,7 +4,7 @@ import os
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -107,8 +107,11 @@ def test_an_undo_that_failed_in_a_try_that_was_set_aside_is_not_forgotten(tmp_pa
     assert undo_failures(tmp_path) == ["hole_x-1"]
 
 
-def test_an_undo_that_came_right_when_it_was_tried_again_has_not_failed(tmp_path: Path) -> None:
-    first, again = (Undone(day, "hole_x-1", outcome) for day, outcome in ((8.0, "failed"), (14.0, "undone")))
+@pytest.mark.parametrize("outcome", ["undone", "left"])
+def test_an_undo_that_came_right_when_it_was_tried_again_has_not_failed(
+    outcome: Literal["undone", "left"], tmp_path: Path
+) -> None:
+    first, again = Undone(8.0, "hole_x-1", "failed"), Undone(14.0, "hole_x-1", outcome)
     story = Story().add(Arm.DEFENDED, first, again)
     folder = story.write(tmp_path)
     (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
