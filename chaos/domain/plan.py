@@ -41,6 +41,9 @@ class PlannedLayer(Strict):
     parameters: dict[str, ParameterValue] = {}
 
 
+QUIET_SPLIT_DAYS = 2.0
+
+
 class ArmPlan(Strict):
     """Everything an arm depends on. Control and bare hold no fault, so that they can be shared."""
 
@@ -63,6 +66,11 @@ class ArmPlan(Strict):
     probe_every_days: float = 0.25
     slowed: str = Field(default="", description="why a day takes longer than the target asks for")
     start_day: float = Field(default=0.0, description="above 0 where the stack stood before: its day then")
+
+    @property
+    def quiet_day(self) -> float:
+        """Without a fault, the steady state before is judged up to this day, and the one after from it on."""
+        return self.start_day + min(QUIET_SPLIT_DAYS, (self.days - self.start_day) / 2)
 
     def fingerprint(self) -> str:
         """A hash of the plan, the same in every process."""

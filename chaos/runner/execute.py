@@ -27,7 +27,6 @@ from chaos.runner.undo import UndoLedger
 
 TICK_DAYS = 0.05
 EFFECT_EVERY_DAYS = 0.1
-QUIET_STEADY_DAY = 2.0
 
 
 Go = Callable[[], bool]
@@ -210,8 +209,7 @@ class ArmRun:
         for fault in plan.faults or plan.effect_watch:
             self._plan_fault(fault, injected=bool(plan.faults))
         if not plan.faults:
-            quiet = start + QUIET_STEADY_DAY
-            first = min((fault.inject_day for fault in plan.effect_watch), default=quiet)
+            first = min((fault.inject_day for fault in plan.effect_watch), default=plan.quiet_day)
             self._at(first, self._require_steady_state)
 
     @property
@@ -296,7 +294,7 @@ class ArmRun:
         heapq.heappush(self._moments, _Moment(day, next(self._order), act, changes))
 
     def _every(self, first: float, step: float, until: float, act: Callable[[], object]) -> None:
-        count = int((until - first) / step + 1e-9) + 1
+        count = math.floor((until - first) / step + 1e-9) + 1
         for index in range(count):
             self._at(first + index * step, act)
 

@@ -12,9 +12,6 @@ from chaos.domain.scenario import Arm
 from chaos.journal import Journal
 from chaos.scoring.episodes import Episode, Firing, episodes_of, firings_of
 
-QUIET_SPLIT_DAY = 2.0
-"""Without a fault, the steady state before is judged up to this day, and the one after from it on."""
-
 
 @dataclass(frozen=True)
 class FaultSpan:
@@ -54,8 +51,7 @@ class ArmView:
     @property
     def first_injection(self) -> float:
         """When the first fault begins, or would; without any, the day that splits a quiet arm."""
-        quiet = min(QUIET_SPLIT_DAY, self.plan.days / 2)
-        return min((span.start for span in self.spans), default=quiet)
+        return min((span.start for span in self.spans), default=self.plan.quiet_day)
 
     @property
     def last_undo(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chaos.domain.change import Change
 from chaos.domain.event import (
@@ -28,7 +29,7 @@ from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
 from chaos.runner.stop import StopSignal
 from chaos.runner.undo import open_undos
-from tests.harness import edited, planned, run_arm, shoppers
+from tests.harness import SCENARIO, edited, planned, run_arm, shoppers
 
 
 def life(target: FakeTarget) -> Iterator[Event]:
@@ -300,3 +301,17 @@ def test_a_fault_waits_only_for_a_component_that_is_there() -> None:
     fault = {**ON_SAVE["faults"][0], "when": {"component": "writr", "action": "save"}}
     with pytest.raises(InvalidInput, match=r"when.component.*writr.*did you mean 'writer'"):
         planned(edited(faults=[fault]))
+
+
+def test_a_quiet_run_of_a_day_ends_after_a_day(tmp_path: Path) -> None:
+    driver = FakeDriver(shoppers)
+    run_arm(tmp_path, planned(edited(days="1d", kind="quiet", faults=[], expect={"false_alarms": 0})), driver)
+    assert driver.targets[0].day() == pytest.approx(1.0)
+
+
+def test_the_effect_of_a_fault_that_is_over_before_it_could_be_read_is_not_read(tmp_path: Path) -> None:
+    (fault,) = yaml.safe_load(SCENARIO)["faults"]
+    short = edited(faults=[{**fault, "for": "0.05d"}])
+    journal = read(run_arm(tmp_path, planned(short), FakeDriver(life)))
+    assert journal.of(Undone)
+    assert journal.of(Effect) == []
