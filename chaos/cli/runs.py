@@ -28,7 +28,7 @@ from chaos.cli.options import (
     wanted,
 )
 from chaos.domain.scenario import MAX_SEED
-from chaos.errors import UsageError
+from chaos.errors import Interrupted, UndoFailed, UsageError
 
 if TYPE_CHECKING:
     from chaos.domain.verdict import Results
@@ -141,7 +141,7 @@ def _run(asked: application.Wanted, as_json: bool) -> NoReturn:
     planned = application.plan_run(asked, files, catalogue)
     application.check_can_start(asked, planned)
     screen = Screen(quiet=as_json, fault_names=not asked.blind)
-    _tell(asked, as_json, screen, *execute(asked, planned, catalogue, screen))
+    raise typer.Exit(_tell(asked, as_json, screen, *execute(asked, planned, catalogue, screen)))
 
 
 def _visit(asked: application.Wanted, into: str, pause_before: str | None, as_json: bool) -> NoReturn:
@@ -160,12 +160,14 @@ def _visit(asked: application.Wanted, into: str, pause_before: str | None, as_js
         lacking = planned.not_run[0]
         raise UsageError(f"{lacking.scenario}: {into} lacks {', '.join(lacking.needs)}")
     screen.note(f"{into}: from day {planned.trials[0].arms[0].start_day:g} on")
-    _tell(asked, as_json, screen, *visit(planned, state, asked.out, asked.junit, pauses, screen, facilitator))
+    results, folder = visit(planned, state, asked.out, asked.junit, pauses, screen, facilitator)
+    code = _tell(asked, as_json, screen, results, folder)
+    stopped = any(trial.interrupted for trial in results.trials)
+    raise typer.Exit(Interrupted.exit_code if stopped and code != UndoFailed.exit_code else code)
 
 
-def _tell(
-    asked: application.Wanted, as_json: bool, screen: Screen, results: Results, folder: Path
-) -> NoReturn:
+def _tell(asked: application.Wanted, as_json: bool, screen: Screen, results: Results, folder: Path) -> int:
+    """Show what came of a run; its exit code."""
     if asked.junit is not None:
         from chaos.reports.junit import write_junit
 
@@ -174,4 +176,4 @@ def _tell(
         sys.stdout.write(results.model_dump_json(by_alias=True, indent=1) + "\n")
     else:
         screen.results(results, folder)
-    raise typer.Exit(application.exit_code(results, folder))
+    return application.exit_code(results, folder)

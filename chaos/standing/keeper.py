@@ -159,8 +159,8 @@ class Keeper:
         match ask:
             case Status():
                 run = self._loan.ask.run if self._loan is not None else ""
-                gone = tuple(f"{name} (code {code})" for name, code in self._gone.items())
-                visitor.tell(StatusIs(self._target.day(), run, tuple(self._open.values()), gone))
+                told = tuple(self._open.values())
+                visitor.tell(StatusIs(self._target.day(), run, told, self._missing()))
             case Watch():
                 self._watchers.append(visitor)
             case GoOn():
@@ -272,6 +272,10 @@ class Keeper:
 
     # --- runs --------------------------------------------------------------------------------------------
 
+    def _missing(self) -> tuple[str, ...]:
+        """The components that ended without being asked to."""
+        return tuple(f"{name} (code {code})" for name, code in self._gone.items())
+
     def _lend(self, loan: Loan) -> Answer:
         try:
             trial = TrialPlan.model_validate_json(bytes(loan.ask.plan))
@@ -280,6 +284,8 @@ class Keeper:
         (plan,) = trial.arms
         if self._open:
             return Answer(f"{next(iter(self._open))} is injected; undo it first", 3)
+        if missing := self._missing():
+            return Answer(f"{', '.join(missing)} ended by itself; what is run now would judge that", 3)
         if plan.start_day < self._target.day() or plan.days > self._kept.plan.days:
             return Answer(
                 f"it would run from day {plan.start_day:g} to {plan.days:g}, and the stack is on day "

@@ -81,6 +81,10 @@ def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) ->
         raise UsageError(f"run {told.run} has {into}; wait for its end")
     if told.open:
         raise UsageError(f"{told.open[0].id} is injected into {into}; undo it first")
+    if told.gone:
+        raise UsageError(
+            f"{', '.join(told.gone)} of {into} ended by itself; what is run now would judge that"
+        )
     start_day = float(math.ceil(told.day + max(SOON_DAYS, SOON_SECONDS / state.day_seconds)))
     if start_day + trial.scenario.days > state.days:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 
 from chaos.app import make_catalogue
 from chaos.contracts import Target
-from chaos.domain.event import Phase
+from chaos.domain.event import Exit, Phase
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.journal import read
 from chaos.runner.stop import StopSignal
@@ -26,7 +27,7 @@ from chaos.standing import place
 from chaos.standing.keeper import Keeper, Kept
 from chaos.standing.up import Asked, plan_of
 from chaos.standing.wire import Ask, Desk, Run, Visitor
-from tests.command import begin, complete
+from tests.command import begin, complete, until
 from tests.harness import TARGET, edited, shoppers, target_of
 from tests.standing.test_place import state_of
 
@@ -55,6 +56,8 @@ class Waits(FakeDriver):
 
     def __init__(self, desk: NotingDesk) -> None:
         super().__init__(shoppers)
+        self.losing: list[str] = []
+        """Components that are about to end by themselves."""
         self._desk = desk
 
     def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
@@ -64,6 +67,9 @@ class Waits(FakeDriver):
         def advance(until_day: float, wake: Callable[[], bool]) -> None:
             def woken() -> bool:
                 time.sleep(STEP_SECONDS)
+                if self.losing:
+                    target.on_event(Exit(target.day(), self.losing[0], 1, False))
+                    del self.losing[0]
                 return wake()
 
             while not self._desk.lent and not woken():
@@ -80,10 +86,16 @@ class Place:
 
     folder: Path
     desk: NotingDesk
+    driver: Waits
 
     def run(self, *options: str, stdin: int) -> subprocess.Popen[str]:
         words = ("run", "small.yaml", "--into", "game", "--out", "visit", *options)
         return begin(*words, folder=self.folder, stdin=stdin)
+
+    def lose(self, component: str) -> None:
+        """It ends by itself, and the stack has heard of it."""
+        self.driver.losing.append(component)
+        assert until(lambda: not self.driver.losing, SECONDS)
 
     def phases(self) -> list[str]:
         return [phase.phase for phase in read(self.folder / "visit/small-1/journal-defended.jsonl").of(Phase)]
@@ -97,6 +109,7 @@ def stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     (tmp_path / "small.yaml").write_text(edited(faults=[FAULT]))
     (tmp_path / "kept").mkdir()
     desk, stop = NotingDesk(), StopSignal()
+    driver = Waits(desk)
     kept = Kept(
         run="game",
         mlchaos="0",
@@ -106,7 +119,7 @@ def stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         plan=plan_of(Asked("game", target_of(), 1, "default", 90.0, 1.0)),
         spec=target_of(),
         catalogue=make_catalogue(),
-        driver=Waits(desk),
+        driver=driver,
         desk=desk,
         stop=stop,
         borrowed=lambda _folder: None,
@@ -121,7 +134,7 @@ def stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     try:
         while not place.is_taken("game"):
             assert thread.is_alive()
-        yield Place(tmp_path, desk)
+        yield Place(tmp_path, desk, driver)
     finally:
         stop.asked = True
         thread.join(SECONDS)
@@ -233,3 +246,22 @@ def test_nobody_is_needed_where_nothing_is_waited_for(stands: Place) -> None:
         outcome = complete(run, seconds=SECONDS)
     assert (outcome.code, outcome.err) == (1, "")
     assert "latency" in outcome.out
+
+
+def test_who_stops_a_run_with_ctrl_c_gets_its_exit_code_and_what_was_measured(stands: Place) -> None:
+    with a_pipe() as (stdin, _press), ended(stands.run("--pause-before", "inject", stdin=stdin)) as run:
+        lines_until(run, "press Enter to inject")
+        run.send_signal(signal.SIGINT)
+        outcome = complete(run, seconds=SECONDS)
+    assert outcome.code == 130, outcome
+    assert (stands.folder / "visit" / "results.json").exists()
+    assert "void" in outcome.out
+
+
+def test_no_run_is_judged_on_a_stack_that_has_lost_a_component(stands: Place) -> None:
+    stands.lose("writer")
+    with ended(stands.run(stdin=subprocess.DEVNULL)) as run:
+        outcome = complete(run, seconds=SECONDS)
+    says = "mlchaos: writer (code 1) of game ended by itself; what is run now would judge that\n"
+    assert (outcome.code, outcome.err) == (3, says)
+    assert not (stands.folder / "visit").exists()
