@@ -8,7 +8,7 @@ from chaos.domain.layer import Stage
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Detection
 from chaos.scoring.arms import ArmView, FaultSpan
-from chaos.scoring.effect import seen_in
+from chaos.scoring.effect import delay_of, seen_in
 from chaos.scoring.episodes import Episode, Firing, also_fired
 
 TAIL_DAYS = 1.0
@@ -60,11 +60,14 @@ def _during(span: FaultSpan, day: float) -> bool:
     return span.start <= day <= span.end + TAIL_DAYS
 
 
-def prevented(view: ArmView | None, span: FaultSpan | None) -> bool:
-    """Whether a fault was refused at the target's door, or its probe saw nothing in the defended arm."""
+def prevented(views: Mapping[Arm, ArmView], span: FaultSpan | None) -> bool:
+    """Whether a fault was refused at the target's door, or its probe saw nothing in the defended arm, also
+    when it would have bitten.
+    """
+    view = views.get(Arm.DEFENDED)
     if view is None or span is None or view.trouble or span.injected_day is None:
         return False
-    return bool(span.refused) or seen_in(view, span) is False
+    return bool(span.refused) or seen_in(view, span, delay_of(views, span.key)) is False
 
 
 def first_of(

@@ -54,9 +54,16 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
     if not told:
         says = f"the effect probe of {key} gave no data in the {view.arm.value} arm"
         return EffectFinding(None, None, view.arm, says)
-    elsewhere = [e for e in twin.journal.of(Effect) if e.fault == key and e.seen] if twin else []
-    for reading in told:
-        if reading.seen and not _near(reading, elsewhere):
+    seen = [reading for reading in told if reading.seen]
+    theirs = [] if twin is None else [e for e in twin.journal.of(Effect) if e.fault == key]
+    theirs = [e for e in theirs if e.seen is not None]
+    compared = [reading for reading in seen if twin is None or _near(reading, theirs)]
+    if twin is not None and seen and not compared:
+        says = f"what the probe of {key} saw cannot be compared: it gave no data in the {twin.arm.value} arm"
+        return EffectFinding(None, None, view.arm, says)
+    elsewhere = [e for e in theirs if e.seen]
+    for reading in compared:
+        if not _near(reading, elsewhere):
             delay = max(0.0, reading.day - span.injected_day)
             says = (
                 f"{key} took effect on day {reading.day:.2f}, {delay:.2f} d after injection "
@@ -64,7 +71,7 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
             )
             return EffectFinding(True, reading.day, view.arm, says)
     says = f"{key} had no effect in the {view.arm.value} arm: its probe looked {len(told)} times"
-    if any(reading.seen for reading in told):
+    if seen:
         says += ", and saw only what it sees without the fault"
     return EffectFinding(False, None, view.arm, says)
 
@@ -74,10 +81,24 @@ def readings_of(view: ArmView, span: FaultSpan) -> list[Effect]:
     return [e for e in view.journal.of(Effect) if e.fault == span.key and e.day >= span.start - 1e-6]
 
 
-def seen_in(view: ArmView, span: FaultSpan) -> bool | None:
-    """Whether the probe saw an effect in this arm; None without data."""
-    told = [reading.seen for reading in readings_of(view, span) if reading.seen is not None]
-    return any(told) if told else None
+def seen_in(view: ArmView, span: FaultSpan, after_days: float = 0.0) -> bool | None:
+    """Whether the probe saw an effect in this arm; None where it gave no data, or none any more by the time
+    at which an effect could be seen: `after_days` after the injection.
+    """
+    told = [reading for reading in readings_of(view, span) if reading.seen is not None]
+    if any(reading.seen for reading in told):
+        return True
+    late = span.start + after_days - SAME_READING_DAYS
+    return False if any(reading.day >= late for reading in told) else None
+
+
+def delay_of(views: Mapping[Arm, ArmView], key: str) -> float:
+    """How long after its injection a fault took effect in the undefended arm, in days; 0 where it did not."""
+    found, undefended = find_effect(views, key), views.get(Arm.UNDEFENDED)
+    span = None if undefended is None else undefended.span(key)
+    if found.day is None or span is None or found.arm is not Arm.UNDEFENDED:
+        return 0.0
+    return max(0.0, found.day - span.start)
 
 
 def _near(reading: Effect, others: Iterable[Effect]) -> bool:

@@ -8,10 +8,12 @@ from chaos.domain.layer import Mode, Outcome
 from chaos.domain.scenario import Alerted, Arm, Harm, Kind, Loop
 from chaos.domain.verdict import LayerResult, LoopResult, Reason, Verdict
 from chaos.scoring.alerting import alerts_about, fits, told
+from chaos.scoring.arms import ArmView, FaultSpan
 from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
+from chaos.scoring.recovery import time_left
 
 
 def passed(about: str, says: str) -> Reason:
@@ -73,7 +75,9 @@ def _purge(facts: Facts) -> Iterator[Reason]:
     found = facts.contamination.get(Arm.DEFENDED)
     if found is None or found.cleared_day is None:
         return
-    if found.left:
+    if trouble := facts.trouble(Arm.DEFENDED):
+        yield void("purge", f"what was in service after it was not measured: {trouble}")
+    elif found.left:
         yield failed("purge", f"{found.put_aside}, and {found.left} after it")
     else:
         yield passed("purge", f"{found.put_aside}, and nothing made of altered data was in service after it")
@@ -289,10 +293,15 @@ def _recovered(facts: Facts, fault: FaultFacts, within: float) -> Reason:
         return _judge(fault.recovery.delay_days <= within + 1e-9, about, says)
     if fault.held.ok is None or fault.span is None or fault.span.undone_day is None:
         return void(about, f"recovery was not measured: {fault.held.says}")
-    left = facts.views[Arm.DEFENDED].plan.days - fault.span.undone_day
+    return judge_unsteady(about, facts.views[Arm.DEFENDED], fault.span, within, fault.held.says)
+
+
+def judge_unsteady(about: str, view: ArmView, span: FaultSpan, within: float, says: str) -> Reason:
+    """The recovery from a fault after which an arm was not steady again: void where time was too short."""
+    left = time_left(view, span)
     if left < within:
-        return void(about, f"not steady again within the {left:.2f} d that were left: {fault.held.says}")
-    return failed(about, f"not steady again within {within:g} d of the undo: {fault.held.says}")
+        return void(about, f"not steady again within the {left:.2f} d that were left: {says}")
+    return failed(about, f"not steady again within {within:g} d of the undo: {says}")
 
 
 def _steady_after(facts: Facts) -> Reason:

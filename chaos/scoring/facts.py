@@ -117,7 +117,7 @@ def _fault(plan: TrialPlan, views: Mapping[Arm, ArmView], key: str) -> FaultFact
     defended = views.get(Arm.DEFENDED)
     span = defended.span(key) if defended is not None else None
     effect = find_effect(views, key)
-    stopped = prevented(defended, span)
+    stopped = prevented(views, span)
     expected = plan.expect.detected.by if plan.expect.detected else []
     if defended is None or span is None:
         held: tuple[Held, Recovery | None] = (Held(None, "the defended arm was not run"), None)

@@ -12,18 +12,25 @@ from chaos.scoring.containment import harmless
 from chaos.scoring.expectations import passed, void
 from chaos.scoring.facts import Facts
 
+LAG = "lag"
+
 
 def arm_reasons(facts: Facts) -> Iterator[Reason]:
-    """An arm that was run and whose word does not count is a reason of its own."""
-    for arm, view in facts.views.items():
-        if view.trouble:
-            yield void(f"arm {arm.value}", f"the {arm.value} arm {view.trouble}")
+    """An arm that was planned and not run, or whose word does not count, is a reason of its own; so is harm
+    that was to be there and that nobody looked for.
+    """
+    for arm in (planned.arm for planned in facts.plan.arms):
+        if trouble := facts.trouble(arm):
+            yield void(f"arm {arm.value}", trouble)
+    harmful = facts.plan.expect.harmful
+    if harmful is not None and (trouble := facts.trouble(Arm.UNDEFENDED, Arm.BARE)):
+        yield void("harm", f"whether there were {harmful.value} was not measured: {trouble}")
 
 
 def grounds(facts: Facts) -> Iterator[Reason]:
     """Where one of these is void, nothing that was measured says anything about the platform."""
     if facts.busy:
-        yield void("lag", facts.busy)
+        yield void(LAG, facts.busy)
     for arm, view in facts.views.items():
         for key, says in view.failed_undos.items():
             yield void("undo", f"the undo of {key} failed in the {arm.value} arm: {says}")
@@ -78,6 +85,8 @@ def held_against(disturbed: str, reason: Reason) -> Reason:
     return void(reason.about, f"not judged ({disturbed}); measured: {reason.says}")
 
 
-def held_back(verdict: Verdict, judged: Iterable[Reason]) -> bool:
-    """Whether a void trial has an expectation that failed on sound grounds."""
+def held_back(verdict: Verdict, grounds: Iterable[Reason], asked: Iterable[Reason]) -> bool:
+    """Whether a void trial has an expectation that failed on grounds which are sound but for the machine."""
+    others = [ground for ground in grounds if ground.about != LAG]
+    judged = (judged_on(others, reason) for reason in asked)
     return verdict is Verdict.VOID and any(reason.verdict is Verdict.FAILED for reason in judged)

@@ -165,7 +165,7 @@ def _against(
         return None
     acts = any(one.layer == name for one in acted(views, span))
     if acts and blocks(defended, name):
-        if prevented(defended, span):
+        if prevented(views, span):
             return Outcome.PREVENTED
         if Stage.CONTAIN in layer.stages and (ratio is None or ratio > 0):
             return Outcome.CONTAINED

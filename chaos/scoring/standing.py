@@ -23,13 +23,14 @@ from chaos.scoring.arms import ArmView, FaultSpan, cut_off, view_of
 from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
-from chaos.scoring.expectations import failed, judge_alerts, passed, void
-from chaos.scoring.grounds import held_against, held_back, judged_on, looked_for
+from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, passed, void
+from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for
 from chaos.scoring.lag import busy, disturbed
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
 
+NOTHING = "nothing that the scenario expects can be measured on a stack that stands"
 ONE_ARM = "not measured on a stack that stands: there is no arm without the layers, or the fault, to compare"
 
 
@@ -40,13 +41,15 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
     steady state, on who saw the fault, on recovery and on false alarms before it.
     """
     view = None if journal is None else view_of(journal)
-    judged: list[Reason] = []
+    grounds: list[Reason] = []
+    asked: list[Reason] = []
     if view is None:
         reasons = [void("arm", "the run did not begin")]
     else:
         grounds = list(_grounds(plan, view))
         disturbing = disturbed({Arm.DEFENDED: view})
-        judged = [judged_on(grounds, reason) for reason in _expectations(plan, view)]
+        asked = list(_expectations(plan, view)) or [void("expected", NOTHING)]
+        judged = (judged_on(grounds, reason) for reason in asked)
         reasons = [*grounds, *(held_against(disturbing, reason) for reason in judged)]
     verdict = combine(reason.verdict for reason in reasons)
     scenario = plan.scenario
@@ -70,7 +73,7 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         service_levels=list(service_levels(view)) if view is not None else [],
         not_measured=list(_not_measured(plan)),
         day_seconds=plan.arms[0].day_seconds if plan.arms else None,
-        held_back=held_back(verdict, judged),
+        held_back=held_back(verdict, grounds, asked),
         interrupted=cut_off(plan, [] if view is None else [view]),
     )
 
@@ -82,7 +85,7 @@ def _grounds(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
     if view.trouble:
         yield void("arm", f"the run {view.trouble}")
     if late := busy({Arm.DEFENDED: view}):
-        yield void("lag", late)
+        yield void(LAG, late)
     before = steady_before(view)
     yield (
         passed("steady state before", f"held on day {before.since_day:.2f}")
@@ -102,8 +105,11 @@ def _effect(view: ArmView, span: FaultSpan) -> Reason:
         return void(about, f"{span.key} was not injected")
     if span.refused:
         return passed(about, f"{span.refused[0].by} refused {span.key}: {span.refused[0].says}")
-    if any(one.seen for one in _earlier(view, span)):
+    earlier = [one.seen for one in _earlier(view, span) if one.seen is not None]
+    if any(earlier):
         return void(about, f"the effect probe of {span.key} saw the same before the injection")
+    if not earlier:
+        return void(about, f"the effect probe of {span.key} gave no data before the injection")
     day = _effective(view, span)
     if day is None:
         return void(about, f"{span.key} was not seen to have an effect, and no other arm tells why")
@@ -127,14 +133,17 @@ def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
             yield _alerted(view, span, expect.alerted)
         if expect.recovered is not None:
             yield _recovered(view, span, expect.recovered.within)
-    after = _after(view)
-    about = "steady state after"
-    if after.ok is None:
-        yield void(about, after.says)
-    else:
-        yield passed(about, f"the run ends steady, {after.says}") if after.ok else failed(about, after.says)
+    if plan.scenario.kind is not Kind.DEMONSTRATION or expect.recovered is not None:
+        yield _steady_after(view)
     if expect.false_alarms is not None or plan.scenario.kind is Kind.QUIET:
         yield _false_alarms(plan, view, expect.false_alarms or 0)
+
+
+def _steady_after(view: ArmView) -> Reason:
+    after, about = _after(view), "steady state after"
+    if after.ok is None:
+        return void(about, after.says)
+    return passed(about, f"the run ends steady, {after.says}") if after.ok else failed(about, after.says)
 
 
 def _detected(plan: TrialPlan, view: ArmView, span: FaultSpan, by: Sequence[str], within: float) -> Reason:
@@ -200,7 +209,9 @@ def _recovered(view: ArmView, span: FaultSpan, within: float) -> Reason:
     about = _about(view, "recovered", span)
     held, recovery = recovery_of(view, span)
     if recovery is None:
-        return void(about, held.says) if held.ok is None else failed(about, held.says)
+        if held.ok is None:
+            return void(about, held.says)
+        return judge_unsteady(about, view, span, within, held.says)
     says = f"steady again on day {recovery.day:.2f}, {recovery.delay_days:.2f} d after the undo"
     says += f" (allowed {within:g} d)"
     return passed(about, says) if recovery.delay_days <= within + 1e-9 else failed(about, says)

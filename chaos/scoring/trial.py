@@ -35,15 +35,16 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         return score_standing(plan, journals.get(Arm.DEFENDED))
     facts = gather(plan, journals)
     scenario = plan.scenario
-    ratio = facts.contained.ratio if facts.contained is not None else None
+    # What was to be contained and was not measured was contained by nobody.
+    ratio = None if facts.contained is None else facts.contained.ratio or 0.0
     rows = layer_results(plan, facts.views, ratio, facts.alarms)
     containing = _containing(facts)
     solid = list(grounds(facts))
-    judged = [judged_on(solid, reason) for reason in expectations(facts, rows, containing)]
+    asked = list(expectations(facts, rows, containing))
     reasons = [
         *arm_reasons(facts),
         *solid,
-        *(held_against(facts.disturbed, reason) for reason in judged),
+        *(held_against(facts.disturbed, judged_on(solid, reason)) for reason in asked),
     ]
     verdict = combine(reason.verdict for reason in reasons)
     defended, control = facts.views.get(Arm.DEFENDED), facts.views.get(Arm.CONTROL)
@@ -66,7 +67,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         contamination=dict(facts.contamination),
         pass_share=scenario.pass_share,
         day_seconds=plan.arms[0].day_seconds if plan.arms else None,
-        held_back=held_back(verdict, judged),
+        held_back=held_back(verdict, solid, asked),
         interrupted=cut_off(plan, facts.views.values()),
     )
 

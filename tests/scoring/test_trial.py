@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,23 +12,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos.domain.event import (
+    Alert,
     Alias,
     Contention,
     Effect,
     Event,
     Exit,
     Lag,
+    Partition,
     Phase,
     Reading,
     Saturation,
+    Signal,
     Stall,
     Undone,
     Version,
     Views,
     Waiting,
 )
-from chaos.domain.layer import Mode
-from chaos.domain.scenario import Arm, Detected, Harm, Kind
+from chaos.domain.layer import Mode, Outcome
+from chaos.domain.plan import PlannedFault
+from chaos.domain.scenario import Arm, Detected, Harm, Kind, Scenario
 from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
 from chaos.scoring.trial import score_trial
 from tests.journals import LAYERS, Story, Told, quiet, signal, without
@@ -262,6 +267,19 @@ def test_traffic_that_could_not_be_sent_in_time_takes_the_word_of_a_failure_and_
         "the undefended arm (and once more)"
     )
     assert says in reason(trial, "detected").says
+
+
+@pytest.mark.parametrize(
+    "late",
+    [Lag(5.0, "harness", 0.5, 0.5), Waiting(5.0, "serving-a", 9.0, 0.25), Stall(5.0, "serving-a", 21.0)],
+)
+def test_a_machine_that_is_in_the_way_never_makes_a_scenario_greener(late: Event) -> None:
+    failing = Story(without(Told(seed=8), "freshness", "volume")).add(Arm.DEFENDED, late).score()
+    assert failing.verdict is Verdict.VOID
+    assert failing.held_back
+    assert scenario_verdict([Story().score(), failing]) is Verdict.VOID
+    calm = Story(Told(seed=8)).add(Arm.DEFENDED, late).score()
+    assert not calm.held_back
 
 
 def test_lag_makes_a_failure_void_too() -> None:
@@ -530,3 +548,121 @@ def test_a_failure_that_the_machine_made_void_does_not_leave_the_passes_alone(
 def test_scoring_twice_gives_the_same() -> None:
     story = Story()
     assert score_trial(story.plan, story.journals()) == score_trial(story.plan, story.journals())
+
+
+# --- what nobody measured --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Kind.QUIET, Kind.DEFENDED])
+def test_an_arm_that_was_planned_and_never_begun_is_no_pass(kind: Kind) -> None:
+    expect = {"detected": {"by": ["volume"], "within": "1d"}, "recovered": {"within": "2d"}}
+    story = Story(quiet(false_alarms=0) if kind is Kind.QUIET else Told(expect=expect))
+    assert story.score().verdict is Verdict.PASSED
+    del story.events[Arm.BARE]
+    trial = story.score()
+    assert trial.verdict is Verdict.VOID
+    assert reason(trial, "arm bare").says == "the bare arm was not run"
+
+
+def test_harm_that_was_to_be_there_and_was_not_looked_for_is_no_pass() -> None:
+    expect = {"detected": {"by": ["volume"], "within": "1d"}, "harmful": "defective_views"}
+    assert Story(Told(expect=expect)).score().verdict is Verdict.PASSED
+    trial = Story(Told(expect=expect, arms=(Arm.DEFENDED, Arm.CONTROL))).score()
+    assert trial.verdict is Verdict.VOID
+    assert reason(trial, "harm").says.startswith("whether there were defective_views was not measured")
+    assert reason(trial, "steady state after").verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["no readings", "readings without data"])
+def test_an_effect_is_none_where_the_twin_s_probe_gave_no_data(gone: bool) -> None:
+    story = Story()
+    if gone:
+        story.drop(Arm.BARE, lambda event: isinstance(event, Effect))
+    else:
+        story.change(Arm.BARE, lambda e: Effect(e.day, e.fault, None, None) if isinstance(e, Effect) else e)
+    trial = story.score()
+    assert trial.verdict is Verdict.VOID
+    assert "it gave no data in the bare arm" in reason(trial, "effect").says
+
+
+def test_a_probe_that_falls_silent_before_the_fault_could_bite_has_seen_nothing_prevented() -> None:
+    def silent(event: Event) -> Event:
+        if not isinstance(event, Effect):
+            return event
+        seen = False if event.day <= 3.65 else None
+        return Effect(event.day, event.fault, seen, None if seen is None else 0.0)
+
+    expect = {"detected": {"by": ["people"], "within": "1d"}, "budgets": {"undetected_days": 0.1}}
+    story = Story(Told(expect=expect)).change(Arm.DEFENDED, silent)
+    story.drop(Arm.DEFENDED, lambda event: isinstance(event, Signal | Alert))
+    (fault,) = story.score().faults
+    assert not fault.prevented
+
+
+def test_what_was_in_service_after_a_purge_is_not_known_of_an_arm_that_lost_a_component() -> None:
+    def altered(event: Event) -> Event:
+        if not isinstance(event, Version):
+            return event
+        made_of = [
+            msgspec.structs.replace(one, sha256="other") if one.partition_day == 2 and one.rows else one
+            for one in event.partitions
+        ]
+        return msgspec.structs.replace(event, partitions=made_of)
+
+    story = Story().add(Arm.DEFENDED, Partition(7.0, "features", 3, 0, "", "purged"))
+    story.change(Arm.DEFENDED, altered)
+    assert reason(story.score(), "purge").verdict is Verdict.FAILED
+    trial = story.add(Arm.DEFENDED, Exit(12.0, "trainer", -9, False)).score()
+    assert reason(trial, "purge").verdict is Verdict.VOID
+    assert trial.verdict is Verdict.VOID
+
+
+def test_a_recovery_that_the_next_fault_cut_short_is_not_judged() -> None:
+    expect = {"detected": {"by": ["volume"], "within": "1d", "of": ["late_partition"]}}
+    story = followed(Story(Told(expect={**expect, "recovered": {"within": "3d"}})), day=9.5)
+    trial = story.change(Arm.DEFENDED, bad_until(9.3)).score()
+    assert reason(trial, "recovered late_partition").verdict is Verdict.VOID
+    assert "within the 1.00 d that were left" in reason(trial, "recovered late_partition").says
+
+
+def followed(story: Story, day: float) -> Story:
+    """Another fault, of a day, comes after the first."""
+    scenario = story.plan.scenario.model_dump(by_alias=True, mode="json")
+    scenario["faults"].append({"fault": "noop", "at": f"{day}d", "for": "1d"})
+    whole = Scenario.model_validate(scenario)
+    second = PlannedFault(key="noop", fault="noop", parameters={}, inject_day=day, undo_day=day + 1)
+    arms = [
+        arm.model_copy(
+            update={
+                "faults": [*arm.faults, second] if arm.faults else [],
+                "effect_watch": [*arm.effect_watch, second] if arm.effect_watch else [],
+            }
+        )
+        for arm in story.plan.arms
+    ]
+    story.plan = story.plan.model_copy(update={"scenario": whole, "expect": whole.expect, "arms": arms})
+    for arm in Arm:
+        if arm.has_fault:
+            story.add(arm, Phase(day, "inject", "noop"), Phase(day + 1, "undo", "noop"))
+        story.add(arm, *(Effect(day + nth / 10, "noop", arm.has_fault, 1.0) for nth in range(1, 10)))
+    return story
+
+
+def bad_until(day: float) -> Callable[[Event], Event]:
+    def change(event: Event) -> Event:
+        late = isinstance(event, Reading) and event.probe == "good_views" and 8.5 < event.day <= day
+        return msgspec.structs.replace(event, value=0.5, ok=False) if late else event
+
+    return change
+
+
+def test_nobody_contained_what_did_no_harm() -> None:
+    expect = {"contained": {"of": "defective_views", "at_least": 0.5}}
+    story = Story(Told(bites=False, expect=expect))
+    acts = [signal("hold", kind, day) for kind, day in (("fired", 4.2), ("acted", 4.2), ("cleared", 9.1))]
+    story.add(Arm.DEFENDED, *acts)
+    for arm in (Arm.DEFENDED, Arm.UNDEFENDED):
+        story.change(arm, lambda e: Effect(e.day, e.fault, e.day >= 4.2, 1.0) if isinstance(e, Effect) else e)
+    trial = story.score()
+    assert trial.verdict is Verdict.VOID
+    assert [row.outcome for row in trial.layers if row.layer == "hold"] == [Outcome.DETECTED]
