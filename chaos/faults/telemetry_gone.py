@@ -47,4 +47,5 @@ class TelemetryGone:
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """The watcher counts that it cannot see."""
-        return EffectCheck("metric", {"component": self.watcher, "sample": self.sample}, at_least=1)
+        sample = {"component": self.watcher, "sample": self.sample, "absent": 0.0}
+        return EffectCheck("metric", sample, at_least=1)

@@ -38,4 +38,5 @@ class TornCheckpoint:
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """The reader has met a model that it cannot use."""
-        return EffectCheck("metric", {"component": self.reader, "sample": "model_unusable_total"}, at_least=1)
+        sample = {"component": self.reader, "sample": "model_unusable_total", "absent": 0.0}
+        return EffectCheck("metric", sample, at_least=1)

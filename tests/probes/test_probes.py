@@ -111,7 +111,8 @@ def test_link_latency_and_metric() -> None:
     assert LinkLatency("wire").read(seen) == 51.0
     assert Metric("reader", "steps").read(seen) == 24
     assert Metric("reader", "nothing").read(seen) is None
-    assert Metric("nobody", "steps").read(seen) is None
+    assert Metric("reader", "nothing", absent=0.0).read(seen) == 0.0
+    assert Metric("nobody", "steps", absent=0.0).read(seen) is None
 
 
 def test_a_link_is_silent_once_nothing_came_back_for_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
