@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,12 +48,14 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         for entry in header["arrays"]:
             if entry["type"] not in _TYPES:
                 raise DamagedBytes(f"unknown array type {entry['type']!r}")
-            count = math.prod(entry["shape"])
-            flat = np.frombuffer(data, dtype=entry["type"], count=count, offset=end)
+            sizes = [operator.index(size) for size in entry["shape"]]
+            if min(sizes, default=0) < 0:
+                raise DamagedBytes(f"a shape with a size below zero: {sizes}")
+            flat = np.frombuffer(data, dtype=entry["type"], count=math.prod(sizes), offset=end)
             arrays[entry["name"]] = flat.reshape(entry["shape"])
             end += flat.nbytes
         facts = dict(header["facts"])
-    except (KeyError, OverflowError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise DamagedBytes(f"torn or foreign bytes: {error}") from error
     if end != len(data):
         raise DamagedBytes(f"{len(data) - end} bytes too many")

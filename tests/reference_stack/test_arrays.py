@@ -45,6 +45,17 @@ def test_a_shape_that_nothing_fits_is_refused():
         b"-" + b"9" * (len(shape) - 1),
         b"9.5".ljust(len(shape)),
         b"null".ljust(34),
+        b'"a", 2000000000000000'.ljust(34),
+        b"[1], 2000000000000000".ljust(34),
+        b"-1".ljust(len(shape)),
+        b"-1, -1".ljust(len(shape)),
     ):
         with pytest.raises(DamagedBytes):
             unpack(data.replace(shape, wild))
+
+
+def test_a_header_too_deep_to_read_is_refused():
+    header = b"[" * 200_000
+
+    with pytest.raises(DamagedBytes):
+        unpack(pack({}, {})[:8] + len(header).to_bytes(8, "little") + header)
