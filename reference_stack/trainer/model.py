@@ -8,6 +8,7 @@ products and the ranker; the side of the customers is their row of the newest sn
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -115,13 +116,49 @@ class Model:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Model:
-        """What `to_bytes` wrote. Raises DamagedBytes for torn or foreign bytes and for another schema."""
+        """What `to_bytes` wrote. Raises DamagedBytes for torn or foreign bytes, for another schema, and where
+        the fields do not agree with one another; its numbers may be anything.
+        """
         facts, arrays = unpack(data)
         if facts.pop("kind", None) != "model" or facts.pop("schema", None) != SCHEMA:
             raise DamagedBytes(f"these bytes are not a model of schema {SCHEMA}")
-        facts["training_auc"] = float(facts["training_auc"])
-        known: dict[str, Any] = {**facts, **arrays}
-        return cls(**known)
+        given: dict[str, Any] = arrays
+        try:
+            facts["training_auc"] = float(facts["training_auc"])
+            model = cls(**facts, **given)
+            wrong = model._disagreement()
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise DamagedBytes(f"these bytes are not a whole model: {error!r}") from error
+        if wrong:
+            raise DamagedBytes(f"these bytes are not a whole model: {wrong}")
+        return model
+
+    def _disagreement(self) -> str:
+        """What about its fields is not as they say of one another; empty where all is."""
+        for name in ("day", "rows", "novelty_days", "inference_ms"):
+            number = getattr(self, name)
+            # JSON also has whole numbers that no float holds.
+            if not isinstance(number, int | float) or not abs(number) <= sys.float_info.max:
+                return f"{name} is no number"
+        if not isinstance(self.space_id, str):
+            return "space_id is no text"
+        count = self.products.size
+        segments, categories = self.segment.shape[:1], self.segment_category.shape[-1:]
+        shapes = {
+            "products": (count,),
+            "factors": (count, *self.factors.shape[-1:]),
+            "segment": (*segments, count),
+            "segment_category": (*segments, *categories),
+            "popularity": (count,),
+            "weights": (1 + len(FEATURES),),
+        }
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array.shape != shape:
+                return f"{name} has the shape {array.shape}, {shape} expected"
+            if array.dtype.kind != ("i" if name == "products" else "f"):
+                return f"{name} is of the type {array.dtype}"
+        return "its products do not ascend" if (self.products[1:] < self.products[:-1]).any() else ""
 
 
 @dataclass(frozen=True)

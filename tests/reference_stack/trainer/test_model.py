@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference_stack.arrays import DamagedBytes, pack
+from reference_stack.arrays import DamagedBytes, pack, unpack
 from reference_stack.calibration import sample
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import build, customer_row
@@ -63,6 +63,68 @@ def test_torn_and_foreign_bytes_are_refused(model):
             Model.from_bytes(torn)
     with pytest.raises(DamagedBytes, match="schema"):
         Model.from_bytes(pack({"kind": "snapshot"}, {}))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"popularity": None},
+        {"training_auc": None},
+        {"novelty_days": None},
+        {"colour": 1},
+        {"\ud800": 1},
+        {"colour": np.zeros(3)},
+        {"training_auc": "high"},
+        {"training_auc": np.zeros(1)},
+        {"day": "today"},
+        {"inference_ms": [1]},
+        {"novelty_days": 10**400},
+        {"space_id": 7},
+        {"factors": "none"},
+        {"weights": np.zeros(8)},
+        {"weights": np.zeros((3, 3))},
+        {"products": np.zeros(0)},
+        {"popularity": np.zeros(0)},
+        {"factors": np.zeros(0)},
+        {"factors": np.array(1.0)},
+        {"segment": np.zeros((5, 1))},
+        {"segment_category": np.zeros((4, 8))},
+        {"segment_category": np.array(1.0)},
+    ],
+    ids=str,
+)
+def test_bytes_whose_fields_do_not_agree_are_refused(model, changed):
+    facts, arrays = unpack(model.to_bytes())
+    for name, value in changed.items():
+        facts.pop(name, None), arrays.pop(name, None)
+        if value is not None:
+            (arrays if isinstance(value, np.ndarray) else facts)[name] = value
+    with pytest.raises(DamagedBytes, match="not a whole model") as refused:
+        Model.from_bytes(pack(facts, arrays))
+    assert str(refused.value).encode()  # as a log has it
+
+
+def test_products_that_are_not_those_of_the_other_arrays_are_refused(model):
+    for wrong in (
+        replace(model, factors=model.factors[:50]),
+        replace(model, factors=np.concatenate([model.factors, model.factors[:9]])),
+        replace(model, products=model.products[:50]),
+        replace(model, products=model.products[::-1]),
+        replace(model, products=model.products * 1.0),
+        replace(model, popularity=model.products),
+    ):
+        with pytest.raises(DamagedBytes, match="not a whole model"):
+            Model.from_bytes(wrong.to_bytes())
+
+
+def test_numbers_that_make_no_sense_are_read_all_the_same(model):
+    for strange in (
+        replace(model, weights=model.weights * np.nan, factors=model.factors * np.inf),
+        replace(model, factors=model.factors[:, :1], training_auc=float("nan")),
+        replace(model, novelty_days=5, inference_ms=180.0),
+        replace(model, products=model.products * 0),
+    ):
+        assert Model.from_bytes(strange.to_bytes()).to_bytes() == strange.to_bytes()
 
 
 def test_a_model_learns_that_cheap_popular_and_liked_products_are_clicked(model):
