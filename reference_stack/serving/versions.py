@@ -37,8 +37,8 @@ class _Loaded:
 class Versions:
     """Champion and challenger of one replica.
 
-    A version that cannot be reached or read leaves the one before in its place: what a replica once loaded
-    it goes on serving, for as long as it lives.
+    A version that cannot be reached or read, or does not fit the catalogue, leaves the one before in its
+    place: what a replica once loaded it goes on serving, for as long as it lives.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Versions:
             return None
         try:
             stored = msgspec.msgpack.decode(self._folder.read(self._file), type=_Stored)
-            model = Model.from_bytes(stored.artifact)
+            model = self._read(stored.artifact)
         except (DamagedBytes, msgspec.DecodeError) as error:
             self._telemetry.log("model_unusable", version=None, says=str(error))
             return None
@@ -129,9 +129,17 @@ class Versions:
             return loaded.model
         artifact = await self._registry.artifact(version)
         try:
-            return Model.from_bytes(artifact)
+            return self._read(artifact)
         except DamagedBytes as error:
             raise NotFound(f"version {version} cannot be read: {error}") from error
+
+    def _read(self, artifact: bytes) -> Model:
+        """A model that can be served. Raises DamagedBytes, for one that does not fit the catalogue too."""
+        model = Model.from_bytes(artifact)
+        misfit = model.misfit(self._catalogue)
+        if misfit:
+            raise DamagedBytes(f"the model does not fit the catalogue: {misfit}")
+        return model
 
     async def _follow_all(self, *, challenger: bool) -> bool:
         try:
@@ -164,7 +172,7 @@ class Versions:
             known = await self._registry.version(version)
             artifact = await self._registry.artifact(version)
             try:
-                model = await self._runtime.blocking(lambda: Model.from_bytes(artifact), _LOAD)
+                model = await self._runtime.blocking(lambda: self._read(artifact), _LOAD)
             except DamagedBytes as error:
                 self._refuse(version, str(error))
                 return

@@ -92,6 +92,16 @@ class Model:
         """The space id that products and factors call for: admission compares it with `space_id`."""
         return space_id(self.products, self.factors)
 
+    def misfit(self, catalogue: Catalogue, segments: int = 1) -> str:
+        """Why it cannot score the products of a catalogue for customers of so many segments; empty where it
+        can.
+        """
+        known, there = self.segment_category.shape, (segments, int(catalogue.category.max(initial=-1)) + 1)
+        for kind, mine, theirs in zip(("segments", "categories"), known, there, strict=True):
+            if mine < theirs:
+                return f"it knows {mine} {kind}, there are {theirs}"
+        return ""
+
     def distinct(self) -> Model:
         """The model with each product once, for a table in which some are listed again."""
         products, first = np.unique(self.products, return_index=True)

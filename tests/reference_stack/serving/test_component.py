@@ -1,15 +1,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
+from reference_stack.arrays import pack, unpack
 from reference_stack.calibration import Release, slates
 from reference_stack.layers.contract import Mode
 from reference_stack.settings import ServingSettings
+from reference_stack.trainer.model import Model
 
 Make = Callable[..., Any]
+
+
+def of_six_categories(model: Model) -> bytes:
+    """A model that is sound in itself, and of another shop."""
+    return replace(model, segment_category=model.segment_category[:, :6]).to_bytes()
+
+
+def without_popularity(model: Model) -> bytes:
+    facts, arrays = unpack(model.to_bytes())
+    return pack(facts, {name: array for name, array in arrays.items() if name != "popularity"})
 
 
 def test_serves_what_the_model_says(stage: Any) -> None:
@@ -206,6 +220,36 @@ def test_a_damaged_artifact_leaves_the_old_model_in_its_place(stage: Any, releas
     stage.machine.advance(0.3)
     assert stage.ask()[1]["version"] == 1
     assert [line["version"] for line in stage.logs if line["event"] == "model_unusable"] == [2]
+
+
+@pytest.mark.parametrize("foreign", [of_six_categories, without_popularity])
+def test_a_foreign_model_leaves_the_old_one_in_its_place(
+    stage: Any, releases: list[Release], foreign: Callable[[Model], bytes]
+) -> None:
+    stage.start()
+    stage.machine.advance(0.1)
+    stage.registry.put(2, releases[1], "champion", artifact=foreign(releases[1].model))
+    stage.machine.advance(1.3)
+    assert stage.ask()[1]["version"] == 1
+    assert [line["version"] for line in stage.logs if line["event"] == "model_unusable"] == [2]
+    stage.registry.put(3, releases[1], "champion")
+    stage.machine.advance(1.6)
+    assert stage.ask()[1]["version"] == 3
+
+
+def test_a_foreign_model_on_disk_is_not_restored(stage: Any, releases: list[Release]) -> None:
+    stage.start()
+    stage.best(3)
+    stage.kill()
+    stage.registry.away = True
+    stored = msgspec.msgpack.decode(stage.folder.read("models/serving-a.msgpack"))
+    stored["artifact"] = of_six_categories(releases[0].model)
+    stage.folder.write("models/serving-a.msgpack", msgspec.msgpack.encode(stored))
+    stage.start()
+    status, reply, _ = stage.ask(3)
+    assert (status, reply["error"].endswith("no model: Unreachable")) == (500, True)
+    assert "6 categories" in next(line["says"] for line in stage.logs if line["event"] == "model_unusable")
+    assert not [line for line in stage.logs if line["event"] == "error" and line["kind"] != "Failed"]
 
 
 def test_a_canary_takes_its_share_of_customers_and_sticks(make_stage: Make, releases: list[Release]) -> None:

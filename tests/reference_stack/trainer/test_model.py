@@ -177,6 +177,16 @@ def test_the_space_id_names_products_and_factors(model):
     assert turned.true_space_id() != model.space_id
 
 
+def test_a_model_of_fewer_categories_or_segments_does_not_fit(world, model):
+    def fewer(segments, categories):
+        table = model.segment_category[:segments, :categories]
+        return replace(model, segment=model.segment[:segments], segment_category=table)
+
+    assert model.misfit(world.catalogue, segments=5) == fewer(4, 8).misfit(world.catalogue) == ""
+    assert fewer(5, 7).misfit(world.catalogue) == "it knows 7 categories, there are 8"
+    assert fewer(4, 8).misfit(world.catalogue, segments=5) == "it knows 4 segments, there are 5"
+
+
 def test_weights_that_are_not_finite_are_seen(model):
     assert not replace(model, weights=model.weights * np.nan).is_finite()
     assert not replace(model, factors=np.full_like(model.factors, np.inf)).is_finite()
