@@ -54,6 +54,9 @@ def _smoke(model: Model, catalogue: Catalogue, day: float) -> str:
     """Ask for a slate of a customer of whom nothing is known; empty where one comes."""
     if not len(model.products):
         return "it knows no product"
+    misfit = model.misfit(catalogue)
+    if misfit:
+        return f"it does not fit the catalogue: {misfit}"
     scorer = Scorer.of(model, catalogue, day, catalogue.live(day), model.products)
     if not len(scorer.products):
         return "it knows no product that is on sale"
