@@ -21,12 +21,13 @@ One more is for `python -m reference_stack fit`, and said live only: `times` (`s
 
 from __future__ import annotations
 
+import traceback
 from collections import defaultdict
 from collections.abc import Callable
 
 import msgspec
 
-from reference_stack.ports import Runtime
+from reference_stack.ports import PortError, Runtime
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -88,3 +89,10 @@ class Telemetry:
         """Write one JSON line stamped with the day."""
         line = {"event": event, "day": round(self._runtime.day(), 4), "component": self.component, **fields}
         self._sink(_encoder.encode(line).decode())
+
+
+def report(telemetry: Telemetry, where: str, error: BaseException) -> None:
+    """Write what broke to a component's log: the whole story, but only a line for a call that failed."""
+    story = "" if isinstance(error, PortError) else "".join(traceback.format_exception(error))
+    telemetry.metrics.add("errors_total")
+    telemetry.log("error", where=where, kind=type(error).__name__, says=str(error), story=story)

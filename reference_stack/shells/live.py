@@ -19,10 +19,9 @@ from reference_stack.runtime import Finished, LiveRuntime, monotonic
 from reference_stack.settings import SettingsError, ShellSettings, StackSettings
 from reference_stack.shells.http import HttpApp, HttpClient, listen
 from reference_stack.shells.http_server import HttpServer
-from reference_stack.shells.server import report
 from reference_stack.shells.traced import TracedPort, TracedServer
 from reference_stack.shells.tracing import Tracer
-from reference_stack.telemetry import Telemetry
+from reference_stack.telemetry import Telemetry, report
 
 ORIGIN = "origin"
 LOGS = "logs"

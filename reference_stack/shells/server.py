@@ -10,7 +10,6 @@ does not end the work. What a component answers about itself (health, metrics, s
 
 from __future__ import annotations
 
-import traceback
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +25,7 @@ from reference_stack.ports import Failed, NotFound, Overloaded, PortError, Rejec
 from reference_stack.runtime import LATER, Finished, ShellRuntime
 from reference_stack.seeds import stream
 from reference_stack.settings import ShellSettings
-from reference_stack.telemetry import Telemetry, sample_key
+from reference_stack.telemetry import report, sample_key
 
 Outcome = msgspec.Struct | PortError
 """What became of a request: the reply, or an error to be raised at the caller's end."""
@@ -296,10 +295,3 @@ class Server:
 
 def _counter(operation: str, status: int) -> str:
     return sample_key("requests_total", {"operation": operation, "status": status})
-
-
-def report(telemetry: Telemetry, where: str, error: BaseException) -> None:
-    """Write what broke to a component's log: the whole story, but only a line for a call that failed."""
-    story = "" if isinstance(error, PortError) else "".join(traceback.format_exception(error))
-    telemetry.metrics.add("errors_total")
-    telemetry.log("error", where=where, kind=type(error).__name__, says=str(error), story=story)

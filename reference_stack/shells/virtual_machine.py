@@ -14,10 +14,11 @@ from reference_stack.costs import Costs, fitted_costs
 from reference_stack.ports import Folder, Rejected, Unreachable
 from reference_stack.runtime import Finished
 from reference_stack.settings import ShellSettings
-from reference_stack.shells.server import Outcome, Server, body_of, report, status_of
+from reference_stack.shells.server import Outcome, Server, body_of, status_of
 from reference_stack.shells.virtual_link import LinkModel, VirtualLink
 from reference_stack.shells.virtual_loop import VirtualLoop
 from reference_stack.shells.virtual_runtime import VirtualRuntime
+from reference_stack.telemetry import report
 
 KILLED = -9
 """The exit code of a killed process, as the operating system tells it."""
