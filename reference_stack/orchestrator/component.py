@@ -55,7 +55,7 @@ from reference_stack.ports import (
     Runtime,
 )
 from reference_stack.settings import REPLICAS, LayerSettings, OrchestratorSettings
-from reference_stack.telemetry import Telemetry
+from reference_stack.telemetry import Telemetry, report
 from reference_stack.world import Catalogue
 
 _BEFORE_THE_CHECK = ("deliver", "check")
@@ -315,6 +315,8 @@ class Orchestrator(Component[OrchestratorSettings]):
                 await self._audit_once()
             except PortError as error:
                 self.telemetry.metrics.add("audit_errors_total", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 (one version must not end the audit of all later ones)
+                report(self.telemetry, "audit", error)
 
     async def _audit_once(self) -> None:
         champion, admitted = await self._registry.resolve(CHAMPION), self._ledger.admitted()

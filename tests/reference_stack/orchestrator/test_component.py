@@ -1,3 +1,10 @@
+import asyncio
+
+from reference_stack.layers.contract import Mode
+from reference_stack.orchestrator import component
+from reference_stack.settings import LayerSettings
+
+
 def red_between(from_day, to_day):
     return lambda _cycle, day: {"volume": "0 of 4500 rows"} if from_day <= day < to_day else {}
 
@@ -303,6 +310,25 @@ def test_an_alias_flipped_past_the_door_is_rolled_back_to_what_was_promoted(offi
     _, reply = office.ask("roll_back", by="ml")
     assert reply["refused_by"] == ""
     assert office.champion() == 3
+
+
+def test_a_version_whose_examination_breaks_does_not_end_the_audit(office, monkeypatch):
+    def breaks(*_args, **_more):
+        raise ZeroDivisionError("on purpose")
+
+    admission = LayerSettings(use="reference_stack.layers.admission:Admission", mode=Mode.OBSERVE)
+    office.layers = {**office.layers, "admission": admission}
+    office.start()
+    office.until(1.5)
+    with monkeypatch.context() as patched:
+        patched.setattr(component, "examine", breaks)
+        asyncio.run(office.registry.set_alias("champion", 1))
+        office.until(1.75)
+    told = [line for line in office.logged("error") if line["where"] == "audit"]
+    assert {line["kind"] for line in told} == {"ZeroDivisionError"}
+    assert (len(told) >= 2, office.alias("previous")) == (True, 1)
+    office.until(1.95)
+    assert office.alias("previous") == 2  # looked at, and taken for the champion
 
 
 def test_retraining_is_held_while_a_person_pauses_it(office):
