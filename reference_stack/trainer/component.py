@@ -227,7 +227,7 @@ class Trainer(Component[TrainerSettings]):
         if version is None:
             return None
         try:
-            return Model.from_bytes(await self._registry.artifact(version))
+            return Model.from_bytes(await self._registry.artifact(version)).distinct()
         except (DamagedBytes, NotFound) as error:
             self.telemetry.log("champion_unusable", version=version, says=str(error))
             return None

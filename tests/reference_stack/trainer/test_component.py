@@ -95,6 +95,22 @@ def test_the_champion_is_judged_on_the_same_day(bench: Bench) -> None:
     assert metrics["ndcg_champion"] > metrics["ndcg_popularity"]
 
 
+def test_a_champion_of_repeated_products_judges_as_the_one_it_was_made_from(
+    new_bench: Callable[[], Bench],
+) -> None:
+    found = []
+    for schemas in (1, 2):
+        bench = new_bench()
+        bench.settings = TrainerSettings(schemas=schemas)
+        bench.start()
+        bench.train(-1, bench.snapshot(-1))
+        champion(bench, 1)
+        found.append(bench.train(0, bench.snapshot(0))["metrics"])
+        assert len(model(bench, 1).products) == schemas * len(model(bench, 1).distinct().products)
+    assert found[0] == found[1]
+    assert "z_champion" in found[0]
+
+
 def test_a_champion_that_cannot_be_read_judges_nobody(bench: Bench) -> None:
     bench.start()
     bench.train(-1, bench.snapshot(-1))
