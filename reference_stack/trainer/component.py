@@ -180,7 +180,7 @@ class Trainer(Component[TrainerSettings]):
         asked = any(host.mode is not Mode.OFF for host in self.layers.at(Hook.CHALLENGER))
         if not asked or not len(window.newest()) or not len(window.past()):
             return None
-        champion = await self._champion()
+        champion = await self._champion(parameters.snapshot.segments)
         judged = partial(self._judged, window, parameters, champion, known)
         judgement = await self.runtime.blocking(judged, JUDGE)
         for name in ("ndcg", "z_popularity", "z_champion", "training_auc"):
@@ -222,15 +222,21 @@ class Trainer(Component[TrainerSettings]):
         # JSON has no NaN: a figure that does not exist is left out.
         return Judgement(evidence, {name: value for name, value in figures.items() if math.isfinite(value)})
 
-    async def _champion(self) -> Model | None:
+    async def _champion(self, segments: int) -> Model | None:
+        """The champion; None where there is none, or none that tells of every category and segment."""
         version = await self._registry.resolve(CHAMPION)
         if version is None:
             return None
         try:
-            return Model.from_bytes(await self._registry.artifact(version)).distinct()
+            model = Model.from_bytes(await self._registry.artifact(version)).distinct()
         except (DamagedBytes, NotFound) as error:
-            self.telemetry.log("champion_unusable", version=version, says=str(error))
-            return None
+            says = str(error)
+        else:
+            says = model.misfit(self._catalogue, segments)
+            if not says:
+                return model
+        self.telemetry.log("champion_unusable", version=version, says=says)
+        return None
 
     def _ask(self, judgement: Judgement | None) -> dict[str, str]:
         """What the layers that act say, by their names."""

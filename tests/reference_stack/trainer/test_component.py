@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -121,6 +122,22 @@ def test_a_champion_that_cannot_be_read_judges_nobody(bench: Bench) -> None:
     assert reply["version"] == 2
     assert "z_champion" not in reply["metrics"]
     assert bench.logged("champion_unusable")[0]["version"] == 1
+
+
+@pytest.mark.parametrize("known", [(5, 6), (4, 8)], ids=["categories", "segments"])
+def test_a_champion_of_another_shop_judges_nobody(bench: Bench, known: tuple[int, int]) -> None:
+    segments, categories = known
+    bench.start()
+    bench.train(-1, bench.snapshot(-1))
+    champion(bench, 1)
+    sound = model(bench, 1)
+    table = sound.segment_category[:segments, :categories]
+    foreign = replace(sound, segment=sound.segment[:segments], segment_category=table)
+    bench.shelf.write("artifacts/000001.bin", foreign.to_bytes())
+    reply = bench.train(0, bench.snapshot(0))
+    assert reply["version"] == 2
+    assert "z_champion" not in reply["metrics"]
+    assert "it knows" in bench.logged("champion_unusable")[0]["says"]
 
 
 def test_training_twice_gives_one_version(bench: Bench) -> None:
