@@ -327,8 +327,12 @@ def _products(left: FloatArray, rows: IntArray, right: FloatArray, columns: IntA
 
 
 def _entries(table: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
-    """table[rows, columns] at a third of its cost; the numbers are none below zero and none too large."""
-    return np.asarray(table.take(rows * table.shape[1] + columns))
+    """table[rows, columns] at a third of its cost; no number is below zero. Raises IndexError."""
+    width = table.shape[1]
+    # A row that is too large is found by `take`; a column would be read from the next row.
+    if columns.max(initial=-1) >= width:
+        raise IndexError(f"column {columns.max()} of a table of {width}")
+    return np.asarray(table.take(rows * width + columns))
 
 
 def folded(model: Model, snapshot: Snapshot) -> FloatArray:
@@ -338,7 +342,7 @@ def folded(model: Model, snapshot: Snapshot) -> FloatArray:
 
 def aligned(model: Model, products: IntArray) -> FloatArray:
     """The model's factors for the columns `products` (p,) of a snapshot, (p, r); zeros where unknown."""
-    if np.array_equal(products, model.products):
+    if len(model.factors) == len(products) and np.array_equal(products, model.products):
         return model.factors
     factors = np.zeros((len(products), model.factors.shape[1]))
     _, here, there = np.intersect1d(products, model.products, assume_unique=True, return_indices=True)

@@ -12,6 +12,7 @@ from reference_stack.trainer.model import (
     Blocks,
     Model,
     ModelParameters,
+    aligned,
     describe,
     fit,
     folded,
@@ -169,6 +170,22 @@ def test_strangers_and_unknown_products_are_described_without_a_person(world, ro
 
     assert not described[:, :3].any()
     assert described[:, FEATURES.index("popularity")].any()
+
+
+@pytest.mark.parametrize(("known", "segment", "category"), [((5, 6), 0, 6), ((4, 8), 4, 0)])
+def test_a_row_beyond_a_models_table_has_no_other_rows_cell(world, rows, model, known, segment, category):
+    snapshot = build(rows, world.catalogue, 7)
+    few = replace(model, segment_category=model.segment_category[: known[0], : known[1]])
+    beyond = rows.where((rows.segment == segment) & (rows.category == category)).where(slice(3))
+    with pytest.raises(IndexError):
+        describe(few, snapshot, world.catalogue, beyond)
+
+
+def test_factors_that_are_more_or_fewer_than_the_products_are_not_taken_whole(model):
+    more = replace(model, factors=np.concatenate([model.factors, model.factors[:9]]))
+    assert np.array_equal(aligned(more, model.products), model.factors)
+    with pytest.raises(IndexError):
+        aligned(replace(model, factors=model.factors[:50]), model.products)
 
 
 def test_the_space_id_names_products_and_factors(model):
