@@ -228,15 +228,13 @@ class Serving(Component[ServingSettings]):
             arranged = ranking.worst if back_to_front(self.build, self.settings.promo) else ranking.slate
             slate = arranged(features, request.segment, slots)
         except PortError as error:
-            return self._without_features(request, ranking, slots, error)
+            return self._without_features(request, ranking, error)
         if not features.defaulted:
             self._remember(request.customer, features)
         fallback = LAST_GOOD if self._restored else ""
         return Answer(slate, ranking.version.version, ranking.live, fallback, features)
 
-    def _without_features(
-        self, request: RecommendRequest, ranking: Ranking, slots: int, error: PortError
-    ) -> Answer:
+    def _without_features(self, request: RecommendRequest, ranking: Ranking, error: PortError) -> Answer:
         """What the customer's last good features say, else popularity. Raises Failed if no layer acts."""
         cause = type(error).__name__
         known = self._remembered.get(request.customer)
@@ -244,7 +242,10 @@ class Serving(Component[ServingSettings]):
         silent = isinstance(error, TimedOut) and not self._some(Mode.ENFORCE)
         if silent or not self._lacking.ask("features", cause, last_good=known is not None):
             raise Failed(f"no features: {cause}: {error}") from error
-        version = ranking.version.version
+        # The page may have been described anew while the features were waited for.
+        slots, version = self._slots, ranking.version.version
+        if slots is None:
+            raise Failed(f"no placement {PLACE!r}")
         if known is not None:
             try:
                 slate = ranking.slate(known, request.segment, slots)

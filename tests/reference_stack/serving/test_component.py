@@ -80,6 +80,25 @@ def test_slow_features_with_the_layer_give_the_customers_last_good_ones(stage: A
     assert took_ms == pytest.approx(50.0, abs=0.1)
 
 
+@pytest.mark.parametrize(("placements", "shown"), [("home=5", 5), ("basket=4", None)])
+def test_a_fallback_fills_the_page_as_it_is_by_then(stage: Any, placements: str, shown: int | None) -> None:
+    stage.start()
+    stage.best(3)
+    stage.features.delay_ms = 225.0
+    got: list[tuple[int, bytes]] = []
+    body = msgspec.json.encode({"view": "v", "customer": 3, "segment": 1})
+    stage.machine.request("serving-a", "recommend", body, lambda *reply: got.append(reply))
+    stage.machine.advance(stage.machine.day() + 0.01)
+    assert got == []
+    stage.configure("placements", placements)
+    stage.machine.advance(stage.machine.day() + 1.0)
+    status, reply = got[0][0], msgspec.json.decode(got[0][1])
+    if shown is None:
+        assert (status, reply["error"].endswith("no placement 'home'")) == (500, True)
+    else:
+        assert (status, len(reply["slate"]), reply["fallback"]) == (200, shown, "last_good")
+
+
 def test_a_customer_without_last_good_features_gets_popularity(stage: Any) -> None:
     stage.start()
     stage.best(3)
