@@ -47,5 +47,5 @@ class TelemetryGone:
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """The watcher counts that it cannot see."""
-        sample = {"component": self.watcher, "sample": self.sample, "absent": 0.0}
-        return EffectCheck("metric", sample, at_least=1)
+        counter: dict[str, str | float] = {"component": self.watcher, "sample": self.sample}
+        return EffectCheck("metric", {**counter, "absent": 0.0}, at_least=1)

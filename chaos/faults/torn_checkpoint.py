@@ -38,5 +38,5 @@ class TornCheckpoint:
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """The reader has met a model that it cannot use."""
-        sample = {"component": self.reader, "sample": "model_unusable_total", "absent": 0.0}
-        return EffectCheck("metric", sample, at_least=1)
+        counter: dict[str, str | float] = {"component": self.reader, "sample": "model_unusable_total"}
+        return EffectCheck("metric", {**counter, "absent": 0.0}, at_least=1)

@@ -30,6 +30,6 @@ class Metric:
             raise MeaninglessChange("sample", "a sample without a name is none")
 
     def read(self, target: Readable) -> float | None:
-        """The sample's value; None where the component is silent, and where the sample is, without `absent`."""
+        """The sample's value; None where the component is silent, or the sample is, without `absent`."""
         samples = target.metrics(self.component)
         return None if samples is None else samples.get(self.sample, self.absent)

@@ -16,12 +16,13 @@ LAG = "lag"
 
 
 def arm_reasons(facts: Facts) -> Iterator[Reason]:
-    """An arm that was planned and not run, or whose word does not count, is a reason of its own; so is harm
-    that was to be there and that nobody looked for.
+    """An arm whose word does not count is a reason of its own. So is one that was planned and not begun,
+    unless another's trouble says why; and so is harm that was to be there and that nobody looked for.
     """
-    for arm in (planned.arm for planned in facts.plan.arms):
-        if trouble := facts.trouble(arm):
-            yield void(f"arm {arm.value}", trouble)
+    run = list(facts.views)
+    troubled = [arm for arm in run if facts.trouble(arm)]
+    for arm in troubled or [planned.arm for planned in facts.plan.arms if planned.arm not in run]:
+        yield void(f"arm {arm.value}", facts.trouble(arm))
     harmful = facts.plan.expect.harmful
     if harmful is not None and (trouble := facts.trouble(Arm.UNDEFENDED, Arm.BARE)):
         yield void("harm", f"whether there were {harmful.value} was not measured: {trouble}")

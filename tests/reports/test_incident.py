@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chaos.domain.event import Action
-from chaos.domain.scenario import Arm, Hole, Kind
+from chaos.domain.scenario import Arm, Hole
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, incident, record_of
-from tests.journals import Story, Told
+from tests.journals import Story, quiet
 from tests.scoring.test_contamination import purge, spoilt
 
 
@@ -51,7 +53,7 @@ def test_what_altered_data_got_into_is_told_by_arm() -> None:
 
 
 def test_where_nothing_was_altered_or_missing_nothing_is_told() -> None:
-    story = Story(Told(kind=Kind.QUIET, faults=False, arms=(Arm.DEFENDED,)))
+    story = Story(replace(quiet(false_alarms=0), arms=(Arm.DEFENDED,)))
     text = incident(record_of(story.score(), [], story.journals()[Arm.DEFENDED]))
     assert "What altered and missing data got into" not in text
 
