@@ -33,7 +33,7 @@ from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal
-from chaos.runner.trials import RunContext, open_trial, run_arms, trial_folder
+from chaos.runner.trials import RunContext, folder_of, open_trial, read_trial, run_arms, trial_folder
 from chaos.runner.trunk import packed
 
 T = TypeVar("T")
@@ -51,15 +51,26 @@ Done = tuple[str, int, Arm]
 
 
 @dataclass(frozen=True)
-class Job:
-    """Some arms for a worker, which share a trunk where they are more than one. Plans travel as JSON."""
+class Common:
+    """What all jobs of a campaign have in common, told to each worker once. The spec travels as JSON."""
 
-    arms: tuple[tuple[str, Arm], ...]
     spec: str
     folder: Path
     cache: Path | None
     shared: Path | None
     salt: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some arms for a worker, which share a trunk where they are more than one.
+
+    Their plans lie in their trials' folders. A job is small on purpose: jobs wait for workers in a pipe, and
+    where all workers have died the executor waits for ever to put one more into a full one
+    (https://github.com/python/cpython/issues/94777).
+    """
+
+    arms: tuple[Done, ...]
 
 
 def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
@@ -79,7 +90,7 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
         max_workers=campaign.wanted.jobs,
         mp_context=context,
         initializer=_begin,
-        initargs=(campaign.folder, told),
+        initargs=(_common(campaign), told),
     )
     try:
         with contextlib.ExitStack() as stack:
@@ -125,7 +136,6 @@ class _Board:
         self._done: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
         self._left: dict[Key, set[Arm]] = {}
         self._tries: dict[Key, int] = {}
-        self._salt = _salt(campaign.planned.spec)
         self._progress = Progress(campaign, len(campaign.planned.trials))
 
     def run(self) -> list[TrialResult]:
@@ -174,16 +184,7 @@ class _Board:
         self._left[_key(trial)] = {arm.arm for arm in trial.arms}
 
     def _submit(self, arms: Sequence[ArmPlan]) -> None:
-        wanted = self._campaign.wanted
-        trials = [self._trials[arm.scenario, arm.seed].model_dump_json(by_alias=True) for arm in arms]
-        job = Job(
-            arms=tuple((trial, arm.arm) for trial, arm in zip(trials, arms, strict=True)),
-            spec=self._campaign.planned.spec.model_dump_json(by_alias=True),
-            folder=self._campaign.folder,
-            cache=wanted.cache,
-            shared=wanted.shared,
-            salt=self._salt,
-        )
+        job = Job(tuple((arm.scenario, arm.seed, arm.arm) for arm in arms))
         future = self._pool.submit(work, job)
         self._futures.add(future)
         future.add_done_callback(self._done.put)
@@ -219,23 +220,24 @@ def work(job: Job) -> None:
     assert isinstance(worker, _Worker)
     if worker.stop.asked:  # by whomever: arms that are not run must not pass for arms that were
         raise ArmFailed("a worker process was told to end")
+    common = worker.common
     context = RunContext(
         run=VIRTUAL_RUN,
         mlchaos=version(),
         started_at=VIRTUAL_RUN,
-        folder=job.folder,
-        spec=TargetSpec.model_validate_json(job.spec),
+        folder=common.folder,
+        spec=TargetSpec.model_validate_json(common.spec),
         catalogue=make_catalogue(),
         driver=VirtualDriver(),
         stop=worker.stop,
         show=_unseen,
         versions=_facts(),
-        cache=None if job.cache is None else ArmCache(job.cache, job.salt),
-        shared=None if job.shared is None else ArmCache(job.shared, job.salt),
+        cache=None if common.cache is None else ArmCache(common.cache, common.salt),
+        shared=None if common.shared is None else ArmCache(common.shared, common.salt),
     )
     arms = []
-    for text, wanted in job.arms:
-        trial = TrialPlan.model_validate_json(text)
+    for scenario, seed, wanted in job.arms:
+        trial = read_trial(folder_of(common.folder, scenario, seed))
         arms.append((trial, next(arm for arm in trial.arms if arm.arm is wanted)))
     run_arms(arms, context, worker)
 
@@ -247,9 +249,10 @@ def _unseen(_plan: TrialPlan, _arm: Arm, _event: Event) -> None:
 class _Worker:
     """What a worker knows, and does when it is told to end: its arms and those that wait stop, and say so."""
 
-    def __init__(self, folder: Path, told: SimpleQueue[Done]) -> None:
+    def __init__(self, common: Common, told: SimpleQueue[Done]) -> None:
+        self.common = common
         self.stop = StopSignal()
-        self._record = ProcessRecord(folder)
+        self._record = ProcessRecord(common.folder)
         self._told = told
         self._children: set[int] = set()
 
@@ -275,11 +278,22 @@ class _Worker:
         self._told.put((plan.scenario, plan.seed, plan.arm))
 
 
-def _begin(folder: Path, told: SimpleQueue[Done]) -> None:
+def _common(campaign: Campaign) -> Common:
+    spec, wanted = campaign.planned.spec, campaign.wanted
+    return Common(
+        spec=spec.model_dump_json(by_alias=True),
+        folder=campaign.folder,
+        cache=wanted.cache,
+        shared=wanted.shared,
+        salt=_salt(spec),
+    )
+
+
+def _begin(common: Common, told: SimpleQueue[Done]) -> None:
     """A worker leaves Ctrl-C to its parent, and is known to the guardian."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _Worker(folder, told))
-    ProcessRecord(folder).note("worker", os.getpid())
+    signal.signal(signal.SIGTERM, _Worker(common, told))
+    ProcessRecord(common.folder).note("worker", os.getpid())
 
 
 def _key(trial: TrialPlan) -> Key:

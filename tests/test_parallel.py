@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,10 +146,39 @@ def test_a_killed_runner_leaves_neither_trunk_nor_branch(under_way: tuple[psutil
     assert not left
 
 
+def test_a_campaign_whose_worker_is_killed_says_so_however_much_was_to_come(place: Path) -> None:
+    out = place / "killed"
+    options = ("--target", TOGETHER, "--seeds", "1..20", "--jobs", 2, "--out", out, "--no-cache")
+    process = begin("run", LATE, *options, folder=place)
+    runner = psutil.Process(process.pid)
+
+    def workers() -> list[psutil.Process]:
+        return [one for one in runner.children(recursive=True) if one.parent() not in (None, runner)]
+
+    try:
+        assert until(lambda: any(out.glob("late-partition-*/journal-*.jsonl")), 120)
+        workers()[0].kill()
+        outcome = complete(process, seconds=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert outcome.code == 2, outcome
+    assert "a worker process died; is there enough memory?" in outcome.err
+
+
+def test_a_job_is_small_enough_for_all_that_wait_to_fit_into_a_pipe() -> None:
+    arms = tuple(
+        ("a-scenario-with-a-very-long-name-" + "x" * 31, 10**6 + nth, Arm.UNDEFENDED) for nth in range(120)
+    )
+    waiting = 3 * len(pickle.dumps(parallel.Job(arms)))
+    assert waiting < 65_536
+
+
 def test_a_worker_that_was_told_to_end_takes_no_arm_for_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = parallel._Worker(tmp_path, Mock())
+    common = parallel.Common(spec="", folder=tmp_path, cache=None, shared=None, salt="")
+    worker = parallel._Worker(common, Mock())
     worker.stop.asked = True
     monkeypatch.setattr(signal, "getsignal", lambda _number: worker)
     with pytest.raises(ArmFailed, match="told to end"):

@@ -50,7 +50,12 @@ class RunContext:
 
 def trial_folder(run_folder: Path, plan: TrialPlan) -> Path:
     """Where a trial's plan, journals, logs and stores are."""
-    return run_folder / f"{plan.scenario.scenario}-{plan.seed}"
+    return folder_of(run_folder, plan.scenario.scenario, plan.seed)
+
+
+def folder_of(run_folder: Path, scenario: str, seed: int) -> Path:
+    """The same, by the scenario's name."""
+    return run_folder / f"{scenario}-{seed}"
 
 
 def journal_path(folder: Path, arm: Arm) -> Path:
