@@ -175,6 +175,9 @@ def test_the_layer_that_is_shown_is_loaded_from_outside_and_acts(package: Path, 
     assert any("at least 1000000 expected" in signal.says for signal in said)
     held = [signal for signal in journal.of(Signal) if (signal.layer, signal.signal) == ("hold", "acted")]
     assert held  # a gate that is not the stack's own counts as one
+    (tmp_path / "calm").mkdir()
+    calm = live(tmp_path / "calm", spec, catalogue, CALM, Arm.CONTROL).of(Signal)
+    assert {one.signal for one in calm if one.layer == "enough_customers"} == {"reached"}
 
 
 def test_the_stack_in_this_process_that_is_shown_comes_to_its_verdicts(tmp_path: Path) -> None:
