@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
+from collections import Counter
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from chaos.domain.durations import Days
 from chaos.domain.layer import Mode
@@ -78,13 +79,15 @@ class SteadyState(Strict):
 
     probe: str
     with_: dict[str, Any] = Field(default={}, alias="with")
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: float | None = Field(default=None, strict=True)
+    at_most: float | None = Field(default=None, strict=True)
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> SteadyState:
         if self.at_least is None and self.at_most is None:
             raise ValueError("a steady state needs at_least or at_most, else it cannot fail")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise misplaced(("at_least",), f"is above at_most ({self.at_most:g}), so that nothing can hold")
         return self
 
 
@@ -195,8 +198,8 @@ class Contained(Strict):
     """Containment of one kind of harm: 1 − (defended − control) ÷ (undefended − bare)."""
 
     of: Harm
-    at_least: float | None = Field(default=None, le=1.0)
-    at_most: float | None = None
+    at_least: float | None = Field(default=None, le=1.0, strict=True)
+    at_most: float | None = Field(default=None, strict=True)
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Contained:
@@ -267,10 +270,10 @@ class Expect(Strict):
         default=None,
         description="a kind of harm that the fault does where no layer is on; without it the trial is void",
     )
-    budgets: dict[Harm, Annotated[float, Field(ge=0)]] = {}
+    budgets: dict[Harm, Annotated[float, Field(ge=0, strict=True)]] = {}
     loop: Loop | None = None
     recovered: Recovered | None = None
-    false_alarms: Annotated[int, Field(ge=0)] | None = None
+    false_alarms: Annotated[int, Field(ge=0, strict=True)] | None = None
 
 
 class AbortIf(Strict):
@@ -313,6 +316,14 @@ class Scenario(Strict):
     faults: list[FaultUse] = []
     expect: Expect
     abort_if: list[AbortIf] = []
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_seed_once(cls, seeds: list[int] | None) -> list[int] | None:
+        twice = [seed for seed, count in Counter(seeds or ()).items() if count > 1]
+        if twice:
+            raise ValueError(f"seed {twice[0]} is there twice")
+        return seeds
 
     @model_validator(mode="after")
     def _names_its_faults(self) -> Scenario:

@@ -215,6 +215,19 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
             "expect.detected: no fault",
         ),
         ({"kind": "demonstration", "expect": {"harmful": "error_views"}}, "only a defended scenario"),
+        ({"seeds": [3, 1, 3]}, "seed 3 is there twice"),
+        ({"expect": {"detected": {"by": ["hold"], "within": "1d"}, "false_alarms": True}}, "integer"),
+        ({"expect": {"contained": {"of": "error_views", "at_least": True}}}, "number"),
+        (
+            {
+                "expect": {
+                    "contained": {"of": "error_views", "at_least": 1},
+                    "budgets": {"lost_events": False},
+                }
+            },
+            "number",
+        ),
+        ({"steady_state": [{"probe": "good_views", "at_least": 3, "at_most": 1.9}]}, "nothing can hold"),
     ],
 )
 def test_claims_that_cannot_be_meant(changes: dict[str, object], says: str) -> None:
