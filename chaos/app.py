@@ -20,7 +20,7 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError
+from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError, told
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.probes import BUILT_IN as PROBES
 from chaos.runner.overrides import Overrides
@@ -87,7 +87,12 @@ def _added(group: str) -> Iterator[type]:
     from importlib import metadata
 
     for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
-        loaded: type = point.load()
+        try:
+            loaded: type = point.load()
+        except Exception as error:
+            of = f" of {point.dist.name}" if point.dist is not None else ""
+            says = f"the entry point {point.name!r}{of} in {group} cannot be loaded: {told(error)}"
+            raise UsageError(says) from error
         yield loaded
 
 

@@ -14,6 +14,7 @@ from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError, told
 if TYPE_CHECKING:
     import typer
 
+_HEAD_BYTES = 1000
 _MODULES = {
     "runs": ("run", "suite", "ablation"),
     "looks": ("list", "show", "catalogue", "validate", "plan", "schema", "report", "recover"),
@@ -44,6 +45,7 @@ def main() -> NoReturn:
     """The command `mlchaos`: errors become one message and an exit code, never a traceback."""
     words = sys.argv[1:]
     try:
+        _put_away(words)
         code = _validate(words[1:]) if _only_validates(words) else _command_line(words)
     except ChaosError as error:
         sys.stderr.write(f"mlchaos: {error}\n")
@@ -57,6 +59,19 @@ def main() -> NoReturn:
         sys.stderr.write(f"mlchaos: a defect of its own: {told(error)}\n")
         code = ArmFailed.exit_code
     sys.exit(code)
+
+
+def _put_away(words: Sequence[str]) -> None:
+    """Where a run is to write JUnit, nothing green is left of an older one, also if it never begins."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        name, _, value = word.partition("=")
+        file = Path(value or after)
+        if name != "--junit" or not file.is_file():
+            continue
+        with file.open("rb") as report:
+            is_report = b"<testsuite" in report.read(_HEAD_BYTES)
+        if is_report:
+            file.unlink()
 
 
 def _only_validates(words: Sequence[str]) -> bool:
@@ -87,6 +102,9 @@ def _command_line(words: Sequence[str]) -> int:
         return UsageError.exit_code
     except typer.Abort:
         return _interrupted()
+    except SystemExit:  # its own way out, where the reader of its output has gone
+        sys.stderr.write("mlchaos: nobody reads its output any more\n")
+        return ArmFailed.exit_code
     return code if isinstance(code, int) else 0
 
 

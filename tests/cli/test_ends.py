@@ -1,0 +1,56 @@
+"""How the command ends where nothing was run, or nobody is there to be told."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command, begin, in_process
+
+GREEN = '<?xml version="1.0"?>\n<testsuites errors="0" failures="0"/>\n'
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return in_process(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("option", ["--junit={}", "--junit {}"])
+@pytest.mark.parametrize("wrong", ["--hole nosuch", "--nosuch"])
+def test_an_older_report_is_gone_also_where_nothing_was_started(
+    command: Command, tmp_path: Path, option: str, wrong: str
+) -> None:
+    older = tmp_path / "results.xml"
+    older.write_text(GREEN)
+    words = f"run late-partition --target reference-virtual {wrong} {option.format(older)}".split()
+    assert command(*words).code == 3
+    assert not older.exists()
+
+
+def test_what_is_no_report_stays_where_it_is(command: Command, tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("keep me")
+    assert command("run", "nosuch", "--junit", other).code == 3
+    assert other.read_text() == "keep me"
+
+
+def test_a_reader_that_has_gone_is_no_verdict(tmp_path: Path) -> None:
+    process = begin("list", "scenarios", folder=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = subprocess.Popen.communicate(process)
+    assert (process.returncode, err) == (2, "mlchaos: nobody reads its output any more\n")
+
+
+def test_an_entry_point_that_cannot_be_loaded_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = metadata.EntryPoint("broken", "nosuch_package.nope:X", "mlchaos.faults")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [broken] if group == broken.group else [])
+    outcome = command("list", "faults")
+    assert outcome.code == 3
+    assert "the entry point 'broken' in mlchaos.faults cannot be loaded" in outcome.err
+    assert "No module named 'nosuch_package'" in outcome.err
