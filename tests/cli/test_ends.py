@@ -54,3 +54,16 @@ def test_an_entry_point_that_cannot_be_loaded_is_named(
     assert outcome.code == 3
     assert "the entry point 'broken' in mlchaos.faults cannot be loaded" in outcome.err
     assert "No module named 'nosuch_package'" in outcome.err
+
+
+def test_a_factory_that_is_not_there_is_told_before_anything_is_started(
+    command: Command, tmp_path: Path
+) -> None:
+    target = tmp_path / "mine.yaml"
+    target.write_text(
+        'target: mine\nextends: reference-virtual\ndriver: {kind: virtual, factory: "our_shp:Shop"}\n'
+    )
+    outcome = command("run", "late-partition", "--target", target, "--out", tmp_path / "run")
+    says = "target 'mine': cannot find the package of its factory 'our_shp:Shop'; is it installed"
+    assert (outcome.code, says in outcome.err) == (3, True)
+    assert not (tmp_path / "run").exists()
