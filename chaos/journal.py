@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from chaos.domain.event import SCHEMA, Applied, Event, Header, Phase, Planned, P
 from chaos.domain.plan import ArmPlan
 from chaos.domain.scenario import Arm
 from chaos.errors import ArmFailed, InvalidInput, Problem
+from chaos.lines import LineFile
 
 E = TypeVar("E", bound=Event)
 
@@ -61,54 +61,41 @@ class JournalWriter:
 
     def __init__(self, path: Path, header: Header) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._open(path, os.O_CREAT | os.O_EXCL)
+        self._open(path, new=True)
         self.write(header)
 
     @classmethod
     def reopen(cls, path: Path) -> JournalWriter:
         """Go on with the journal of a writer that died, as the guardian does; a line it began is cut off."""
         writer = cls.__new__(cls)
-        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
-        writer._open(path, 0)
+        writer._open(path, new=False)
         return writer
 
-    def _open(self, path: Path, flags: int) -> None:
+    def _open(self, path: Path, *, new: bool) -> None:
         self._path = path
         self._encoder = msgspec.json.Encoder()
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
-        self._whole = os.fstat(self._file).st_size
-        self._torn = False
+        self._lines = LineFile(path, new=new)
 
     def write(self, event: Event) -> None:
         """Append one event. Raises ArmFailed; what the disk took of the line is cut off before the next."""
         line = self._encoder.encode(event)
         if b"\n" in line:  # only raw JSON that was handed in, such as the plan, can hold one
             line = msgspec.json.format(line, indent=-1)
-        rest = memoryview(line + b"\n")
-        size = len(rest)
         try:
-            if self._torn:
-                os.ftruncate(self._file, self._whole)
-            self._torn = True
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-            self._torn = False
-            self._whole += size
+            self._lines.append(line)
         except OSError as error:
             raise ArmFailed(f"cannot write the journal {self._path}: {error.strerror}") from error
 
     def sync(self) -> None:
         """Wait until what was written is on the disk. Raises ArmFailed."""
         try:
-            os.fsync(self._file)
+            self._lines.sync()
         except OSError as error:
             raise ArmFailed(f"cannot write the journal {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Let go of the file; doing it twice does no harm."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._lines.close()
 
     def __enter__(self) -> JournalWriter:
         return self

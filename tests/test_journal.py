@@ -71,7 +71,7 @@ def test_a_full_disk_is_named(story: Story, tmp_path: Path) -> None:
         full = os.open("/dev/full", os.O_WRONLY) if Path("/dev/full").exists() else None
         if full is None:
             pytest.skip("this system has no /dev/full")
-        os.dup2(full, journal._file)
+        os.dup2(full, journal._lines._file)
         os.close(full)
         with pytest.raises(ArmFailed, match="No space left"):
             journal.write(Phase(0.0, "provision"))

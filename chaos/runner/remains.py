@@ -153,8 +153,10 @@ def _settle(path: Path) -> None:
 
 
 def _mark_interrupted(path: Path) -> bool:
-    day = 0.0
-    for line in path.read_bytes().splitlines():
+    data, day = path.read_bytes(), 0.0
+    if b"\n" not in data:  # its writer did not come to the end of the header: the arm was never run
+        return False
+    for line in data.splitlines():
         with contextlib.suppress(msgspec.DecodeError):
             day = max(day, _days.decode(line).day)
         with contextlib.suppress(msgspec.DecodeError):

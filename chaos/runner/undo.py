@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 
 from chaos.domain.change import Change
 from chaos.errors import ArmFailed, ChaosError, told
+from chaos.lines import LineFile
 
 Outcome = Literal["undone", "left", "failed"]
 
@@ -47,12 +47,10 @@ class UndoLedger:
         """Those that are open because they could not be played."""
         self._path = path
         self._open = list(reversed(open_undos(path))) if resume else []
-        self._torn = False
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._lines = LineFile(path)
         except OSError as error:
             raise ArmFailed(f"the undo ledger {path} cannot be written: {error.strerror}") from error
-        self._whole = os.fstat(self._file).st_size
 
     def __enter__(self) -> UndoLedger:
         return self
@@ -64,9 +62,7 @@ class UndoLedger:
 
     def close(self) -> None:
         """Close the file; doing it twice does no harm."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._lines.close()
 
     def record(self, id: str, undo: Change) -> None:
         """Put an undo on disk. Raises ArmFailed, and then nothing may be injected."""
@@ -100,16 +96,7 @@ class UndoLedger:
 
     def _append(self, entry: _Prepared | _Played) -> None:
         try:
-            left = memoryview(msgspec.json.encode(entry) + b"\n")
-            size = len(left)
-            if self._torn:
-                os.ftruncate(self._file, self._whole)
-            self._torn = True
-            while left:  # a disk that is nearly full takes a part
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-            self._torn = False
-            self._whole += size
+            self._lines.append(msgspec.json.encode(entry), sync=True)
         except OSError as error:
             raise ArmFailed(f"the undo ledger {self._path} cannot be written: {error.strerror}") from error
 

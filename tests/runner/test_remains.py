@@ -1,0 +1,38 @@
+"""What is made of the files of a run whose runner died."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.event import Phase
+from chaos.domain.scenario import Arm
+from chaos.journal import journal_name, read, read_folder
+from chaos.runner.remains import RECORD, recover
+from tests.journals import Story, write_journal
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    folder = tmp_path / "trial-1"
+    folder.mkdir()
+    (tmp_path / RECORD).touch()
+    return folder
+
+
+def test_an_arm_whose_header_is_not_whole_was_never_run(trial: Path) -> None:
+    (trial / journal_name(Arm.DEFENDED)).write_bytes(b'{"event":"header","day":0.0')
+    assert recover(trial.parent).interrupted == []
+    assert read_folder(trial) == {}
+
+
+def test_a_journal_that_ends_within_a_line_is_marked_and_whole(trial: Path) -> None:
+    story = Story()
+    path = write_journal(trial / journal_name(Arm.DEFENDED), story.plan.arms[0], story.events[Arm.DEFENDED])
+    path.write_bytes(path.read_bytes()[:-20])
+    kept = read(path)
+    assert recover(trial.parent).interrupted == [path.name]
+    (*before, last) = read(path).events
+    assert before == list(kept.events)
+    assert last == Phase(kept.last_day, "interrupted", "the runner ended before the arm did")
