@@ -108,28 +108,36 @@ def _pair(name: str, says: str, style: str = "") -> Text:
 
 
 def _reasons(reasons: Sequence[Reason], width: int, most: int) -> Iterator[Text]:
-    kept = [r for r in reasons if r.verdict is Verdict.PASSED and r.about.startswith("budget ")]
-    for reason in sorted(reasons, key=lambda r: r.verdict is Verdict.PASSED):
-        if len(kept) > 1 and reason in kept:
-            if reason is kept[0]:
-                names = ", ".join(one.about.removeprefix("budget ") for one in kept)
-                yield _reason(Verdict.PASSED, "budgets", f"kept: {names}")
-            continue
-        first, *rest = textwrap.wrap(reason.says, max(20, width - 33)) or [""]
-        lines = max(1, most - 1) if reason.verdict is Verdict.PASSED else most
-        if len(rest) >= lines:
-            rest = [*rest[: lines - 1]]
-            if rest:
-                rest[-1] += " …"
-            else:
-                first += " …"
-        yield _reason(reason.verdict, reason.about, first)
-        for line in rest:
-            yield Text(" " * 33 + line)
+    broken = [r for r in reasons if r.verdict is Verdict.VOID and r.about.startswith("arm ")]
+    for reason in broken:
+        yield from _reason(reason, width, most + 1)
+    rest = [r for r in reasons if r not in broken]
+    for_that = [r for r in rest if r.verdict is Verdict.VOID and any(arm.says in r.says for arm in broken)]
+    if for_that:
+        names = ", ".join(r.about for r in for_that)
+        yield from _reason(Reason(verdict=Verdict.VOID, about="not measured for that", says=names), width, 4)
+    kept = [r for r in rest if r.verdict is Verdict.PASSED and r.about.startswith("budget ")]
+    if len(kept) > 1:
+        names = ", ".join(one.about.removeprefix("budget ") for one in kept)
+        rest[rest.index(kept[0])] = Reason(verdict=Verdict.PASSED, about="budgets", says=f"kept: {names}")
+    for reason in sorted(rest, key=lambda r: r.verdict is Verdict.PASSED):
+        if reason not in for_that and not (len(kept) > 1 and reason in kept):
+            lines = max(1, most - 1) if reason.verdict is Verdict.PASSED else most
+            yield from _reason(reason, width, lines)
 
 
-def _reason(verdict: Verdict, about: str, says: str) -> Text:
-    return Text.assemble((f"{verdict.value:<7}", STYLE[verdict]), f" {about[:24]:<24} ", says)
+def _reason(reason: Reason, width: int, most: int) -> Iterator[Text]:
+    first, *rest = textwrap.wrap(reason.says, max(20, width - 33)) or [""]
+    if len(rest) >= most:
+        rest = [*rest[: most - 1]]
+        if rest:
+            rest[-1] += " …"
+        else:
+            first += " …"
+    style = STYLE[reason.verdict]
+    yield Text.assemble((f"{reason.verdict.value:<7}", style), f" {reason.about[:24]:<24} ", first)
+    for line in rest:
+        yield Text(" " * 33 + line)
 
 
 def detection_measured(trial: TrialResult) -> bool:

@@ -18,7 +18,7 @@ from chaos.domain.event import Action, Effect, Event, Header, Lag, Phase, Readin
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, ChaosError, Interrupted, told
+from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind, told
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
@@ -138,6 +138,7 @@ class ArmRun:
         self._waited_days = 0.0
         self._lagging = False
         self._waiting: list[Waiting] = []
+        self._begun = False
 
     def run(self) -> None:
         """Bring the target up, live through the days, undo, take it down.
@@ -177,11 +178,11 @@ class ArmRun:
                 self._phase("interrupted", "the user asked to stop")
                 raise
             except ChaosError as failed:
-                self._phase("void", str(failed))
+                self._void(str(failed), over=not (self._begun or isinstance(failed, LeftBehind)))
                 raise
             except Exception as error:
                 # Of a fault, a probe or a layer: without a word the journal would pass for a whole one.
-                self._phase("void", says := f"a defect of its own: {told(error)}")
+                self._void(says := f"a defect of its own: {told(error)}", over=not self._begun)
                 raise ArmFailed(says) from error
 
     def let_go(self) -> None:
@@ -193,6 +194,7 @@ class ArmRun:
         """Here is the target: from now on it is taken down at the end. Plans what is to be done and when."""
         plan = self._plan
         self._target = target
+        self._begun = True
         self._opened.callback(self._tear_down)
         self._injector = Injector(target, self._ledger, self.hear, self._journal.sync)
         self._opened.callback(self._injector.undo_rest)
@@ -391,6 +393,12 @@ class ArmRun:
             self._target.close()
         self._phase("done")
 
+    def _void(self, says: str, *, over: bool) -> None:
+        """`over`: there is no target that is still to be taken down."""
+        self._phase("void", says)
+        if over:
+            self._phase("done")
+
     def _keep_words(self) -> None:
         """What was said for people, where real processes have their logs; a disk that is full has none."""
         if not isinstance(self._target, Worded):
@@ -414,8 +422,7 @@ class ArmRun:
         )
 
     def _phase(self, phase: str, says: str = "") -> None:
-        target = getattr(self, "_target", None)
-        day = target.day() if target is not None else self._day
+        day = self._target.day() if self._begun else self._day
         self.hear(Phase(day=day, phase=phase, says=says))
 
     def hear(self, event: Event) -> None:

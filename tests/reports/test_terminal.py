@@ -98,6 +98,16 @@ def test_what_was_not_measured_is_not_called_none() -> None:
     assert "first detection  none" in one(without(Told(), "freshness", "volume"))
 
 
+def test_why_an_arm_broke_is_told_once_and_whole() -> None:
+    story, why = Story(), "the port 8080 is taken by another program, which has to be ended first; " * 3
+    defended = story.events[Arm.DEFENDED]
+    defended[:] = [Phase(0.0, "provision"), Phase(0.0, "void", why.strip()), Phase(0.0, "done")]
+    said = text(results_of(story.score()))
+    assert "interrupted" not in said
+    assert " ".join(said.split()).count(f"on day 0.00: {why.strip()}") == 1
+    assert "not measured for that    detected, contained," in said
+
+
 def test_several_seeds_are_summed_up() -> None:
     trials = [Story(replace(Told(), seed=seed)).score() for seed in (1, 2)]
     trials.append(Story(replace(without(Told(), "hold"), seed=3)).score())

@@ -24,7 +24,7 @@ from chaos.domain.event import (
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, Interrupted, InvalidInput
-from chaos.journal import read
+from chaos.journal import read, verify
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
 from chaos.runner.stop import StopSignal
@@ -215,7 +215,9 @@ def test_abort_if_stops_and_undoes(tmp_path: Path) -> None:
 def test_a_target_that_does_not_come_up_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArmFailed, match="port 1 is taken"):
         run_arm(tmp_path, planned(), FakeDriver(life, fails_to_start="port 1 is taken"))
-    assert phases(tmp_path / "journal.jsonl") == ["provision", "void"]
+    assert phases(tmp_path / "journal.jsonl") == ["provision", "void", "done"]
+    assert not read(tmp_path / "journal.jsonl").interrupted
+    assert verify(tmp_path / "journal.jsonl") == []
 
 
 class ProxyGone(FakeDriver):
