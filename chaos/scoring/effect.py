@@ -55,8 +55,8 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
         says = f"the effect probe of {key} gave no data in the {view.arm.value} arm"
         return EffectFinding(None, None, view.arm, says)
     seen = [reading for reading in told if reading.seen]
-    theirs = [] if twin is None else [e for e in twin.journal.of(Effect) if e.fault == key]
-    theirs = [e for e in theirs if e.seen is not None]
+    every = () if twin is None else twin.journal.of(Effect)
+    theirs = [e for e in every if e.fault == key and e.seen is not None]
     compared = [reading for reading in seen if twin is None or _near(reading, theirs)]
     if twin is not None and seen and not compared:
         says = f"what the probe of {key} saw cannot be compared: it gave no data in the {twin.arm.value} arm"

@@ -65,14 +65,14 @@ def disturbed(views: Mapping[Arm, ArmView]) -> str:
 
 
 def _stalled(views: Mapping[Arm, ArmView]) -> str:
-    told = [
-        (stall.stalled_ms, arm, stall)
-        for arm, view in views.items()
-        for stall in view.journal.of(Stall)
-        if stall.process not in _named(view)
-    ]
     return _worst(
-        told,
+        [
+            (arm, stall)
+            for arm, view in views.items()
+            for stall in view.journal.of(Stall)
+            if stall.process not in _named(view)
+        ],
+        lambda stall: stall.stalled_ms,
         lambda stall: (
             f"the machine let {stall.process} stand still for {stall.stalled_ms:.0f} ms on day "
             f"{stall.day:.2f}"
@@ -81,11 +81,9 @@ def _stalled(views: Mapping[Arm, ArmView]) -> str:
 
 
 def _crowded(views: Mapping[Arm, ArmView]) -> str:
-    told = [
-        (span.taken_share, arm, span) for arm, view in views.items() for span in view.journal.of(Contention)
-    ]
     return _worst(
-        told,
+        [(arm, span) for arm, view in views.items() for span in view.journal.of(Contention)],
+        lambda span: span.taken_share,
         lambda span: (
             f"others took {span.taken_share:.0%} of the machine's processors, and none was idle, for "
             f"{span.over_days:.2f} d around day {span.day:.2f}"
@@ -94,12 +92,10 @@ def _crowded(views: Mapping[Arm, ArmView]) -> str:
 
 
 def _saturated(views: Mapping[Arm, ArmView]) -> str:
-    """A fault that makes it send more does not excuse it: what it cannot send tests nothing."""
-    told = [
-        (span.wanted_share, arm, span) for arm, view in views.items() for span in view.journal.of(Saturation)
-    ]
+    """Of processes that a fault names, too: a load that the machine cannot send puts nothing to the test."""
     return _worst(
-        told,
+        [(arm, span) for arm, view in views.items() for span in view.journal.of(Saturation)],
+        lambda span: span.wanted_share,
         lambda span: (
             f"the machine was too slow for the load: {span.process} ran, or waited to, for "
             f"{min(span.wanted_share, 1.0):.0%} of {span.over_days:.2f} d around day {span.day:.2f}"
@@ -107,11 +103,11 @@ def _saturated(views: Mapping[Arm, ArmView]) -> str:
     )
 
 
-def _worst(told: Sequence[tuple[float, Arm, E]], says: Callable[[E], str]) -> str:
+def _worst(told: Sequence[tuple[Arm, E]], size: Callable[[E], float], says: Callable[[E], str]) -> str:
     """What there is to say of the largest, and how many more there were."""
     if not told:
         return ""
-    _, arm, worst = max(told, key=lambda one: one[0])
+    arm, worst = max(told, key=lambda one: size(one[1]))
     more = {1: "", 2: " (and once more)"}.get(len(told), f" (and {len(told) - 1} times more)")
     return f"{says(worst)} of the {arm.value} arm{more}"
 

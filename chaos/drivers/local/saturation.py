@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from chaos.clock import Clock
@@ -23,25 +24,22 @@ class SaturationMeter:
     def __init__(self, clock: Clock, read: Callable[[int], Turns | None] = read_turns) -> None:
         self._clock = clock
         self._read = read
-        self._looks: dict[tuple[str, int], tuple[float, float, int]] = {}
+        self._looks: dict[tuple[str, int], tuple[float, float, int | None]] = {}
 
     def look(self, day: float, pids: Mapping[str, int]) -> Iterator[Saturation]:
         """Read those whose span is over; yields each that wanted too much of it."""
         for name, pid in pids.items():
             now_s = self._clock.monotonic()
-            before = self._looks.get((name, pid))
-            if before is not None:
-                since_day, since_s, _ = before
-                if day - since_day < LOOK_DAYS or now_s - since_s < LEAST_SECONDS:
-                    continue
+            since_day, since_s, before_ns = self._looks.get((name, pid), (-math.inf, -math.inf, None))
+            if day - since_day < LOOK_DAYS or now_s - since_s < LEAST_SECONDS:
+                continue
             turns = self._read(pid)
             if turns is None:
                 continue
             wanted_ns = turns.ran_ns + turns.waited_ns
             self._looks[name, pid] = day, now_s, wanted_ns
-            if before is None:
+            if before_ns is None:
                 continue
-            since_day, since_s, wanted_before_ns = before
-            wanted_share = (wanted_ns - wanted_before_ns) / 1e9 / (now_s - since_s)
+            wanted_share = (wanted_ns - before_ns) / 1e9 / (now_s - since_s)
             if wanted_share > WANTED_LIMIT_SHARE:
                 yield Saturation(round(day, 4), name, round(wanted_share, 3), round(day - since_day, 4))

@@ -7,29 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaos.clock import WallClock
 from chaos.domain.event import Saturation
 from chaos.drivers.local.saturation import SaturationMeter
 from chaos.drivers.local.waiting import Turns, read_turns
+from tests.clocks import ManualClock
 
 SHOP = {"shop": 7}
-
-
-class ManualClock(WallClock):
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def monotonic(self) -> float:
-        return self.now_s
 
 
 class Life:
     """A process of which the scheduler tells, and the meter that looks at it every 20 ms."""
 
     def __init__(self, day_seconds: float = 1.0) -> None:
-        self.clock = ManualClock()
+        self.clock = ManualClock(100.0)
         self.start_s = self.clock.now_s
         self.day_seconds = day_seconds
         self.turns: Turns | None = Turns(5_000_000_000, 5_000_000_000, 10)

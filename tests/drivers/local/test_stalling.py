@@ -1,19 +1,9 @@
 from __future__ import annotations
 
-from chaos.clock import WallClock
 from chaos.domain.event import Stall
 from chaos.drivers.local.stalling import StallMeter
 from chaos.drivers.local.waiting import Turns
-
-
-class ManualClock(WallClock):
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def monotonic(self) -> float:
-        return self.now_s
+from tests.clocks import ManualClock
 
 
 class Scheduler:
