@@ -64,8 +64,8 @@ def main() -> NoReturn:
 def _put_away(words: Sequence[str]) -> None:
     """Where a run is to write JUnit, nothing green is left of an older one, also if it never begins."""
     for word, after in zip(words, [*words[1:], ""], strict=True):
-        name, _, value = word.partition("=")
-        file = Path(value or after)
+        name, joined, value = word.partition("=")
+        file = Path(value if joined else after)
         if name != "--junit" or not file.is_file():
             continue
         with file.open("rb") as report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_a_reader_that_has_gone_is_no_verdict(tmp_path: Path) -> None:
     process = begin("list", "scenarios", folder=tmp_path)
     assert process.stdout is not None
     process.stdout.close()
-    _, err = subprocess.Popen.communicate(process)
+    _, err = process.communicate()
     assert (process.returncode, err) == (2, "mlchaos: nobody reads its output any more\n")
 
 

@@ -15,7 +15,7 @@ from chaos.domain.source import merge
 from chaos.domain.target import TargetSpec
 from chaos.drivers.virtual.protocol import Factory
 from chaos.drivers.virtual.target import VirtualTarget, broken
-from chaos.errors import ArmFailed, ChaosError
+from chaos.errors import ArmFailed, ChaosError, UsageError
 
 
 class VirtualDriver:
@@ -61,12 +61,13 @@ class VirtualDriver:
 def packages_of(spec: TargetSpec) -> list[Path]:
     """Where a target's factory and its layers come from: see `package_of`.
 
-    Raises ArmFailed for a factory that is not there.
+    Raises UsageError for a factory that is not there.
     """
     package = package_of(spec.driver.factory or "")
     if not package:
-        raise ArmFailed(
-            f"target {spec.target!r}: cannot find the package of its factory {spec.driver.factory!r}"
+        raise UsageError(
+            f"target {spec.target!r}: cannot find the package of its factory {spec.driver.factory!r}; "
+            "is it installed, or on PYTHONPATH?"
         )
     layers = spec.driver.stack.get("layers", {})
     used = [layer.get("use") for layer in layers.values() if isinstance(layer, dict)]
