@@ -253,11 +253,18 @@ def _parameters(entry: type) -> tuple[ParameterEntry, ...]:
     for field in dataclasses.fields(entry):
         if not field.init:
             continue  # its own memory, and no parameter
-        told = schema.get(field.name, {})
+        told = _given(schema.get(field.name, {}))
         unit = _unit(field.name, told)
         default = None if field.default is dataclasses.MISSING else _default(unit, field.default)
         found.append(ParameterEntry(field.name, unit, _range(told), default))
     return tuple(found)
+
+
+def _given(told: Mapping[str, object]) -> Mapping[str, object]:
+    """The schema of what may be left out, where it is given."""
+    either = told.get("anyOf")
+    kinds = [one for one in either if one.get("type") != "null"] if isinstance(either, list) else []
+    return kinds[0] if len(kinds) == 1 else told
 
 
 def _default(unit: str, value: object) -> str:

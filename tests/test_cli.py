@@ -232,6 +232,8 @@ BAD_TARGETS = [
     ("normal_ms: 8ms", "normal_ms: 8d", "8d", "normal_ms: '8d' is on the calendar; this is an operational length"),
     ("capabilities: [data]", "capabilities: [dat]", "[dat]", "capabilities.0: 'dat' is not one of"),
     ("type: days", "type: day", "type: day", "layers.gate.parameters.warn_days.type: 'day' is not one of"),
+    ("default: 1.0", "default: enforce", "default: enforce", "layers.gate.parameters.warn_days.default: "),
+    ("default: 1.0}", "default: 1.0, at_most: 0.5}", "warn_days", "warn_days.default: 1.0 is above 0.5"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),
 ]  # fmt: skip
 TARGET = """target: bad

@@ -42,6 +42,7 @@ class PlannedLayer(Strict):
 
 
 QUIET_SPLIT_DAYS = 2.0
+"""Of a run without a fault the days before this one count as before, the others as after."""
 
 
 class ArmPlan(Strict):

@@ -16,8 +16,10 @@ from chaos.domain.source import misplaced
 KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 SNAKE = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 MAX_SEED = 2**53
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Number = Annotated[float, Field(strict=True)]
+"""A number as it stands in the file: neither text nor a boolean."""
+Share = Annotated[Number, Field(ge=0.0, le=1.0)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 
 
 class Strict(BaseModel):
@@ -79,8 +81,8 @@ class SteadyState(Strict):
 
     probe: str
     with_: dict[str, Any] = Field(default={}, alias="with")
-    at_least: float | None = Field(default=None, strict=True)
-    at_most: float | None = Field(default=None, strict=True)
+    at_least: Number | None = None
+    at_most: Number | None = None
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> SteadyState:
@@ -198,8 +200,8 @@ class Contained(Strict):
     """Containment of one kind of harm: 1 − (defended − control) ÷ (undefended − bare)."""
 
     of: Harm
-    at_least: float | None = Field(default=None, le=1.0, strict=True)
-    at_most: float | None = Field(default=None, strict=True)
+    at_least: Number | None = Field(default=None, le=1.0)
+    at_most: Number | None = None
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Contained:
@@ -219,8 +221,8 @@ class Recovered(Strict):
 class Bound(Strict):
     """A number's lower bound, upper bound, or both."""
 
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Bound:
@@ -270,7 +272,7 @@ class Expect(Strict):
         default=None,
         description="a kind of harm that the fault does where no layer is on; without it the trial is void",
     )
-    budgets: dict[Harm, Annotated[float, Field(ge=0, strict=True)]] = {}
+    budgets: dict[Harm, Annotated[Number, Field(ge=0)]] = {}
     loop: Loop | None = None
     recovered: Recovered | None = None
     false_alarms: Annotated[int, Field(ge=0, strict=True)] | None = None
@@ -281,8 +283,8 @@ class AbortIf(Strict):
 
     probe: str
     with_: dict[str, Any] = Field(default={}, alias="with")
-    below: float | None = None
-    above: float | None = None
+    below: Number | None = None
+    above: Number | None = None
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> AbortIf:
@@ -291,7 +293,7 @@ class AbortIf(Strict):
         return self
 
 
-_OF_A_FAULT = ("detected", "alerted", "missed_by", "contained", "harmful", "loop", "recovered")
+_OF_A_FAULT = ("detected", "alerted", "missed_by", "contained", "loop", "recovered")
 
 
 class Scenario(Strict):
@@ -303,7 +305,7 @@ class Scenario(Strict):
     source: str = Field(min_length=3)
     tags: list[Annotated[str, Field(pattern=KEBAB)]] = []
     days: Days = Field(gt=0, le=90)
-    day_seconds: float | None = Field(default=None, gt=0)
+    day_seconds: Number | None = Field(default=None, gt=0)
     world: str = "default"
     large: bool = False
     """Of the size of many others: a suite leaves it to a run of its own, unless it is named."""

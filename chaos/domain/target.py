@@ -105,6 +105,14 @@ class Parameter(Strict):
     among: list[str] = []
     says: str = ""
 
+    @model_validator(mode="after")
+    def _holds_its_default(self) -> Parameter:
+        try:
+            self.read(self.default)
+        except ValueError as error:
+            raise misplaced(("default",), str(error)) from error
+        return self
+
     def read(self, value: object) -> ParameterValue:
         """A value as the layer takes it: lengths as bare numbers of their clock.
 

@@ -216,6 +216,18 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
         ),
         ({"kind": "demonstration", "expect": {"harmful": "error_views"}}, "only a defended scenario"),
         ({"seeds": [3, 1, 3]}, "seed 3 is there twice"),
+        ({"seeds": [True]}, "integer"),
+        ({"pass_share": True}, "number"),
+        ({"abort_if": [{"probe": "good_views", "below": True}]}, "number"),
+        (
+            {
+                "expect": {
+                    "contained": {"of": "error_views", "at_least": 1},
+                    "loop": {"gain": {"at_most": True}},
+                }
+            },
+            "number",
+        ),
         ({"expect": {"detected": {"by": ["hold"], "within": "1d"}, "false_alarms": True}}, "integer"),
         ({"expect": {"contained": {"of": "error_views", "at_least": True}}}, "number"),
         (
