@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaos.capabilities import Described
+from chaos.capabilities import Described, nearest
 from chaos.catalogue import Catalogue, Shelf
 from chaos.clock import Clock
 from chaos.contracts import Driver
@@ -366,20 +366,23 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
     found = files.scenarios()
     if not names:
         return [one.name for one in found]
+    words = {
+        one.name: {one.name, one.path.parent.name, *files.scenario(str(one.path))[0].tags} for one in found
+    }
     chosen: list[str] = []
     for name in names:
         folder = Path(name)
         matches = [
             one.name
             for one in found
-            if name in (one.name, one.path.parent.name)
-            or (folder.is_dir() and folder.resolve() in one.path.resolve().parents)
-            or name in files.scenario(str(one.path))[0].tags
+            if name in words[one.name] or (folder.is_dir() and folder.resolve() in one.path.resolve().parents)
         ]
         if folder.is_dir() and not matches:
             matches = [str(path) for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES]
         if not matches:
-            raise UsageError(f"no scenario is in a folder {name!r}, or has that tag or name")
+            near = nearest(name, sorted(set().union(*words.values())))
+            hint = f" (did you mean {near!r}?)" if near else ""
+            raise UsageError(f"no scenario is in a folder {name!r}, or has that tag or name{hint}")
         chosen += [match for match in matches if match not in chosen]
     return chosen
 

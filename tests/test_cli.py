@@ -234,6 +234,8 @@ BAD_TARGETS = [
     ("type: days", "type: day", "type: day", "layers.gate.parameters.warn_days.type: 'day' is not one of"),
     ("default: 1.0", "default: enforce", "default: enforce", "layers.gate.parameters.warn_days.default: "),
     ("default: 1.0}", "default: 1.0, at_most: 0.5}", "warn_days", "warn_days.default: 1.0 is above 0.5"),
+    ("kind: data, from", "kind: dta, from", "wire:", "links.wire.kind: 'dta' is not one of network, data (did you mean 'data'?)"),
+    ("kind: data, from", "from", "wire:", "links.wire.kind: is missing"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),
 ]  # fmt: skip
 TARGET = """target: bad
@@ -414,7 +416,7 @@ def test_an_address_for_the_driver_leads_to_loopback_too(
         (["run", "late-partition", "--outt", "x"], "No such option: --outt"),
         (["run"], "Missing argument"),
         (["rum", "late-partition"], "Did you mean 'run'?"),
-        (["suite", "late-dat"], "no scenario is in a folder 'late-dat', or has that tag or name"),
+        (["suite", "late-dat"], "that tag or name (did you mean 'late-data'?)"),
         (["show", "model_aeg"], "did you mean 'model_age'?"),
         (["list", "fault"], "did you mean 'faults'?"),
         (["schema", "scenarios"], "did you mean 'scenario'?"),

@@ -194,11 +194,21 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
         elif item["type"] == "missing":
             says = "is missing"
         elif item["type"] in {"enum", "literal_error"}:
-            wrong = str(item.get("input"))
-            options = str(item.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
-            says = f"{wrong!r} is not one of {options}"
-            near = next(iter(difflib.get_close_matches(wrong, options.split(", "), n=1, cutoff=0.5)), None)
+            says, near = _none_of(str(item.get("input")), str(item.get("ctx", {}).get("expected", "")))
+        elif item["type"] == "union_tag_invalid":
+            path.append(item["ctx"]["discriminator"].strip("'"))
+            says, near = _none_of(item["ctx"]["tag"], item["ctx"]["expected_tags"])
+        elif item["type"] == "union_tag_not_found":
+            path.append(item["ctx"]["discriminator"].strip("'"))
+            says = "is missing"
         yield source.problem(path, says, near)
+
+
+def _none_of(wrong: str, expected: str) -> tuple[str, str | None]:
+    """What to say of a word that is none of those that pydantic names, and the nearest of them."""
+    options = expected.replace("'", "").replace(" or ", ", ").split(", ")
+    near = next(iter(difflib.get_close_matches(wrong, options, n=1, cutoff=0.5)), None)
+    return f"{wrong!r} is not one of {', '.join(options)}", near
 
 
 def _in_file(source: Source, loc: Sequence[str | int]) -> list[str | int]:
