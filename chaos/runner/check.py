@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Fault, Probe, Refusing, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
+from chaos.errors import ChaosError, told
 
 
 def make_fault(name: str, parameters: Mapping[str, object], spec: TargetSpec, catalogue: Catalogue) -> Fault:
     """A fault that can be meant on this target. Raises UnknownName or MeaninglessChange."""
-    fault = catalogue.faults.make(name, parameters)
-    if isinstance(fault, Refusing):
-        fault.refuse(spec)
+    with _told_as_its_own(name):
+        fault = catalogue.faults.make(name, parameters)
+        if isinstance(fault, Refusing):
+            fault.refuse(spec)
     return fault
 
 
@@ -32,23 +35,31 @@ def texts_of(fault: str, catalogue: Catalogue) -> frozenset[str]:
 
 def make_probe(name: str, parameters: Mapping[str, object], spec: TargetSpec, catalogue: Catalogue) -> Probe:
     """A probe that can be read on this target. Raises UnknownName or MeaninglessChange."""
-    probe = catalogue.probes.make(name, parameters)
-    if isinstance(probe, Refusing):
-        probe.refuse(spec)
+    with _told_as_its_own(name):
+        probe = catalogue.probes.make(name, parameters)
+        if isinstance(probe, Refusing):
+            probe.refuse(spec)
     return probe
 
 
 def changes_of(fault: Fault, target: Usable) -> list[Change]:
     """What a fault does to a target. Raises MeaninglessChange, also where that is nothing."""
-    changes = list(fault.changes(target))
+    changes = listed(fault, target)
     if not changes:
         raise MeaninglessChange("", f"{fault.name} would change nothing on this target")
     return changes
 
 
+def listed(fault: Fault, target: Usable) -> list[Change]:
+    """What a fault does to a target, if anything. Raises MeaninglessChange."""
+    with _told_as_its_own(fault.name):
+        return list(fault.changes(target))
+
+
 def effect_of(fault: Fault, spec: TargetSpec, catalogue: Catalogue) -> tuple[EffectCheck, Probe] | None:
     """How a fault's effect is seen there; None for one that has none. Raises MeaninglessChange."""
-    check = fault.effect(spec)
+    with _told_as_its_own(fault.name):
+        check = fault.effect(spec)
     if check is None:
         return None
     says = f"the effect of {fault.name} cannot be probed"
@@ -59,6 +70,17 @@ def effect_of(fault: Fault, spec: TargetSpec, catalogue: Catalogue) -> tuple[Eff
     except MeaninglessChange as error:
         field = _handed_on(fault, check, error.field)
         raise MeaninglessChange(field, f"{says}: {error}", error.nearest) from error
+
+
+@contextmanager
+def _told_as_its_own(name: str) -> Iterator[None]:
+    """What breaks in the code of a fault or a probe is no defect of the harness."""
+    try:
+        yield
+    except (ChaosError, MeaninglessChange):
+        raise
+    except Exception as error:  # whatever it is, it is somebody else's code
+        raise MeaninglessChange("", f"{name} breaks in its own code: {told(error)}") from error
 
 
 def _handed_on(fault: Fault, check: EffectCheck, field: str) -> str:

@@ -18,7 +18,7 @@ from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError
-from chaos.runner.check import changes_of, effect_of, make_fault, make_probe, texts_of
+from chaos.runner.check import changes_of, effect_of, listed, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
 from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
 
@@ -67,8 +67,7 @@ class Planner:
     def _beyond(self, use: FaultUse) -> set[str]:
         try:
             fault = self._catalogue.faults.make(use.fault, self._parameters(use))
-            for _ in fault.changes(Described(self._spec)):
-                pass
+            listed(fault, Described(self._spec))
         except BeyondTarget as error:
             return {error.need}
         except MeaninglessChange:
@@ -157,7 +156,7 @@ class Planner:
         try:
             fault = make_fault(use.fault, parameters, self._spec, self._catalogue)
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
-            if fault.needs and not lacks:
+            if not lacks:
                 self._check_changes(fault, use.at)
                 effect_of(fault, self._spec, self._catalogue)
         except UnknownName as error:
@@ -196,8 +195,10 @@ class Planner:
         )
 
     def _check_changes(self, fault: Fault, at_day: float) -> None:
+        target = Described(self._spec)
         try:
-            changes = changes_of(fault, Described(self._spec))
+            # One that needs nothing may do nothing, as `noop` does.
+            changes = changes_of(fault, target) if fault.needs else listed(fault, target)
         except BeyondTarget:
             return  # the scenario is not run on this target
         if self._spec.versions is None:

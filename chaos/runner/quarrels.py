@@ -13,6 +13,7 @@ from chaos.domain.places import places_of
 from chaos.domain.plan import PlannedFault
 from chaos.domain.scenario import Hole
 from chaos.domain.target import TargetSpec
+from chaos.runner.check import listed
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def claim_of_fault(fault: PlannedFault, catalogue: Catalogue, spec: TargetSpec) 
     """What a fault sets from its injection to its undo."""
     made = catalogue.faults.make(fault.fault, fault.parameters)
     try:
-        places = frozenset[str]().union(*map(places_of, made.changes(Described(spec))))
+        places = frozenset[str]().union(*map(places_of, listed(made, Described(spec))))
     except MeaninglessChange:
         places = frozenset()  # told when it was planned
     return Claim(fault.key, places, fault.inject_day, fault.undo_day)

@@ -1,0 +1,69 @@
+"""Faults of somebody else's, held against a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from chaos.app import make_catalogue
+from chaos.capabilities import Capability, Data
+from chaos.catalogue import Catalogue, Shelf
+from chaos.contracts import EffectCheck, Usable
+from chaos.domain.change import Change
+from chaos.domain.target import TargetSpec
+from chaos.errors import InvalidInput
+from tests.harness import edited, planned
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """A fault that breaks where it is told to."""
+
+    name: ClassVar[str] = "theirs"
+    needs: ClassVar[tuple[type[Capability], ...]] = ()
+    breaks: str
+
+    def refuse(self, spec: TargetSpec) -> None:
+        self._come_to("refuse")
+
+    def changes(self, target: Usable) -> Iterator[Change]:
+        self._come_to("changes")
+        yield from ()
+
+    def effect(self, spec: TargetSpec) -> EffectCheck | None:
+        self._come_to("effect")
+        return None
+
+    def _come_to(self, where: str) -> None:
+        if self.breaks == where:
+            raise KeyError("nosuch")
+
+
+class NeedsData(Theirs):
+    needs: ClassVar[tuple[type[Capability], ...]] = (Data,)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "breaks"),
+    [
+        (Theirs, "refuse"),
+        (Theirs, "changes"),
+        (Theirs, "effect"),
+        (NeedsData, "refuse"),
+        (NeedsData, "changes"),
+    ],
+)
+def test_what_breaks_in_the_code_of_a_fault_is_told_as_its_own_with_the_place(
+    theirs: type[Theirs], breaks: str
+) -> None:
+    text = edited(faults=[{"fault": "theirs", "with": {"breaks": breaks}, "at": "2d", "for": "1d"}])
+    catalogue = Catalogue(Shelf("fault", [theirs]), make_catalogue().probes)
+    with pytest.raises(InvalidInput) as caught:
+        planned(text, catalogue=catalogue)
+    (problem,) = caught.value.problems
+    assert problem.line is not None
+    assert problem.field == "faults.0.with"
+    assert problem.says.startswith("theirs breaks in its own code: KeyError: 'nosuch' (test_check.py, line")
