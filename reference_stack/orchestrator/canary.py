@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from reference_stack.layers.evidence import CanaryStage, Outcomes
 from reference_stack.layers.host import LayerHost
 from reference_stack.messages import CONFIGURE, TALLY, ConfigureRequest, TallyRequest
-from reference_stack.orchestrator.ledger import CanaryRun
+from reference_stack.orchestrator.ledger import CanaryRun, Ledger
 from reference_stack.ports import Port, PortError, Registry, Runtime
 
 CHALLENGER = "challenger"
@@ -43,14 +44,28 @@ class CanaryDesk:
         replicas: Mapping[str, Port],
         collector: Port | None,
         hosts: tuple[LayerHost, ...],
+        ledger: Ledger,
     ) -> None:
         self._runtime = runtime
         self._registry = registry
         self._replicas = replicas
         self._collector = collector
         self._hosts = hosts
+        self._ledger = ledger
+        self._open = ledger.staged()
+        self._changes = runtime.semaphore(1)
         self.abandoned = False
-        """Whether the last stage was given up, so that nothing of it is routed any more."""
+        """Whether the last stage was given up, so that nobody waits for it."""
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether a stage that nobody waits for may still be routed."""
+        return self.abandoned and self._open
+
+    def take_over(self, *, under_way: bool) -> None:
+        """Another process was at work before: is its last stage still under way?"""
+        self._open = self._ledger.staged()
+        self.abandoned |= self._open and not under_way
 
     @property
     def armed(self) -> bool:
@@ -63,32 +78,56 @@ class CanaryDesk:
 
         Raises a PortError where nobody counts clicks or a replica cannot be told; then none is routed to.
         """
-        started_day = self._runtime.day()
         before, before_against = await self._counted(version), await self._counted(against)
         try:
-            await self._registry.set_alias(CHALLENGER, version)
-            await self._route(True)
+            async with self._one_change():
+                self.abandoned = False
+                self._note(open_=True)
+                await self._registry.set_alias(CHALLENGER, version)
+                await self._route(True)
         except PortError:
             await self.abandon()
             raise
-        self.abandoned = False
-        return CanaryRun(version, against, started_day, before, before_against)
+        return CanaryRun(version, against, self._runtime.day(), before, before_against)
 
     async def end(self) -> None:
         """All customers have the champion again. Raises a PortError where the registry does not answer."""
-        await self._registry.drop_alias(CHALLENGER)
-        try:
-            await self._route(False)
-        except PortError:
-            return  # without the alias a replica that cannot be told has no challenger to route to
+        async with self._one_change():
+            await self._end()
 
     async def abandon(self) -> None:
-        """End a stage that nobody waits for any more; what cannot be told now is replaced by the next one."""
+        """End a stage that nobody waits for any more; where that fails it is `left_behind`."""
         self.abandoned = True
-        try:
+        with contextlib.suppress(PortError):
             await self.end()
-        except PortError:
-            return
+
+    async def clear(self) -> None:
+        """Try again to end a stage that was left behind."""
+        async with self._one_change():
+            if self.left_behind:
+                with contextlib.suppress(PortError):
+                    await self._end()
+
+    async def _end(self) -> None:
+        # Without the alias a replica that cannot be told has no challenger to route to.
+        with contextlib.suppress(PortError):
+            await self._route(False)
+        await self._registry.drop_alias(CHALLENGER)
+        self._note(open_=False)
+
+    @asynccontextmanager
+    async def _one_change(self) -> AsyncIterator[None]:
+        """Who ends what was left behind must not end a stage that begins meanwhile."""
+        await self._changes.acquire()
+        try:
+            yield
+        finally:
+            self._changes.release()
+
+    def _note(self, *, open_: bool) -> None:
+        if open_ != self._open:
+            self._ledger.stage(open_)
+            self._open = open_
 
     async def look(self, run: CanaryRun) -> Look:
         """Ask the layers, unless nobody counts clicks, or whoever counted when the stage began is gone."""

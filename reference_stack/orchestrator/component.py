@@ -33,13 +33,7 @@ from reference_stack.messages import (
 from reference_stack.orchestrator.admission import EXAMINE, examine
 from reference_stack.orchestrator.canary import CanaryDesk
 from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
-from reference_stack.orchestrator.purging import (
-    Spoilt,
-    in_days,
-    of_sources,
-    version_without,
-    versions_made_of,
-)
+from reference_stack.orchestrator.purging import StartOver, version_without, versions_made_of
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.orchestrator.steps import STEPS, Step
 from reference_stack.ports import (
@@ -104,17 +98,19 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._registry = registry
         self._catalogue = catalogue
         self._gates = self.layers.at(Hook.ADMISSION)
-        self._push_door = Pushes(runtime, telemetry, pushes, self.layers.at(Hook.PUSH))
         replicas = {name: port for name, port in pushes.items() if name in REPLICAS}
         collector, canaries = pushes.get("collector"), self.layers.at(Hook.CANARY)
-        self._canary = CanaryDesk(runtime, registry, replicas, collector, canaries)
         self._steps = {step.name: step for step in steps}
         self._first_step = steps[0].name
         self._ledger = Ledger(folder)
+        self._push_door = Pushes(runtime, telemetry, pushes, self.layers.at(Hook.PUSH), self._ledger)
+        self._canary = CanaryDesk(runtime, registry, replicas, collector, canaries, self._ledger)
         self._lease = Lease(folder, instance, settings.lease_days)
         self._cycle = self._ledger.read()
         self._carried = self._ledger.carried()
+        self._owed: StartOver | None = None
         self._again = False
+        """Whether the day's cycle is to begin anew."""
         self._flips = runtime.semaphore(1)
 
     # --- the cycle -----------------------------------------------------------------------------------
@@ -130,7 +126,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             before, leading = leading, self._lease.take(day)
             if leading != before:
                 self.telemetry.log("lease", held=leading, superseded=self._lease.superseded)
-                self._cycle, self._carried = self._ledger.read(), self._ledger.carried()
+                self._take_over(leading)
             if self._lease.superseded:
                 return
             if not leading:
@@ -141,6 +137,20 @@ class Orchestrator(Component[OrchestratorSettings]):
                 await self.runtime.until(self._wake(day, cycle))
                 continue
             await self._advance(cycle)
+
+    def _take_over(self, leading: bool) -> None:
+        """Go on where whoever had the lease before has stopped."""
+        self._cycle, self._carried = self._ledger.read(), self._ledger.carried()
+        if not leading:
+            return
+        self._owed = self._ledger.owed()
+        self._again |= self._owed is not None
+        stages = [one.canary for one in (self._cycle, self._carried) if one is not None]
+        self._canary.take_over(under_way=any(stages))
+        self._push_door.take_over(self.settings.push_stage_days)
+        admitted = self._ledger.admitted()
+        if admitted is not None:
+            self.telemetry.metrics.set("champion_version", admitted)
 
     def _current(self, day: float, started_day: float) -> Cycle | None:
         """Today's cycle: the one under way, or a new one once its time has come.
@@ -169,6 +179,8 @@ class Orchestrator(Component[OrchestratorSettings]):
         fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held, counted=counted)
         self._log(fresh, fresh.step, "started", "")
         self._keep(fresh)
+        if self._owed is not None and self._owed.gone_back:
+            self._owe(None)
         return fresh
 
     def _wake(self, day: float, cycle: Cycle | None) -> float:
@@ -185,6 +197,7 @@ class Orchestrator(Component[OrchestratorSettings]):
     async def _carry_on(self) -> None:
         """Take the version of the day before to its end, step by step, while today's is being made."""
         while not self._lease.superseded:
+            await self._make_up()
             carried, day = self._carried, self.runtime.day()
             if carried is None or carried.resume_day > day or not self._lease.renew(day):
                 await self.runtime.until(day + self.settings.canary_look_days)
@@ -198,6 +211,17 @@ class Orchestrator(Component[OrchestratorSettings]):
             else:
                 self._tell(carried, moved)
             self._carry(None if moved.failed or moved.step == DONE else moved)
+
+    async def _make_up(self) -> None:
+        """Try again what could not be done when it was due: to go back, and to end a stage."""
+        late = self._owed is not None and not self._owed.gone_back
+        if not (late or self._canary.left_behind) or not self._lease.renew(self.runtime.day()):
+            return
+        await self._canary.clear()
+        try:
+            await self._go_back()
+        except PortError as error:
+            self.telemetry.metrics.add("start_over_errors_total", error=type(error).__name__)
 
     async def _advance(self, cycle: Cycle) -> None:
         """Do the cycle's next step, with retries, and keep its result if the lease is still ours."""
@@ -370,15 +394,21 @@ class Orchestrator(Component[OrchestratorSettings]):
         await self._registry.version(version)
         previous = await self._registry.resolve(CHAMPION)
         if previous == version:
-            self._ledger.admit(version)
-            return await self._registry.resolve(PREVIOUS)
+            previous = await self._registry.resolve(PREVIOUS)
+            if self._ledger.admitted() != version:
+                # Whoever set it ended before it could say so, or set it past this door.
+                self._admit(version, previous, by)
+            return previous
         if previous is not None:
             await self._registry.set_alias(PREVIOUS, previous)
         await self._registry.set_alias(CHAMPION, version)
+        self._admit(version, previous, by)
+        return previous
+
+    def _admit(self, version: int, previous: int | None, by: str) -> None:
         self._ledger.admit(version)
         self.telemetry.log("alias", alias=CHAMPION, version=version, previous=previous, by=by)
         self.telemetry.metrics.set("champion_version", version)
-        return previous
 
     # --- the doors -----------------------------------------------------------------------------------
 
@@ -439,7 +469,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         Raises Rejected where no day is meant, or another PortError of who was asked.
         """
         reply = await self.ask(self.features, PURGE, request, self.settings.step_timeout_days)
-        await self._start_over(in_days(reply.purged), request.by)
+        await self._start_over(StartOver(request.by, purged=list(reply.purged)))
         return reply
 
     @serves(QUARANTINE)
@@ -450,23 +480,37 @@ class Orchestrator(Component[OrchestratorSettings]):
         """
         reply = await self.ask(self.features, QUARANTINE, request, self.settings.step_timeout_days)
         if not request.release:
-            await self._start_over(of_sources(reply.quarantined), request.by)
+            await self._start_over(StartOver(request.by, quarantined=reply.quarantined))
         return reply
 
-    async def _start_over(self, spoilt: Spoilt, by: str) -> None:
+    async def _start_over(self, what: StartOver) -> None:
+        self._owe(what.after(self._owed))
         self._again = True
-        if self._carried is not None:
+        await self._go_back()
+
+    async def _go_back(self) -> None:
+        """To the newest version made without what was put aside. Raises a PortError; it is tried again."""
+        if self._carried is not None and self._again:
             self._log(self._carried, self._carried.step, "abandoned", "the day's cycle begins anew")
             self._carry(None)
             await self._canary.abandon()
         async with self._one_flip():
+            owed = self._owed
+            if owed is None or owed.gone_back:
+                return
             champion = await self._registry.resolve(CHAMPION)
-            dirty = await versions_made_of(self._registry, spoilt)
+            dirty = await versions_made_of(self._registry, owed.spoilt)
             clean = version_without(dirty, champion, self._ledger.promoted())
             self._ledger.demote(dirty)
             if clean is not None and champion is not None:
                 await self._registry.set_alias(ROLLED_BACK, champion)
-                await self._flip(clean, by)
+                await self._flip(clean, owed.by)
+            if self._owed is owed:  # else more was put aside meanwhile
+                self._owe(replace(owed, gone_back=True) if self._again else None)
+
+    def _owe(self, what: StartOver | None) -> None:
+        self._ledger.owe(what)
+        self._owed = what
 
     @serves(PUSH)
     async def push(self, request: PushRequest) -> PushReply:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from reference_stack.messages import PushRequest
+from reference_stack.orchestrator.purging import StartOver
 from reference_stack.ports import Folder
 
 DONE: Final = "done"
@@ -15,6 +17,9 @@ _LEASE = "lease.json"
 _ADMITTED = "admitted.json"
 _CARRIED = "carried.json"
 _PROMOTED = "promoted.json"
+_STAGED = "staged.json"
+_OWED = "owed.json"
+_PUSHES = "pushes.json"
 _PROMOTED_KEPT = 400
 
 
@@ -47,6 +52,20 @@ class Cycle(msgspec.Struct, frozen=True):
     version: int | None = None
     outcome: str = ""
     canary: CanaryRun | None = None
+
+
+class StagedPush(msgspec.Struct, frozen=True):
+    """A value that stands on the first of the components that are to have it, until `due_day`.
+
+    `previous` is what that one had; `given` and `failed` what it had answered when it got the value.
+    """
+
+    request: PushRequest
+    wanted: list[str]
+    previous: msgspec.Raw
+    due_day: float
+    given: float
+    failed: float
 
 
 class _Lease(msgspec.Struct, frozen=True):
@@ -108,6 +127,34 @@ class Ledger:
 
     def _keep_promoted(self, versions: list[int]) -> None:
         self._folder.write(_PROMOTED, msgspec.json.encode(versions[-_PROMOTED_KEPT:]))
+
+    def staged(self) -> bool:
+        """Whether a stage of the canary may still be routed."""
+        return self._folder.exists(_STAGED) and msgspec.json.decode(self._folder.read(_STAGED), type=bool)
+
+    def stage(self, open_: bool) -> None:
+        """Note that one is about to be routed, or that none is any more."""
+        self._folder.write(_STAGED, msgspec.json.encode(open_))
+
+    def owed(self) -> StartOver | None:
+        """What was put aside and is not gone back from, or no fresh cycle has been begun for; else None."""
+        if not self._folder.exists(_OWED):
+            return None
+        return msgspec.json.decode(self._folder.read(_OWED), type=StartOver | None)
+
+    def owe(self, what: StartOver | None) -> None:
+        """Put it, or nothing, in place of the one before."""
+        self._folder.write(_OWED, msgspec.json.encode(what))
+
+    def pushes(self) -> list[StagedPush]:
+        """The pushes that stand on their first component."""
+        if not self._folder.exists(_PUSHES):
+            return []
+        return msgspec.json.decode(self._folder.read(_PUSHES), type=list[StagedPush])
+
+    def keep_pushes(self, pushes: Sequence[StagedPush]) -> None:
+        """Put these in place of the ones before."""
+        self._folder.write(_PUSHES, msgspec.json.encode(list(pushes)))
 
     def write(self, cycle: Cycle) -> None:
         """Put the cycle in place of the last."""

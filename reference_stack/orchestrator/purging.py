@@ -28,6 +28,28 @@ def of_sources(quarantined: Mapping[int, int]) -> Spoilt:
     )
 
 
+class StartOver(msgspec.Struct, frozen=True):
+    """What was put aside of late, and by whom; `gone_back` once what was made of it is out of service."""
+
+    by: str
+    purged: list[PartitionCheck] = []
+    quarantined: dict[int, int] = {}
+    gone_back: bool = False
+
+    @property
+    def spoilt(self) -> Spoilt:
+        """What versions are to be left that were made of it."""
+        in_those_days, of_those_sources = in_days(self.purged), of_sources(self.quarantined)
+        return lambda check: in_those_days(check) or of_those_sources(check)
+
+    def after(self, earlier: StartOver | None) -> StartOver:
+        """The same, with what was put aside earlier and is still to be gone back from."""
+        if earlier is None or earlier.gone_back:
+            return self
+        quarantined = {**earlier.quarantined, **self.quarantined}
+        return StartOver(self.by, [*earlier.purged, *self.purged], quarantined)
+
+
 async def versions_made_of(registry: Registry, spoilt: Spoilt) -> set[int]:
     """All versions that were made of something spoilt. Raises a PortError."""
     return {known.version for known in await registry.versions() if any(map(spoilt, made_of(known)))}

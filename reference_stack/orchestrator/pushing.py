@@ -19,6 +19,7 @@ from reference_stack.messages import (
     PushRequest,
     SettingRequest,
 )
+from reference_stack.orchestrator.ledger import Ledger, StagedPush
 from reference_stack.ports import Port, PortError, Rejected, Runtime
 from reference_stack.telemetry import Telemetry
 
@@ -40,19 +41,35 @@ class Pushes:
 
     Without a layer that enforces, a push goes to everyone at once and stops at the first who refuses. With
     one, it is asked about first, then stands on the first component for `stage_days`, and goes on to the
-    others unless the layer objects to what that component answers. Then it is taken back there, again and
-    again until it is, or until the key is pushed anew.
+    others unless the layer objects to what that component answers. Then it is taken back there. Either is
+    tried again while somebody does not answer, and gone on with after a restart, unless the key is pushed
+    anew.
     """
 
     def __init__(
-        self, runtime: Runtime, telemetry: Telemetry, ports: Mapping[str, Port], hosts: tuple[LayerHost, ...]
+        self,
+        runtime: Runtime,
+        telemetry: Telemetry,
+        ports: Mapping[str, Port],
+        hosts: tuple[LayerHost, ...],
+        ledger: Ledger,
     ) -> None:
         self._runtime = runtime
         self._telemetry = telemetry
         self._ports = ports
         self._hosts = hosts
+        self._ledger = ledger
+        self._staged: dict[str, StagedPush] = {}
         self._newest: dict[str, PushRequest] = {}
         """The last push of each key that was let in."""
+
+    def take_over(self, stage_days: float) -> None:
+        """Go on with the pushes that another process has left on their first component."""
+        for staged in self._ledger.pushes():
+            key = staged.request.key
+            if key not in self._newest and staged.wanted[0] in self._ports:
+                self._newest[key], self._staged[key] = staged.request, staged
+                self._runtime.spawn(self._rest(staged, stage_days))
 
     async def push(self, request: PushRequest, stage_days: float) -> PushReply:
         """Take a request; the reply says who refused it, and what was set or will be."""
@@ -67,6 +84,7 @@ class Pushes:
         if red is not None:
             return self._said(request, [], *red)
         self._newest[request.key] = request
+        self._over(request.key)
         if not enforced or len(wanted) == 1:
             return await self._set_all(request, wanted)
         try:
@@ -75,31 +93,45 @@ class Pushes:
             return self._said(request, [], wanted[0], f"{type(error).__name__}: {error}")
         reply = await self._set_all(request, wanted[:1])
         if not reply.refused_by:
-            self._runtime.spawn(self._rest(request, wanted, previous, stage_days))
+            self._runtime.spawn(self._stage(request, wanted, previous, stage_days))
         return reply
 
-    async def _rest(
-        self, request: PushRequest, wanted: Sequence[str], previous: msgspec.Raw, stage_days: float
+    async def _stage(
+        self, request: PushRequest, wanted: list[str], previous: msgspec.Raw, stage_days: float
     ) -> None:
+        given, failed = await self._answers(wanted[0]) or Answers(0.0, 0.0)
+        due_day = self._runtime.day() + stage_days
+        if self._newest.get(request.key) is request:
+            staged = StagedPush(request, wanted, previous, due_day, given, failed)
+            self._staged[request.key] = staged
+            self._ledger.keep_pushes([*self._staged.values()])
+            await self._rest(staged, stage_days)
+
+    async def _rest(self, staged: StagedPush, stage_days: float) -> None:
         """The second stage, unless the first component fails with the value: then it gets the old one."""
-        first = wanted[0]
-        before = await self._answers(first) or Answers(0.0, 0.0)
-        await self._runtime.until(self._runtime.day() + stage_days)
+        request, first = staged.request, staged.wanted[0]
+        await self._runtime.until(staged.due_day)
         since = await self._answers(first)
         seen = None
-        if since is not None and since.given >= before.given:  # else it began anew: nothing to judge by
-            seen = Answers(since.given - before.given, max(0.0, since.failed - before.failed))
+        if since is not None and since.given >= staged.given:  # else it began anew: nothing to judge by
+            seen = Answers(since.given - staged.given, max(0.0, since.failed - staged.failed))
         red = await self._red(request, first, "staged", seen)
-        if self._newest.get(request.key) is not request:
-            return  # the key was pushed anew, and that one stands here now
-        if red is None:
-            await self._set_all(request, wanted[1:])
-            return
-        back = msgspec.structs.replace(request, value=previous, by=red[0], components=[first])
-        while self._newest.get(request.key) is request:
-            if not (await self._set_all(back, [first])).refused_by:
+        change, left = request, staged.wanted[1:]
+        if red is not None:
+            change = msgspec.structs.replace(request, value=staged.previous, by=red[0], components=[first])
+            left = [first]
+        while self._newest.get(request.key) is request:  # else another value of the key stands here now
+            took, error = await self._set(change, left)
+            self._told(change, left, took, error)
+            left = left[len(took) :]
+            if error is None or (red is None and isinstance(error, Rejected)):
+                self._over(request.key)
                 return
             await self._runtime.until(self._runtime.day() + stage_days)
+
+    def _over(self, key: str) -> None:
+        if self._staged.pop(key, None) is not None:
+            self._ledger.keep_pushes([*self._staged.values()])
 
     async def _red(
         self, request: PushRequest, first: str, stage: str, answers: Answers | None
@@ -134,17 +166,28 @@ class Pushes:
             host.release(key, "the push is over")
 
     async def _set_all(self, request: PushRequest, components: Sequence[str]) -> PushReply:
+        return self._told(request, components, *await self._set(request, components))
+
+    async def _set(
+        self, request: PushRequest, components: Sequence[str]
+    ) -> tuple[list[str], PortError | None]:
+        """Those that took the value, and why the next one did not."""
         took: list[str] = []
-        refused_by, says = "", ""
+        change = ConfigureRequest(key=request.key, value=request.value)
         for name in components:
-            change = ConfigureRequest(key=request.key, value=request.value)
             try:
                 await self._ports[name].call(CONFIGURE, change, timeout_ms=_TIMEOUT_MS)
             except PortError as error:
-                refused_by, says = name, f"{type(error).__name__}: {error}"
-                break
+                return took, error
             took.append(name)
-        return self._said(request, took, refused_by, says or f"set on {', '.join(took)}")
+        return took, None
+
+    def _told(
+        self, request: PushRequest, components: Sequence[str], took: list[str], error: PortError | None
+    ) -> PushReply:
+        if error is None:
+            return self._said(request, took, "", f"set on {', '.join(took)}")
+        return self._said(request, took, components[len(took)], f"{type(error).__name__}: {error}")
 
     def _said(self, request: PushRequest, took: list[str], refused_by: str, says: str) -> PushReply:
         value = msgspec.json.decode(request.value)

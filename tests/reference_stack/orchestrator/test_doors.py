@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from reference_stack.component import Component, life_of, serves
+from reference_stack.folders import MemoryFolder
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.host import LayerSet
 from reference_stack.messages import TALLY, PushRequest, TallyReply, TallyRequest
 from reference_stack.orchestrator import canary
 from reference_stack.orchestrator.canary import CanaryDesk, Look
+from reference_stack.orchestrator.ledger import Ledger
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.ports import PortError, Unreachable
 from reference_stack.registry.memory import MemoryRegistry
@@ -60,6 +62,7 @@ class Hall:
         self.machine = VirtualMachine(1, 1.0, start_day=3.0)
         self.traffic = Traffic()
         self.lines: list[str] = []
+        self.ledger = Ledger(MemoryFolder())
         for name in REPLICAS:
             self.machine.start(
                 name, lambda process, name=name: self.component(name, process), ShellSettings()
@@ -108,7 +111,7 @@ class Hall:
 
     def push(self, value: object, *, mode: Mode = Mode.ENFORCE, approved_by: str = "bob"):
         telemetry, hosts = self.layers("config", mode)
-        door = Pushes(self.process.runtime, telemetry, self.ports, hosts)
+        door = Pushes(self.process.runtime, telemetry, self.ports, hosts, self.ledger)
         request = PushRequest(
             "placements", msgspec.Raw(msgspec.json.encode(value)), "ann", list(REPLICAS), approved_by
         )
@@ -131,7 +134,7 @@ def test_a_blank_is_refused_and_stands_nowhere(hall):
 def test_a_value_that_is_taken_back_does_not_undo_a_later_push(hall):
     """The first component stands still while the first push is judged; then somebody pushes another value."""
     telemetry, hosts = hall.layers("config")
-    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts)
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
 
     def push(value: str) -> object:
         request = PushRequest(
@@ -179,7 +182,7 @@ def test_it_is_taken_back_where_nothing_is_heard_of_that_component(hall):
 def test_a_push_to_who_does_not_answer_is_refused_by_it(hall):
     hall.machine.process("serving-a").pause()
     telemetry, hosts = hall.layers("config")
-    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts)
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
     request = PushRequest("placements", msgspec.Raw(b'"home=9"'), "ann", list(REPLICAS), "bob")
     reply = hall.run(door.push(request, 0.1), 1.0)
     assert (reply.refused_by, reply.says[:8]) == ("serving-a", "TimedOut")
@@ -194,24 +197,49 @@ def test_it_is_taken_back_where_that_component_fails_with_it(hall):
     assert hall.settings("placements") == ["home=10", "home=10"]
 
 
+def test_a_staged_value_goes_on_to_the_others_after_a_restart(hall):
+    hall.push("home=8")
+    hall.machine.end("door")
+    hall.machine.advance(3.3)
+    assert hall.settings("placements") == ["home=8", "home=10"]
+    hall.process = hall.machine.start(
+        "door", lambda process: hall.component("door", process), ShellSettings()
+    )
+    hall.ports = {name: hall.machine.link(f"again-{name}", name).port(hall.process) for name in REPLICAS}
+    telemetry, hosts = hall.layers("config")
+    Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger).take_over(0.1)
+    hall.machine.advance(3.6)
+    assert hall.settings("placements") == ["home=8", "home=8"]
+    assert hall.ledger.pushes() == []
+
+
+def test_a_component_that_is_away_when_its_turn_comes_gets_the_value_later(hall):
+    hall.push("home=8")
+    hall.machine.end("serving-b")
+    hall.machine.advance(3.6)
+    hall.machine.start("serving-b", lambda process: hall.component("serving-b", process), ShellSettings())
+    hall.machine.advance(3.9)
+    assert hall.settings("placements") == ["home=8", "home=8"]
+
+
+def test_of_a_key_that_is_pushed_anew_nothing_is_gone_on_with(hall):
+    hall.push("home=8")
+    hall.push("home=7")
+    assert [bytes(staged.request.value) for staged in hall.ledger.pushes()] == [b'"home=7"']
+
+
 # --- the canary's stage ----------------------------------------------------------------------------------
 
 
 def desk(hall: Hall) -> CanaryDesk:
     _, hosts = hall.layers("canary")
-    registry = MemoryRegistry(hall_folder(), hall.machine.day)
+    registry = MemoryRegistry(MemoryFolder({}, "registry"), hall.machine.day)
     tags = {"snapshot": "s", "trained_day": "3"}
     for _ in range(2):
         hall.run(registry.register(artifact=b"m", parameters={}, metrics={}, tags=tags), 0.001)
     hall.machine.start("collector", lambda process: hall.component("collector", process), ShellSettings())
     collector = hall.machine.link("door-collector", "collector").port(hall.process)
-    return CanaryDesk(hall.process.runtime, registry, hall.ports, collector, hosts)
-
-
-def hall_folder():
-    from reference_stack.folders import MemoryFolder
-
-    return MemoryFolder({}, "registry")
+    return CanaryDesk(hall.process.runtime, registry, hall.ports, collector, hosts, hall.ledger)
 
 
 def test_a_stage_routes_and_counts_from_its_beginning(hall):
@@ -299,6 +327,33 @@ def test_a_stage_that_was_given_up_is_begun_anew(hall):
     assert not stage.abandoned
     assert hall.settings("canary") == [True, True]
     assert run.version == 2
+
+
+def test_a_stage_that_could_not_be_ended_is_ended_later(hall, monkeypatch):
+    stage = desk(hall)
+    hall.run(stage.begin(2, 1))
+
+    async def away(_alias: str) -> None:
+        raise Unreachable("the registry is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage._registry, "drop_alias", away)
+        hall.run(stage.abandon())
+    assert hall.settings("canary") == [False, False]
+    assert stage.left_behind
+    after = CanaryDesk(
+        hall.process.runtime, stage._registry, hall.ports, stage._collector, stage._hosts, hall.ledger
+    )
+    after.take_over(under_way=True)
+    assert not after.left_behind
+    after.take_over(under_way=False)
+    assert after.left_behind
+    hall.run(after.clear())
+    assert hall.run(stage._registry.resolve("challenger")) is None
+    assert not after.left_behind
+    hall.run(stage.begin(2, 1))
+    hall.run(stage.clear())
+    assert hall.settings("canary") == [True, True]
 
 
 def test_counts_that_were_forgotten_are_lost(hall):
