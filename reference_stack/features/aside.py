@@ -118,13 +118,20 @@ class Aside:
         ]
 
     def purge(self, request: PurgeRequest) -> PurgeReply:
-        """Put days aside. Raises Rejected where none is meant, OSError where the store fails."""
+        """Put days aside. Of those that are aside already it says so again: who asked may not have heard.
+
+        Raises Rejected where none is meant, OSError where the store fails.
+        """
         days = sorted(request.days or self._held(kept_out=request.kept_out))
-        found = [check for day in days if (check := self._shelf.put_aside(day)) is not None]
-        if not found:
+        before = self._notes.diary.purged
+        there = [day for day in days if self._shelf.has(day)]
+        found = [check for day in days if day in before for check in self._shelf.aside(day)]
+        if not (there or found):
             raise Rejected(f"of the days {days} no partition is there")
+        # First in the diary: else a day that is half put aside would be taken for one that has not come.
+        self._notes.write(purged=before | set(there))
+        found += [check for day in there if (check := self._shelf.put_aside(day)) is not None]
         purged = {check.partition_day for check in found}
-        self._notes.write(purged=self._notes.diary.purged | purged)
         for day in sorted(purged):
             self._gates.forget(day, "was put aside")
         self._telemetry.log("action", by=request.by, action="purge", says=f"days {sorted(purged)} put aside")

@@ -30,7 +30,7 @@ class Diary(msgspec.Struct, frozen=True):
     out of the reference; `red`: days that a layer acts on, `held`: those that it acts on whole, not only on
     a source. `left_out`: sources whose rows of a day a layer has left out, by day as text; `distrusted`:
     sources that people have put aside, or had. `purged`: days put aside whole, until their partition comes
-    again with other bytes.
+    again with other bytes. `unjudged`: days whose partition has come and has not been shown to the layers.
     """
 
     first_day: int | None = None
@@ -41,6 +41,7 @@ class Diary(msgspec.Struct, frozen=True):
     left_out: dict[str, list[int]] = {}
     distrusted: tuple[Distrust, ...] = ()
     purged: frozenset[int] = frozenset()
+    unjudged: frozenset[int] = frozenset()
 
 
 def read_diary(store: Folder) -> Diary:

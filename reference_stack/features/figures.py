@@ -15,7 +15,8 @@ from reference_stack.layers.evidence import Contents
 
 _MUST_BE_THERE = tuple(name for name in NUMBERS if name != "dwell")
 TRAILING_DAYS = 7
-_LOOK_BACK_DAYS = 21
+_LOOK_BACK_DAYS = 32
+"""As far as the figures of days are kept, less a window: a fault that lasts must not become the rule."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def statistics(day: DayFigures, before: Iterable[DayFigures]) -> dict[str, float
 
 
 def trailing(before_day: int, flagged: frozenset[int], there: Callable[[int], bool]) -> list[int]:
-    """The trailing 7 days that are there and were not flagged, looking back 21 days at most; latest first."""
+    """The trailing 7 days that are there and were not flagged, looking back 32 days at most; latest first."""
     looked_at = range(before_day - 1, before_day - 1 - _LOOK_BACK_DAYS, -1)
     return [day for day in looked_at if day not in flagged and there(day)][:TRAILING_DAYS]
 

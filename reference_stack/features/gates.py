@@ -31,8 +31,9 @@ class Moment:
 class Gates:
     """The data gates of the features job.
 
-    What is in a partition is shown of the latest day, and of days that a layer acts on: what was unusual
-    about a day is said once, and what is wrong with one stays wrong while it is in the window.
+    What is in a partition is shown once it has come, while it is of the latest day, and of days that a layer
+    acts on: what was unusual about a day is said once, and what is wrong with one stays wrong while it is in
+    the window.
     """
 
     def __init__(self, hosts: Sequence[LayerHost], shelf: Shelf, notes: Notebook, window_days: int) -> None:
@@ -49,16 +50,18 @@ class Gates:
         With `changed_only`, days are passed over that are there and were asked about just as they are.
         """
         red: list[tuple[str, str]] = []
+        modes = tuple(host.mode for host in self._hosts)
         for day in moment.window:
             check, there = self._shelf.check(day), self._shelf.has(day)
-            latest = day == moment.window[-1]
-            seen = (moment.acknowledged[day], check.sha256, latest, day in self._notes.diary.red)
-            if changed_only and there and self._asked.get(day) == seen:
+            latest, unjudged = day == moment.window[-1], day in self._notes.diary.unjudged
+            seen = (moment.acknowledged[day], check.sha256, latest, day in self._notes.diary.red, modes)
+            if changed_only and there and not unjudged and self._asked.get(day) == seen:
                 continue
             self._asked[day] = seen
-            shown = there and (latest or day in self._notes.diary.red)
+            shown = there and (latest or unjudged or day in self._notes.diary.red)
             red += self._ask(self._evidence(day, moment, shown), shown)
-        for left in [day for day in self._asked if day not in moment.window]:
+        known = sorted({*self._asked, *self._notes.diary.red})
+        for left in [day for day in known if moment.window and day < moment.window[0]]:
             self.forget(left, "has left the window")
         return red
 
@@ -120,6 +123,8 @@ class Gates:
         diary = self._notes.diary
         changes: dict[str, object] = {}
         fired = any(decision.fired for _, decision in decisions)
+        if shown and day in diary.unjudged:
+            changes["unjudged"] = diary.unjudged - {day}
         if shown and fired != (day in diary.flagged):
             changes["flagged"] = diary.flagged | {day} if fired else diary.flagged - {day}
         whole = [(name, decision.says) for name, decision in acting if not decision.sources]

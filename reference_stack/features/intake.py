@@ -89,8 +89,9 @@ class Intake:
         if arrival.unknown:
             metrics.add("features_unknown_columns_total", len(arrival.unknown))
         diary, this = self._notes.diary, {check.partition_day}
-        if this & (diary.flagged | diary.purged):
-            self._notes.write(flagged=diary.flagged - this, purged=diary.purged - this)
+        self._notes.write(
+            flagged=diary.flagged - this, purged=diary.purged - this, unjudged=diary.unjudged | this
+        )
         metrics.add("features_partitions_total")
         self.log(check, "delivered")
 

@@ -166,6 +166,13 @@ class Shelf:
         self._forget(day)
         return check
 
+    def aside(self, day: int) -> list[PartitionCheck]:
+        """What is in the quarantine of a day, without its rows. Raises OSError where the store fails."""
+        names = (
+            f"{_QUARANTINE}day={each}-{mark}.parquet" for each, mark in sorted(self._aside) if each == day
+        )
+        return [PartitionCheck(day, 0, sha256(self._store.read(name))) for name in names]
+
     def _take(self, day: int, data: bytes) -> Arrival | None:
         digest = sha256(data)
         if (day, digest[:16]) in self._aside or (day in self._present and self.fingerprint(day) == digest):
