@@ -7,6 +7,7 @@ With no shape a file is handed on at the instant it is written: whole, once, and
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -68,12 +69,10 @@ class VirtualDataLink:
         return remove
 
     def deliver_again(self, name: str) -> None:
-        """Hand on once more what was handed on before, through the shapes there are now.
-
-        Where one of them holds it, it stays as it is at the sink.
-        """
+        """Hand on once more what was handed on before, through the shapes there are now: none holds it."""
         if name in self._known and name not in self.held:
-            for each in self._through(Passed(name, self._source.read(name)), self._machine.day()) or ():
+            file = Passed(name, self._source.read(name))
+            for each in self._through(file, self._machine.day(), math.inf) or ():
                 self._sink.write(*each)
 
     def source(self, folder: Folder) -> Folder:
@@ -99,7 +98,7 @@ class VirtualDataLink:
     def _hand_on(self) -> None:
         while self._waiting:
             name, written_day = self._waiting[0]
-            passed = self._through(Passed(name, self._source.read(name)), written_day)
+            passed = self._through(Passed(name, self._source.read(name)), written_day, self._machine.day())
             if passed is None:
                 break
             self._waiting.popleft()
@@ -110,8 +109,7 @@ class VirtualDataLink:
             loop = self._machine.loop
             loop.at(loop.now + _POLL_DAYS * self._machine.day_seconds, None, self._look, None)
 
-    def _through(self, file: Passed, written_day: float) -> list[Passed] | None:
-        now_day = self._machine.day()
+    def _through(self, file: Passed, written_day: float, now_day: float) -> list[Passed] | None:
         files = [file]
         for shape in self._shapes:
             shaped: list[Passed] = []

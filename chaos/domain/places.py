@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chaos.domain.change import (
     AddDataToxic,
     AddToxic,
@@ -33,9 +35,9 @@ def places_of(change: Change) -> frozenset[str]:
         case SetLinkUp(link=link):
             return frozenset({f"link {link}"})
         case Configure(component=component, key=key):
-            return frozenset({f"setting {key} of {component}"})
+            return _setting(key, [component])
         case Push(key=key, components=components):
-            return frozenset(f"setting {key} of {component}" for component in components)
+            return _setting(key, components)
         case SetLayer(layer=layer, key=key):
             return frozenset({f"{key} of layer {layer}"})
         case SetAlias(alias=alias) | Promote(alias=alias):
@@ -53,6 +55,14 @@ def places_of(change: Change) -> frozenset[str]:
             return frozenset({f"disk of {component}"})
         case _:
             return frozenset()
+
+
+def _setting(key: str, components: Iterable[str]) -> frozenset[str]:
+    """A layer's mode or parameter may be set by its key as well."""
+    if key.startswith("layers."):
+        _, layer, of_layer = (*key.split(".", 2), "")[:3]
+        return frozenset({f"{of_layer} of layer {layer}"})
+    return frozenset(f"setting {key} of {component}" for component in components)
 
 
 def _cpus(component: str) -> str:

@@ -178,5 +178,9 @@ def layer_setting(present: Present, layer: str, key: str) -> Scalar:
 
 
 def as_text(value: object) -> str:
-    """A setting as JSON text, which is how an undo compares it."""
+    """A setting as JSON text, which is how an undo compares it: 60 and what a component makes of it, 60.0,
+    are one number.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return msgspec.json.encode(value).decode()

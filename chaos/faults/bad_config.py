@@ -24,7 +24,7 @@ class BadConfig:
     needs: ClassVar[tuple[type[Capability], ...]] = (Config,)
     components: list[str]
     key: str
-    value: str | float | bool
+    value: str | int | float | bool
     approved_by: str = ""
     bypass: bool = False
 

@@ -28,7 +28,7 @@ class BadHyperparameter:
     needs: ClassVar[tuple[type[Capability], ...]] = (Config,)
     component: str
     key: str
-    value: float
+    value: int | float
     by_push: bool = False
     sample: str = "training_largest_weight"
     usual: float = 2.0

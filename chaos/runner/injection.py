@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import eq
 
 from chaos.contracts import Target
 from chaos.domain.change import Change
@@ -43,6 +45,8 @@ class Injector:
             except ChangeRefused as refused:
                 refusals.append(Refused(day=self.target.day(), id=id, by=refused.by, says=refused.says))
                 self.write(refusals[-1])
+                # What of it was done all the same is put back now: later its value may be there by right.
+                self._play(partial(eq, id))
                 continue
             self.write(Applied(day=began_day, id=id))
         return refusals

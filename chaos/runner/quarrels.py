@@ -15,6 +15,9 @@ from chaos.domain.scenario import Hole
 from chaos.domain.target import TargetSpec
 from chaos.runner.check import listed
 
+SAME_DAYS = 1e-9
+"""A day and a length have no exact sum: 1.1 and 2.2 come to a little more than 3.3."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -30,7 +33,7 @@ class Claim:
 
     def meets(self, later: Claim) -> bool:
         """Whether both are open at one time; of two that touch, the one made first must end first."""
-        return self.from_day <= later.until_day and later.from_day < self.until_day
+        return self.from_day <= later.until_day and later.from_day < self.until_day - SAME_DAYS
 
     def fights(self, later: Claim) -> frozenset[str]:
         """What both set at one time. What is set within a hole of the whole run is put back to it."""

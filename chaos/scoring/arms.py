@@ -112,7 +112,9 @@ def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:
     made = applied or {event.id for event in refused}
     asked = [change.day for change in mine if change.id in made]
     injected = asked or _phase_days(journal, "inject", planned.key)
-    ended = [event.day for event in undone] or _phase_days(journal, "undo", planned.key)
+    ended = [event.day for event in undone if event.id in applied] or _phase_days(
+        journal, "undo", planned.key
+    )
     components = [name for change in mine for name in touched(change.change)]
     return FaultSpan(
         key=planned.key,

@@ -226,3 +226,56 @@ print(sorted(name for name in set(sys.modules) - known if not name.startswith("c
 def test_after_a_rehearsal_the_first_partition_waits_for_no_import() -> None:
     done = subprocess.run([sys.executable, "-c", REHEARSED], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "parameters"),
+    [
+        ("scale", {"column": "shard", "factor": 1.1}),
+        ("skew", {"column": "shard", "by": 0.3}),
+        ("poison", {"values": ["shard=1"], "where": "shard", "equals": 1}),
+        ("poison", {"values": ["nan=0"], "where": "shard", "equals": 0}),
+        ("retype", {"column": "word", "to": "text"}),
+        ("retype", {"column": "nan", "to": "float32"}),
+        ("nulls", {"column": "dwell", "where": "shard", "equals": 1}),
+    ],
+)
+def test_other_bytes_alone_are_no_change(type_name: str, parameters: dict[str, Scalar]) -> None:
+    table = pa.table(
+        {
+            "shard": pa.array([0, 1, 2, 3] * 5),
+            "word": pa.array(["w"] * 20),
+            "dwell": pa.array([20.0, None, 22.0, 23.0] * 5),
+            "nan": pa.array([0.0, math.nan, 2.0, 3.0] * 5, pa.float32()),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="lz4")
+    with pytest.raises(MatchesNothing, match=r"day=3\.parquet holds the same"):
+        make_data_toxic(type_name, parameters).shape(Parcel("day=3.parquet", bytes(sink.getvalue()), 3.0))
+
+
+def test_a_number_that_becomes_no_number_is_a_change() -> None:
+    table = pa.table({"shard": pa.array([0, 1]), "x": pa.array([math.nan, 1.0])})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    toxic = make_data_toxic("poison", {"values": ["x=0"]})
+    (passed,) = toxic.shape(Parcel("day=3.parquet", bytes(sink.getvalue()), 3.0))
+    assert pq.read_table(pa.BufferReader(passed.data))["x"].to_pylist() == [0.0, 0.0]
+
+
+def test_rows_that_are_not_meant_need_not_fit_after_the_change() -> None:
+    table = pa.table(
+        {
+            "s": pa.array([0, 0, 1, 1]),
+            "small": pa.array([1, 2, 100, 120], pa.int8()),
+            "large": pa.array([1, 2, 2**60 + 1, 7]),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    parcel = Parcel("day=3.parquet", bytes(sink.getvalue()), 3.0)
+    for column, expected in (("small", [2, 4, 100, 120]), ("large", [2, 4, 2**60 + 1, 7])):
+        toxic = make_data_toxic("scale", {"column": column, "factor": 2.0, "where": "s", "equals": 0})
+        (passed,) = toxic.shape(parcel)
+        assert pq.read_table(pa.BufferReader(passed.data))[column].to_pylist() == expected

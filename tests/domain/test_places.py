@@ -15,6 +15,7 @@ from chaos.domain.change import (
     Push,
     RunImage,
     SetAlias,
+    SetLayer,
     SetLinkUp,
 )
 from chaos.domain.places import places_of
@@ -28,6 +29,11 @@ from chaos.domain.places import places_of
         (
             Configure("serving-a", "promo", True),
             Push("orchestrator", "promo", False, ["serving-b", "serving-a"], "someone"),
+        ),
+        (Configure("serving-a", "layers.shed.mode", "off"), SetLayer("shed", "mode", "observe")),
+        (
+            Push("orchestrator", "layers.schema.categories", 9, ["features"], "someone"),
+            SetLayer("schema", "categories", 9),
         ),
         (RunImage("serving-a", "old:1"), LimitCpu("serving-a", 0.1)),
         (RunImage("serving-a", "old:1"), Disconnect("serving-a")),

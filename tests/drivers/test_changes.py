@@ -144,3 +144,21 @@ def test_a_layer_is_put_back_wherever_it_is_as_the_fault_left_it(
 
 def test_a_fault_sets_a_layer_at_all_who_ask_it() -> None:
     assert to_set(SetLayer("hold", "mode", "off"), two("enforce", "observe")) == ["reader", "writer"]
+
+
+@pytest.mark.parametrize(("given", "in_force"), [(1, 1.0), (60.0, 60), (0.5, 0.5), (True, True)])
+def test_a_number_is_the_faults_however_the_component_writes_it(given: Scalar, in_force: Scalar) -> None:
+    present = Present(settings={("reader", "cap"): 10})
+    undo = undo_of(Configure("reader", "cap", given), present)
+    assert undo is not None
+    present.settings["reader", "cap"] = in_force
+    assert not changed_meanwhile(undo, present)
+    assert "is still" in left_over(undo, present)
+
+
+def test_a_boolean_is_no_number() -> None:
+    present = Present(settings={("reader", "cap"): 10})
+    undo = undo_of(Configure("reader", "cap", 1), present)
+    assert undo is not None
+    present.settings["reader", "cap"] = True
+    assert changed_meanwhile(undo, present)

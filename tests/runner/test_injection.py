@@ -4,8 +4,9 @@ from pathlib import Path
 
 from chaos.domain.change import Change, RemoveToxic
 from chaos.domain.event import Applied, Event, Planned, Prepared, Undone
+from chaos.errors import ChangeRefused
 from chaos.runner.injection import Injector
-from chaos.runner.undo import UndoLedger
+from chaos.runner.undo import UndoLedger, open_undos
 
 SLOW_DAYS = 0.2
 CHANGE = RemoveToxic("wire", "a")
@@ -40,3 +41,30 @@ def test_a_change_counts_from_when_it_began_to_be_made_and_an_undo_from_its_end(
     days = [(type(event), round(event.day, 3)) for event in said if isinstance(event, Applied | Undone)]
     assert days == [(Applied, 3.5), (Applied, 3.7), (Undone, 4.3), (Undone, 4.3)]
     assert [type(event) for event in said[:3]] == [Planned, Prepared, Applied]
+
+
+class Door(SlowTarget):
+    """It refuses whatever it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reverted: list[tuple[float, Change]] = []
+
+    def apply(self, _change: Change) -> None:
+        raise ChangeRefused("admission", "there is no version 20")
+
+    def revert(self, undo: Change) -> str:
+        self.reverted.append((self.now, undo))
+        return "left"
+
+
+def test_the_undo_of_what_was_refused_is_played_at_once_and_never_later(tmp_path: Path) -> None:
+    door, said = Door(), list[Event]()
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(door, ledger, said.append, lambda: None)  # type: ignore[arg-type]
+        injector.make("alias", [CHANGE])
+        door.now = 5.0
+        assert injector.undo("alias") == []
+        assert injector.undo_rest() == []
+    assert door.reverted == [(3.5, CHANGE)]
+    assert open_undos(tmp_path / "undo.jsonl") == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.domain.data_toxics.contract import Parcel
-from chaos.domain.data_toxics.table import Rows, column_of, read_table, with_table, with_values
+from chaos.domain.data_toxics.table import Rows, altered, column_of, read_table, with_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,4 +21,4 @@ class Nulls(Rows):
         """With holes in it."""
         table = read_table(parcel)
         place = column_of(table, self.column, parcel)
-        return (with_table(parcel, with_values(table, place, self.chosen(table, parcel), None)),)
+        return (altered(parcel, with_values(table, place, self.chosen(table, parcel), None), table),)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.domain.data_toxics.contract import BadParameter, Parcel
-from chaos.domain.data_toxics.table import Rows, column_of, read_table, with_table, with_values
+from chaos.domain.data_toxics.table import Rows, altered, column_of, read_table, with_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class Poison(Rows):
 
     def shape(self, parcel: Parcel) -> tuple[Parcel, ...]:
         """With false values."""
-        table = read_table(parcel)
+        was = table = read_table(parcel)
         mask = self.chosen(table, parcel)
         for column, number in self.pairs():
             table = with_values(table, column_of(table, column, parcel), mask, number)
-        return (with_table(parcel, table),)
+        return (altered(parcel, table, was),)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.domain.data_toxics.contract import AtOnce, MatchesNothing, Parcel
-from chaos.domain.data_toxics.table import read_table, with_table
+from chaos.domain.data_toxics.table import altered, read_table
 
 
 @dataclass(frozen=True)
@@ -21,4 +21,4 @@ class Reorder(AtOnce):
         table = read_table(parcel)
         if table.num_rows < 2:
             raise MatchesNothing(f"{parcel.name} has no two rows that could change places")
-        return (with_table(parcel, table.take(list(range(table.num_rows - 1, -1, -1)))),)
+        return (altered(parcel, table.take(list(range(table.num_rows - 1, -1, -1))), table),)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from chaos.domain.data_toxics.contract import AtOnce, BadParameter, MatchesNothing, Parcel
-from chaos.domain.data_toxics.table import column_of, read_table, with_table
+from chaos.domain.data_toxics.table import altered, column_of, read_table
 
 WHOLE = ("int8", "int16", "int32")
 TYPES = (*WHOLE, "float32", "text")
@@ -31,7 +31,7 @@ class Retype(AtOnce):
         table = read_table(parcel)
         place = column_of(table, self.column, parcel)
         changed = self._cast(table.column(place), parcel)
-        return (with_table(parcel, table.set_column(place, self.column, changed)),)
+        return (altered(parcel, table.set_column(place, self.column, changed), table),)
 
     def _cast(self, column: Any, parcel: Parcel) -> Any:
         import numpy as np

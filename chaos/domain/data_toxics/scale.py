@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.domain.data_toxics.contract import BadParameter, Parcel
-from chaos.domain.data_toxics.table import Rows, column_of, read_table, with_table, with_values
+from chaos.domain.data_toxics.table import Rows, altered, column_of, read_table, with_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Scale(Rows):
 
         table = read_table(parcel)
         place = column_of(table, self.column, parcel)
-        values = pc.multiply(table.column(place).cast(pa.float64()), float(self.factor))
+        values = pc.multiply(table.column(place).cast(pa.float64(), safe=False), float(self.factor))
         if pa.types.is_integer(table.schema.field(place).type):
             values = pc.round(values)
-        return (with_table(parcel, with_values(table, place, self.chosen(table, parcel), values)),)
+        return (altered(parcel, with_values(table, place, self.chosen(table, parcel), values), table),)

@@ -39,6 +39,27 @@ def with_table(parcel: Parcel, table: Any) -> Parcel:
     return Parcel(parcel.name, bytes(sink.getvalue()), parcel.written_day)
 
 
+def altered(parcel: Parcel, table: Any, was: Any) -> Parcel:
+    """As `with_table`, for a toxic that has made `table` of what it `was`: other bytes alone are no fault.
+
+    Raises MatchesNothing where both hold the same.
+    """
+    if table.schema == was.schema and all(map(_alike, table.columns, was.columns)):
+        raise MatchesNothing(f"{parcel.name} holds the same after the change as before")
+    return with_table(parcel, table)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two columns of one type hold the same; a NaN is like another."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if one.equals(other) or not pa.types.is_floating(one.type):
+        return bool(one.equals(other))
+    holes, others = pc.is_nan(one), pc.is_nan(other)
+    return bool(holes.equals(others) and pc.if_else(holes, 0.0, one).equals(pc.if_else(others, 0.0, other)))
+
+
 def rehearse() -> None:
     """Read and write a table, which imports all that takes half a second of somebody's day the first time."""
     import pyarrow as pa
@@ -62,8 +83,13 @@ def with_values(table: Any, place: int, mask: Mask, values: Any) -> Any:
     import pyarrow.compute as pc
 
     field = table.schema.field(place)
-    new = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.scalar(values)
-    changed = pc.if_else(pa.array(mask), new.cast(field.type), table.column(place))
+    meant = pa.array(mask)
+    new: Any = values
+    if not isinstance(values, pa.Array | pa.ChunkedArray):
+        new = pa.scalar(values)
+    else:  # what stays as it is need not fit into the column after the change
+        new = pc.if_else(meant, values, None)
+    changed = pc.if_else(meant, new.cast(field.type), table.column(place))
     return table.set_column(place, field, changed)
 
 

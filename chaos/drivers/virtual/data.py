@@ -21,21 +21,23 @@ def shape_folder(
         toxic = make_data_toxic(change.type, change.parameters)
     except ValueError as error:
         raise ArmFailed(str(error)) from error
-    changed: list[str] = []
+    changed: dict[str, None] = {}
     remove = folder.shape(_partition_shape(toxic, change.name, changed, in_trouble))
 
     def take_off() -> None:
         remove()
-        for name in changed if toxic.mended else ():
+        for name in list(changed) if toxic.mended else ():
             folder.deliver_again(name)
 
     return take_off
 
 
 def _partition_shape(
-    toxic: DataToxic, toxic_name: str, changed: list[str], in_trouble: Callable[[str], None]
+    toxic: DataToxic, toxic_name: str, changed: dict[str, None], in_trouble: Callable[[str], None]
 ) -> PartitionShape:
     met = Met()
+    found: set[str] = set()
+    """A parcel is shown again and again while another shape of the folder holds it."""
 
     def shape(name: str, data: bytes, written: float, now: float) -> Sequence[tuple[str, bytes]] | None:
         parcel = Parcel(name, data, written)
@@ -46,9 +48,13 @@ def _partition_shape(
         except MatchesNothing as error:
             in_trouble(f"{toxic_name}: {met.but_not(error)}")
             return [(name, data)]
-        met.parcels += 1
+        except Exception as error:  # noqa: BLE001 (of whatever library reads the file: not the platform's doing)
+            in_trouble(f"{toxic_name}: cannot change {name}: {type(error).__name__}: {error}")
+            return [(name, data)]
+        found.add(name)
+        met.parcels = len(found)
         if passed and passed != (parcel,):
-            changed.append(name)
+            changed[name] = None
         return [(each.name, each.data) for each in passed]
 
     return shape

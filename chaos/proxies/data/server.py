@@ -8,6 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import fsspec
 import msgspec
@@ -153,7 +154,7 @@ class DataProxy:
             return link.add(request.name or request.type, request.type, request.parameters)
         except DuplicateToxic as error:
             raise ApiError(409, "toxic already exists") from error
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ApiError(400, str(error)) from error
 
 
@@ -179,7 +180,7 @@ def _handler(
 
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            parts = [part for part in self.path.split("?")[0].split("/") if part]
+            parts = [unquote(part) for part in self.path.split("?")[0].split("/") if part]
             try:
                 if length > MAX_BODY:
                     raise ApiError(413, "body too large")

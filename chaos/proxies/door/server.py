@@ -88,13 +88,15 @@ async def _relay_to(
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Hand on until one side ends; then tell the other."""
-    with contextlib.suppress(OSError):
+    """Hand on until one side ends; then tell the other. One that breaks off breaks the other off."""
+    try:
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+    except OSError:
+        writer.transport.abort()
 
 
 def _reply(status: str, body: bytes = b"") -> bytes:

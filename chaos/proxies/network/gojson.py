@@ -7,6 +7,7 @@ the first value is ignored; a whole number is written with digits only.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Iterator
 
@@ -110,6 +111,8 @@ def single(value: Value, default: float, field: str) -> float:
         rounded: float = struct.unpack("<f", struct.pack("<f", float(value)))[0]
     except OverflowError:  # only a stated byte order checks the range
         raise _mismatch(value, field, "float32") from None
+    if not math.isfinite(rounded):
+        raise _mismatch(value, field, "float32")
     return rounded
 
 

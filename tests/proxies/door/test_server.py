@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,3 +104,29 @@ def test_it_is_no_web_server(door: str) -> None:
     connection.request("GET", "/etc/passwd")
     assert connection.getresponse().status == 405
     connection.close()
+
+
+@pytest.mark.parametrize("who", ["client", "neighbour"])
+def test_a_connection_that_breaks_off_breaks_off_at_the_other_end_too(forwarded: int, who: str) -> None:
+    async def run() -> bytes:
+        there: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        upstream = await asyncio.start_server(lambda *pair: there.put_nowait(pair), "127.0.0.1", 0)
+        port = upstream.sockets[0].getsockname()[1]
+        door = Door(["127.0.0.1"], {forwarded: f"127.0.0.1:{port}"}, WallClock())
+        await door.start("127.0.0.1", 0)
+        client = await asyncio.open_connection("127.0.0.1", forwarded)
+        client[1].write(b"x")
+        other = await there.get()
+        await other[0].read(1)
+        broken, left = (client, other) if who == "client" else (other, client)
+        broken[1].get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        broken[1].transport.abort()
+        seen = await asyncio.wait_for(left[0].read(1), timeout=5)
+        left[1].close()
+        await door.close()
+        upstream.close()
+        return seen
+
+    assert asyncio.run(run()) == b""

@@ -222,6 +222,15 @@ def test_stream_is_read_without_case_and_kept_as_written(server: Any) -> None:
     assert (made["name"], made["stream"]) == ("noop_UPSTREAM", "UPSTREAM")
 
 
+@pytest.mark.parametrize("toxicity", ["3.5e38", "1e300", "1e400", "-1e400"])
+def test_a_toxicity_that_is_no_single_is_refused(server: Any, toxicity: str) -> None:
+    make(server)
+    body = f'{{"type":"latency","toxicity":{toxicity}}}'
+    reply = server.call("POST", "/proxies/p/toxics", body)
+    assert (reply.status, f"cannot unmarshal number {toxicity}" in reply.text) == (400, True)
+    assert server.call("GET", "/proxies/p/toxics").json == []
+
+
 def test_checks_come_in_order(server: Any) -> None:
     make(server)
     server.call("POST", "/proxies/p/toxics", {"type": "latency"})
