@@ -7,12 +7,15 @@ so that the alert ends when the trouble does.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from reference_stack.layers.contract import GREEN, Decision, Hook, red
 from reference_stack.layers.evidence import ServiceLevel
+
+Window = Annotated[float, msgspec.Meta(gt=0.0, le=3.25)]
+"""In days; the monitor remembers no longer than that."""
 
 
 class BurnParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,13 +25,13 @@ class BurnParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least `min_views` views.
     """
 
-    objective: float = 0.99
+    objective: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.99
     fast_rate: float = 14.4
-    fast_long_days: float = 1.0
-    fast_short_days: float = 0.1
+    fast_long_days: Window = 1.0
+    fast_short_days: Window = 0.1
     slow_rate: float = 6.0
-    slow_long_days: float = 3.0
-    slow_short_days: float = 0.5
+    slow_long_days: Window = 3.0
+    slow_short_days: Window = 0.5
     min_views: int = 20
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -33,7 +33,7 @@ class CanaryParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     longest_days: float = 0.9
     min_points: int = 50
     doubt_errors: float = 2.0
-    error_per_day: float = 0.00002
+    error_per_day: Annotated[float, msgspec.Meta(gt=0.0, le=0.5)] = 0.00002
 
 
 class Canary:

@@ -27,7 +27,7 @@ class FallbackParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class Fallback:
-    """Acts on every lack; an episode ends with the first reporting tick that had none."""
+    """Acts on every lack; an episode ends with the first reporting tick that had answers and no lack."""
 
     name: ClassVar[str] = "fallback"
     hook: ClassVar[Hook] = Hook.REQUEST

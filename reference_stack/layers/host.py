@@ -87,7 +87,8 @@ class LayerHost:
             return decision  # as before: by far the most frequent case
         if objects and linger_days:
             self._objected_day[about] = day
-        if objects or day >= self._objected_day.get(about, day) + linger_days:
+        since_days = day - self._objected_day.get(about, -math.inf)
+        if objects or not 0.0 <= since_days < linger_days:  # below 0: of a clock that was ahead
             self._note(decision, about)
         if self.mode is Mode.OBSERVE and decision.acts:
             return msgspec.structs.replace(decision, acts=False, rows={}, sources=())

@@ -28,6 +28,7 @@ from reference_stack.monitor.rules import (
 )
 from reference_stack.monitor.slo import Windows
 from reference_stack.ports import Folder, Port, PortError, RegistryReader, Runtime, Task
+from reference_stack.rhythm import next_due
 from reference_stack.settings import REPLICAS, LayerSettings, MonitorSettings
 from reference_stack.telemetry import Telemetry
 
@@ -35,6 +36,8 @@ REGISTRY = "registry"
 FEATURES = "features"
 _SERVED_DAYS = 0.25
 _TIMEOUT_DAYS = 0.15
+_STOOD_STILL = 3.0
+"""Intervals without a judgement after which the silence of others says nothing."""
 _JUDGE_AFTER = 0.3
 """Rules are judged this share of an interval after the scrapes have begun, when they are in."""
 
@@ -76,7 +79,9 @@ class Monitor(Component[MonitorSettings]):
         self._board = Board(COUNTERS, self._started_day)
         self._seen: dict[str, float] = {}
         self._ahead_days: dict[str, float] = {}
-        self._signs_seen: dict[str, float] = {}
+        self._judged_day = self._awake_day = self._started_day
+        self._signs_seen: dict[str, tuple[float, float]] = {}
+        """By what they are about, the value of a sign and the day on which it became that."""
         self._called_silent: set[str] = set()
         self._differences = Differences()
         self._telling: Task | None = None
@@ -86,7 +91,8 @@ class Monitor(Component[MonitorSettings]):
         started_day = self._started_day = self.runtime.day()
         self._board = Board(COUNTERS, started_day)
         self._seen = dict.fromkeys((*self._scraped, REGISTRY), started_day)
-        self._signs_seen = {sign.about: started_day for sign in self._signs}
+        self._judged_day = self._awake_day = started_day
+        self._signs_seen = {sign.about: (started_day, started_day) for sign in self._signs}
         for name, port in self._scraped.items():
             self.runtime.spawn(self._scrape(name, port))
         self.runtime.spawn(self._ask_registry())
@@ -102,9 +108,7 @@ class Monitor(Component[MonitorSettings]):
             due = self._next(due)
 
     def _next(self, due: float) -> float:
-        """The next moment of a rhythm; moments that were missed are left out."""
-        every = self.settings.scrape_days
-        return max(due, self.runtime.day() - every) + every
+        return next_due(due, self.runtime.day(), self.settings.scrape_days)
 
     async def _scrape(self, name: str, port: Port) -> None:
         timeout_ms = _TIMEOUT_DAYS * self.runtime.day_seconds * 1000.0
@@ -139,30 +143,37 @@ class Monitor(Component[MonitorSettings]):
         timeout_ms = _TIMEOUT_DAYS * self.runtime.day_seconds * 1000.0
         due = self.runtime.day()
         while True:
-            due = max(due, self.runtime.day() - every) + every
+            due = next_due(due, self.runtime.day(), every)
             await self.runtime.until(due)
             if all(host.mode == "off" for host in hosts):
                 continue
+            off: list[float] | None = None
             try:
                 off = await differences(self._scraped[replica], self._scraped[FEATURES], timeout_ms)
             except PortError:
                 self.telemetry.metrics.add("comparison_errors_total", about=replica)
-                continue
             day = self.runtime.day()
             served = Served(
                 day=day,
                 replica=replica,
-                differences=off,
+                differences=off or [],
                 answers=round(self._board.trail(replica, ANSWERS).grown(_SERVED_DAYS, day)),
                 defaulted=round(self._board.trail(replica, DEFAULTED).grown(_SERVED_DAYS, day)),
                 age_days=self._board.value(replica, "feature_age_days"),
             )
             for host in hosts:
-                host.ask(served, day=day, about=replica)
+                # What a layer objects to stands while nobody can tell; how old features are needs no store.
+                if off is not None or not host.objects(replica):
+                    host.ask(served, day=day, about=replica)
 
     # --- judging -------------------------------------------------------------------------------------
 
     def _judge(self, day: float) -> None:
+        if day - self._judged_day > _STOOD_STILL * self.settings.scrape_days:
+            # It was the monitor that stood still: it has heard of nobody, as when it starts.
+            self._seen = dict.fromkeys(self._seen, day)
+            self._awake_day = day
+        self._judged_day = day
         self._watch_signs_of_life(day)
         self._watch_service_level(day)
         self._watch_replicas(day)
@@ -227,11 +238,12 @@ class Monitor(Component[MonitorSettings]):
     def _sign_day(self, sign: Sign) -> float:
         """When a sign was last given; before the first one, and after a restart, what was known stands."""
         if sign.counter:
-            return self._board.grew_day(sign.component, sign.metric)
+            return max(self._awake_day, self._board.grew_day(sign.component, sign.metric))
         value = self._board.value(sign.component, sign.metric)
-        if value is not None:
-            self._signs_seen[sign.about] = value
-        return self._signs_seen[sign.about]
+        if value is not None and value != self._signs_seen[sign.about][0]:
+            self._signs_seen[sign.about] = value, self.runtime.day()
+        # Of a clock that is ahead the sign is of a day to come: it was given when it was first seen.
+        return max(self._awake_day, min(self._signs_seen[sign.about]))
 
     # --- telling -------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from reference_stack.ports import (
     Runtime,
     TimedOut,
 )
+from reference_stack.rhythm import next_due
 from reference_stack.seeds import uniform
 from reference_stack.serving.breaker import Breaker
 from reference_stack.serving.builds import BUILDS, back_to_front, placements_of
@@ -95,7 +96,7 @@ class Serving(Component[ServingSettings]):
         self._catalogue = catalogue
         self._seed = seed
         self._versions = Versions(name, runtime, telemetry, registry, folder, catalogue)
-        self._log = RecommendationLog(folder)
+        self._log = RecommendationLog(folder, lambda: telemetry.metrics.add("storage_errors_total"))
         self._remembered: dict[int, LookupReply] = {}
         self._restored = False
         self._gates = self.layers.at(Hook.REQUEST)
@@ -126,7 +127,8 @@ class Serving(Component[ServingSettings]):
         self._began = life_of(self.runtime)
         self.runtime.spawn(self._report())
         while True:
-            if await self._versions.refresh(challenger=self.settings.canary):
+            await self._versions.refresh(challenger=self.settings.canary)
+            if self._versions.confirmed:
                 self._restored = False
             self._note_model()
             await self.runtime.until(self.runtime.day() + self.settings.refresh_days)
@@ -137,7 +139,6 @@ class Serving(Component[ServingSettings]):
         counts = self._counts
         counts["answers_total"] += 1.0
         started = self.runtime.now()
-        self._lacking.answers += 1
         try:
             answer = await self._answer(request)
         except PortError:
@@ -146,6 +147,7 @@ class Serving(Component[ServingSettings]):
         finally:
             took_ms = 1000.0 * (self.runtime.now() - started)
             counts["answers_ms_total"] += took_ms
+            self._lacking.answers += 1  # not before: what it lacks counts in the tick in which it is found
         if took_ms > self.settings.late_ms and answer.version in self._outcomes:
             self._outcomes[answer.version][1] += 1
         if answer.fallback:
@@ -363,7 +365,7 @@ class Serving(Component[ServingSettings]):
     async def _report(self) -> None:
         due = self.runtime.day()
         while True:
-            due = max(due, self.runtime.day() - self.settings.report_days) + self.settings.report_days
+            due = next_due(due, self.runtime.day(), self.settings.report_days)
             await self.runtime.until(due)
             try:
                 self._log.flush()

@@ -28,9 +28,12 @@ class Episodes:
         return self._ask(Lack(dependency=dependency, cause=cause, last_good=last_good, share=share))
 
     def tick(self) -> None:
-        """End a reporting tick: the layers hear the share of answers that lacked something, also if 0."""
-        for dependency, lacks in self._lacks.items():
-            share = min(1.0, lacks / max(1, self.answers))
+        """End a reporting tick: the layers hear the share of answers that lacked something, also if 0.
+
+        A tick without an answer says nothing of what is lacking, and ends no episode.
+        """
+        for dependency, lacks in self._lacks.items() if self.answers else ():
+            share = min(1.0, lacks / self.answers)
             if share > 0.0 or dependency in self._share:
                 self._ask(Lack(dependency=dependency, cause="", last_good=False, share=share))
             if share > 0.0:

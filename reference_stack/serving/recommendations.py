@@ -11,7 +11,7 @@ import hashlib
 import math
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -21,6 +21,8 @@ from reference_stack.messages import LookupReply
 from reference_stack.ports import Folder
 
 _BATCH = 64
+_MOST_PENDING = 64 * _BATCH
+"""Some ten days of a replica's views in the default world."""
 
 
 class Recommended(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -107,10 +109,15 @@ def recommendation_id(replica: str, day: float, view: str, attempt: int) -> str:
 
 
 class RecommendationLog:
-    """Adds recommendations to the log of their day and finds them again."""
+    """Adds recommendations to the log of their day and finds them again.
 
-    def __init__(self, folder: Folder) -> None:
+    A disk that takes nothing keeps nobody from being served: `on_failure` is told, what is pending is tried
+    again, and the oldest of very much, or all at the end of the day, is lost.
+    """
+
+    def __init__(self, folder: Folder, on_failure: Callable[[], object]) -> None:
         self._folder = folder
+        self._on_failure = on_failure
         self._day: int | None = None
         self._file = ""
         self._pending: list[Recommended] = []
@@ -141,17 +148,26 @@ class RecommendationLog:
         if whole != self._day:
             self._turn_to(entry.replica, whole)
         self._pending.append(entry)
-        if len(self._pending) >= _BATCH:
-            self.flush()
+        if len(self._pending) % _BATCH == 0:
+            self._try_to_flush()
+            del self._pending[:-_MOST_PENDING]
 
     def _turn_to(self, replica: str, day: int) -> None:
-        self.flush()
+        self._try_to_flush()
+        self._looked.clear()
+        self._pending.clear()
         self._day, self._file = day, _file(replica, day)
         self._named.clear()
         self._names.clear()
 
+    def _try_to_flush(self) -> None:
+        try:
+            self.flush()
+        except OSError:
+            self._on_failure()
+
     def flush(self) -> None:
-        """Write what is pending, features first."""
+        """Write what is pending, features first. Raises OSError where the disk takes nothing."""
         self._append(f"features/{self._file}", self._looked)
         self._looked.clear()
         self._append(f"recommendations/{self._file}", self._pending)

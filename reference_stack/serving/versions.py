@@ -52,6 +52,8 @@ class Versions:
     ) -> None:
         self.attempted = False
         """Whether the registry has been asked once."""
+        self.confirmed = False
+        """Whether the champion that answers is one that the registry has named."""
         self.cause = "NotLoaded"
         """Why there is no champion: the error's name."""
         self._file = f"models/{replica}.msgpack"
@@ -109,6 +111,7 @@ class Versions:
             return None
         self._loaded[stored.version.version] = _Loaded(stored, model)
         self._put("champion", stored.version.version)
+        self.confirmed = False
         return self.ranking("champion")
 
     def stored(self) -> bool:
@@ -147,7 +150,7 @@ class Versions:
             if champion is None:
                 self.cause = "NoChampion"
             else:
-                await self._follow("champion", champion)
+                self.confirmed = await self._follow("champion", champion)
             rival = await self._registry.resolve("challenger") if challenger else None
             if rival is None:
                 self._serving.pop("challenger", None)
@@ -164,10 +167,11 @@ class Versions:
         finally:
             self.attempted = True
 
-    async def _follow(self, alias: str, version: int) -> None:
+    async def _follow(self, alias: str, version: int) -> bool:
+        """Have the version that an alias names answer; whether it does."""
         current = self._serving.get(alias)
         if current is not None and current.version.version == version:
-            return
+            return True
         if version not in self._loaded:
             known = await self._registry.version(version)
             artifact = await self._registry.artifact(version)
@@ -175,13 +179,14 @@ class Versions:
                 model = await self._runtime.blocking(lambda: self._read(artifact), _LOAD)
             except DamagedBytes as error:
                 self._refuse(version, str(error))
-                return
+                return False
             self._loaded[version] = _Loaded(_Stored(known, artifact), model)
             self._keep(f"lineage/{version}.json", msgspec.json.encode(known))
         stored = self._loaded[version].stored
         if alias == "champion":
             self._keep(self._file, msgspec.msgpack.encode(stored))
         self._put(alias, version)
+        return True
 
     def _keep(self, name: str, data: bytes) -> None:
         """For later; a full disk is no reason not to serve what has been loaded."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reference_stack.component import Component
 from reference_stack.layers.contract import Hook
 from reference_stack.ports import Folder, Port, Runtime
+from reference_stack.rhythm import next_due
 from reference_stack.settings import LayerSettings, ShopSettings
 from reference_stack.shop.arrivals import Visits, live_through
 from reference_stack.shop.ledger import Ledger
@@ -99,6 +100,6 @@ class Shop(Component[ShopSettings]):
     async def _report(self) -> None:
         due = self.runtime.day()
         while True:
-            due = max(due, self.runtime.day() - self.settings.report_days) + self.settings.report_days
+            due = next_due(due, self.runtime.day(), self.settings.report_days)
             await self.runtime.until(due)
             self.report()

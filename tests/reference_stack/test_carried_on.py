@@ -95,3 +95,68 @@ def test_what_was_promoted_is_known_after_a_restart(run: Run) -> None:
     run.until(3.8)
     champion = run.stack.registry.resolve("champion")
     assert f"champion_version {champion}" in run.stack.metrics("orchestrator")
+
+
+# --- clocks that were ahead, and who stood still ---------------------------------------------------------
+
+
+def set_ahead(run: Run, component: str, from_day: float, to_day: float) -> None:
+    run.until(from_day)
+    run.stack.configure(component, "clock_ahead_days", 2.0)
+    run.until(to_day)
+    run.stack.configure(component, "clock_ahead_days", 0.0)
+
+
+def test_a_monitor_whose_clock_is_set_right_goes_on_at_once(run: Run) -> None:
+    set_ahead(run, "monitor", 3.3, 3.6)
+    run.until(4.2)
+    run.stack.kill("shop")
+    run.until(4.7)
+    silent = [line for line in run.logged("signal", layer="meta", signal="fired") if line["about"] == "shop"]
+    assert any(4.2 < line["day"] < 4.6 for line in silent)
+
+
+def test_an_orchestrator_that_has_run_the_cycles_of_days_to_come_is_told(run: Run) -> None:
+    """A clock that was set right cannot be told from one that was set wrong: it waits for the next day."""
+    set_ahead(run, "orchestrator", 3.3, 3.6)
+    run.until(5.9)
+    fired = run.logged("signal", layer="meta", component="monitor", signal="fired")
+    assert [line["about"] for line in fired if line["day"] > 4.0] == ["daily cycle"]
+
+
+def test_a_replica_whose_clock_is_set_right_reports_at_once(run: Run) -> None:
+    set_ahead(run, "serving-a", 3.3, 3.4)
+    run.until(3.5)
+    run.stack.kill("features")
+    run.until(4.0)
+    fired = run.logged("signal", layer="fallback", component="serving-a", signal="fired")
+    assert fired
+    assert fired[0]["day"] < 3.7
+
+
+def test_a_monitor_that_stood_still_calls_nobody_silent_when_it_goes_on(run: Run) -> None:
+    run.until(4.3)
+    run.stack.pause("monitor")
+    run.until(4.7)
+    run.stack.resume("monitor")
+    run.until(5.2)
+    mine = run.logged("signal", layer="meta", component="monitor", signal="fired")
+    assert mine == []
+
+
+def test_features_that_get_too_old_are_told_while_the_store_is_away(run: Run) -> None:
+    run.until(3.2)
+    run.stack.kill("features")
+    run.until(6.0)
+    fired = run.logged("signal", layer="skew", signal="fired")
+    assert fired
+    assert "days old" in fired[0]["says"]
+
+
+def test_an_innocent_challenger_is_not_judged_by_the_time_before_it_was_routed(run: Run) -> None:
+    run.until(4.3)
+    run.stack.pause("serving-a")
+    run.until(4.65)
+    run.stack.resume("serving-a")
+    run.until(6.5)
+    assert [line for line in run.logged("cycle", step="canary") if "taken back" in line["says"]] == []

@@ -132,6 +132,8 @@ def test_an_episode_acts_fires_and_clears(stage: Any) -> None:
         assert stage.ask(3)[1]["fallback"] == "last_good"
     stage.features.delay_ms = 0.0
     healed = stage.machine.day()
+    stage.machine.advance(healed + 0.03)
+    assert stage.ask(3)[1]["fallback"] == ""
     stage.machine.advance(1.0)
     signals = stage.signals()
     assert [signal for signal, _ in signals] == ["acted", "fired", "cleared"]
@@ -229,7 +231,56 @@ def test_a_restart_without_a_registry_serves_the_model_on_disk_with_it(stage: An
     stage.registry.away = False
     stage.machine.advance(stage.machine.day() + 0.2)
     assert stage.ask(3)[1]["fallback"] == ""
+    stage.machine.advance(stage.machine.day() + 0.1)
     assert stage.signals("model")[-1][0] == "cleared"
+
+
+@pytest.mark.parametrize("what", ["no champion", "a torn one"])
+def test_a_model_from_disk_is_a_fallback_until_the_registry_names_one_that_answers(
+    stage: Any, releases: list[Release], what: str
+) -> None:
+    stage.start()
+    stage.machine.advance(0.5)
+    stage.kill()
+    if what == "no champion":
+        stage.registry.aliases.clear()
+    else:
+        stage.registry.put(2, releases[1], "champion", artifact=b"torn")
+    stage.start()
+    for number in range(20):
+        stage.machine.advance(0.6 + 0.02 * number)
+        assert stage.ask(number)[1]["fallback"] == "last_good"
+    assert "cleared" not in [signal for signal, _ in stage.signals("model")]
+    stage.registry.put(3, releases[1], "champion")
+    stage.machine.advance(1.3)
+    assert stage.ask(1)[1]["fallback"] == ""
+
+
+def test_an_outage_without_views_in_a_tick_is_one_episode(stage: Any) -> None:
+    stage.start()
+    stage.best(3)
+    stage.features.broken = True
+    for day in (0.51, 0.7, 0.9):
+        stage.machine.advance(day)
+        stage.ask(3)
+    stage.machine.advance(1.0)
+    assert [signal for signal, _ in stage.signals()] == ["acted", "fired"]
+
+
+def test_a_full_disk_keeps_nobody_from_being_served(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.start()
+    stage.machine.advance(0.5)
+
+    def full(_name: str, _data: bytes) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.folder, "append", full)
+        assert {stage.ask(number % 50)[0] for number in range(200)} == {200}
+        first = stage.ask(1)[1]["recommendation"]
+        assert stage.metric("storage_errors_total") > 0
+    stage.machine.advance(stage.machine.day() + 0.1)
+    assert stage.explain(first)[0] == 200
 
 
 def test_a_damaged_artifact_leaves_the_old_model_in_its_place(stage: Any, releases: list[Release]) -> None:
