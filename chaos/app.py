@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 from collections import Counter
@@ -87,12 +88,17 @@ def _added(group: str) -> Iterator[type]:
     from importlib import metadata
 
     for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
+        of = f" of {point.dist.name}" if point.dist is not None else ""
+        says = f"the entry point {point.name!r}{of} in {group}"
         try:
             loaded: type = point.load()
-        except Exception as error:
-            of = f" of {point.dist.name}" if point.dist is not None else ""
-            says = f"the entry point {point.name!r}{of} in {group} cannot be loaded: {told(error)}"
-            raise UsageError(says) from error
+        except (Exception, SystemExit) as error:
+            raise UsageError(f"{says} cannot be loaded: {told(error)}") from error
+        wanted = ("name", "needs", "changes", "effect") if group == PLUGINS[0] else ("name", "read")
+        lacking = [part for part in wanted if not hasattr(loaded, part)]
+        if lacking or not dataclasses.is_dataclass(loaded):
+            what = f"lacks {', '.join(lacking)}" if lacking else "is no dataclass"
+            raise UsageError(f"{says} {what}: {loaded!r}")
         yield loaded
 
 

@@ -14,7 +14,7 @@ class ChaosError(Exception):
     exit_code: ClassVar[int] = 3
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """An error that nobody foresaw, and where it came from."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"

@@ -37,7 +37,7 @@ def test_parameters_have_units_ranges_and_defaults() -> None:
     assert latency["jitter_ms"] == ("milliseconds", "", "0ms")
     assert told(probe_entry("model_age", catalogue, [])) == {"over": ("calendar days", "", "0.1d")}
     burn = told(layer_entry("burn", spec, []))
-    assert burn["objective"] == ("share", "at least 0, at most 1", "0.99")
+    assert burn["objective"] == ("share", "at least 0, at most 0.999999", "0.99")
     assert burn["fast_long_days"] == ("calendar days", "at least 0", "1.0")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -48,15 +49,15 @@ def main() -> NoReturn:
         _put_away(words)
         code = _validate(words[1:]) if _only_validates(words) else _command_line(words)
     except ChaosError as error:
-        sys.stderr.write(f"mlchaos: {error}\n")
+        _say(str(error))
         code = error.exit_code
     except OSError as error:
-        sys.stderr.write(f"mlchaos: {error}\n")  # such as a full disk
+        _say(str(error))  # such as a full disk
         code = ArmFailed.exit_code
     except KeyboardInterrupt:
         code = _interrupted()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is no verdict)
-        sys.stderr.write(f"mlchaos: a defect of its own: {told(error)}\n")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is no verdict)
+        _say(f"a defect of its own: {told(error)}")
         code = ArmFailed.exit_code
     sys.exit(code)
 
@@ -98,18 +99,23 @@ def _command_line(words: Sequence[str]) -> int:
     try:
         code = commands(word)(standalone_mode=False)
     except TyperException as error:
-        sys.stderr.write(f"mlchaos: {error.format_message()}\n")
+        _say(error.format_message())
         return UsageError.exit_code
     except typer.Abort:
         return _interrupted()
     except SystemExit:  # its own way out, where the reader of its output has gone
-        sys.stderr.write("mlchaos: nobody reads its output any more\n")
+        _say("nobody reads its output any more")
         return ArmFailed.exit_code
     return code if isinstance(code, int) else 0
 
 
+def _say(says: str) -> None:
+    with contextlib.suppress(OSError):  # whoever read it may have gone
+        sys.stderr.write(f"mlchaos: {says}\n")
+
+
 def _interrupted() -> int:
-    sys.stderr.write("mlchaos: interrupted\n")
+    _say("interrupted")
     return Interrupted.exit_code
 
 

@@ -164,6 +164,10 @@ class LayerSpec(Strict):
     default: Mode = Mode.ENFORCE
     parameters: dict[str, Parameter] = {}
 
+    def defaults(self) -> dict[str, ParameterValue]:
+        """What its parameters are where nobody sets them, as the layer takes them."""
+        return {name: one.read(one.default) for name, one in self.parameters.items()}
+
 
 class Alerting(Strict):
     """The words of the target's alerts, so that a misspelt one is found at planning time; empty: any."""
@@ -291,6 +295,11 @@ class TargetSpec(Strict):
         if self.traffic is not None and self.traffic.component not in self.components:
             says = f"names a component {self.traffic.component!r} that is not there"
             raise misplaced(("traffic", "component"), says, self.components, self.traffic.component)
+        given = self.driver.stack.get("layers")
+        for name in given if isinstance(given, dict) else ():
+            if name not in self.layers:
+                says = "is none of the target's `layers`: nobody could switch it off"
+                raise misplaced(("driver", "stack", "layers", name), says, self.layers, name)
         for name, layer in self.layers.items():
             for index, component in enumerate(layer.asked_by):
                 if component not in self.components:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from chaos.domain.interval import share_interval
 from chaos.domain.layer import Mode, Outcome
-from chaos.domain.scenario import Arm, Harm
+from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import (
     AlertResult,
     FaultResult,
@@ -39,6 +39,7 @@ OUTCOME_STYLE = {
     Outcome.NOT_ARMED: "red",
     Outcome.NOT_REACHED: "dim",
 }
+_LAYER_COLUMNS = 24
 DULL = (Outcome.NOT_REACHED, None)
 
 
@@ -184,18 +185,23 @@ def _loop(loop: LoopResult) -> str:
     )
 
 
+def _cut_to(name: str, columns: int) -> str:
+    return name if len(name) <= columns else f"{name[: columns - 1]}…"
+
+
 def _layers(layers: Sequence[LayerResult], *, dull: bool) -> Iterator[Text]:
     if not layers:
         return
     shown = [row for row in layers if _telling(row)]
     if dull and len(layers) <= 10:
         shown = list(layers)
-    head = f"{'layer':<14}{'mode':<9}{'outcome':<13}{'fired':>8}{'acted':>8}  {'false alarms':>12}"
+    wide = 1 + max(13, *(min(len(row.layer), _LAYER_COLUMNS) for row in shown)) if shown else 14
+    head = f"{'layer':<{wide}}{'mode':<9}{'outcome':<13}{'fired':>8}{'acted':>8}  {'false alarms':>12}"
     yield Text(head, style="dim")
     for row in shown:
         outcome = row.outcome.value if row.outcome is not None else "-"
         acted = row.first_acted_day
-        line = Text(f"{row.layer[:13]:<14}{row.mode.value:<9}")
+        line = Text(f"{_cut_to(row.layer, wide - 1):<{wide}}{row.mode.value:<9}")
         line.append(f"{outcome:<13}", style=_outcome_style(row))
         line.append(f"{_day(row.first_fired_day):>8}{_day(acted):>8}  ")
         alarms = "-" if row.false_alarms is None else str(row.false_alarms)
@@ -370,7 +376,13 @@ def _summary(name: str, trials: Sequence[TrialResult], width: int) -> Iterator[T
     )
     delays = [f.detection.delay_days for t in trials for f in t.faults if f.detection is not None]
     ratios = [f.containment.ratio for t in trials for f in t.faults if f.containment is not None]
-    missed = sum(1 for t in trials if detection_measured(t) for f in t.faults if f.detection is None)
+    missed = sum(
+        1
+        for t in trials
+        if t.kind is not Kind.QUIET and detection_measured(t)
+        for f in t.faults
+        if f.detection is None
+    )
     says = f"{counts} of {len(trials)}"
     told = [trial.verdict for trial in trials if trial.verdict is not Verdict.VOID]
     if len(told) > 1:

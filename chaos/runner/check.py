@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import get_args
 
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
@@ -53,7 +54,11 @@ def changes_of(fault: Fault, target: Usable) -> list[Change]:
 def listed(fault: Fault, target: Usable) -> list[Change]:
     """What a fault does to a target, if anything. Raises MeaninglessChange."""
     with _told_as_its_own(fault.name):
-        return list(fault.changes(target))
+        changes = list(fault.changes(target))
+    for change in changes:
+        if not isinstance(change, get_args(Change)):
+            raise MeaninglessChange("", f"{fault.name} yields {change!r}, which is no change")
+    return changes
 
 
 def effect_of(fault: Fault, spec: TargetSpec, catalogue: Catalogue) -> tuple[EffectCheck, Probe] | None:
@@ -79,7 +84,7 @@ def _told_as_its_own(name: str) -> Iterator[None]:
         yield
     except (ChaosError, MeaninglessChange):
         raise
-    except Exception as error:  # whatever it is, it is somebody else's code
+    except (Exception, SystemExit) as error:  # whatever it is, it is somebody else's code
         raise MeaninglessChange("", f"{name} breaks in its own code: {told(error)}") from error
 
 

@@ -60,9 +60,19 @@ class ArmContext:
     pause: Pause = no_pause
 
 
+def reading(probe: Probe, target: Target) -> float | None:
+    """What a probe reads now. Raises ArmFailed where that is no number."""
+    value: object = probe.read(target)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArmFailed(f"probe {probe.name} reads {value!r}, which is no number")
+    return value if type(value) in (int, float) else float(value)  # one of a library's own cannot be written
+
+
 def read_effect(target: Target, fault: str, check: EffectCheck, probe: Probe) -> Effect:
     """A reading of a fault's own effect, now."""
-    value = probe.read(target)
+    value = reading(probe, target)
     seen = None if value is None else check.seen(value)
     return Effect(day=target.day(), fault=fault, seen=seen, value=value)
 
@@ -180,7 +190,7 @@ class ArmRun:
             except ChaosError as failed:
                 self._void(str(failed), over=not (self._begun or isinstance(failed, LeftBehind)))
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # Of a fault, a probe or a layer: without a word the journal would pass for a whole one.
                 self._void(says := f"a defect of its own: {told(error)}", over=not self._begun)
                 raise ArmFailed(says) from error
@@ -312,7 +322,7 @@ class ArmRun:
     def _read_steady(self) -> bool:
         fine = True
         for steady in self._steady:
-            value = steady.probe.read(self._target)
+            value = reading(steady.probe, self._target)
             ok = steady.judge(value)
             fine = fine and ok is True
             self.hear(Reading(day=self._target.day(), probe=steady.name, value=value, ok=ok))
@@ -324,7 +334,7 @@ class ArmRun:
 
     def _check_abort(self) -> None:
         for bound, probe in self._abort:
-            value = probe.read(self._target)
+            value = reading(probe, self._target)
             if value is None:
                 continue
             if bound.below is not None and value < bound.below:

@@ -67,7 +67,12 @@ class Overrides:
 
 def parse_overrides(holes: Iterable[str], settings: Iterable[str]) -> Overrides:
     """From `--hole freshness@5d..8d` and `--set layer.freshness.warn_days=1`. Raises UsageError."""
-    return Overrides(tuple(map(_hole, holes)), tuple(map(_setting, settings)))
+    found = Overrides(tuple(map(_hole, holes)), tuple(map(_setting, settings)))
+    places = [(one.what, one.name, one.key) for one in found.settings]
+    for place in places:
+        if places.count(place) > 1:
+            raise UsageError(f"--set {'.'.join(place)} is given twice")
+    return found
 
 
 def _hole(text: str) -> Hole:

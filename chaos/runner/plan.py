@@ -16,7 +16,7 @@ from chaos.domain.layer import Mode
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
-from chaos.domain.target import CapabilityName, LayerSpec, ParameterValue, TargetSpec, UnknownWord
+from chaos.domain.target import CapabilityName, LayerSpec, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.check import changes_of, effect_of, listed, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
@@ -98,8 +98,21 @@ class Planner:
             seed=seed,
             expect=self._scenario.expect,
             arms=[self._plan_arm(arm, seed, faults, holes) for arm in arms],
-            not_armed=sorted({hole.layer for hole in holes if hole.mode is Mode.OFF}),
+            not_armed=sorted({hole.layer for hole in holes if hole.mode is Mode.OFF} | self._switched_off()),
         )
+
+    def _switched_off(self) -> set[str]:
+        """Layers that the command line leaves out, and the target file has on."""
+        modes: dict[str, Mode] = {}
+        for setting in self._request.overrides.settings:
+            if setting.what == "layer" and setting.key == "mode":
+                names = list(self._spec.layers) if setting.name == "*" else [setting.name]
+                modes |= dict.fromkeys(names, Mode(setting.value))
+        return {
+            name
+            for name, mode in modes.items()
+            if mode is Mode.OFF and self._spec.layers[name].default is not Mode.OFF
+        }
 
     def _plan_arm(
         self, arm: Arm, seed: int, faults: Sequence[PlannedFault], holes: Sequence[Hole]
@@ -128,8 +141,7 @@ class Planner:
     def _plan_layer(self, name: str, layer: LayerSpec, arm: Arm, holes: Sequence[Hole]) -> PlannedLayer:
         if not arm.has_layers:
             return PlannedLayer(mode=Mode.OFF, stages=layer.stages)
-        mode = layer.default
-        parameters: dict[str, ParameterValue] = {}
+        mode, parameters = layer.default, layer.defaults()
         for setting in self._request.overrides.settings:
             if setting.what == "layer" and setting.name in (name, "*"):
                 if setting.key == "mode":
@@ -335,7 +347,7 @@ class Planner:
                     _usage(f"{text}: a mode is off, observe or enforce", nearest(str(value), Mode))
                 )
         elif key not in layer.parameters:
-            near = nearest(key, layer.parameters)
+            near = nearest(key, ["mode", *layer.parameters])
             raise UsageError(_usage(f"{text}: layer {name!r} has no parameter {key!r}", near))
         else:
             try:

@@ -226,8 +226,18 @@ def would_have_acted(rows: Sequence[LayerResult]) -> str:
     return "would have acted: " + ", ".join(f"{layer} on day {day:.2f}" for day, layer in sorted(observers))
 
 
+def nobody_armed(facts: Facts) -> bool:
+    """Whether a quiet scenario asks what layers cost of which not one was on: that cannot fail."""
+    view = facts.views.get(Arm.DEFENDED)
+    if facts.kind is not Kind.QUIET or view is None:
+        return False
+    return not view.plan.holes and all(layer.mode is Mode.OFF for layer in view.plan.layers.values())
+
+
 def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
     about = f"budget {kind.value}"
+    if kind is Harm.FALSE_BLOCK_DAYS and nobody_armed(facts):
+        return void(about, "no layer was armed that could have blocked anything")
     if trouble := facts.trouble(Arm.DEFENDED):
         return void(about, f"{kind.value} was not measured: {trouble}")
     spent, raw = excess(facts.harm, kind), facts.harm[Arm.DEFENDED].get(kind)
@@ -319,8 +329,12 @@ def _false_alarms(facts: Facts, limit: int) -> Reason:
     arms = (Arm.DEFENDED,) if facts.kind is Kind.QUIET else (Arm.DEFENDED, Arm.CONTROL)
     if trouble := facts.trouble(*arms):
         return void(about, f"false alarms were not counted: {trouble}")
+    if nobody_armed(facts):
+        return void(about, "no layer was armed that could have raised one")
     count = len(facts.alarms.firings)
     says = f"{count or 'no'} false alarm{'' if count == 1 else 's'} {facts.alarms.where}"
+    if facts.kind is Kind.QUIET and facts.not_armed:
+        says += f"; not armed: {', '.join(facts.not_armed)}"
     if count:
         named = [f"{firing.layer} on day {firing.day:.2f}" for firing in facts.alarms.firings[:3]]
         more = "" if count <= 3 else f" and {count - 3} more"

@@ -69,7 +69,7 @@ def plan_of(asked: Asked) -> ArmPlan:
         days=asked.days,
         day_seconds=asked.day_seconds,
         layers={
-            name: PlannedLayer(mode=layer.default, stages=layer.stages)
+            name: PlannedLayer(mode=layer.default, stages=layer.stages, parameters=layer.defaults())
             for name, layer in asked.spec.layers.items()
         },
         holes=[],
