@@ -38,7 +38,7 @@ def test_parameters_have_units_ranges_and_defaults() -> None:
     assert told(probe_entry("model_age", catalogue, [])) == {"over": ("calendar days", "", "0.1d")}
     burn = told(layer_entry("burn", spec, []))
     assert burn["objective"] == ("share", "at least 0, at most 0.999999", "0.99")
-    assert burn["fast_long_days"] == ("calendar days", "at least 0", "1.0")
+    assert burn["fast_long_days"] == ("calendar days", "at least 0.001, at most 3.25", "1.0")
 
 
 def test_who_answers_is_told() -> None:

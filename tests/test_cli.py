@@ -236,6 +236,7 @@ BAD_TARGETS = [
     ("default: 1.0}", "default: 1.0, at_most: 0.5}", "warn_days", "warn_days.default: 1.0 is above 0.5"),
     ("kind: data, from", "kind: dta, from", "wire:", "links.wire.kind: 'dta' is not one of network, data (did you mean 'data'?)"),
     ("kind: data, from", "from", "wire:", "links.wire.kind: is missing"),
+    ('factory: "a:b"', 'factory: "a:b", stack: {layers: {gat: {use: "a:G"}}}', "driver:", "driver.stack.layers.gat: is none of the target's `layers`"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),
 ]  # fmt: skip
 TARGET = """target: bad
@@ -401,6 +402,8 @@ def test_an_address_for_the_driver_leads_to_loopback_too(
             ["run", "late-partition", "--set", "fault.late_partition.held=7"],
             "--set fault.late_partition.held=7: late_partition has no parameter 'held' (did you mean 'held_days'?)",
         ),
+        (["run", "late-partition", *["--set", "layer.hold.cycles=1"] * 2], "--set layer.hold.cycles is given twice"),
+        (["run", "late-partition", "--set", "layer.hold.mod=off"], "did you mean 'mode'?"),
         (["run", "late-partition", "--seeds", "5..1"], "write a range, as in 1..20"),
         (["run", "late-partition", "--seeds", "1..999999999"], "a range at most 10,000 long"),
         (["run", "late-partition", "--seeds", "1..2", "--seed", "1"], "exclude each other"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -66,3 +67,45 @@ def test_a_factory_that_is_not_there_is_told_before_anything_is_started(
     says = "target 'mine': cannot find the package of its factory 'our_shp:Shop'; is it installed"
     assert (outcome.code, says in outcome.err) == (3, True)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_reader_that_has_gone_from_both_streams_is_no_verdict(tmp_path: Path) -> None:
+    process = begin("list", "scenarios", folder=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(60) == 2
+
+
+class NoFault:
+    name = "no-fault"
+
+
+def leaves() -> None:
+    """As a script that was meant to be run, and not to be imported."""
+    sys.exit(0)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "says"),
+    [("NoFault", "lacks needs, changes, effect"), ("nosuch", "cannot be loaded: AttributeError")],
+)
+def test_an_entry_point_that_is_no_fault_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch, attribute: str, says: str
+) -> None:
+    point = metadata.EntryPoint("theirs", f"{__name__}:{attribute}", "mlchaos.faults")
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[NoFault.__module__])
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == point.group else [])
+    outcome = command("list", "faults")
+    assert outcome.code == 3
+    assert f"the entry point 'theirs' in mlchaos.faults {says}" in outcome.err
+
+
+def test_an_entry_point_cannot_end_the_command(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = metadata.EntryPoint("theirs", "theirs:X", "mlchaos.faults")
+    monkeypatch.setattr(metadata.EntryPoint, "load", lambda _self: leaves())
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == point.group else [])
+    outcome = command("list", "faults")
+    assert outcome.code == 3
+    assert "the entry point 'theirs' in mlchaos.faults cannot be loaded: SystemExit: 0" in outcome.err

@@ -25,6 +25,7 @@ from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, Interrupted, InvalidInput
 from chaos.journal import read, verify
+from chaos.runner.execute import reading
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
 from chaos.runner.stop import StopSignal
@@ -317,3 +318,18 @@ def test_the_effect_of_a_fault_that_is_over_before_it_could_be_read_is_not_read(
     journal = read(run_arm(tmp_path, planned(short), FakeDriver(life)))
     assert journal.of(Undone)
     assert journal.of(Effect) == []
+
+
+@pytest.mark.parametrize("value", [True, "3", None])
+def test_a_reading_is_a_number_or_nothing(value: object) -> None:
+    class Probe:
+        name = "theirs"
+
+        def read(self, _target: object) -> object:
+            return value
+
+    if value is None:
+        assert reading(Probe(), FakeTarget) is None  # type: ignore[arg-type]
+        return
+    with pytest.raises(ArmFailed, match=r"probe theirs reads .*, which is no number"):
+        reading(Probe(), FakeTarget)  # type: ignore[arg-type]

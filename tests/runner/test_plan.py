@@ -414,3 +414,24 @@ def test_nor_is_it_taken_on_the_command_line() -> None:
     assert planned(request=overridden(None, ["layer.people.muted=volume,freshness"]), target=NAMED)
     with pytest.raises(UsageError, match=r"'freshnes' is none of .* \(did you mean 'freshness'\?\)"):
         planned(request=overridden(None, ["layer.people.muted=volume,freshnes"]), target=NAMED)
+
+
+def test_a_layers_parameters_are_those_of_the_target_file_where_nobody_sets_them() -> None:
+    (armed, *_), off = planned().arms, planned().arms[-1]
+    assert armed.layers["freshness"].parameters == {"warn_days": 0.5}
+    assert off.layers["freshness"].parameters == {}
+    set_ = Request(parse_overrides([], ["layer.freshness.warn_days=1"]))
+    assert planned(request=set_).arms[0].layers["freshness"].parameters == {"warn_days": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "off"),
+    [
+        (["layer.freshness.mode=off"], ["freshness"]),
+        (["layer.*.mode=off"], ["freshness", "hold"]),
+        (["layer.*.mode=off", "layer.hold.mode=observe"], ["freshness"]),
+        (["layer.hold.mode=observe"], []),
+    ],
+)
+def test_a_layer_that_the_command_line_switches_off_is_not_armed(settings: list[str], off: list[str]) -> None:
+    assert planned(request=Request(parse_overrides([], settings))).not_armed == off

@@ -441,6 +441,22 @@ def test_a_quiet_run_fails_on_a_false_alarm_at_any_time() -> None:
     )
 
 
+def test_a_quiet_run_of_which_no_layer_was_armed_is_void() -> None:
+    """Nothing could have raised an alarm, and nothing could have blocked."""
+    told = without(quiet(false_alarms=0, budgets={"false_block_days": 0}), *LAYERS)
+    trial = Story(told).score()
+    assert trial.verdict is Verdict.VOID
+    for about in ("false alarms", "budget false_block_days"):
+        assert reason(trial, about).verdict is Verdict.VOID
+        assert "no layer was armed" in reason(trial, about).says
+
+
+def test_a_quiet_run_without_some_layers_says_so() -> None:
+    trial = Story(without(quiet(), "volume")).score()
+    assert trial.verdict is Verdict.PASSED
+    assert "not armed: volume" in reason(trial, "false alarms").says
+
+
 def test_a_quiet_run_fails_on_a_false_block() -> None:
     story = Story(quiet(false_alarms=5))
     story.add(Arm.DEFENDED, signal("hold", "acted", 5.0), signal("hold", "cleared", 6.5))
