@@ -223,6 +223,8 @@ def _layer_parameter(name: str, parameter: Parameter) -> ParameterEntry:
         bounds = {"minimum": 0.0, "maximum": 1.0, **{k: v for k, v in bounds.items() if v is not None}}
     value = parameter.default
     default = ", ".join(value) or "none" if isinstance(value, list) else str(value)
+    if parameter.worlds:
+        default += f" ({', '.join(f'in {world} {other}' for world, other in parameter.worlds.items())})"
     return ParameterEntry(
         name, UNITS.get(parameter.type, parameter.type), _range(bounds), default, parameter.says
     )

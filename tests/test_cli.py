@@ -233,6 +233,7 @@ BAD_TARGETS = [
     ("capabilities: [data]", "capabilities: [dat]", "[dat]", "capabilities.0: 'dat' is not one of"),
     ("type: days", "type: day", "type: day", "layers.gate.parameters.warn_days.type: 'day' is not one of"),
     ("default: 1.0", "default: enforce", "default: enforce", "layers.gate.parameters.warn_days.default: "),
+    ("default: 1.0}", "default: 1.0, worlds: {starved: x}}", "warn_days", "warn_days.worlds.starved: "),
     ("default: 1.0}", "default: 1.0, at_most: 0.5}", "warn_days", "warn_days.default: 1.0 is above 0.5"),
     ("kind: data, from", "kind: dta, from", "wire:", "links.wire.kind: 'dta' is not one of network, data (did you mean 'data'?)"),
     ("kind: data, from", "from", "wire:", "links.wire.kind: is missing"),

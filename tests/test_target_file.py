@@ -9,7 +9,7 @@ import pytest
 
 from chaos.app import make_files
 from chaos.domain.target import DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
-from reference_stack.assembly import DATA_LINKS, FOLDERS, LAYERS, LINKS, WORLD_LAYERS
+from reference_stack.assembly import DATA_LINKS, FOLDERS, LAYERS, LINKS, default_settings
 from reference_stack.collector.component import Collector
 from reference_stack.collector.partition import COLUMNS
 from reference_stack.component import Component
@@ -146,10 +146,12 @@ def as_given(parameter: Parameter, value: object) -> object:
     return int(value) if parameter.type == "integer" and isinstance(value, float) else value
 
 
-def test_limits_of_worlds_are_parameters_of_layers(spec: TargetSpec) -> None:
-    for layers in WORLD_LAYERS.values():
-        for name, parameters in layers.items():
-            assert set(parameters) <= set(spec.layers[name].parameters)
+@pytest.mark.parametrize("world", [each.name for each in PRESETS])
+def test_a_layer_has_the_same_limits_in_a_world_by_the_file_and_by_the_stack(
+    spec: TargetSpec, world: str
+) -> None:
+    for name, layer in default_settings(world).layers.items():
+        assert spec.layers[name].defaults(world) == {**defaults_of(name), **layer.parameters}
 
 
 def test_the_worlds_and_the_normal_page_view(spec: TargetSpec) -> None:

@@ -103,14 +103,20 @@ class Parameter(Strict):
     at_least: float | None = None
     at_most: float | None = None
     among: list[str] = []
+    worlds: dict[str, ParameterValue] = {}
+    """Its default in worlds in which it is another."""
     says: str = ""
 
     @model_validator(mode="after")
-    def _holds_its_default(self) -> Parameter:
-        try:
-            self.read(self.default)
-        except ValueError as error:
-            raise misplaced(("default",), str(error)) from error
+    def _holds_its_defaults(self) -> Parameter:
+        places: dict[tuple[str, ...], ParameterValue] = {
+            ("worlds", name): value for name, value in self.worlds.items()
+        }
+        for place, value in ({("default",): self.default} | places).items():
+            try:
+                self.read(value)
+            except ValueError as error:
+                raise misplaced(place, str(error)) from error
         return self
 
     def read(self, value: object) -> ParameterValue:
@@ -164,9 +170,9 @@ class LayerSpec(Strict):
     default: Mode = Mode.ENFORCE
     parameters: dict[str, Parameter] = {}
 
-    def defaults(self) -> dict[str, ParameterValue]:
-        """What its parameters are where nobody sets them, as the layer takes them."""
-        return {name: one.read(one.default) for name, one in self.parameters.items()}
+    def defaults(self, world: str) -> dict[str, ParameterValue]:
+        """What its parameters are in a world where nobody sets them, as the layer takes them."""
+        return {name: one.read(one.worlds.get(world, one.default)) for name, one in self.parameters.items()}
 
 
 class Alerting(Strict):

@@ -141,7 +141,7 @@ class Planner:
     def _plan_layer(self, name: str, layer: LayerSpec, arm: Arm, holes: Sequence[Hole]) -> PlannedLayer:
         if not arm.has_layers:
             return PlannedLayer(mode=Mode.OFF, stages=layer.stages)
-        mode, parameters = layer.default, layer.defaults()
+        mode, parameters = layer.default, layer.defaults(self._scenario.world)
         for setting in self._request.overrides.settings:
             if setting.what == "layer" and setting.name in (name, "*"):
                 if setting.key == "mode":

@@ -69,7 +69,9 @@ def plan_of(asked: Asked) -> ArmPlan:
         days=asked.days,
         day_seconds=asked.day_seconds,
         layers={
-            name: PlannedLayer(mode=layer.default, stages=layer.stages, parameters=layer.defaults())
+            name: PlannedLayer(
+                mode=layer.default, stages=layer.stages, parameters=layer.defaults(asked.world)
+            )
             for name, layer in asked.spec.layers.items()
         },
         holes=[],
