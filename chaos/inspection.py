@@ -100,6 +100,8 @@ def dry_run(wanted: Wanted) -> Iterator[str]:
 def _dry_arm(arm: ArmPlan, spec: TargetSpec, catalogue: Catalogue) -> Iterator[str]:
     modes = sorted({layer.mode.value for layer in arm.layers.values()})
     yield f"  {arm.arm.value}: {format_days(arm.days)}, layers {' and '.join(modes) or 'none'}"
+    if arm.arm.has_layers:
+        yield from _unusual(arm, spec)
     steps: list[tuple[float, str]] = []
     for hole in arm.holes:
         steps.append((hole.from_day, f"hole: {hole.layer} {hole.key}={hole.value}"))
@@ -114,6 +116,17 @@ def _dry_arm(arm: ArmPlan, spec: TargetSpec, catalogue: Catalogue) -> Iterator[s
         steps.append((planned.undo_day, f"{planned.key}: undone"))
     for day, says in sorted(steps, key=lambda step: step[0]):
         yield f"    day {day:<6g} {says}"
+
+
+def _unusual(arm: ArmPlan, spec: TargetSpec) -> Iterator[str]:
+    """Layers that are not as the target file has them, for the whole run."""
+    for name, layer in arm.layers.items():
+        usual = spec.layers[name]
+        known = usual.defaults(arm.world)
+        told = [layer.mode.value] if layer.mode is not usual.default else []
+        told += [f"{key}={value}" for key, value in layer.parameters.items() if value != known.get(key)]
+        if told:
+            yield f"    layer {name}: {', '.join(told)}"
 
 
 def schema(what: str) -> dict[str, object]:

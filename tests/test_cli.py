@@ -68,6 +68,17 @@ def test_plan_says_what_would_be_done_and_when(mlchaos: Command, tmp_path: Path)
     assert ["day", "8", "hole", "closes:", "hold", "mode"] in lines
     assert [line for line in outcome.out.splitlines() if line.startswith("  bare: 14d, layers off")]
     assert "control" not in outcome.out
+    unusual = (
+        "--set",
+        "layer.freshness.warn_days=5",
+        "--set",
+        "layer.schema.mode=observe",
+        "--hole",
+        "drift",
+    )
+    outcome = mlchaos("plan", "late-partition", *unusual, "--arms", "defended,bare", *VIRTUAL)
+    told = [line.strip() for line in outcome.out.splitlines() if line.strip().startswith("layer ")]
+    assert told == ["layer schema: observe", "layer drift: off", "layer freshness: warn_days=5"]
     assert files_below(tmp_path) == []
 
 

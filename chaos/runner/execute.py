@@ -14,7 +14,7 @@ from pathlib import Path
 from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
 from chaos.contracts import Driver, EffectCheck, Probe, Target, Worded
-from chaos.domain.event import Action, Effect, Event, Header, Lag, Phase, Reading
+from chaos.domain.event import Action, Effect, Event, Exit, Header, Lag, Phase, Reading
 from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
@@ -330,7 +330,9 @@ class ArmRun:
 
     def _require_steady_state(self) -> None:
         if not self._read_steady():
-            raise ArmEnded("void", "the steady state did not hold before the fault")
+            gone = [event.component for event in self._target.seen(Exit) if not event.expected]
+            why = f"; {', '.join(dict.fromkeys(gone))} had ended by itself" if gone else ""
+            raise ArmEnded("void", f"the steady state did not hold before the fault{why}")
 
     def _check_abort(self) -> None:
         for bound, probe in self._abort:

@@ -14,6 +14,7 @@ from chaos.domain.event import (
     Applied,
     Effect,
     Event,
+    Exit,
     Phase,
     Planned,
     Prepared,
@@ -116,6 +117,18 @@ def test_no_fault_without_a_steady_state(tmp_path: Path) -> None:
     assert "steady state did not hold" in void.says
     assert driver.targets[0].done == []
     assert driver.targets[0].closed
+
+
+def test_who_ended_before_the_fault_is_named_where_there_was_no_steady_state(tmp_path: Path) -> None:
+    def dies(target: FakeTarget) -> Iterator[Event]:
+        if target.day() < 0.1:
+            yield Exit(target.day(), "reader", 1, expected=False)
+        yield from life(target)
+
+    text = edited(steady_state=[{"probe": "good_views", "at_least": 2.0}])
+    journal = run_arm(tmp_path, planned(text), FakeDriver(dies))
+    (void,) = [phase for phase in read(journal).of(Phase) if phase.phase == "void"]
+    assert void.says == "the steady state did not hold before the fault; reader had ended by itself"
 
 
 def test_a_probe_without_data_is_not_a_steady_state(tmp_path: Path) -> None:
