@@ -231,6 +231,8 @@ class Keeper:
         if effect is not None:
             self._watch_effect(id, *effect)
         end = "until it is undone by hand" if until is None else f"undone by itself on day {until:.2f}"
+        if until is not None and until > self._kept.plan.days:
+            end = f"undone when the stack ends, on day {self._kept.plan.days:g}"
         return Answer(f"{id} is injected on day {day:.2f}, {end}")
 
     def _note_open(self, id: str, places: frozenset[str], until_day: float | None) -> None:

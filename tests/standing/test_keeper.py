@@ -32,6 +32,13 @@ SLOW = Inject("latency", {"link": "wire", "delay_ms": "225ms"})
 # --- by hand ---------------------------------------------------------------------------------------------
 
 
+def test_a_fault_is_not_promised_to_be_undone_after_the_stack_has_ended(game: Game) -> None:
+    injected = game.agenda.at(1, msgspec.structs.replace(SLOW, for_days=200.0))
+    game.keep(days=3.0)
+    assert injected.answer is not None
+    assert injected.answer.says.endswith("undone when the stack ends, on day 3")
+
+
 def test_a_fault_is_injected_by_hand_and_undone_by_hand(game: Game) -> None:
     injected = game.agenda.at(2, SLOW)
     status = game.agenda.at(3, Status())
