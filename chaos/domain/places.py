@@ -60,7 +60,7 @@ def places_of(change: Change) -> frozenset[str]:
 def _setting(key: str, components: Iterable[str]) -> frozenset[str]:
     """A layer's mode or parameter may be set by its key as well."""
     if key.startswith("layers."):
-        _, layer, of_layer = (*key.split(".", 2), "")[:3]
+        layer, _, of_layer = key.removeprefix("layers.").partition(".")
         return frozenset({f"{of_layer} of layer {layer}"})
     return frozenset(f"setting {key} of {component}" for component in components)
 
