@@ -6,12 +6,14 @@ Lengths of time carry their clock in their names: `_days` of calendar, `_ms` ope
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from reference_stack.costs import Costs
 from reference_stack.layers.contract import Mode
+
+T = TypeVar("T")
 
 
 class SettingsError(ValueError):
@@ -238,9 +240,18 @@ COMPONENTS = (
 )
 
 
+def decode_file(path: Path, kind: type[T]) -> T:
+    """What a YAML or JSON file holds. Raises DecodeError, OSError.
+
+    JSON is not read as YAML: of version 1.1, which this is, a number such as 1e-6 would be text.
+    """
+    decode = msgspec.json.decode if path.suffix == ".json" else msgspec.yaml.decode
+    return decode(path.read_bytes(), type=kind)
+
+
 def read_settings(path: Path) -> StackSettings:
     """Settings from a YAML or JSON file. Raises SettingsError, naming the file and the field."""
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=StackSettings)
+        return decode_file(path, StackSettings)
     except (msgspec.DecodeError, OSError) as error:
         raise SettingsError(f"{path}: {error}") from error

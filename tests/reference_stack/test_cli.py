@@ -49,6 +49,15 @@ def test_settings_are_changes_to_the_defaults(tmp_path: Path) -> None:
     assert len(settings.layers) > 1
 
 
+def test_a_small_number_in_json_is_a_number(tmp_path: Path) -> None:
+    """As YAML 1.1 it would be text: 1e-6 has no point."""
+    file = tmp_path / "settings.json"
+    given = {"layers": {"skew": {"parameters": {"tolerance": 1e-6}}}}
+    file.write_bytes(msgspec.json.encode(given))
+    assert b"1e-06" in file.read_bytes() or b"1e-6" in file.read_bytes()
+    assert read_changes(file).layers["skew"].parameters["tolerance"] == 1e-6
+
+
 def test_further_changes_come_on_top_line_by_line(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("seed: 7\nshop: {surge: 2.0}\n")
