@@ -125,7 +125,8 @@ class Pushes:
             self._told(change, left, took, error)
             left = left[len(took) :]
             if error is None or (red is None and isinstance(error, Rejected)):
-                self._over(request.key)
+                if self._staged.get(request.key) is staged:  # else the key was pushed anew meanwhile
+                    self._over(request.key)
                 return
             await self._runtime.until(self._runtime.day() + stage_days)
 
