@@ -103,15 +103,11 @@ class Planner:
 
     def _switched_off(self) -> set[str]:
         """Layers that the command line leaves out, and the target file has on."""
-        modes: dict[str, Mode] = {}
-        for setting in self._request.overrides.settings:
-            if setting.what == "layer" and setting.key == "mode":
-                names = list(self._spec.layers) if setting.name == "*" else [setting.name]
-                modes |= dict.fromkeys(names, Mode(setting.value))
+        on = {name: layer for name, layer in self._spec.layers.items() if layer.default is not Mode.OFF}
         return {
             name
-            for name, mode in modes.items()
-            if mode is Mode.OFF and self._spec.layers[name].default is not Mode.OFF
+            for name, layer in on.items()
+            if self._plan_layer(name, layer, Arm.DEFENDED, holes=()).mode is Mode.OFF
         }
 
     def _plan_arm(

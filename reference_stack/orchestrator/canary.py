@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from reference_stack.exclusive import holding
 from reference_stack.layers.evidence import CanaryStage, Outcomes
 from reference_stack.layers.host import LayerHost
 from reference_stack.messages import CONFIGURE, TALLY, ConfigureRequest, TallyRequest
@@ -54,6 +54,7 @@ class CanaryDesk:
         self._ledger = ledger
         self._open = ledger.staged()
         self._changes = runtime.semaphore(1)
+        """One at a time: who ends what was left behind must not end a stage that begins meanwhile."""
         self.abandoned = False
         """Whether the last stage was given up, so that nobody waits for it."""
 
@@ -80,7 +81,7 @@ class CanaryDesk:
         """
         before, before_against = await self._counted(version), await self._counted(against)
         try:
-            async with self._one_change():
+            async with holding(self._changes):
                 self.abandoned = False
                 self._note(open_=True)
                 await self._registry.set_alias(CHALLENGER, version)
@@ -92,7 +93,7 @@ class CanaryDesk:
 
     async def end(self) -> None:
         """All customers have the champion again. Raises a PortError where the registry does not answer."""
-        async with self._one_change():
+        async with holding(self._changes):
             await self._end()
 
     async def abandon(self) -> None:
@@ -103,7 +104,7 @@ class CanaryDesk:
 
     async def clear(self) -> None:
         """Try again to end a stage that was left behind."""
-        async with self._one_change():
+        async with holding(self._changes):
             if self.left_behind:
                 with contextlib.suppress(PortError):
                     await self._end()
@@ -114,15 +115,6 @@ class CanaryDesk:
             await self._route(False)
         await self._registry.drop_alias(CHALLENGER)
         self._note(open_=False)
-
-    @asynccontextmanager
-    async def _one_change(self) -> AsyncIterator[None]:
-        """Who ends what was left behind must not end a stage that begins meanwhile."""
-        await self._changes.acquire()
-        try:
-            yield
-        finally:
-            self._changes.release()
 
     def _note(self, *, open_: bool) -> None:
         if open_ != self._open:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from reference_stack.component import Component, serves
+from reference_stack.exclusive import holding
 from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Retrain
 from reference_stack.messages import (
@@ -112,6 +112,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._again = False
         """Whether the day's cycle is to begin anew."""
         self._flips = runtime.semaphore(1)
+        """One at a time: a cycle that promotes must not undo what somebody who goes back has just done."""
 
     # --- the cycle -----------------------------------------------------------------------------------
 
@@ -347,7 +348,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         if champion in (None, admitted):
             return
         objection = "" if admitted is None else await self.objection(champion)
-        async with self._one_flip():
+        async with holding(self._flips):
             # What was looked at may be promoted, or replaced, meanwhile.
             if (await self._registry.resolve(CHAMPION), self._ledger.admitted()) == (champion, admitted):
                 await self._settle(champion, admitted, objection)
@@ -373,22 +374,13 @@ class Orchestrator(Component[OrchestratorSettings]):
         Doing it twice changes nothing. Raises NotFound when there is no such version, Rejected where the
         cycle that asks is to begin anew, or another PortError.
         """
-        async with self._one_flip():
+        async with holding(self._flips):
             if in_cycle and (self._again or version not in self._in_the_making()):
                 raise Rejected("the day's cycle begins anew")
             return await self._flip(version, by)
 
     def _in_the_making(self) -> set[int | None]:
         return {cycle.version for cycle in (self._cycle, self._carried) if cycle is not None}
-
-    @asynccontextmanager
-    async def _one_flip(self) -> AsyncIterator[None]:
-        """One at a time: a cycle that promotes must not undo what somebody who goes back has just done."""
-        await self._flips.acquire()
-        try:
-            yield
-        finally:
-            self._flips.release()
 
     async def _flip(self, version: int, by: str) -> int | None:
         await self._registry.version(version)
@@ -494,7 +486,7 @@ class Orchestrator(Component[OrchestratorSettings]):
             self._log(self._carried, self._carried.step, "abandoned", "the day's cycle begins anew")
             self._carry(None)
             await self._canary.abandon()
-        async with self._one_flip():
+        async with holding(self._flips):
             owed = self._owed
             if owed is None or owed.gone_back:
                 return

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from reference_stack.arrays import DamagedBytes
+from reference_stack.exclusive import holding
 from reference_stack.messages import PartitionCheck
 from reference_stack.patience import patiently
 from reference_stack.ports import Folder, ModelVersion, NotFound, PortError, RegistryReader, Runtime
@@ -80,20 +81,14 @@ class Versions:
 
     async def first(self) -> None:
         """Ask the registry if nobody has yet; wait if somebody is about to."""
-        await self._one_at_a_time.acquire()
-        try:
+        async with holding(self._one_at_a_time):
             if not self.attempted:
                 await self._follow_all(challenger=False)
-        finally:
-            self._one_at_a_time.release()
 
     async def refresh(self, *, challenger: bool) -> bool:
         """Follow the aliases; whether the registry answered. One that is away changes nothing."""
-        await self._one_at_a_time.acquire()
-        try:
+        async with holding(self._one_at_a_time):
             return await self._follow_all(challenger=challenger)
-        finally:
-            self._one_at_a_time.release()
 
     async def prepare(self, *, challenger: bool) -> None:
         """Follow the aliases, with patience for a registry that comes up at the same time."""

@@ -12,6 +12,7 @@ import msgspec
 from reference_stack.arrays import DamagedBytes
 from reference_stack.collector.partition import Decode, decode
 from reference_stack.component import Component, serves
+from reference_stack.exclusive import holding
 from reference_stack.features.snapshot import sensible
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.evidence import Challenger
@@ -91,11 +92,8 @@ class Trainer(Component[TrainerSettings]):
         window has no usable row, and the registry's PortErrors.
         """
         # A caller that gave up asks again while the first work still goes on.
-        await self._one_at_a_time.acquire()
-        try:
+        async with holding(self._one_at_a_time):
             return await self._train(request)
-        finally:
-            self._one_at_a_time.release()
 
     async def _train(self, request: TrainRequest) -> TrainReply:
         training = f"{request.day}/{request.snapshot}"

@@ -107,6 +107,13 @@ def set_ahead(run: Run, component: str, from_day: float, to_day: float) -> None:
     run.stack.configure(component, "clock_ahead_days", 0.0)
 
 
+def stand_still(run: Run, component: str, from_day: float, to_day: float) -> None:
+    run.until(from_day)
+    run.stack.pause(component)
+    run.until(to_day)
+    run.stack.resume(component)
+
+
 def test_a_monitor_whose_clock_is_set_right_goes_on_at_once(run: Run) -> None:
     set_ahead(run, "monitor", 3.3, 3.6)
     run.until(4.2)
@@ -135,10 +142,7 @@ def test_a_replica_whose_clock_is_set_right_reports_at_once(run: Run) -> None:
 
 
 def test_a_monitor_that_stood_still_calls_nobody_silent_when_it_goes_on(run: Run) -> None:
-    run.until(4.3)
-    run.stack.pause("monitor")
-    run.until(4.7)
-    run.stack.resume("monitor")
+    stand_still(run, "monitor", 4.3, 4.7)
     run.until(5.2)
     mine = run.logged("signal", layer="meta", component="monitor", signal="fired")
     assert mine == []
@@ -154,9 +158,6 @@ def test_features_that_get_too_old_are_told_while_the_store_is_away(run: Run) ->
 
 
 def test_an_innocent_challenger_is_not_judged_by_the_time_before_it_was_routed(run: Run) -> None:
-    run.until(4.3)
-    run.stack.pause("serving-a")
-    run.until(4.65)
-    run.stack.resume("serving-a")
+    stand_still(run, "serving-a", 4.3, 4.65)
     run.until(6.5)
     assert [line for line in run.logged("cycle", step="canary") if "taken back" in line["says"]] == []

@@ -1,7 +1,9 @@
+import msgspec
 import pytest
 
 from reference_stack.layers.burn import Burn, BurnParameters
 from reference_stack.layers.evidence import ServiceLevel
+from reference_stack.monitor.slo import KEPT_DAYS
 
 
 def evidence(bad_shares: dict[float, float], views: dict[float, int] | None = None) -> ServiceLevel:
@@ -45,3 +47,10 @@ def test_silence_is_not_a_burn():
 def test_a_stricter_objective_burns_sooner():
     assert not fires({0.1: 0.02, 1.0: 0.02})
     assert fires({0.1: 0.02, 1.0: 0.02}, objective=0.999)
+
+
+def test_no_window_is_longer_than_the_monitor_remembers():
+    within = msgspec.convert({"slow_long_days": KEPT_DAYS}, BurnParameters)
+    assert within.slow_long_days == KEPT_DAYS
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"slow_long_days": KEPT_DAYS + 0.01}, BurnParameters)
