@@ -80,6 +80,7 @@ class CanaryDesk:
         Raises a PortError where nobody counts clicks or a replica cannot be told; then none is routed to.
         """
         before, before_against = await self._counted(version), await self._counted(against)
+        started_day = self._runtime.day()  # not before: who does not answer is waited for
         try:
             async with holding(self._changes):
                 self.abandoned = False
@@ -89,7 +90,7 @@ class CanaryDesk:
         except PortError:
             await self.abandon()
             raise
-        return CanaryRun(version, against, self._runtime.day(), before, before_against)
+        return CanaryRun(version, against, started_day, before, before_against)
 
     async def end(self) -> None:
         """All customers have the champion again. Raises a PortError where the registry does not answer."""
