@@ -1,8 +1,10 @@
-"""What of a target a change sets: two faults that set the same at one time would fight over its undo."""
+"""What of a target a change has hold of: two that set the same at one time would fight over its undo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
 
 from chaos.domain.change import (
     AddDataToxic,
@@ -25,6 +27,41 @@ from chaos.domain.change import (
     Starve,
     Stop,
 )
+from chaos.domain.target import LayerSpec
+
+_REPLACING = LimitMemory | RunImage
+"""Both put another process in a component's place, and its own back."""
+_BARRING = Kill | Stop | Pause | Starve | Disconnect
+
+
+@dataclass(frozen=True)
+class Grip:
+    """What changes have hold of, from when they are made until they are undone.
+
+    `places` is what they set, in words. The others are components: in the memory of those in `remembers`, and
+    nowhere else, lies what was set; those in `ends` and `ends_after` lose their memory when the changes are
+    made, and undone; those in `bars` take no setting meanwhile.
+    """
+
+    places: frozenset[str]
+    remembers: frozenset[str] = frozenset()
+    ends: frozenset[str] = frozenset()
+    ends_after: frozenset[str] = frozenset()
+    bars: frozenset[str] = frozenset()
+
+
+def grip_of(changes: Iterable[Change], layers: Mapping[str, LayerSpec]) -> Grip:
+    """What the changes of a fault have hold of; `layers` are the target's."""
+    made = list(changes)
+    started = {change.component for change in made if isinstance(change, Start)}
+    remembers = chain.from_iterable(_remembering(change, layers) for change in made)
+    return Grip(
+        frozenset(chain.from_iterable(map(places_of, made))),
+        frozenset(remembers),
+        frozenset(change.component for change in made if isinstance(change, Kill | Stop | _REPLACING)),
+        frozenset(change.component for change in made if isinstance(change, _REPLACING)),
+        frozenset(change.component for change in made if isinstance(change, _BARRING)) - started,
+    )
 
 
 def places_of(change: Change) -> frozenset[str]:
@@ -55,6 +92,18 @@ def places_of(change: Change) -> frozenset[str]:
             return frozenset({f"disk of {component}"})
         case _:
             return frozenset()
+
+
+def _remembering(change: Change, layers: Mapping[str, LayerSpec]) -> Iterable[str]:
+    match change:
+        case Configure(component=component):
+            return (component,)
+        case Push(components=components):
+            return components
+        case SetLayer(layer=layer):
+            return layers[layer].asked_by if layer in layers else ()
+        case _:
+            return ()
 
 
 def _setting(key: str, components: Iterable[str]) -> frozenset[str]:

@@ -358,9 +358,9 @@ class Planner:
         claims: list[tuple[tuple[str | int, ...], Claim]] = []
         for index, hole in enumerate(self._scenario.latent):
             at: tuple[str, ...] = () if hole.from_ is None else ("from",)
-            claims.append((("latent", index, *at), claim_of_hole(hole)))
+            claims.append((("latent", index, *at), claim_of_hole(hole, self._spec)))
         claims += [
-            ((), claim_of_hole(hole))
+            ((), claim_of_hole(hole, self._spec))
             for hole in self._request.overrides.holes
             if hole.from_ is not None  # one of the whole run is there in place of the scenario's
         ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Driver, EffectCheck, Probe, Target
 from chaos.domain.event import Event, Exit, Header, Phase
-from chaos.domain.places import places_of
+from chaos.domain.places import grip_of
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, DataTrouble, Interrupted, NothingMatched, UndoFailed
@@ -27,6 +28,7 @@ from chaos.runner.check import changes_of, effect_of, make_fault
 from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, read_effect
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
+from chaos.runner.quarrels import Claim, claim_of_fault, quarrel
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, trial_folder
 from chaos.runner.undo import UndoLedger, open_undos
@@ -90,8 +92,8 @@ class Keeper:
         self._order = itertools.count()
         self._numbers = itertools.count(1)
         self._open: dict[str, Open] = {}
-        self._places: dict[str, frozenset[str]] = {}
-        """What each of these sets."""
+        self._claims: dict[str, Claim] = {}
+        """What each of these has hold of."""
         self._gone: dict[str, int] = {}
         self._watchers: list[Visitor] = []
         self._waiting: list[tuple[Visitor, Inject | Undo | Run]] = []
@@ -204,10 +206,12 @@ class Keeper:
             effect = effect_of(fault, self._target.spec, self._kept.catalogue)
         except (UnknownName, MeaninglessChange) as error:
             return Answer(str(error), 3)
-        places = frozenset[str]().union(*map(places_of, changes))
-        for other, taken in self._places.items():
-            if both := places & taken:
-                return Answer(f"{other} is injected and sets the {min(both)} too: undo it first", 3)
+        began, lasts = self._target.day(), ask.for_days if ask.for_days is not None else lasts_of(fault)
+        grip = grip_of(changes, self._target.spec.layers)
+        claim = Claim(ask.fault, grip, began, math.inf if lasts is None else began + lasts)
+        for other, taken in self._claims.items():
+            if says := quarrel(taken, claim):
+                return Answer(f"{says}: undo {other} first", 3)
         id = f"{ask.fault}_{next(self._numbers)}"
         self._write(Phase(self._target.day(), "inject", id))
         try:
@@ -216,16 +220,15 @@ class Keeper:
             undone = self._injector.undo(id)  # those that were made before the one that failed
             left = [one for one in undone if one.outcome == "failed"]
             if left:
-                self._note_open(id, places, None)
+                self._note_open(replace(claim, about=id), None)
                 raise UndoFailed(f"{error}; and the undo of {id} failed: {left[0].says}") from error
             raise
         if len(refusals) == len(changes):
             self._injector.undo(id)
             return Answer(f"{refusals[0].by} refused it: {refusals[0].says}", 2)
         day = self._target.day()
-        lasts = ask.for_days if ask.for_days is not None else lasts_of(fault)
         until = None if lasts is None else day + lasts
-        self._note_open(id, places, until)
+        self._note_open(replace(claim, about=id), until)
         if until is not None:
             self._at(until, partial(self._undo_in_time, id))
         if effect is not None:
@@ -235,9 +238,10 @@ class Keeper:
             end = f"undone when the stack ends, on day {self._kept.plan.days:g}"
         return Answer(f"{id} is injected on day {day:.2f}, {end}")
 
-    def _note_open(self, id: str, places: frozenset[str], until_day: float | None) -> None:
+    def _note_open(self, claim: Claim, until_day: float | None) -> None:
+        id = claim.about
         self._open[id] = Open(id, self._target.day(), until_day)
-        self._places[id] = places
+        self._claims[id] = claim
 
     def _watch_effect(self, id: str, check: EffectCheck, probe: Probe) -> None:
         def read() -> None:
@@ -264,7 +268,7 @@ class Keeper:
         failed = [one.says for one in undone if one.outcome == "failed"]
         if failed:  # it is there still, and can be undone again
             return Answer(f"the undo of {id} failed: {failed[0]}", 4)
-        del self._open[id], self._places[id]
+        del self._open[id], self._claims[id]
         left = [one.says for one in undone if one.outcome == "left"]
         day = self._target.day()
         return Answer(f"{id} is left as it is: {left[0]}" if left else f"{id} is undone on day {day:.2f}")
@@ -320,15 +324,21 @@ class Keeper:
             return Answer("stopped: what it did is undone, the stack stands", error.exit_code)
         finally:
             self._loan = None
-            self._take_over(arm_folder / "undo.jsonl", loan.ask.run)
+            self._take_over(arm_folder / "undo.jsonl", plan, loan.ask.run)
         return Answer("done")
 
-    def _take_over(self, ledger: Path, run: str) -> None:
+    def _take_over(self, ledger: Path, plan: ArmPlan, run: str) -> None:
         """What a run could not undo is there still: it is injected as if by hand, and can be undone so."""
+        spec = self._target.spec
         for nth, left in enumerate(reversed(open_undos(ledger)), start=1):
-            id = f"{left.id.rpartition('-')[0]}_of_{run}"
+            about, _, _ = left.id.rpartition("-")
+            id = f"{about}_of_{run}"
             self._ledger.record(f"{id}-{nth}", left.undo)
-            self._note_open(id, self._places.get(id, frozenset()) | places_of(left.undo), None)
+            grip = grip_of([left.undo], spec.layers)  # of a hole; a fault's own says more
+            for fault in plan.faults:
+                if fault.key == about:
+                    grip = claim_of_fault(fault, self._kept.catalogue, spec).grip
+            self._note_open(Claim(id, grip, self._target.day(), math.inf), None)
 
     def _pause(self, loan: Loan, before: str, about: str) -> Go | None:
         if before not in loan.ask.pause_before:

@@ -17,8 +17,11 @@ from chaos.domain.change import (
     SetAlias,
     SetLayer,
     SetLinkUp,
+    Start,
+    Starve,
 )
-from chaos.domain.places import places_of
+from chaos.domain.places import grip_of, places_of
+from tests.harness import TARGET, target_of
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,30 @@ def test_the_same_place_by_different_doors(one, other):
 )
 def test_different_places(one, other):
     assert not places_of(one) & places_of(other)
+
+
+def test_what_is_set_is_remembered_by_whoever_is_told():
+    layers = target_of(TARGET).layers
+    made = [
+        Configure("writer", "promo", True),
+        Push("writer", "rules", True, ["a", "b"], "someone"),
+        SetLayer("hold", "mode", "off"),
+        SetAlias("champion", 3),
+    ]
+    assert grip_of(made, layers).remembers == {"writer", "a", "b", "reader"}
+
+
+def test_what_is_started_again_at_once_takes_settings_and_has_lost_its_own():
+    grip = grip_of([Kill("a"), Start("a"), Kill("b"), Pause("c"), Starve("d", 900.0, 100.0)], {})
+    assert (grip.ends, grip.bars, grip.ends_after) == ({"a", "b"}, {"b", "c", "d"}, set())
+
+
+@pytest.mark.parametrize("change", [LimitMemory("a", 24), RunImage("a", "old:1")])
+def test_a_container_in_place_of_another_knows_nothing_nor_does_the_one_after_it(change):
+    grip = grip_of([change], {})
+    assert (grip.ends, grip.ends_after, grip.bars) == ({"a"}, {"a"}, set())
+
+
+def test_a_container_off_its_network_is_told_nothing_and_forgets_nothing():
+    grip = grip_of([Disconnect("a")], {})
+    assert (grip.ends, grip.ends_after, grip.bars) == (set(), set(), {"a"})

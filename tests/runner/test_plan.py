@@ -371,6 +371,61 @@ def test_a_hole_and_a_fault_that_would_set_the_same_are_refused(opens: str, clos
         assert planned(edited(faults=[new], latent=[fine]), target=TARGET + CATEGORIES).arms[0].holes
 
 
+PROCESSES = TARGET.replace("arms, truth]", "arms, truth, processes]")
+HOLED = {**OFF, "from": "3d", "until": "5d"}
+
+
+def beside(hole: dict[str, object], fault: str, at: str, lasts: str, component: str = "reader") -> str:
+    """A scenario with a hole, and a fault of a component."""
+    found = {"fault": fault, "with": {"component": component}, "at": at, "for": lasts}
+    return edited(faults=[found], latent=[hole], days="20d")
+
+
+@pytest.mark.parametrize(
+    ("fault", "at", "lasts", "says"),
+    [
+        (
+            "kill",
+            "3.5d",
+            "0.5d",
+            "kill would end reader, and with it what the hole in hold from day 3 has set",
+        ),
+        ("restart", "4d", "3d", "restart would end reader, and with it what the hole in hold from day 3"),
+        ("kill", "2d", "2d", "from day 3 would be set or taken back in reader while kill is open"),
+        ("stop", "3d", "4d", "stop would end reader"),
+        ("pause", "4d", "2d", "set or taken back in reader while pause is open"),
+        ("pause", "2d", "1.5d", "set or taken back in reader while pause is open"),
+    ],
+)
+def test_a_setting_of_a_component_that_a_fault_ends_or_stops_is_refused(
+    fault: str, at: str, lasts: str, says: str
+) -> None:
+    """What a component remembers goes with its process, and one that stands still takes nothing."""
+    with pytest.raises(InvalidInput) as caught:
+        planned(beside(HOLED, fault, at, lasts), target=PROCESSES)
+    assert says in str(caught.value)
+    assert "faults.0.at" in str(caught.value)
+    assert "let one end before the other begins" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("hole", "fault", "at", "lasts", "component"),
+    [
+        (HOLED, "pause", "3.5d", "1d", "reader"),
+        (HOLED, "restart", "2d", "5d", "reader"),
+        (HOLED, "kill", "2d", "0.5d", "reader"),
+        (HOLED, "kill", "5d", "1d", "reader"),
+        (HOLED, "kill", "4d", "2d", "writer"),
+        (OFF, "kill", "4d", "2d", "reader"),
+    ],
+)
+def test_a_setting_may_stand_while_its_component_does_not_lose_it(
+    hole: dict[str, object], fault: str, at: str, lasts: str, component: str
+) -> None:
+    """Stopped and let go on within it, ended before or after it, another one ended, or set from the start."""
+    assert planned(beside(hole, fault, at, lasts, component), target=PROCESSES).arms[0].faults
+
+
 def test_a_version_that_cannot_be_there_yet_is_refused() -> None:
     sets = parse_overrides([], ["fault.wrong_alias.version=22"])
     wanted = Wanted(("wrong-alias",), "reference-virtual", overrides=sets)

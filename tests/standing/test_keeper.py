@@ -174,8 +174,8 @@ def test_two_faults_that_set_the_same_thing_are_not_injected_at_once(game: Game,
         assert second.answer.exit_code == 0
     else:
         assert second.answer.exit_code == 3
-        assert second.answer.says.startswith("latency_1 is injected and sets the ")
-        assert second.answer.says.endswith(" too: undo it first")
+        assert second.answer.says.startswith("latency_1 and latency would both set the ")
+        assert second.answer.says.endswith(" at one time: undo latency_1 first")
 
 
 class Stuck(FakeDriver):
@@ -498,6 +498,7 @@ def test_what_a_run_could_not_undo_is_injected_and_can_be_undone_by_hand(game: G
     game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
     status = game.agenda.once(stuck, Status())
     second = game.agenda.at(13.5, ask_of(trial_of(15.0), tmp_path / "second"))
+    third = game.agenda.at(13.55, SLOW)
 
     def free() -> bool:
         game.target.fails_to_undo = game.target.day() < 14
@@ -511,6 +512,8 @@ def test_what_a_run_could_not_undo_is_injected_and_can_be_undone_by_hand(game: G
     assert [one.id for one in told.open] == ["latency_of_run-1"]
     assert second.answer is not None
     assert second.answer.says == "latency_of_run-1 is injected; undo it first"
+    assert third.answer is not None
+    assert third.answer.says.startswith("latency_of_run-1 and latency would both set the toxic latency")
     assert undone.answer is not None
     assert undone.answer.says.startswith("latency_of_run-1 is undone on day 14.")
     assert game.target.on == {}
