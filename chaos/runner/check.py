@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import get_args
@@ -10,7 +11,7 @@ from typing import get_args
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Fault, Probe, Refusing, Usable
-from chaos.domain.change import Change
+from chaos.domain.change import AddDataToxic, AddToxic, Change
 from chaos.domain.target import TargetSpec
 from chaos.errors import ChaosError, told
 
@@ -58,6 +59,11 @@ def listed(fault: Fault, target: Usable) -> list[Change]:
     for change in changes:
         if not isinstance(change, get_args(Change)):
             raise MeaninglessChange("", f"{fault.name} yields {change!r}, which is no change")
+    toxics = [change for change in changes if isinstance(change, AddToxic | AddDataToxic)]
+    for (name, link), count in Counter((toxic.name, toxic.link) for toxic in toxics).items():
+        if count > 1:
+            says = f"{fault.name} puts {count} toxics {name} on link {link}, which takes one of a name"
+            raise MeaninglessChange("", says)
     return changes
 
 

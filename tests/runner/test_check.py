@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from chaos.app import make_catalogue
-from chaos.capabilities import Capability, Data
+from chaos.capabilities import Capability, Data, Network
 from chaos.catalogue import Catalogue, Shelf
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
@@ -67,3 +67,30 @@ def test_what_breaks_in_the_code_of_a_fault_is_told_as_its_own_with_the_place(
     assert problem.line is not None
     assert problem.field == "faults.0.with"
     assert problem.says.startswith("theirs breaks in its own code: KeyError: 'nosuch' (test_check.py, line")
+
+
+@dataclass(frozen=True)
+class Twice:
+    """A fault of two delays on one link, both ways or one way."""
+
+    name: ClassVar[str] = "twice"
+    needs: ClassVar[tuple[type[Capability], ...]] = (Network,)
+    second: str
+
+    def changes(self, target: Usable) -> Iterator[Change]:
+        for stream in ("upstream", self.second):
+            yield target.use(Network).toxic("wire", "latency", stream=stream, latency=10, jitter=0)
+
+    def effect(self, spec: TargetSpec) -> EffectCheck | None:
+        return None
+
+
+@pytest.mark.parametrize("second", ["downstream", "upstream"])
+def test_a_link_takes_one_toxic_of_a_kind_and_direction(second: str) -> None:
+    text = edited(faults=[{"fault": "twice", "with": {"second": second}, "at": "2d", "for": "1d"}])
+    catalogue = Catalogue(Shelf("fault", [Twice]), make_catalogue().probes)
+    if second == "downstream":
+        assert planned(text, catalogue=catalogue).arms[0].faults
+        return
+    with pytest.raises(InvalidInput, match="twice puts 2 toxics mlchaos_latency_upstream on link wire"):
+        planned(text, catalogue=catalogue)
