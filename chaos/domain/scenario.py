@@ -117,6 +117,11 @@ class Hole(Strict):
             raise misplaced(("until",), "a hole must close after it opens")
         return self
 
+    @property
+    def keys(self) -> list[str]:
+        """What of the layer it sets: parameters, then `mode`."""
+        return [*self.set_, *(["mode"] if self.mode is not None else [])]
+
 
 class OnAction(Strict):
     """A moment that the target itself tells: an `action` of one of its components, as its log says it."""

@@ -327,6 +327,9 @@ class Planner:
                     near = nearest(setting.name, faults)
                     raise UsageError(_usage(f"{text}: the scenario has no fault {setting.name!r}", near))
                 continue
+            for hole in [*self._scenario.latent, *self._request.overrides.holes]:
+                if hole.layer == setting.name and hole.from_ is None and setting.key in hole.keys:
+                    raise UsageError(f"{text}: the hole in {hole.layer} sets that for the whole run")
             layers = list(self._spec.layers) if setting.name == "*" else [setting.name]
             for name in layers:
                 self._check_layer_setting(text, name, setting.key, setting.scalar)

@@ -69,8 +69,7 @@ def claim_of_fault(fault: PlannedFault, catalogue: Catalogue, spec: TargetSpec) 
 
 def claim_of_hole(hole: Hole, spec: TargetSpec) -> Claim:
     """What a hole has hold of while it is open."""
-    keys = [*hole.set_, *(["mode"] if hole.mode is not None else [])]
-    changes = [SetLayer(layer=hole.layer, key=key, value="") for key in keys]
+    changes = [SetLayer(layer=hole.layer, key=key, value="") for key in hole.keys]
     span = "" if hole.from_ is None else f" from day {hole.from_:g}"
     return Claim(
         f"the hole in {hole.layer}{span}",

@@ -349,6 +349,17 @@ def test_a_hole_of_the_command_line_fights_as_well() -> None:
     assert holed({**OFF, "mode": "observe"}, holes_asked=["hold"]).arms[0].layers["hold"].mode is Mode.OFF
 
 
+@pytest.mark.parametrize("asked", [["hold"], []])
+def test_what_a_hole_sets_for_the_whole_run_is_not_set_besides(asked: list[str]) -> None:
+    """The hole would win, and nobody would see that the other did nothing."""
+    latent = [] if asked else [OFF]
+    with pytest.raises(UsageError, match=r"layer\.hold\.mode=observe: the hole in hold sets that"):
+        planned(edited(latent=latent), Request(overrides=parse_overrides(asked, ["layer.hold.mode=observe"])))
+    both = Request(overrides=parse_overrides(asked, ["layer.*.mode=observe"]))
+    layers = planned(edited(latent=latent), both).arms[0].layers
+    assert (layers["hold"].mode, layers["freshness"].mode) == (Mode.OFF, Mode.OBSERVE)
+
+
 CATEGORIES = """  schema:
     asked_by: [reader]
     stages: [detect]
