@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.comparison import table
+from chaos.domain.verdict import Results
 from tests.command import CALM, REPOSITORY
 
 pytestmark = pytest.mark.processes
@@ -91,13 +93,23 @@ def test_it_is_the_wheel_that_runs(mlchaos: Path, tmp_path: Path) -> None:
         assert Path(line).is_relative_to(mlchaos.parent.parent)
 
 
-def test_the_main_job_from_another_folder(mlchaos: Path, tmp_path: Path) -> None:
+def test_the_main_job_from_another_folder_and_what_virtual_time_says_of_it(
+    mlchaos: Path, tmp_path: Path
+) -> None:
     assert "late-partition" in run(mlchaos, "list", "scenarios", folder=tmp_path)
     (tmp_path / "calm.yaml").write_text(CALM)
     assert "'calm' is valid" in run(mlchaos, "validate", "calm.yaml", folder=tmp_path)
-    for number, target in enumerate(("reference-virtual", "reference-local")):
-        out = tmp_path / f"run-{number}"
-        words = ("--target", target, "--rerun-void", "3", "--out", out)
-        assert "PASSED" in run(mlchaos, "run", "late-partition", *words, folder=tmp_path)
-        assert (out / "report.html").is_file()
-        assert (out / "results.json").is_file()
+    live = main_job(mlchaos, tmp_path / "live", "--target", "reference-local", "--rerun-void", "3")
+    pace = f"{live.day_seconds:g}"
+    virtual = main_job(
+        *(mlchaos, tmp_path / "virtual", "--target", "reference-virtual", "--day-seconds", pace)
+    )
+    rows = table(live.trials, virtual.trials)
+    assert any(row.agrees for row in rows)
+    assert [str(row) for row in rows if row.agrees is False] == []
+
+
+def main_job(mlchaos: Path, out: Path, *options: str) -> Results:
+    assert "PASSED" in run(mlchaos, "run", "late-partition", *options, "--out", out, folder=out.parent)
+    assert (out / "report.html").is_file()
+    return Results.model_validate_json((out / "results.json").read_text())
