@@ -76,6 +76,21 @@ def test_the_names_are_written_and_other_lines_are_kept(images: Images) -> None:
     assert make() == make() == f"MLFLOW_PORT=5001\nPROMETHEUS_PORT=9\n{NAMES}"
 
 
+def test_a_registry_that_does_not_answer_in_time_is_not_waited_for_again(images: Images) -> None:
+    in_time = ENGINE.replace("    pull* |", '    pull*) echo "$3" >>pulled; exit 1 ;;\n   ')
+    images.make(in_time)
+    tried = (images.folder / "pulled").read_text().split()
+    assert tried == [
+        "python:3.11-slim-bookworm",
+        "postgres:15",
+        "ghcr.io/shopify/toxiproxy:2.12.0",
+        "prom/prometheus:v2.53.5",
+    ]
+    (images.folder / "pulled").unlink()
+    images.make(in_time.replace("exit 1 ;;\n   ", "exit 124 ;;\n   "))  # as `timeout` says it
+    assert (images.folder / "pulled").read_text().split() == [tried[0], tried[2]]
+
+
 @pytest.mark.parametrize(
     ("missing", "says"),
     [
