@@ -114,7 +114,12 @@ def target(site: Site, tmp_path: Path) -> Iterator[LocalTarget]:
 
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            told = site.answer(self.command, self.path, json.loads(self.rfile.read(length) or b"{}"))
+            asked = json.loads(self.rfile.read(length) or b"{}")
+            try:
+                told = site.answer(self.command, self.path, asked)
+            except ConnectionError:
+                self.close_connection = True
+                return
             data = json.dumps(told).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
