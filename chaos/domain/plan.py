@@ -11,6 +11,9 @@ from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import AbortIf, Arm, Expect, Kind, OnAction, Scenario, SteadyState, Strict
 from chaos.domain.target import ParameterValue
 
+EFFECT_EVERY_DAYS = 0.1
+"""How often a fault's own effect is looked for, the first time so long after its injection."""
+
 
 class PlannedFault(Strict):
     """A fault with its span settled: injected at `inject_day`, undone at `undo_day`."""

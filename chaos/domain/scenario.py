@@ -282,6 +282,11 @@ class Expect(Strict):
     recovered: Recovered | None = None
     false_alarms: Annotated[int, Field(ge=0, strict=True)] | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether it claims anything."""
+        return any(bool(getattr(self, part)) for part in _JUDGED) or self.false_alarms is not None
+
 
 class AbortIf(Strict):
     """Stops the run, undoes everything and says so when a probe's reading leaves the bounds."""
@@ -298,6 +303,7 @@ class AbortIf(Strict):
         return self
 
 
+_JUDGED = ("detected", "alerted", "missed_by", "contained", "budgets", "loop", "recovered")
 _OF_A_FAULT = ("detected", "alerted", "missed_by", "contained", "loop", "recovered")
 
 
@@ -362,6 +368,8 @@ class Scenario(Strict):
                 )
         elif self.decisive:
             raise misplaced(("decisive",), "only a defended scenario has layers that decide it")
+        elif self.kind is Kind.DEMONSTRATION and not self.expect.asks:
+            raise misplaced(("expect",), "a demonstration says what it shows, or it cannot fail")
         keys = [fault.key for fault in self.faults]
         for index, key in enumerate(keys):
             if key in keys[:index]:

@@ -15,7 +15,7 @@ from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
 from chaos.contracts import Driver, EffectCheck, Probe, Target, Worded
 from chaos.domain.event import Action, Effect, Event, Exit, Header, Lag, Phase, Reading
-from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole
+from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, PlannedFault, PlannedHole
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind, told
@@ -26,7 +26,6 @@ from chaos.runner.stop import StopSignal
 from chaos.runner.undo import UndoLedger
 
 TICK_DAYS = 0.05
-EFFECT_EVERY_DAYS = 0.1
 
 
 Go = Callable[[], bool]
@@ -385,7 +384,11 @@ class ArmRun:
         key = f"hole_{hole.layer}_{hole.key}_{next(self._order)}"
 
         def open_hole() -> None:
-            self._injector.make(key, [self._target.use(Layers).set(hole.layer, hole.key, hole.value)])
+            refusals = self._injector.make(
+                key, [self._target.use(Layers).set(hole.layer, hole.key, hole.value)]
+            )
+            for refused in refusals:
+                raise ArmFailed(f"the hole in {hole.layer}: {refused.by} refused it: {refused.says}")
 
         self._at(max(hole.from_day, self._plan.start_day + 0.01), open_hole, changes=True)
         if hole.until_day is not None:

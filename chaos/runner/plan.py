@@ -13,14 +13,14 @@ from chaos.contracts import Fault, SelfTimed
 from chaos.domain.change import Promote, SetAlias
 from chaos.domain.durations import parse_ms
 from chaos.domain.layer import Mode
-from chaos.domain.plan import ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
+from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import CapabilityName, LayerSpec, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.check import changes_of, effect_of, listed, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
-from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
+from chaos.runner.quarrels import SAME_DAYS, SAME_DAYS_DIGITS, Claim, claim_of_fault, claim_of_hole, quarrels
 
 CLOCKS = {"days": "d", "ms": "ms"}
 """What a length must say of a parameter of these types."""
@@ -162,11 +162,11 @@ class Planner:
     def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
         parameters = self._parameters(use)
         try:
-            fault = make_fault(use.fault, parameters, self._spec, self._catalogue)
+            fault, effect = make_fault(use.fault, parameters, self._spec, self._catalogue), None
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
             if not lacks:
                 self._check_changes(fault, use.at)
-                effect_of(fault, self._spec, self._catalogue)
+                effect = effect_of(fault, self._spec, self._catalogue)
         except UnknownName as error:
             self._report(("faults", index, "fault"), str(error), error.nearest)
             return None
@@ -180,7 +180,11 @@ class Planner:
         if lasts is None:
             self._report(("faults", index), f"{use.fault} needs `for`: how long it lasts")
             return None
-        end = use.at + lasts
+        if effect is not None and lasts < EFFECT_EVERY_DAYS - SAME_DAYS:
+            says = f"{use.key} lasts {lasts:g} d, and its effect is looked for every {EFFECT_EVERY_DAYS:g} d"
+            self._report(("faults", index, "for"), f"{says}: it would be over before anybody looks")
+            return None
+        end = round(use.at + lasts, SAME_DAYS_DIGITS)  # another may begin at that very moment
         if end >= self._scenario.days:
             self._report(
                 ("faults", index, "at"),

@@ -17,7 +17,8 @@ from chaos.domain.scenario import Hole
 from chaos.domain.target import TargetSpec
 from chaos.runner.check import listed
 
-SAME_DAYS = 1e-9
+SAME_DAYS_DIGITS = 9
+SAME_DAYS = 10.0**-SAME_DAYS_DIGITS
 """A day and a length have no exact sum: 1.1 and 2.2 come to a little more than 3.3."""
 
 
@@ -26,12 +27,14 @@ class Claim:
     """What a fault or a hole has hold of, and for how long; `about` names it in words.
 
     A hole of the whole run begins before every day: nothing is made and undone, the layer starts with it.
+    What waits `for_an_action` of the target may begin on any of its days.
     """
 
     about: str
     grip: Grip
     from_day: float
     until_day: float
+    for_an_action: bool = False
 
     @property
     def whole_run(self) -> bool:
@@ -64,7 +67,7 @@ def claim_of_fault(fault: PlannedFault, catalogue: Catalogue, spec: TargetSpec) 
         grip = grip_of(listed(made, Described(spec)), spec.layers)
     except MeaninglessChange:
         grip = Grip(frozenset())  # told when it was planned
-    return Claim(fault.key, grip, fault.inject_day, fault.undo_day)
+    return Claim(fault.key, grip, fault.inject_day, fault.undo_day, fault.when is not None)
 
 
 def claim_of_hole(hole: Hole, spec: TargetSpec) -> Claim:
@@ -97,6 +100,11 @@ def quarrel(first: Claim, later: Claim) -> str | None:
 def _loss(setting: Claim, other: Claim, *, first: bool) -> str | None:
     """How what one sets is lost by the other, or cannot be set or taken back; `first` as in `open_at`."""
     if setting.whole_run:
+        return None
+    if setting.for_an_action or other.for_an_action:
+        at_risk = setting.grip.remembers & (other.grip.ends | other.grip.ends_after | other.grip.bars)
+        if at_risk and (setting.meets(other) if first else other.meets(setting)):
+            return f"{other.about} may end or stop {min(at_risk)} while {setting.about} is set there"
         return None
     for day, ends in ((other.from_day, other.grip.ends), (other.until_day, other.grip.ends_after)):
         if (ended := setting.grip.remembers & ends) and setting.open_at(day, first=first):

@@ -65,6 +65,13 @@ class ArmView:
         return {undone.id.rpartition("-")[0]: undone.says or undone.id for undone in reversed(failed)}
 
     @property
+    def lost_holes(self) -> list[str]:
+        """Layers whose hole was no longer there when it was to be closed: something else has closed it."""
+        keys = {f"hole_{hole.layer}_{hole.key}_": hole.layer for hole in self.plan.holes}
+        left = [undone.id for undone in self.journal.of(Undone) if undone.outcome == "left"]
+        return [layer for key, layer in keys.items() if any(id.startswith(key) for id in left)]
+
+    @property
     def cut_short(self) -> bool:
         """Whether the arm did not live through its days, so that its sums mean nothing."""
         return self.journal.interrupted or self.journal.ended is not None

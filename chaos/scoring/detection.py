@@ -8,7 +8,7 @@ from chaos.domain.layer import Stage
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Detection
 from chaos.scoring.arms import ArmView, FaultSpan
-from chaos.scoring.effect import delay_of, seen_in
+from chaos.scoring.effect import find_effect, seen_in
 from chaos.scoring.episodes import Episode, Firing, also_fired
 
 TAIL_DAYS = 1.0
@@ -61,13 +61,17 @@ def _during(span: FaultSpan, day: float) -> bool:
 
 
 def prevented(views: Mapping[Arm, ArmView], span: FaultSpan | None) -> bool:
-    """Whether a fault was refused at the target's door, or its probe saw nothing in the defended arm, also
-    when it would have bitten.
+    """Whether a fault was refused at the target's door, or bit in the undefended arm while its probe saw
+    nothing in the defended one.
     """
     view = views.get(Arm.DEFENDED)
     if view is None or span is None or view.trouble or span.injected_day is None:
         return False
-    return bool(span.refused) or seen_in(view, span, delay_of(views, span.key)) is False
+    if span.refused:
+        return True
+    bite = find_effect(views, span.key)
+    would = bite.seen is True and bite.arm is Arm.UNDEFENDED
+    return would and seen_in(view, span, bite.delay_days) is False
 
 
 def first_of(

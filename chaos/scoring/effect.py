@@ -14,31 +14,36 @@ SAME_READING_DAYS = 0.06
 
 @dataclass(frozen=True)
 class EffectFinding:
-    """`seen` None where nothing was measured; `day` is the first verified effect, in `arm`."""
+    """`seen` None where nothing was measured; `day` is the first verified effect, in `arm`, and `delay_days`
+    how long after the injection there. A fault that waits for an action begins on another day in each arm.
+    """
 
     seen: bool | None
     day: float | None
     arm: Arm | None
     says: str
+    delay_days: float = 0.0
 
 
 def find_effect(views: Mapping[Arm, ArmView], key: str) -> EffectFinding:
     """The first verified effect of a fault in the undefended arm.
 
-    A reading counts where the same probe sees nothing at that time in the twin without the fault. Where the
-    undefended arm was not run, an effect seen in the defended arm proves the bite as well; that none was seen
+    A reading counts where the same probe sees nothing at that time in the twin without the fault. Where one
+    of the two was not run, an effect seen in the defended arm proves the bite as well; that none was seen
     there proves nothing, since a layer may have prevented it.
     """
-    undefended = views.get(Arm.UNDEFENDED)
-    if undefended is not None and not undefended.trouble:
-        return _finding(undefended, views.get(Arm.BARE), key)
-    defended = views.get(Arm.DEFENDED)
-    if defended is not None and not defended.trouble:
-        found = _finding(defended, views.get(Arm.CONTROL), key)
-        if found.seen:
-            return found
+    undefended, defended = views.get(Arm.UNDEFENDED), views.get(Arm.DEFENDED)
     why = "was not run" if undefended is None else undefended.trouble
-    return EffectFinding(None, None, None, f"whether {key} bit was not measured: the undefended arm {why}")
+    found = EffectFinding(None, None, None, f"whether {key} bit was not measured: the undefended arm {why}")
+    if undefended is not None and not undefended.trouble:
+        found = _finding(undefended, views.get(Arm.BARE), key)
+        if Arm.BARE in views:
+            return found
+    if found.seen is None and defended is not None and not defended.trouble:
+        instead = _finding(defended, views.get(Arm.CONTROL), key)
+        if instead.seen:
+            return instead
+    return found
 
 
 def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
@@ -55,11 +60,13 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
         says = f"the effect probe of {key} gave no data in the {view.arm.value} arm"
         return EffectFinding(None, None, view.arm, says)
     seen = [reading for reading in told if reading.seen]
+    lacks = "nothing was run" if twin is None else "it gave no data"
     every = () if twin is None else twin.journal.of(Effect)
     theirs = [e for e in every if e.fault == key and e.seen is not None]
-    compared = [reading for reading in seen if twin is None or _near(reading, theirs)]
-    if twin is not None and seen and not compared:
-        says = f"what the probe of {key} saw cannot be compared: it gave no data in the {twin.arm.value} arm"
+    compared = [reading for reading in seen if _near(reading, theirs)]
+    if seen and not compared:
+        other = Arm.BARE if view.arm is Arm.UNDEFENDED else Arm.CONTROL
+        says = f"what the probe of {key} saw cannot be compared: {lacks} in the {other.value} arm"
         return EffectFinding(None, None, view.arm, says)
     elsewhere = [e for e in theirs if e.seen]
     for reading in compared:
@@ -69,7 +76,7 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
                 f"{key} took effect on day {reading.day:.2f}, {delay:.2f} d after injection "
                 f"({view.arm.value} arm)"
             )
-            return EffectFinding(True, reading.day, view.arm, says)
+            return EffectFinding(True, reading.day, view.arm, says, delay)
     says = f"{key} had no effect in the {view.arm.value} arm: its probe looked {len(told)} times"
     if seen:
         says += ", and saw only what it sees without the fault"
@@ -90,15 +97,6 @@ def seen_in(view: ArmView, span: FaultSpan, after_days: float = 0.0) -> bool | N
         return True
     late = span.start + after_days - SAME_READING_DAYS
     return False if any(reading.day >= late for reading in told) else None
-
-
-def delay_of(views: Mapping[Arm, ArmView], key: str) -> float:
-    """How long after its injection a fault took effect in the undefended arm, in days; 0 where it did not."""
-    found, undefended = find_effect(views, key), views.get(Arm.UNDEFENDED)
-    span = None if undefended is None else undefended.span(key)
-    if found.day is None or span is None or found.arm is not Arm.UNDEFENDED:
-        return 0.0
-    return max(0.0, found.day - span.start)
 
 
 def _near(reading: Effect, others: Iterable[Effect]) -> bool:

@@ -13,6 +13,7 @@ from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
+from chaos.scoring.layers import never_armed
 from chaos.scoring.recovery import time_left
 
 
@@ -229,9 +230,7 @@ def would_have_acted(rows: Sequence[LayerResult]) -> str:
 def nobody_armed(facts: Facts) -> bool:
     """Whether a quiet scenario asks what layers cost of which not one was on: that cannot fail."""
     view = facts.views.get(Arm.DEFENDED)
-    if facts.kind is not Kind.QUIET or view is None:
-        return False
-    return not view.plan.holes and all(layer.mode is Mode.OFF for layer in view.plan.layers.values())
+    return facts.kind is Kind.QUIET and view is not None and never_armed(view.plan)
 
 
 def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
@@ -245,9 +244,11 @@ def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
         return void(about, f"{kind.value} was not measured in the defended arm")
     control = facts.trouble(Arm.CONTROL)
     needs_control = spent is None or kind is not Harm.FALSE_BLOCK_DAYS
-    if needs_control and control and facts.kind is not Kind.QUIET:
+    # Where nothing is injected the control arm is the same once more, and there is nothing beyond it.
+    as_it_is = facts.kind is Kind.QUIET or not facts.faults
+    if needs_control and control and not as_it_is:
         return void(about, f"{number(raw)} {kind.value}, and {control}, so what is the fault's is not known")
-    value = raw if spent is None or facts.kind is Kind.QUIET else spent
+    value = raw if spent is None or as_it_is else spent
     says = f"{number(value)} {kind.value}, at most {number(limit)} allowed"
     if value != raw:
         says += f" (beyond the {number(facts.harm[Arm.CONTROL][kind] or 0.0)} of the control arm)"

@@ -37,11 +37,16 @@ class FaultFacts:
     recovery: Recovery | None
 
     @property
+    def effective_day(self) -> float | None:
+        """When it took effect, or would have, in the defended arm."""
+        return _effective(self.effect, self.span)
+
+    @property
     def since_day(self) -> float | None:
         """What delays count from: the verified effect, or the injection of a prevented fault."""
         if self.prevented and self.span is not None:
             return self.span.start
-        return self.effect.day
+        return self.effective_day
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,9 @@ def gather(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> Facts:
     faults = tuple(_fault(plan, views, use.key) for use in plan.scenario.faults)
     control = views.get(Arm.CONTROL)
     harm = {arm: harm_of(view, control) for arm, view in views.items()}
-    effective = {fault.key: fault.effect.day for fault in faults}
     detected = {fault.key: fault.first.day for fault in faults if fault.first is not None}
     for arm, view in views.items():
-        harm[arm][Harm.UNDETECTED_DAYS] = _undetected(arm, view, faults, effective, detected)
+        harm[arm][Harm.UNDETECTED_DAYS] = _undetected(arm, view, faults, detected)
     wanted = plan.expect.contained
     return Facts(
         plan=plan,
@@ -123,21 +127,28 @@ def _fault(plan: TrialPlan, views: Mapping[Arm, ArmView], key: str) -> FaultFact
         held: tuple[Held, Recovery | None] = (Held(None, "the defended arm was not run"), None)
         return FaultFacts(key, None, effect, stopped, None, None, *held)
     firings = attributable(views, span)
-    since = None if stopped else effect.day
+    since = None if stopped else _effective(effect, span)
     measured = firings is not None and (stopped or effect.day is not None)
     first = first_of(firings or [], span, since, expected) if measured else None
     return FaultFacts(key, span, effect, stopped, firings, first, *recovery_of(defended, span))
+
+
+def _effective(effect: EffectFinding, span: FaultSpan | None) -> float | None:
+    """When a fault took effect in an arm of its own days: as long after its injection as where it bit."""
+    if span is None or effect.day is None:
+        return effect.day
+    return span.start + effect.delay_days
 
 
 def _undetected(
     arm: Arm,
     view: ArmView,
     faults: tuple[FaultFacts, ...],
-    effective: Mapping[str, float | None],
     detected: Mapping[str, float],
 ) -> float | None:
     if view.cut_short:
         return None
+    effective = {fault.key: _effective(fault.effect, view.span(fault.key)) for fault in faults}
     if arm is not Arm.DEFENDED:
         return undetected_days(view, effective, {})
     if any(fault.firings is None for fault in faults):

@@ -35,7 +35,9 @@ def grounds(facts: Facts) -> Iterator[Reason]:
     for arm, view in facts.views.items():
         for key, says in view.failed_undos.items():
             yield void("undo", f"the undo of {key} failed in the {arm.value} arm: {says}")
+        yield from (void("undo", says) for says in lost(view))
     yield _steady_before(facts)
+    yield from _not_injected(facts)
     for fault in facts.faults:
         if facts.kind is Kind.QUIET and not looked_for(facts.views.values(), fault.key):
             continue  # a change that brings no proof of itself
@@ -44,6 +46,21 @@ def grounds(facts: Facts) -> Iterator[Reason]:
         yield passed(about, says) if fault.effect.seen else void(about, says)
     if facts.kind is Kind.DEFENDED and not facts.trouble(Arm.UNDEFENDED, Arm.BARE):
         yield from (void("harm", says) for says in _without_harm(facts))
+
+
+def lost(view: ArmView) -> Iterator[str]:
+    """Which holes were not open for as long as they were to be."""
+    for layer in view.lost_holes:
+        yield f"the hole in {layer} was closed in the {view.arm.value} arm before its time"
+
+
+def _not_injected(facts: Facts) -> Iterator[Reason]:
+    """What was not injected was not withstood: one that waits for an action may wait in vain."""
+    for fault in facts.faults:
+        for view in facts.views.values():
+            span = view.span(fault.key)
+            if view.arm.has_fault and not view.trouble and span is not None and span.injected_day is None:
+                yield void("injected", f"{fault.key} was not injected in the {view.arm.value} arm")
 
 
 def _without_harm(facts: Facts) -> Iterator[str]:

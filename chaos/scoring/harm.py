@@ -21,7 +21,7 @@ NEWCOMERS = 0.01
 """So many of the views meet a customer without features of their own, with no fault to blame."""
 NEWCOMERS_RATIO = 3.0
 """Where more of them do (customers who return after longer than a window of days), a fault's share is so many
-times that of the days without one."""
+times that of the days before it."""
 DUE_BY_END_DAYS = 0.5
 """A partition written this long before the end of an arm was due at the sink within it."""
 
@@ -101,11 +101,12 @@ def defects_of(view: ArmView) -> Defects:
     """Defective versions by lineage, and the spans of faults in which feature values were replaced.
 
     A newcomer's features are defaults in normal operation: they were replaced only in a span in which their
-    share of the views is above `NEWCOMERS`, and `NEWCOMERS_RATIO` times that outside of all spans.
+    share of the views is above `NEWCOMERS`, and `NEWCOMERS_RATIO` times that of the days before any fault.
+    What comes after one is no measure: a platform that stays broken would set its own.
     """
     spans = [(span.start, span.end) for span in view.spans]
     inside = [partial(_within, span) for span in spans]
-    normal = _defaulted(view, lambda day: not any(within(day) for within in inside))
+    normal = _defaulted(view, lambda day: day < view.first_injection)
     least = max(NEWCOMERS, NEWCOMERS_RATIO * normal)
     replaced = [span for span, within in zip(spans, inside, strict=True) if _defaulted(view, within) > least]
     return Defects(defective_from(view), tuple(replaced), defective_builds(view))

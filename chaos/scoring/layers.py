@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chaos.domain.event import Signal
+from chaos.domain.event import Refused, Signal
 from chaos.domain.layer import Mode, Outcome, Stage
-from chaos.domain.plan import PlannedLayer, TrialPlan
+from chaos.domain.plan import ArmPlan, PlannedLayer, TrialPlan
 from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import LayerResult
 from chaos.scoring.arms import ArmView, FaultSpan
 from chaos.scoring.detection import TAIL_DAYS, acted, attributable, prevented
-from chaos.scoring.episodes import Firing
+from chaos.scoring.episodes import Firing, also_fired
 from chaos.scoring.harm import blocks
 
 BRING_UP_DAYS = 1.0
@@ -43,13 +44,14 @@ class FalseAlarms:
 def false_alarms(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> FalseAlarms:
     """All firings of the control arm and those of the defended arm before the first injection.
 
-    In a quiet scenario, all firings of the defended arm. The first day is left out: processes that have just
-    been started are slow once, in every arm, and that is the harness's doing and no alarm's fault.
+    In a quiet scenario, all firings of the defended arm, and each refusal of the benign change. The first day
+    is left out, unless what fired then goes on for another: processes that have just been started are slow
+    once, in every arm, and that is the harness's doing and no alarm's fault.
     """
     defended, control = views.get(Arm.DEFENDED), views.get(Arm.CONTROL)
     if plan.scenario.kind is Kind.QUIET:
         counted = defended is not None and not defended.trouble
-        return FalseAlarms(_settled(defended), counted, "in the defended arm")
+        return FalseAlarms(_settled(defended) + refusals(defended), counted, "in the defended arm")
     firings = list(_settled(control))
     if defended is not None:
         firings += [firing for firing in _settled(defended) if firing.day < defended.first_injection]
@@ -59,7 +61,18 @@ def false_alarms(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> FalseAlarms:
 
 
 def _settled(view: ArmView | None) -> tuple[Firing, ...]:
-    return tuple(firing for firing in view.firings if firing.day >= BRING_UP_DAYS) if view else ()
+    late = 2 * BRING_UP_DAYS
+    return tuple(one for one in view.firings if one.day >= BRING_UP_DAYS or one.until > late) if view else ()
+
+
+def refusals(view: ArmView | None) -> tuple[Firing, ...]:
+    """Refusals by whoever has not said so as a layer besides."""
+    refused = view.journal.of(Refused) if view else []
+    return tuple(
+        Firing(one.by, one.day, one.day, one.says)
+        for one in refused
+        if view is not None and not also_fired(view.firings, one.by, one.day)
+    )
 
 
 def not_armed(plan: TrialPlan, defended: ArmView | None) -> list[str]:
@@ -69,6 +82,23 @@ def not_armed(plan: TrialPlan, defended: ArmView | None) -> list[str]:
     wanted = sorted({*plan.not_armed, *expected, *plan.expect.missed_by})
     spans = defended.spans if defended is not None else ()
     return [name for name in wanted if name not in layers or _off(plan, name, layers[name], spans)]
+
+
+def never_armed(plan: ArmPlan) -> bool:
+    """Whether not one layer was on, ever: what layers cost is no question then, and cannot fail."""
+    return all(_never_on(plan, name, layer) for name, layer in plan.layers.items())
+
+
+def _never_on(plan: ArmPlan, name: str, layer: PlannedLayer) -> bool:
+    modes = [hole for hole in plan.holes if hole.layer == name and hole.key == "mode"]
+    off = [hole for hole in modes if hole.value == Mode.OFF.value]
+    if layer.mode is Mode.OFF:
+        return len(off) == len(modes)
+    reach = plan.start_day
+    for hole in sorted(off, key=lambda one: one.from_day):
+        if hole.from_day <= reach:
+            reach = max(reach, math.inf if hole.until_day is None else hole.until_day)
+    return reach >= plan.days
 
 
 def _planned(plan: TrialPlan) -> Mapping[str, PlannedLayer]:

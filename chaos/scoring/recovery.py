@@ -10,24 +10,41 @@ from chaos.scoring.steady import Held, steady_after
 def recovery_of(view: ArmView, span: FaultSpan) -> tuple[Held, Recovery | None]:
     """Whether the steady state held again after a fault's undo, and since when.
 
-    Where another fault follows, the time until its injection counts. Nothing is measured where the fault was
+    While another fault is open nothing can be well, so the time counts from the undo of the last of those
+    that overlap; where one follows later, until its injection. Nothing is measured where one of them was
     not undone, or its undo failed.
     """
-    if span.undone_day is None:
-        return Held(None, f"{span.key} was not undone"), None
-    if span.undo_failed:
-        return Held(None, f"the undo of {span.key} failed: {span.undo_failed}"), None
-    held = steady_after(view, span.undone_day, _next_injection(view, span))
+    for one in _together(view, span):
+        if one.undone_day is None:
+            return Held(None, f"{one.key} was not undone"), None
+        if one.undo_failed:
+            return Held(None, f"the undo of {one.key} failed: {one.undo_failed}"), None
+    undone_day = _over(view, span)
+    held = steady_after(view, undone_day, _next_injection(view, span))
     if not held.ok or held.since_day is None:
         return held, None
-    return held, Recovery(day=held.since_day, delay_days=max(0.0, held.since_day - span.undone_day))
+    return held, Recovery(day=held.since_day, delay_days=max(0.0, held.since_day - undone_day))
 
 
 def time_left(view: ArmView, span: FaultSpan) -> float:
     """Days from a fault's undo to the next injection, or the arm's end: so long it had to recover."""
     until = _next_injection(view, span)
-    return (view.plan.days if until is None else until) - span.end
+    return (view.plan.days if until is None else until) - _over(view, span)
+
+
+def _together(view: ArmView, span: FaultSpan) -> list[FaultSpan]:
+    """A fault, and those that were open when it was undone, or when one of these was."""
+    found = [span]
+    for other in sorted(view.spans, key=lambda one: one.start):
+        if other.start <= max(one.end for one in found) < other.end:
+            found.append(other)
+    return found
+
+
+def _over(view: ArmView, span: FaultSpan) -> float:
+    return max(one.end for one in _together(view, span))
 
 
 def _next_injection(view: ArmView, span: FaultSpan) -> float | None:
-    return min((other.start for other in view.spans if other.start > span.end), default=None)
+    over = _over(view, span)
+    return min((other.start for other in view.spans if other.start > over), default=None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from chaos.domain.event import Effect, Views
 from chaos.domain.plan import TrialPlan
-from chaos.domain.scenario import Alerted, Arm, Kind
+from chaos.domain.scenario import Alerted, Arm, Harm, Kind
 from chaos.domain.verdict import (
     Detection,
     FaultResult,
@@ -20,12 +20,15 @@ from chaos.domain.verdict import (
 )
 from chaos.journal import Journal
 from chaos.scoring.arms import ArmView, FaultSpan, cut_off, view_of
+from chaos.scoring.containment import number
 from chaos.scoring.detection import TAIL_DAYS, first_of
 from chaos.scoring.effect import readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, passed, void
-from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for
+from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for, lost
+from chaos.scoring.harm import false_block_days
 from chaos.scoring.lag import busy, disturbed
+from chaos.scoring.layers import never_armed, refusals
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -94,6 +97,7 @@ def _grounds(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
     )
     for key, says in view.failed_undos.items():
         yield void("undo", f"the undo of {key} failed: {says}")
+    yield from (void("undo", says) for says in lost(view))
     for span in view.spans:
         if plan.scenario.kind is not Kind.QUIET or looked_for([view], span.key):
             yield _effect(view, span)
@@ -137,6 +141,8 @@ def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
         yield _steady_after(view)
     if expect.false_alarms is not None or plan.scenario.kind is Kind.QUIET:
         yield _false_alarms(plan, view, expect.false_alarms or 0)
+    if plan.scenario.kind is Kind.QUIET:
+        yield _false_blocks(view, expect.budgets.get(Harm.FALSE_BLOCK_DAYS, 0.0))
 
 
 def _steady_after(view: ArmView) -> Reason:
@@ -224,12 +230,26 @@ def _after(view: ArmView) -> Held:
 
 
 def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
+    if plan.scenario.kind is Kind.QUIET and never_armed(view.plan):
+        return void("false alarms", "no layer was armed that could have raised one")
     early = [one for one in view.firings if view.plan.start_day <= one.day < _innocent_until(plan, view)]
+    if plan.scenario.kind is Kind.QUIET:
+        early += refusals(view)
     where = "in the run" if plan.scenario.kind is Kind.QUIET or not view.spans else "before the fault"
     says = f"{len(early) or 'no'} false alarm{'' if len(early) == 1 else 's'} {where}"
     if early:
         says += f", at most {limit} allowed: " + ", ".join(f"{e.layer} on day {e.day:.2f}" for e in early[:3])
     return passed("false alarms", says) if len(early) <= limit else failed("false alarms", says)
+
+
+def _false_blocks(view: ArmView, limit: float) -> Reason:
+    """What a quiet scenario asks of itself, and the one budget that needs no other arm."""
+    about = f"budget {Harm.FALSE_BLOCK_DAYS.value}"
+    if never_armed(view.plan):
+        return void(about, "no layer was armed that could have blocked anything")
+    spent = false_block_days(view)
+    says = f"{number(spent)} {Harm.FALSE_BLOCK_DAYS.value}, at most {number(limit)} allowed"
+    return passed(about, says) if spent <= limit + 1e-9 else failed(about, says)
 
 
 def _innocent_until(plan: TrialPlan, view: ArmView) -> float:
@@ -243,8 +263,11 @@ def _not_measured(plan: TrialPlan) -> Iterator[str]:
         yield f"containment of {plan.expect.contained.of.value}: {ONE_ARM}"
     if plan.expect.loop is not None:
         yield f"the latency loop: {ONE_ARM}"
-    if plan.expect.budgets:
-        yield f"budgets ({', '.join(kind.value for kind in plan.expect.budgets)}): {ONE_ARM}"
+    judged = {Harm.FALSE_BLOCK_DAYS} if plan.scenario.kind is Kind.QUIET else set()
+    if budgets := [kind.value for kind in plan.expect.budgets if kind not in judged]:
+        yield f"budgets ({', '.join(budgets)}): {ONE_ARM}"
+    if plan.expect.harmful is not None:
+        yield f"whether there are {plan.expect.harmful.value} without layers: {ONE_ARM}"
     if plan.expect.missed_by:
         yield f"missed by {', '.join(plan.expect.missed_by)}: {ONE_ARM}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,14 +38,20 @@ class Held:
 
 
 def moments_of(view: ArmView) -> tuple[Moment, ...]:
-    """The times at which the probes were read. A probe without any reading at a time is silent then."""
+    """The times at which the probes were read. A probe without any reading at a time is silent then.
+
+    Readings before and after the first injection are of two times, however near.
+    """
+    injected = [span.injected_day for span in view.spans if span.injected_day is not None]
+    split = min(injected, default=math.inf)
     uses = Counter(steady.probe for steady in view.plan.steady_state)
     gap = view.plan.probe_every_days / 4
     groups: list[list[Reading]] = []
     for reading in view.journal.of(Reading):
         if reading.probe not in uses:
             continue
-        if groups and abs(reading.day - groups[-1][0].day) <= gap:
+        begun = groups[-1][0].day if groups else -math.inf
+        if abs(reading.day - begun) <= gap and not begun <= split < reading.day:
             groups[-1].append(reading)
         else:
             groups.append([reading])
@@ -66,7 +73,9 @@ def _silent(found: Sequence[bool | None], uses: int) -> bool:
 def steady_before(view: ArmView) -> Held:
     """The newest readings before the first injection decide."""
     start = view.first_injection
-    before = [moment for moment in moments_of(view) if moment.day <= start + 0.01]
+    injected = any(span.injected_day is not None for span in view.spans)
+    last = start if injected else start + 0.01
+    before = [moment for moment in moments_of(view) if moment.day <= last]
     if not before:
         return Held(None, f"no reading of the steady state before day {start:.2f}")
     return _held(before[-1])

@@ -96,7 +96,7 @@ def _fault(facts: Facts, fault: FaultFacts, containing: Sequence[Episode]) -> Fa
     return FaultResult(
         fault=fault.key,
         injected_day=span.injected_day if span is not None else None,
-        effective_day=fault.effect.day,
+        effective_day=fault.effective_day,
         undone_day=span.undone_day if span is not None else None,
         prevented=fault.prevented,
         detection=fault.first,

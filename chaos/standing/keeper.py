@@ -19,13 +19,13 @@ from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Driver, EffectCheck, Probe, Target
 from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.places import grip_of
-from chaos.domain.plan import ArmPlan, TrialPlan
+from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, DataTrouble, Interrupted, NothingMatched, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
 from chaos.runner.check import changes_of, effect_of, make_fault
-from chaos.runner.execute import EFFECT_EVERY_DAYS, ArmContext, ArmRun, Go, read_effect
+from chaos.runner.execute import ArmContext, ArmRun, Go, read_effect
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
 from chaos.runner.quarrels import Claim, claim_of_fault, quarrel
@@ -220,7 +220,7 @@ class Keeper:
             undone = self._injector.undo(id)  # those that were made before the one that failed
             left = [one for one in undone if one.outcome == "failed"]
             if left:
-                self._note_open(replace(claim, about=id), None)
+                self._note_open(replace(claim, about=id, until_day=math.inf), None)
                 raise UndoFailed(f"{error}; and the undo of {id} failed: {left[0].says}") from error
             raise
         if len(refusals) == len(changes):
@@ -267,6 +267,7 @@ class Keeper:
         undone = self._injector.undo(id)
         failed = [one.says for one in undone if one.outcome == "failed"]
         if failed:  # it is there still, and can be undone again
+            self._claims[id] = replace(self._claims[id], until_day=math.inf)
             return Answer(f"the undo of {id} failed: {failed[0]}", 4)
         del self._open[id], self._claims[id]
         left = [one.says for one in undone if one.outcome == "left"]

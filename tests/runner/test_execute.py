@@ -325,12 +325,22 @@ def test_a_quiet_run_of_a_day_ends_after_a_day(tmp_path: Path) -> None:
     assert driver.targets[0].day() == pytest.approx(1.0)
 
 
-def test_the_effect_of_a_fault_that_is_over_before_it_could_be_read_is_not_read(tmp_path: Path) -> None:
+def test_a_hole_that_the_target_refuses_makes_the_arm_void(tmp_path: Path) -> None:
+    """What was planned is not what is measured."""
+    hole = {"layer": "hold", "mode": "off", "from": "1d", "until": "3d"}
+    driver = FakeDriver(life, refuses="two people must agree")
+    with pytest.raises(ArmFailed, match="the hole in hold: review refused it: two people must agree"):
+        run_arm(tmp_path, planned(edited(latent=[hole])), driver)
+    assert "void" in phases(tmp_path / "journal.jsonl")
+
+
+def test_the_effect_of_the_shortest_fault_is_read_before_it_is_over(tmp_path: Path) -> None:
     (fault,) = yaml.safe_load(SCENARIO)["faults"]
-    short = edited(faults=[{**fault, "for": "0.05d"}])
+    short = edited(faults=[{**fault, "for": "0.1d"}])
     journal = read(run_arm(tmp_path, planned(short), FakeDriver(life)))
-    assert journal.of(Undone)
-    assert journal.of(Effect) == []
+    (effect,) = journal.of(Effect)
+    assert effect.day == pytest.approx(journal.of(Undone)[0].day)
+    assert journal.events.index(effect) < journal.events.index(journal.of(Undone)[0])
 
 
 @pytest.mark.parametrize("value", [True, "3", None])

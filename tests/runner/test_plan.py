@@ -360,6 +360,51 @@ def test_what_a_hole_sets_for_the_whole_run_is_not_set_besides(asked: list[str])
     assert (layers["hold"].mode, layers["freshness"].mode) == (Mode.OFF, Mode.OBSERVE)
 
 
+def test_what_ends_where_another_begins_is_over_by_then() -> None:
+    """1.1 and 2.2 days come to a little more than 3.3: the second would be injected before the first is undone."""
+    lost = {"fault": "partial_partition", "with": {"link": "events", "share": 0.5}}
+    first = {**lost, "at": "1.1d", "for": "2.2d"}
+    second = {**lost, "id": "second", "at": "3.3d", "for": "2d"}
+    one, other = planned(edited(faults=[first, second], days="20d")).arms[0].faults
+    assert one.undo_day == other.inject_day == 3.3
+
+
+@pytest.mark.parametrize(("lasts", "fine"), [("0d", False), ("0.09d", False), ("0.1d", True)])
+def test_what_is_over_before_anybody_looks_is_refused(lasts: str, fine: bool) -> None:
+    text = edited(
+        faults=[
+            {"fault": "partial_partition", "with": {"link": "events", "share": 0.5}, "at": "2d", "for": lasts}
+        ]
+    )
+    if fine:
+        assert planned(text).arms[0].faults
+    else:
+        assert "faults.0.for: partial_partition lasts" in problems(text)
+
+
+@pytest.mark.parametrize("kind", ["demonstration", "quiet"])
+def test_a_demonstration_claims_something(kind: str) -> None:
+    text = edited(kind=kind, expect={}, faults=[])
+    if kind == "quiet":
+        assert planned(text)
+    else:
+        with pytest.raises(InvalidInput, match="a demonstration says what it shows, or it cannot fail"):
+            planned(text)
+
+
+@pytest.mark.parametrize(("opens", "fine"), [("3.5d", False), ("1d", False), ("6.5d", True)])
+def test_what_waits_for_an_action_may_come_at_any_time_until_its_end(opens: str, fine: bool) -> None:
+    hole = {**OFF, "from": opens, "until": "8d"}
+    when = {"component": "reader", "action": "save"}
+    kill = {"fault": "kill", "with": {"component": "reader"}, "at": "2d", "for": "4d", "when": when}
+    text = edited(faults=[kill], latent=[hole], days="20d")
+    if fine:
+        assert planned(text, target=PROCESSES).arms[0].holes
+    else:
+        with pytest.raises(InvalidInput, match="kill may end or stop reader while the hole in hold"):
+            planned(text, target=PROCESSES)
+
+
 CATEGORIES = """  schema:
     asked_by: [reader]
     stages: [detect]

@@ -178,6 +178,18 @@ def test_two_faults_that_set_the_same_thing_are_not_injected_at_once(game: Game,
         assert second.answer.says.endswith(" at one time: undo latency_1 first")
 
 
+def test_a_fault_whose_undo_in_time_has_failed_keeps_its_place(game: Game) -> None:
+    game.driver.fails_to_undo = True
+    first = game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.0))
+    second = game.agenda.at(4, SLOW)
+    game.agenda.at(6, Down())
+    game.keep()
+    assert first.answer is not None
+    assert first.answer.exit_code == 0
+    assert second.answer is not None
+    assert second.answer.says.endswith("at one time: undo latency_1 first")
+
+
 class Stuck(FakeDriver):
     """A driver whose engine is gone when it comes to clearing away."""
 
