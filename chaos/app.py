@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import platform
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaos.capabilities import Described, nearest
+from pydantic import TypeAdapter
+
+from chaos.capabilities import Capability, Described, nearest
 from chaos.catalogue import Catalogue, Shelf
 from chaos.clock import Clock
 from chaos.contracts import Driver
 from chaos.domain.change import Change, RunImage
-from chaos.domain.files import SUFFIXES, Files
+from chaos.domain.files import Files, Found, scenario_files
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
@@ -91,7 +95,8 @@ def _added(group: str) -> Iterator[type]:
         of = f" of {point.dist.name}" if point.dist is not None else ""
         says = f"the entry point {point.name!r}{of} in {group}"
         try:
-            loaded: type = point.load()
+            with contextlib.redirect_stdout(sys.stderr):  # what it prints is no result
+                loaded: type = point.load()
         except (Exception, SystemExit) as error:
             raise UsageError(f"{says} cannot be loaded: {told(error)}") from error
         wanted = ("name", "needs", "changes", "effect") if group == PLUGINS[0] else ("name", "read")
@@ -99,7 +104,25 @@ def _added(group: str) -> Iterator[type]:
         if lacking or not dataclasses.is_dataclass(loaded):
             what = f"lacks {', '.join(lacking)}" if lacking else "is no dataclass"
             raise UsageError(f"{says} {what}: {loaded!r}")
+        if odd := _odd(loaded):
+            raise UsageError(f"{says} {odd}: {loaded!r}")
         yield loaded
+
+
+def _odd(loaded: type) -> str:
+    """What is wrong with a fault or probe of somebody else's, that would break whoever lists it."""
+    if not isinstance(name := getattr(loaded, "name", None), str):
+        return f"has the name {name!r}, which is no text"
+    needs: object = getattr(loaded, "needs", ())
+    if not isinstance(needs, tuple) or not all(
+        isinstance(need, type) and issubclass(need, Capability) for need in needs
+    ):
+        return f"needs {needs!r}, which are no capabilities"
+    try:
+        TypeAdapter(loaded).rebuild(raise_errors=True)  # now, where it would be put off
+    except Exception as error:  # noqa: BLE001 (of whichever kind: an annotation is somebody else's code)
+        return f"has parameters that cannot be read ({type(error).__name__}: {error})"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -377,20 +400,21 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
     }
     chosen: list[str] = []
     for name in names:
-        folder = Path(name)
-        matches = [
-            one.name
-            for one in found
-            if name in words[one.name] or (folder.is_dir() and folder.resolve() in one.path.resolve().parents)
-        ]
-        if folder.is_dir() and not matches:
-            matches = [str(path) for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES]
+        matches = _in_folder(Path(name), found) or [one.name for one in found if name in words[one.name]]
         if not matches:
             near = nearest(name, sorted(set().union(*words.values())))
             hint = f" (did you mean {near!r}?)" if near else ""
             raise UsageError(f"no scenario is in a folder {name!r}, or has that tag or name{hint}")
         chosen += [match for match in matches if match not in chosen]
     return chosen
+
+
+def _in_folder(folder: Path, known: Sequence[Found]) -> list[str]:
+    """The scenarios in a folder of the user's, whatever it is called: known ones by name, others by file."""
+    if not folder.is_dir():
+        return []
+    names = {one.path.resolve(): one.name for one in known}
+    return [names.get(path.resolve(), str(path)) for path in scenario_files(folder)]
 
 
 def exit_code(results: Results, folder: Path) -> int:

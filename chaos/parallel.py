@@ -8,24 +8,28 @@ import os
 import platform
 import queue
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from multiprocessing.connection import wait
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from chaos.app import PLUGINS, make_catalogue, version, versions
 from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
+from chaos.clock import WallClock
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.blas import pins
+from chaos.drivers.virtual import preloading
 from chaos.drivers.virtual.ahead import made_ahead
 from chaos.drivers.virtual.driver import VirtualDriver, package_of, packages_of
 from chaos.errors import ArmFailed, Interrupted
@@ -39,6 +43,8 @@ from chaos.runner.trunk import packed
 T = TypeVar("T")
 
 LOOK_EVERY_SECONDS = 0.2
+PATIENCE_SECONDS = 15.0
+"""So long a worker that is told to end may take for it: to stop its arm takes a moment."""
 SILENT_SECONDS = 3600.0
 """An arm of a large world lives for minutes; a target of somebody's own that never comes back, for ever."""
 VIRTUAL_RUN = "virtual"
@@ -84,7 +90,8 @@ def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
 def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
     rehearse_reports()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_preload(campaign.planned.spec))
+    os.environ[preloading.WANTED], _, _ = (campaign.planned.spec.driver.factory or "").partition(":")
+    context.set_forkserver_preload(["chaos.parallel", preloading.__name__])
     told: SimpleQueue[Done] = context.SimpleQueue()
     pool = ProcessPoolExecutor(
         max_workers=campaign.wanted.jobs,
@@ -104,11 +111,26 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
 def _end_workers(
     _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
 ) -> None:
-    """After an error: one that is told to end stops its arm, and says so in the journal."""
+    """After an error: one that is told to end stops its arm, and says so in the journal.
+
+    One that does not hear, as its target lets no time pass, is killed in the end.
+    """
     if error is None:
         return
-    for worker in multiprocessing.active_children():
+    workers = {worker.sentinel: worker for worker in multiprocessing.active_children()}
+    for worker in workers.values():
         (worker.terminate if isinstance(error, Interrupted) else worker.kill)()
+
+    def kill_in_the_end() -> None:
+        clock, left = WallClock(), dict(workers)
+        until = clock.monotonic() + PATIENCE_SECONDS
+        while left and (patience := until - clock.monotonic()) > 0:
+            for ended in wait(list(left), patience):
+                left.pop(cast("int", ended))
+        for worker in left.values():
+            worker.kill()
+
+    threading.Thread(target=kill_in_the_end, daemon=True, name="patience").start()
 
 
 def staggered(groups: Sequence[Sequence[T]], jobs: int) -> Iterator[T]:
@@ -290,7 +312,8 @@ def _common(campaign: Campaign) -> Common:
 
 
 def _begin(common: Common, told: SimpleQueue[Done]) -> None:
-    """A worker leaves Ctrl-C to its parent, and is known to the guardian."""
+    """A worker leaves Ctrl-C to its parent, is known to the guardian, and prints nothing among results."""
+    os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _Worker(common, told))
     ProcessRecord(common.folder).note("worker", os.getpid())
@@ -298,11 +321,6 @@ def _begin(common: Common, told: SimpleQueue[Done]) -> None:
 
 def _key(trial: TrialPlan) -> Key:
     return trial.scenario.scenario, trial.seed
-
-
-def _preload(spec: TargetSpec) -> list[str]:
-    module, _, _ = (spec.driver.factory or "").partition(":")
-    return ["chaos.parallel", module]
 
 
 def _facts() -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import get_args
 
@@ -30,6 +31,8 @@ def read_line(line: bytes | str) -> Observed | None:
     try:
         event = _kind.decode(line).event
     except (msgspec.DecodeError, UnicodeDecodeError):
+        if (named := _named_loosely(line)) in _NAMES:
+            raise MalformedLog(f"event {named!r} is not JSON (NaN and Infinity are not): {line!r}") from None
         return None
     if event not in _NAMES:
         return None
@@ -37,6 +40,16 @@ def read_line(line: bytes | str) -> Observed | None:
         return _observed.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedLog(f"{error}: {line!r}") from error
+
+
+def _named_loosely(line: bytes | str) -> str:
+    """The event of a whole line that is JSON but for its numbers, as where one is NaN; "" of any other."""
+    try:
+        told: object = json.loads(line)
+    except ValueError:
+        return ""
+    event = told.get("event") if isinstance(told, dict) else None
+    return event if isinstance(event, str) else ""
 
 
 def read_samples(metrics: str) -> dict[str, float]:

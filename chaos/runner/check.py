@@ -25,14 +25,18 @@ def make_fault(name: str, parameters: Mapping[str, object], spec: TargetSpec, ca
     return fault
 
 
-def texts_of(fault: str, catalogue: Catalogue) -> frozenset[str]:
-    """A fault's parameters that are text, even one that looks like a number: a build is `2018.10`."""
+def texts_of(fault: str, catalogue: Catalogue) -> dict[str, type]:
+    """A fault's parameters that are text (`str`), even one that looks like a number (a build is `2018.10`),
+    and those that are several such (`list`).
+    """
     try:
         made = catalogue.faults.get(fault)
     except UnknownName:  # told, with the nearest one, when it is to be made
-        return frozenset()
-    fields = dataclasses.fields(made)  # type: ignore[arg-type]
-    return frozenset(field.name for field in fields if field.type in ("str", str))
+        return {}
+    fields = {field.name: field.type for field in dataclasses.fields(made)}  # type: ignore[arg-type]
+    kinds: dict[object, type] = {"str": str, str: str}
+    kinds |= dict.fromkeys(("list[str]", list[str], "tuple[str, ...]", tuple[str, ...]), list)
+    return {name: kinds[kind] for name, kind in fields.items() if kind in kinds}
 
 
 def make_probe(name: str, parameters: Mapping[str, object], spec: TargetSpec, catalogue: Catalogue) -> Probe:

@@ -405,8 +405,18 @@ class ArmRun:
                 self._phase("teardown")
             self._keep_words()
         finally:
-            self._target.close()
+            self._close()
         self._phase("done")
+
+    def _close(self) -> None:
+        try:
+            self._target.close()
+        except (LeftBehind, Interrupted):
+            raise
+        except (Exception, SystemExit) as error:
+            why = str(error) if isinstance(error, ChaosError) else told(error)
+            self._void(says := f"it could not be taken down: {why}", over=True)
+            raise ArmFailed(says) from error
 
     def _void(self, says: str, *, over: bool) -> None:
         """`over`: there is no target that is still to be taken down."""

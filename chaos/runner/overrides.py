@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from chaos.domain.change import Scalar
 from chaos.domain.durations import parse_days
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Hole
@@ -41,13 +42,16 @@ class Setting:
                 continue
         return self.value
 
-    def for_fault(self, texts: Collection[str]) -> str | int | float | bool:
-        """The value for a fault, whose `texts` are parameters that stay text.
+    def for_fault(self, types: Mapping[str, type]) -> Scalar:
+        """The value for a fault, of whose parameters `types` are text, or lists of it with commas between.
 
-        Names carry the clock: a bare number of `…_days` or `…_ms` is one.
+        Text stays text, even where it looks like a number. Names carry the clock: a bare number of `…_days`
+        or `…_ms` is one.
         """
-        if self.key in texts:
+        if types.get(self.key) is str:
             return self.value
+        if types.get(self.key) is list:
+            return [word for word in map(str.strip, self.value.split(",")) if word]
         value = self.scalar
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.key.endswith("_days"):

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from chaos.catalogue import Catalogue
 from chaos.contracts import Driver
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, Interrupted
+from chaos.errors import ArmFailed, Interrupted, InvalidInput, Problem
 from chaos.journal import journal_name
 from chaos.runner.cache import ArmCache
 from chaos.runner.execute import ArmContext, ArmRun
@@ -67,7 +69,9 @@ def open_trial(plan: TrialPlan, run_folder: Path) -> Path:
     """Make a trial's folder, with its plan."""
     folder = trial_folder(run_folder, plan)
     folder.mkdir(parents=True)
-    (folder / "trial.json").write_text(plan.model_dump_json(by_alias=True, indent=1))
+    partial = folder / ".trial.json"  # a run that ends in the middle of it leaves none, not half of one
+    partial.write_text(plan.model_dump_json(by_alias=True, indent=1))
+    partial.replace(folder / "trial.json")
     return folder
 
 
@@ -150,8 +154,13 @@ def _arm_run(trial: TrialPlan, plan: ArmPlan, context: RunContext) -> ArmRun:
 
 
 def read_trial(folder: Path) -> TrialPlan:
-    """The plan that a trial's folder was run by."""
-    return TrialPlan.model_validate_json((folder / "trial.json").read_text())
+    """The plan that a trial's folder was run by. Raises InvalidInput with the file where it is damaged."""
+    file = folder / "trial.json"
+    try:
+        return TrialPlan.model_validate_json(file.read_text())
+    except (OSError, ValueError) as error:
+        says = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise InvalidInput([Problem(str(file), 1, "", f"is no plan of a trial: {says}")]) from error
 
 
 def thin_out(folder: Path, plan: TrialPlan, kept: Sequence[str]) -> None:

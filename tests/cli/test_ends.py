@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -82,6 +83,27 @@ class NoFault:
     name = "no-fault"
 
 
+@dataclass(frozen=True)
+class OddName:
+    name = None
+    needs = ()
+
+    def changes(self, target: object) -> None: ...
+    def effect(self, spec: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class OddNeeds(OddName):
+    name = "odd"  # type: ignore[assignment]
+    needs = ("network",)  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class OddParameter(OddName):
+    name = "odd"  # type: ignore[assignment]
+    link: NoSuchType  # type: ignore[name-defined] # noqa: F821
+
+
 def leaves() -> None:
     """As a script that was meant to be run, and not to be imported."""
     sys.exit(0)
@@ -89,7 +111,13 @@ def leaves() -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "says"),
-    [("NoFault", "lacks needs, changes, effect"), ("nosuch", "cannot be loaded: AttributeError")],
+    [
+        ("NoFault", "lacks needs, changes, effect"),
+        ("nosuch", "cannot be loaded: AttributeError"),
+        ("OddName", "has the name None, which is no text"),
+        ("OddNeeds", "needs ('network',), which are no capabilities"),
+        ("OddParameter", "has parameters that cannot be read"),
+    ],
 )
 def test_an_entry_point_that_is_no_fault_is_named(
     command: Command, monkeypatch: pytest.MonkeyPatch, attribute: str, says: str

@@ -88,15 +88,19 @@ def test_what_nobody_asked_for_for_longest_makes_room(tmp_path: Path, journal: P
     assert left == sorted([entry.name, *(f"{nth}.jsonl" for nth in range(1, KEPT_IN_A_FOLDER))])
 
 
-def test_a_module_by_itself_may_import_those_beside_it(
+def test_a_module_by_itself_may_import_or_read_what_lies_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "our_shop.py").write_text("import our_model\n")
     (tmp_path / "our_model.py").write_text("")
+    (tmp_path / "our_prices.json").write_text("{}")
+    (tmp_path / ".hidden").write_text("")
     (tmp_path / "loose" / "parts").mkdir(parents=True)
     (tmp_path / "loose" / "parts" / "shop.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    assert package_of("our_shop:Shop") == [tmp_path / "our_model.py", tmp_path / "our_shop.py"]
+    assert package_of("our_shop:Shop") == [
+        tmp_path / name for name in ("our_model.py", "our_prices.json", "our_shop.py")
+    ]
     assert package_of("loose.parts.shop:Shop") == [tmp_path / "loose"]
     assert package_of("msgspec:Struct")[0].name == "msgspec"
     assert package_of("typing_extensions:Any")[0].name == "typing_extensions.py"

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.app import Wanted, options_of
+from chaos.app import Wanted, make_catalogue, options_of
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
 from chaos.errors import UsageError
+from chaos.runner.check import texts_of
 from chaos.runner.overrides import parse_overrides
 
 
@@ -46,13 +47,23 @@ def test_settings_are_read_as_scalars(text: str, value: object) -> None:
 
 def test_a_faults_bare_number_is_on_the_clock_in_its_name() -> None:
     days, ms = parse_overrides([], ["fault.a.held_days=7", "fault.b.delay_ms=50"]).settings
-    assert (days.for_fault(()), ms.for_fault(())) == ("7d", "50ms")
+    assert (days.for_fault({}), ms.for_fault({})) == ("7d", "50ms")
 
 
 def test_what_is_text_to_a_fault_stays_text_though_it_looks_like_a_number() -> None:
     (setting,) = parse_overrides([], ["fault.old_image.build=2018.10"]).settings
-    assert setting.for_fault({"build"}) == "2018.10"
-    assert setting.for_fault(()) == 2018.1
+    assert setting.for_fault({"build": str}) == "2018.10"
+    assert setting.for_fault({}) == 2018.1
+
+
+def test_several_names_have_commas_between_them() -> None:
+    one, two = parse_overrides(
+        [], ["fault.a.components=serving-a", "fault.b.components=serving-a, serving-b"]
+    ).settings
+    assert one.for_fault({"components": list}) == ["serving-a"]
+    assert two.for_fault({"components": list}) == ["serving-a", "serving-b"]
+    of_a_fault = texts_of("slow_inference", make_catalogue())
+    assert of_a_fault["components"] is list
 
 
 @pytest.mark.parametrize("text", ["", "x", "layer.a=1", "link.a.b=1", "layer.a.b"])

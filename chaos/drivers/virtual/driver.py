@@ -15,7 +15,7 @@ from chaos.domain.source import merge
 from chaos.domain.target import TargetSpec
 from chaos.drivers.virtual.protocol import Factory
 from chaos.drivers.virtual.target import VirtualTarget, broken
-from chaos.errors import ArmFailed, ChaosError, UsageError
+from chaos.errors import ArmFailed, ChaosError, UsageError, told
 
 
 class VirtualDriver:
@@ -76,8 +76,8 @@ def packages_of(spec: TargetSpec) -> list[Path]:
 
 
 def package_of(attribute: str) -> list[Path]:
-    """The folder of the package that `module:attribute` is in; of a module by itself the modules beside it,
-    which it may import, where it is not an installed one. Empty for what is not there.
+    """The folder of the package that `module:attribute` is in; of a module by itself the files beside it,
+    which it may import or read, where it is not an installed one. Empty for what is not there.
     """
     root = attribute.partition(":")[0].partition(".")[0]
     found = importlib.util.find_spec(root) if root else None
@@ -87,7 +87,10 @@ def package_of(attribute: str) -> list[Path]:
         return sorted(map(Path, found.submodule_search_locations))
     file = Path(found.origin or "")
     installed = file.parent in {Path(path) for path in sysconfig.get_paths().values()}
-    return [file] if installed else sorted(file.parent.glob("*.py"))
+    if installed:
+        return [file]
+    beside = (path for path in file.parent.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sorted(beside)
 
 
 def load_factory(spec: TargetSpec) -> Factory:
@@ -95,7 +98,8 @@ def load_factory(spec: TargetSpec) -> Factory:
     module, _, attribute = (spec.driver.factory or "").partition(":")
     try:
         return cast("Factory", getattr(importlib.import_module(module), attribute))
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:
+        says = str(error) if isinstance(error, ImportError | AttributeError | ValueError) else told(error)
         raise ArmFailed(
-            f"target {spec.target!r}: cannot load factory {spec.driver.factory!r}: {error}"
+            f"target {spec.target!r}: cannot load factory {spec.driver.factory!r}: {says}"
         ) from error

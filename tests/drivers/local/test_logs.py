@@ -53,6 +53,21 @@ def test_an_event_without_its_fields_is_an_error_not_silence() -> None:
         read_line('{"event":"lag","day":1.0,"component":"shop"}')
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_not_json_is_an_error_not_silence(number: str) -> None:
+    """Python's own json writes it; what the line tells would else never be counted."""
+    line = f'{{"event":"lag","day":1.0,"component":"shop","lag_days":{number},"over_days":0.0}}'
+    with pytest.raises(MalformedLog, match="event 'lag' is not JSON"):
+        read_line(line)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"event":"lag","day":1.0,"comp', '{"says": NaN}', "event lag", '["event"]', ""]
+)
+def test_torn_lines_and_those_for_people_are_passed_over(line: str) -> None:
+    assert read_line(line) is None
+
+
 def test_fields_that_are_new_to_the_harness_are_passed_over() -> None:
     line = '{"event":"alias","day":1,"component":"o","alias":"champion","version":2,"previous":1,"by":"x","new":1}'
     assert read_line(line) == Alias(1.0, "o", "champion", 2, 1, "x")
