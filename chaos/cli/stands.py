@@ -79,7 +79,8 @@ def inject(
     """Inject a fault into a standing stack by hand."""
     from chaos.standing import by_hand, place
 
-    spec = application.make_files().target(place.find(into).target)[0]
+    stands = place.find(into)
+    spec = application.make_files().target(stands.described or stands.target)[0]
     catalogue = application.make_catalogue()
     wanted = by_hand.parameters_of(parameters or [], fault, catalogue)
     _say(by_hand.inject(into, fault, wanted, lasts, spec, catalogue))

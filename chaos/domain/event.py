@@ -236,11 +236,15 @@ class Alias(_Event, frozen=True, tag="alias"):
 
 
 class Exit(_Event, frozen=True, tag="exit"):
-    """A component's process ended; `expected` when the harness did it or asked for it."""
+    """A component's process ended; `expected` when the harness did it or asked for it.
+
+    `says`: the last error of one that has ended by itself.
+    """
 
     component: str
     code: int
     expected: bool
+    says: str = ""
 
 
 class Lag(_Event, frozen=True, tag="lag"):

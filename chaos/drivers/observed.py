@@ -15,7 +15,15 @@ class _Kind(msgspec.Struct):
     event: str = ""
 
 
+class _Error(msgspec.Struct):
+    event: str = ""
+    component: str = ""
+    kind: str = ""
+    says: str = ""
+
+
 _kind = msgspec.json.Decoder(_Kind)
+_error = msgspec.json.Decoder(_Error)
 _observed: msgspec.json.Decoder[Observed] = msgspec.json.Decoder(Observed)
 _NAMES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Observed))
 _PARTITION = re.compile(r"^day=(-?\d+)\.")
@@ -40,6 +48,28 @@ def read_line(line: bytes | str) -> Observed | None:
         return _observed.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedLog(f"{error}: {line!r}") from error
+
+
+class LastErrors:
+    """The last error that each component has told of, from its lines for people."""
+
+    def __init__(self) -> None:
+        self._says: dict[str, str] = {}
+
+    def hear(self, line: bytes | str) -> None:
+        """Note it, where it is one: `{"event": "error", "component": …, "kind": "KeyError", "says": …}`."""
+        if b'"error"' not in (line.encode() if isinstance(line, str) else line):
+            return
+        try:
+            told = _error.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        if told.event == "error" and told.kind:
+            self._says[told.component] = f"{told.kind}: {told.says}"
+
+    def of(self, component: str) -> str:
+        """What a component's says; "" where it told of none."""
+        return self._says.get(component, "")
 
 
 def _named_loosely(line: bytes | str) -> str:

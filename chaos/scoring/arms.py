@@ -153,7 +153,10 @@ def _trouble(journal: Journal) -> str:
     exits = [event for event in journal.of(Exit) if not event.expected]
     if exits:
         first = exits[0]
-        return f"lost {first.component} on day {first.day:.2f} (it ended by itself with code {first.code})"
+        why = f": {first.says}" if first.says else ""
+        return (
+            f"lost {first.component} on day {first.day:.2f} (it ended by itself with code {first.code}{why})"
+        )
     if journal.interrupted:
         return f"was interrupted: its journal ends on day {journal.last_day:.2f}"
     return ""

@@ -17,6 +17,7 @@ from chaos.errors import UsageError
 
 FOLDER = Path("runs") / "standing"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+DESCRIBED = "target.yaml"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -36,6 +37,11 @@ class State(msgspec.Struct, frozen=True):
     addresses: dict[str, str] = {}
     health: dict[str, str] = {}
     pages: dict[str, str] = {}
+
+    described: str = ""
+    """The file with the target's description as it was when the stack was brought up: that is what stands,
+    whatever another file of its name says. "" where there is none.
+    """
 
 
 def check_name(name: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import yaml
 
 from chaos.app import check_surroundings, make_catalogue, make_driver, new_run_folder, version, versions
 from chaos.clock import WallClock
@@ -143,7 +144,16 @@ def _state(asked: Asked, folder: Path, desk: Desk, token: str, target: Target) -
         addresses=dict(target.addresses) if isinstance(target, Addressed) else {},
         pages=dict(target.pages) if isinstance(target, Addressed) else {},
         health={name: component.health for name, component in asked.spec.components.items()},
+        described=str(describe(asked.spec, folder)),
     )
+
+
+def describe(spec: TargetSpec, folder: Path) -> Path:
+    """The target's description, with all that it extends, as a file in the stack's folder."""
+    file = folder.resolve() / place.DESCRIBED
+    whole = spec.model_dump(mode="json", by_alias=True)
+    file.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
+    return file
 
 
 def _where(asked: Asked, folder: Path, target: Target) -> Iterator[str]:

@@ -62,7 +62,7 @@ def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) ->
         raise UsageError("--into takes one scenario at a time")
     asked = replace(
         wanted,
-        target=state.target,
+        target=state.described or state.target,
         seeds=(state.seed,),
         arms=(Arm.DEFENDED,),
         day_seconds=state.day_seconds,

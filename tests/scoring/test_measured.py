@@ -12,6 +12,7 @@ from chaos.domain.event import (
     Applied,
     Effect,
     Event,
+    Exit,
     Phase,
     Planned,
     Prepared,
@@ -102,6 +103,12 @@ def test_nothing_was_prevented_where_nothing_would_have_bitten() -> None:
     trial = Story(Told(bites=False)).score()
     assert not trial.faults[0].prevented
     assert {row.outcome for row in trial.layers} & {"prevented"} == set()
+
+
+def test_a_component_that_ended_by_itself_is_named_with_its_last_error() -> None:
+    story = Story().add(Arm.DEFENDED, Exit(6.0, "features", 1, expected=False, says="KeyError: price"))
+    lost = "the defended arm lost features on day 6.00 (it ended by itself with code 1: KeyError: price)"
+    assert any(lost in one for one in says(story.score()))
 
 
 # --- holes -----------------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from chaos.app import Wanted, make_catalogue, make_files
 from chaos.errors import UsageError
 from chaos.runner.stop import StopSignal
 from chaos.standing import place, visit
+from chaos.standing.up import describe
 from chaos.standing.visit import Facilitator, _follow, plan_visit
 from chaos.standing.wire import Answer, Ask, Go, StatusIs, Waiting, Word
-from tests.harness import SCENARIO, TARGET
+from tests.harness import SCENARIO, TARGET, target_of
 from tests.standing.test_place import state_of
 
 Step = Word | Callable[[], object]
@@ -150,3 +151,24 @@ def test_a_run_begins_at_a_midnight_that_it_can_be_asked_for_in_time(
     monkeypatch.setattr(visit, "ask_status", lambda _state: StatusIs(day, "", (), ()))
     planned, _ = plan_visit(Wanted(("small.yaml",), "fake"), "game", make_files(), make_catalogue())
     assert planned.trials[0].arms[0].start_day == starts
+
+
+def test_what_stands_is_described_as_it_was_brought_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a file of that name says by now, or where there is none by that name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "small.yaml").write_text(SCENARIO)
+    file = describe(target_of(), tmp_path)
+    assert make_files().target(str(file))[0] == target_of()
+    monkeypatch.setattr(visit, "ask_status", lambda _state: StatusIs(2.0, "", (), ()))
+    place.write(state_of("game", target="fake", described=str(file)))
+    planned, _ = plan_visit(Wanted(("small.yaml",), "fake"), "game", make_files(), make_catalogue())
+    assert planned.trials[0].target == "fake"
+
+
+@pytest.mark.parametrize("name", ["k9s", "reference-local", "reference-virtual", "reference-compose"])
+def test_a_description_is_the_target_itself(name: str, tmp_path: Path) -> None:
+    spec, _ = make_files().target(name)
+    assert make_files().target(str(describe(spec, tmp_path)))[0] == spec

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from chaos.domain.event import Observed
-from chaos.drivers.observed import read_line
+from chaos.drivers.observed import LastErrors, read_line
 from chaos.errors import ArmFailed
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class ContainerLogs:
 
     def __init__(self, client: DockerClient, containers: Mapping[str, str], folder: Path) -> None:
         self._client = client
+        self.errors = LastErrors()
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._failures: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -44,9 +45,12 @@ class ContainerLogs:
     def poll(self) -> Iterator[Observed]:
         """The events said since the last look. Raises MalformedLog, or ArmFailed: no engine any more."""
         while not self._lines.empty():
-            event = read_line(self._lines.get())
+            line = self._lines.get()
+            event = read_line(line)
             if event is not None:
                 yield event
+            else:
+                self.errors.hear(line)
         if not self._failures.empty():
             raise ArmFailed(self._failures.get())
 

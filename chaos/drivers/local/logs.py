@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chaos.domain.event import Observed
-from chaos.drivers.observed import read_line
+from chaos.drivers.observed import LastErrors, read_line
 
 LOOK_FOR_FILES_EVERY = 25
 
@@ -22,6 +22,7 @@ class LogTail:
         self._folder = folder
         self._files: dict[Path, BinaryIO] = {}
         self._halves: dict[Path, bytes] = {}
+        self.errors = LastErrors()
         self._looks = 0
 
     def poll(self) -> Iterator[Observed]:
@@ -40,6 +41,8 @@ class LogTail:
                 event = read_line(line)
                 if event is not None:
                     yield event
+                else:
+                    self.errors.hear(line)
 
     def rest(self) -> Iterator[Observed]:
         """Everything up to now, in new files too."""

@@ -48,7 +48,7 @@ from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.machine import Machine
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
-from chaos.drivers.observed import MalformedLog, partition_day
+from chaos.drivers.observed import LastErrors, MalformedLog, partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.drivers.volley import moments_ms
 from chaos.errors import ArmFailed, ChangeRefused
@@ -98,6 +98,8 @@ class Stack(Protocol):
 
 class Tail(Protocol):
     """Follows what the components say."""
+
+    errors: LastErrors
 
     def poll(self) -> Iterator[Observed]:
         """The events said since the last look."""
@@ -307,7 +309,8 @@ class LocalTarget:
         self._look_at_machine()
         for ended in self._stack.ended():
             expected = self._ending.expected(ended.component) or ended.excused
-            self._note(Exit(self.day(), ended.component, ended.code, expected))
+            says = "" if expected else self._tail.errors.of(ended.component)
+            self._note(Exit(self.day(), ended.component, ended.code, expected, says))
 
     def _look_at_machine(self) -> None:
         for event in self._machine.look(self.day(), self._answering(), self._sending()):

@@ -7,7 +7,7 @@ import pytest
 
 from chaos.domain.event import Alias, Lag
 from chaos.drivers.local.logs import LOOK_FOR_FILES_EVERY, LogTail
-from chaos.drivers.observed import MalformedLog, read_line
+from chaos.drivers.observed import LastErrors, MalformedLog, read_line
 
 LINE = b'{"event":"lag","day":1.5,"component":"shop","lag_days":0.2,"over_days":0.3}\n'
 
@@ -66,6 +66,32 @@ def test_a_number_that_is_not_json_is_an_error_not_silence(number: str) -> None:
 )
 def test_torn_lines_and_those_for_people_are_passed_over(line: str) -> None:
     assert read_line(line) is None
+
+
+ERROR = '{"event":"error","day":1.0,"component":"features","kind":"KeyError","says":"price","story":""}'
+
+
+@pytest.mark.parametrize("line", [ERROR, ERROR.encode()])
+def test_the_last_error_of_a_component_is_remembered(line: str | bytes) -> None:
+    errors = LastErrors()
+    assert errors.of("features") == ""
+    errors.hear(line)
+    for other in (
+        '{"event":"errors"}',
+        '{"event":"error',
+        '{"says":"error"}',
+        '{"event":"error","kind":7}',
+        b"\xff",
+    ):
+        errors.hear(other)
+    assert errors.of("features") == "KeyError: price"
+    assert errors.of("shop") == ""
+
+
+def test_errors_are_read_from_the_files(tmp_path: Path, tail: LogTail) -> None:
+    (tmp_path / "late.jsonl").write_text(ERROR + "\n")
+    assert list(tail.rest()) == []
+    assert tail.errors.of("features") == "KeyError: price"
 
 
 def test_fields_that_are_new_to_the_harness_are_passed_over() -> None:

@@ -19,7 +19,7 @@ from chaos.domain.change import AddDataToxic, Configure, RemoveDataToxic, Remove
 from chaos.domain.event import Exit, Observed
 from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
-from chaos.drivers.observed import read_line
+from chaos.drivers.observed import LastErrors, read_line
 from chaos.drivers.toxiproxy import Proxy, Toxic, Toxiproxy
 from chaos.errors import ArmFailed, DataTrouble, NothingMatched
 from tests.harness import planned, target_of
@@ -93,6 +93,8 @@ class NoStack:
 
 
 class NoTail:
+    errors = LastErrors()
+
     def poll(self) -> Iterator[Observed]:
         return iter(())
 
