@@ -61,9 +61,15 @@ def compose_file() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where things that can be made again are kept for this user."""
+    """Where things that can be made again are kept for this user. Raises UsageError without a home."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mlchaos"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "mlchaos"
+    except (
+        RuntimeError
+    ) as error:  # neither $HOME nor an entry for the user, as where a container has a bare id
+        says = "this user has no home: name a folder for what can be made again by XDG_CACHE_HOME"
+        raise UsageError(says) from error
 
 
 def make_files() -> Files:

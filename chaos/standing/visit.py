@@ -58,6 +58,10 @@ def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) ->
         raise UsageError(f"--seed has no meaning with --into: {into} has its own ({state.seed})")
     if wanted.day_seconds is not None:
         raise UsageError(f"--day-seconds has no meaning with --into: {into} has its own")
+    if set(wanted.arms) not in ({Arm.DEFENDED}, set(Arm)):
+        raise UsageError(f"--arms has no meaning with --into: {into} is the defended arm")
+    if wanted.rerun_void:
+        raise UsageError(f"--rerun-void has no meaning with --into: {into} has had its days")
     if len(wanted.scenarios) != 1:
         raise UsageError("--into takes one scenario at a time")
     asked = replace(
@@ -195,9 +199,16 @@ def _follow(
         if stop.asked and not told:
             line.say(Stop())
             told = True
-        if waits and facilitator.went_on():
-            line.say(Go())
-            waits = False
+        if waits and not told:
+            try:
+                went_on = facilitator.went_on()
+            except UsageError as nobody:  # days have passed by now: what was measured is written
+                watcher.note(f"stopped: {nobody}")
+                stop.asked = True
+                continue
+            if went_on:
+                line.say(Go())
+                waits = False
         try:
             word = line.hear(patience_s=LOOK_SECONDS)
         except TimeoutError:

@@ -79,6 +79,18 @@ def test_a_reader_that_has_gone_from_both_streams_is_no_verdict(tmp_path: Path) 
     assert process.wait(60) == 2
 
 
+def test_a_user_without_a_home_is_told_what_to_name(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    outcome = command("run", "late-partition", "--target", "reference-virtual")
+    assert (outcome.code, "by XDG_CACHE_HOME" in outcome.err) == (3, True)
+
+
 class NoFault:
     name = "no-fault"
 

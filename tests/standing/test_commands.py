@@ -57,6 +57,8 @@ def test_no_stack_at_all(mlchaos: Command) -> None:
         (("inject", "latency", "link=serving-features", "delay_ms=9", "--for", "0d"), "must be above 0"),
         (("run", "slow-features", "--seed", "2"), "--seed has no meaning with --into"),
         (("run", "slow-features", "--day-seconds", "2"), "--day-seconds has no meaning with --into"),
+        (("run", "slow-features", "--arms", "control"), "--arms has no meaning with --into"),
+        (("run", "slow-features", "--rerun-void", "3"), "--rerun-void has no meaning with --into"),
         (("run", "slow-features", "late-partition"), "--into takes one scenario at a time"),
         (("run", "slow-features", "--target", "reference-virtual"), "--target has no meaning with --into"),
         (("run", "slow-features", "--pause-before", "injct"), "'injct' is not one of inject, undo"),

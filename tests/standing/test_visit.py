@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TextIO
 
 import pytest
@@ -16,7 +17,7 @@ from chaos.runner.stop import StopSignal
 from chaos.standing import place, visit
 from chaos.standing.up import describe
 from chaos.standing.visit import Facilitator, _follow, plan_visit
-from chaos.standing.wire import Answer, Ask, Go, StatusIs, Waiting, Word
+from chaos.standing.wire import Answer, Ask, Go, StatusIs, Stop, Waiting, Word
 from tests.harness import SCENARIO, TARGET, target_of
 from tests.standing.test_place import state_of
 
@@ -46,6 +47,7 @@ class Desk:
 
     def __init__(self, hears: TextIO, keys: FileIO) -> None:
         self.asked: list[str] = []
+        self.notes: list[str] = []
         self.keys = keys
         self.facilitator = Facilitator(self.asked.append, hears)
 
@@ -53,7 +55,8 @@ class Desk:
         self.keys.write(b"\n")
 
     def follow(self, line: Script) -> Answer:
-        return _follow(line, None, StopSignal(), None, self.facilitator)  # type: ignore[arg-type]
+        watcher = SimpleNamespace(note=self.notes.append)
+        return _follow(line, None, StopSignal(), watcher, self.facilitator)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -128,13 +131,13 @@ def test_an_enter_from_before_the_question_does_not_count(desk: Desk) -> None:
     assert line.said == [Go(), Go()]
 
 
-def test_a_question_that_nobody_can_answer_ends_the_visit(desk: Desk) -> None:
+def test_a_question_that_nobody_can_answer_stops_the_run_and_what_was_measured_is_kept(desk: Desk) -> None:
     desk.press_enter()
     desk.keys.close()
-    line = Script(Waiting("inject", "latency"), nothing)
-    with pytest.raises(UsageError, match="nobody is there"):
-        desk.follow(line)
-    assert line.said == []
+    line = Script(Waiting("inject", "latency"), nothing, Answer("stopped", 130))
+    assert desk.follow(line) == Answer("stopped", 130)
+    assert line.said == [Stop()]
+    assert any("nobody is there" in note for note in desk.notes)
 
 
 @pytest.mark.parametrize(
