@@ -406,7 +406,8 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
     }
     chosen: list[str] = []
     for name in names:
-        matches = _in_folder(Path(name), found) or [one.name for one in found if name in words[one.name]]
+        ours = [one.name for one in found if name in words[one.name]]
+        matches = _in_folder(Path(name), found, alone=not ours) or ours
         if not matches:
             near = nearest(name, sorted(set().union(*words.values())))
             hint = f" (did you mean {near!r}?)" if near else ""
@@ -415,12 +416,15 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
     return chosen
 
 
-def _in_folder(folder: Path, known: Sequence[Found]) -> list[str]:
-    """The scenarios in a folder of the user's, whatever it is called: known ones by name, others by file."""
+def _in_folder(folder: Path, known: Sequence[Found], *, alone: bool) -> list[str]:
+    """The scenarios in a folder of the user's, whatever it is called: known ones by name, others by file.
+
+    `alone`: nothing of ours is called so.
+    """
     if not folder.is_dir():
         return []
     names = {one.path.resolve(): one.name for one in known}
-    return [names.get(path.resolve(), str(path)) for path in scenario_files(folder)]
+    return [names.get(path.resolve(), str(path)) for path in scenario_files(folder, alone=alone)]
 
 
 def exit_code(results: Results, folder: Path) -> int:

@@ -108,15 +108,17 @@ def _find(folders: Iterable[Path], key: str) -> list[Found]:
     return [Found(name, path) for name, path in sorted(found.items())]
 
 
-def scenario_files(folder: Path) -> list[Path]:
-    """The files in a folder that bear a scenario's keys; where none does, all that are no target's."""
+def scenario_files(folder: Path, *, alone: bool = True) -> list[Path]:
+    """The files in a folder that bear a scenario's keys; where none does, all that are no target's, unless
+    the folder's name may be meant for something else and does not stand `alone`.
+    """
     files = [
         path
         for path in sorted(folder.rglob("*"))
         if path.suffix in SUFFIXES and path.is_file() and not _hidden(path.relative_to(folder))
     ]
     marked = [path for path in files if _bears(path, _MARKS["scenario"])]
-    return marked or [path for path in files if not _bears(path, _MARKS["target"])]
+    return marked or [path for path in files if alone and not _bears(path, _MARKS["target"])]
 
 
 def _hidden(path: Path) -> bool:

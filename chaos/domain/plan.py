@@ -11,8 +11,19 @@ from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import AbortIf, Arm, Expect, Kind, OnAction, Scenario, SteadyState, Strict
 from chaos.domain.target import ParameterValue
 
+SAME_DAYS_DIGITS = 9
+SAME_DAYS = 10.0**-SAME_DAYS_DIGITS
 EFFECT_EVERY_DAYS = 0.1
 """How often a fault's own effect is looked for, the first time so long after its injection."""
+
+
+def same_day(day: float) -> float:
+    """A day as it is planned.
+
+    A day and a length have no exact sum: 1.1 and 2.2 come to a little more than 3.3, and what ends then is to
+    be over when another begins at 3.3.
+    """
+    return round(day, SAME_DAYS_DIGITS)
 
 
 class PlannedFault(Strict):

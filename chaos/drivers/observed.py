@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import get_args
 
@@ -17,6 +18,7 @@ class _Kind(msgspec.Struct):
 
 class _Error(msgspec.Struct):
     event: str = ""
+    day: float = -math.inf
     component: str = ""
     kind: str = ""
     says: str = ""
@@ -50,14 +52,18 @@ def read_line(line: bytes | str) -> Observed | None:
         raise MalformedLog(f"{error}: {line!r}") from error
 
 
+LAST_WORDS_DAYS = 0.1
+"""What a component said longer before its end has not ended it."""
+
+
 class LastErrors:
     """The last error that each component has told of, from its lines for people."""
 
     def __init__(self) -> None:
-        self._says: dict[str, str] = {}
+        self._says: dict[str, tuple[float, str]] = {}
 
     def hear(self, line: bytes | str) -> None:
-        """Note it, where it is one: `{"event": "error", "component": …, "kind": "KeyError", "says": …}`."""
+        """Note it, where it is one: `{"event": "error", "day": …, "component": …, "kind": …, "says": …}`."""
         if b'"error"' not in (line.encode() if isinstance(line, str) else line):
             return
         try:
@@ -65,11 +71,12 @@ class LastErrors:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return
         if told.event == "error" and told.kind:
-            self._says[told.component] = f"{told.kind}: {told.says}"
+            self._says[told.component] = told.day, f"{told.kind}: {told.says}"
 
-    def of(self, component: str) -> str:
-        """What a component's says; "" where it told of none."""
-        return self._says.get(component, "")
+    def of(self, component: str, day: float) -> str:
+        """What a component has said of an error by its end on a day; "" where it told of none just before."""
+        told_day, says = self._says.get(component, (-math.inf, ""))
+        return says if day - told_day <= LAST_WORDS_DAYS else ""
 
 
 def _named_loosely(line: bytes | str) -> str:

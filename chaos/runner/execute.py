@@ -15,7 +15,7 @@ from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
 from chaos.contracts import Driver, EffectCheck, Probe, Target, Worded
 from chaos.domain.event import Action, Effect, Event, Exit, Header, Lag, Phase, Reading
-from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, PlannedFault, PlannedHole
+from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, PlannedFault, PlannedHole, same_day
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind, told
@@ -302,10 +302,10 @@ class ArmRun:
         self._lagging = spell is not None
 
     def _at(self, day: float, act: Callable[[], object], *, changes: bool = False) -> None:
-        heapq.heappush(self._moments, _Moment(day, next(self._order), act, changes))
+        heapq.heappush(self._moments, _Moment(same_day(day), next(self._order), act, changes))
 
     def _every(self, first: float, step: float, until: float, act: Callable[[], object]) -> None:
-        count = math.floor((until - first) / step + 1e-9) + 1
+        count = math.floor((until - first) / step + 1e-6) + 1
         for index in range(count):
             self._at(first + index * step, act)
 

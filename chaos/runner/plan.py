@@ -13,14 +13,23 @@ from chaos.contracts import Fault, SelfTimed
 from chaos.domain.change import Promote, SetAlias
 from chaos.domain.durations import parse_ms
 from chaos.domain.layer import Mode
-from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, PlannedFault, PlannedHole, PlannedLayer, TrialPlan
+from chaos.domain.plan import (
+    EFFECT_EVERY_DAYS,
+    SAME_DAYS,
+    ArmPlan,
+    PlannedFault,
+    PlannedHole,
+    PlannedLayer,
+    TrialPlan,
+    same_day,
+)
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import CapabilityName, LayerSpec, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.check import changes_of, effect_of, listed, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
-from chaos.runner.quarrels import SAME_DAYS, SAME_DAYS_DIGITS, Claim, claim_of_fault, claim_of_hole, quarrels
+from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
 
 CLOCKS = {"days": "d", "ms": "ms"}
 """What a length must say of a parameter of these types."""
@@ -184,7 +193,7 @@ class Planner:
             says = f"{use.key} lasts {lasts:g} d, and its effect is looked for every {EFFECT_EVERY_DAYS:g} d"
             self._report(("faults", index, "for"), f"{says}: it would be over before anybody looks")
             return None
-        end = round(use.at + lasts, SAME_DAYS_DIGITS)  # another may begin at that very moment
+        end = same_day(use.at + lasts)
         if end >= self._scenario.days:
             self._report(
                 ("faults", index, "at"),
@@ -201,7 +210,7 @@ class Planner:
             key=use.key,
             fault=use.fault,
             parameters=parameters,
-            inject_day=use.at,
+            inject_day=same_day(use.at),
             undo_day=end,
             when=use.when,
         )
@@ -402,6 +411,12 @@ def _timed(hole: Hole, layer: LayerSpec) -> list[PlannedHole]:
     if hole.mode is not None:
         changes["mode"] = hole.mode.value
     return [
-        PlannedHole(layer=hole.layer, key=key, value=value, from_day=opens, until_day=closes)
+        PlannedHole(
+            layer=hole.layer,
+            key=key,
+            value=value,
+            from_day=same_day(opens),
+            until_day=None if closes is None else same_day(closes),
+        )
         for key, value in changes.items()
     ]

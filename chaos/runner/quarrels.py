@@ -12,14 +12,10 @@ from chaos.capabilities import Described, MeaninglessChange
 from chaos.catalogue import Catalogue
 from chaos.domain.change import SetLayer
 from chaos.domain.places import Grip, grip_of
-from chaos.domain.plan import PlannedFault
+from chaos.domain.plan import SAME_DAYS, PlannedFault, same_day
 from chaos.domain.scenario import Hole
 from chaos.domain.target import TargetSpec
 from chaos.runner.check import listed
-
-SAME_DAYS_DIGITS = 9
-SAME_DAYS = 10.0**-SAME_DAYS_DIGITS
-"""A day and a length have no exact sum: 1.1 and 2.2 come to a little more than 3.3."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +73,8 @@ def claim_of_hole(hole: Hole, spec: TargetSpec) -> Claim:
     return Claim(
         f"the hole in {hole.layer}{span}",
         grip_of(changes, spec.layers),
-        -math.inf if hole.from_ is None else hole.from_,
-        math.inf if hole.until is None else hole.until,
+        -math.inf if hole.from_ is None else same_day(hole.from_),
+        math.inf if hole.until is None else same_day(hole.until),
     )
 
 
@@ -102,10 +98,11 @@ def _loss(setting: Claim, other: Claim, *, first: bool) -> str | None:
     if setting.whole_run:
         return None
     if setting.for_an_action or other.for_an_action:
-        at_risk = setting.grip.remembers & (other.grip.ends | other.grip.ends_after | other.grip.bars)
+        at_risk = setting.grip.remembers & (other.grip.ends | other.grip.ends_after)
+        if setting.for_an_action:
+            at_risk |= setting.grip.remembers & other.grip.bars
         if at_risk and (setting.meets(other) if first else other.meets(setting)):
             return f"{other.about} may end or stop {min(at_risk)} while {setting.about} is set there"
-        return None
     for day, ends in ((other.from_day, other.grip.ends), (other.until_day, other.grip.ends_after)):
         if (ended := setting.grip.remembers & ends) and setting.open_at(day, first=first):
             return f"{other.about} would end {min(ended)}, and with it what {setting.about} has set there"

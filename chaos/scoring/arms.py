@@ -66,8 +66,12 @@ class ArmView:
 
     @property
     def lost_holes(self) -> list[str]:
-        """Layers whose hole was no longer there when it was to be closed: something else has closed it."""
-        keys = {f"hole_{hole.layer}_{hole.key}_": hole.layer for hole in self.plan.holes}
+        """Layers whose hole was no longer there when it was to be closed: something else has closed it.
+
+        One that is open to the end is closed as the components end, or after that.
+        """
+        timed = [hole for hole in self.plan.holes if hole.until_day is not None]
+        keys = {f"hole_{hole.layer}_{hole.key}_": hole.layer for hole in timed}
         left = [undone.id for undone in self.journal.of(Undone) if undone.outcome == "left"]
         return [layer for key, layer in keys.items() if any(id.startswith(key) for id in left)]
 

@@ -35,10 +35,17 @@ def time_left(view: ArmView, span: FaultSpan) -> float:
 def _together(view: ArmView, span: FaultSpan) -> list[FaultSpan]:
     """A fault, and those that were open when it was undone, or when one of these was."""
     found = [span]
-    for other in sorted(view.spans, key=lambda one: one.start):
-        if other.start <= max(one.end for one in found) < other.end:
+    near = view.plan.probe_every_days  # live, one that begins where another ends does so a moment later
+    for other in sorted(_made(view), key=lambda one: one.start):
+        over = max(one.end for one in found)
+        if other.start <= over + near and other.end > over:
             found.append(other)
     return found
+
+
+def _made(view: ArmView) -> list[FaultSpan]:
+    """The faults that were open at some time: one that was refused never was."""
+    return [span for span in view.spans if not span.refused]
 
 
 def _over(view: ArmView, span: FaultSpan) -> float:
@@ -47,4 +54,4 @@ def _over(view: ArmView, span: FaultSpan) -> float:
 
 def _next_injection(view: ArmView, span: FaultSpan) -> float | None:
     over = _over(view, span)
-    return min((other.start for other in view.spans if other.start > over), default=None)
+    return min((other.start for other in _made(view) if other.start > over), default=None)

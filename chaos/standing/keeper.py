@@ -210,7 +210,8 @@ class Keeper:
         grip = grip_of(changes, self._target.spec.layers)
         claim = Claim(ask.fault, grip, began, math.inf if lasts is None else began + lasts)
         for other, taken in self._claims.items():
-            if says := quarrel(taken, claim):
+            is_open = replace(taken, until_day=max(taken.until_day, began + SAME_MOMENT_DAYS))
+            if says := quarrel(is_open, claim):
                 return Answer(f"{says}: undo {other} first", 3)
         id = f"{ask.fault}_{next(self._numbers)}"
         self._write(Phase(self._target.day(), "inject", id))
@@ -228,7 +229,7 @@ class Keeper:
             return Answer(f"{refusals[0].by} refused it: {refusals[0].says}", 2)
         day = self._target.day()
         until = None if lasts is None else day + lasts
-        self._note_open(replace(claim, about=id), until)
+        self._note_open(replace(claim, about=id, until_day=math.inf if until is None else until), until)
         if until is not None:
             self._at(until, partial(self._undo_in_time, id))
         if effect is not None:

@@ -45,3 +45,12 @@ def test_a_folder_that_is_called_like_one_of_ours_is_the_users(
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UsageError, match="no scenario is in a folder 'nothing'"):
         choose(["nothing"], make_files())
+
+
+def test_a_folder_of_other_files_takes_no_name_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    built_in = choose(["load"], make_files())
+    lay(tmp_path / "load", compose="services: {}\n")
+    lay(tmp_path / "mine", empty="")
+    assert choose(["load"], make_files()) == built_in
+    assert choose(["mine"], make_files()) == ["mine/empty.yaml"]

@@ -334,9 +334,10 @@ def test_a_hole_that_the_target_refuses_makes_the_arm_void(tmp_path: Path) -> No
     assert "void" in phases(tmp_path / "journal.jsonl")
 
 
-def test_the_effect_of_the_shortest_fault_is_read_before_it_is_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", ["2d", "1.1d", "32h"])
+def test_the_effect_of_the_shortest_fault_is_read_before_it_is_over(tmp_path: Path, at: str) -> None:
     (fault,) = yaml.safe_load(SCENARIO)["faults"]
-    short = edited(faults=[{**fault, "for": "0.1d"}])
+    short = edited(faults=[{**fault, "at": at, "for": "0.1d"}])
     journal = read(run_arm(tmp_path, planned(short), FakeDriver(life)))
     (effect,) = journal.of(Effect)
     assert effect.day == pytest.approx(journal.of(Undone)[0].day)

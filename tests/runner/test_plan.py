@@ -367,6 +367,9 @@ def test_what_ends_where_another_begins_is_over_by_then() -> None:
     second = {**lost, "id": "second", "at": "3.3d", "for": "2d"}
     one, other = planned(edited(faults=[first, second], days="20d")).arms[0].faults
     assert one.undo_day == other.inject_day == 3.3
+    thirds = [{**lost, "at": "1d", "for": "40h"}, {**lost, "id": "second", "at": "64h", "for": "1d"}]
+    one, other = planned(edited(faults=thirds, days="20d")).arms[0].faults
+    assert one.undo_day == other.inject_day
 
 
 @pytest.mark.parametrize(("lasts", "fine"), [("0d", False), ("0.09d", False), ("0.1d", True)])
@@ -403,6 +406,15 @@ def test_what_waits_for_an_action_may_come_at_any_time_until_its_end(opens: str,
     else:
         with pytest.raises(InvalidInput, match="kill may end or stop reader while the hole in hold"):
             planned(text, target=PROCESSES)
+
+
+def test_one_that_waits_to_stop_a_component_may_do_so_within_a_hole() -> None:
+    hole = {**OFF, "from": "3d", "until": "8d"}
+    when = {"component": "reader", "action": "save"}
+    pause = {"fault": "pause", "with": {"component": "reader"}, "at": "4d", "for": "1d", "when": when}
+    assert planned(edited(faults=[pause], latent=[hole], days="20d"), target=PROCESSES).arms[0].holes
+    with pytest.raises(InvalidInput, match="set or taken back in reader while pause is open"):
+        planned(edited(faults=[{**pause, "at": "7.5d"}], latent=[hole], days="20d"), target=PROCESSES)
 
 
 CATEGORIES = """  schema:

@@ -126,6 +126,18 @@ def test_a_hole_that_something_else_has_closed_is_void() -> None:
     assert "the hole in burn was closed in the control arm before its time" in says(trial)
 
 
+def test_a_hole_that_is_open_to_the_end_is_closed_with_the_components() -> None:
+    """Real components have ended by then: none is left that could hold what the hole has set."""
+    story = Story()
+    hole = PlannedHole(layer="burn", key="mode", value="off", from_day=3.0, until_day=None)
+    for index, arm in enumerate(story.plan.arms):
+        if arm.arm.has_layers:
+            story.plan.arms[index] = arm.model_copy(update={"holes": [hole]})
+    for arm in (Arm.DEFENDED, Arm.CONTROL):
+        story.add(arm, Undone(DAYS, "hole_burn_mode_3-1", "left"))
+    assert story.score().verdict is Verdict.PASSED
+
+
 # --- harm ------------------------------------------------------------------------------------------------
 
 
@@ -247,7 +259,13 @@ def overlapping(second: tuple[float, float]) -> tuple[Story, PlannedFault]:
 
 @pytest.mark.parametrize(
     ("second", "over"),
-    [((8.0, 11.5), 11.5), ((8.5, 11.5), 11.5), ((5.0, 6.0), 8.5), ((9.0, 11.5), 8.5)],
+    [
+        ((8.0, 11.5), 11.5),
+        ((8.5, 11.5), 11.5),
+        ((8.502, 11.5), 11.5),  # of real processes: just after the undo
+        ((5.0, 6.0), 8.5),
+        ((9.0, 11.5), 8.5),
+    ],
 )
 def test_nobody_recovers_while_another_fault_is_open(second: tuple[float, float], over: float) -> None:
     story, _ = overlapping(second)
@@ -260,6 +278,16 @@ def test_nobody_recovers_while_another_fault_is_open(second: tuple[float, float]
     if recovery is not None:
         assert recovery.day - recovery.delay_days == pytest.approx(over)
     assert (recovery is None) == (not held.ok)
+
+
+def test_a_fault_that_was_refused_was_never_open() -> None:
+    story, _ = overlapping((8.0, 11.5))
+    story.drop(Arm.DEFENDED, lambda event: isinstance(event, Applied) and event.id == "other-8")
+    story.add(Arm.DEFENDED, Refused(8.0, "other-8", "schema", "no"), Phase(11.5, "undo", "other"))
+    view = view_of(story.journals()[Arm.DEFENDED])
+    span = view.span(FAULT)
+    assert span is not None
+    assert time_left(view, span) == pytest.approx(DAYS - UNDO)
 
 
 def test_a_fault_beside_it_that_was_not_undone_leaves_nothing_to_recover_from() -> None:

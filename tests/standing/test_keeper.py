@@ -190,6 +190,33 @@ def test_a_fault_whose_undo_in_time_has_failed_keeps_its_place(game: Game) -> No
     assert second.answer.says.endswith("at one time: undo latency_1 first")
 
 
+@dataclass
+class Slow(FakeDriver):
+    """A driver whose changes take a day and a half, as one of a container's image at a second a day."""
+
+    def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
+        target = super().start(*arguments)  # type: ignore[arg-type]
+        apply = target.apply
+
+        def slowly(change: Change) -> None:
+            apply(change)
+            target.advance(target.day() + 1.5, lambda: False)
+
+        target.apply = slowly  # type: ignore[method-assign]
+        return target
+
+
+def test_a_fault_has_its_place_for_as_long_as_it_is_open(game: Game) -> None:
+    """Its days count from when it is there, which may be long after it was asked for."""
+    game.driver = Slow(shoppers)
+    game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.0))
+    second = game.agenda.at(3.8, SLOW)
+    game.agenda.at(8, Down())
+    game.keep()
+    assert second.answer is not None
+    assert second.answer.says.endswith("at one time: undo latency_1 first")
+
+
 class Stuck(FakeDriver):
     """A driver whose engine is gone when it comes to clearing away."""
 

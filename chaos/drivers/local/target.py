@@ -307,9 +307,11 @@ class LocalTarget:
     def _hand_on(self) -> None:
         self._hear(self._tail.poll())
         self._look_at_machine()
-        for ended in self._stack.ended():
+        if found := list(self._stack.ended()):
+            self._hear(self._tail.poll())  # what it has said between the look above and its end
+        for ended in found:
             expected = self._ending.expected(ended.component) or ended.excused
-            says = "" if expected else self._tail.errors.of(ended.component)
+            says = "" if expected else self._tail.errors.of(ended.component, self.day())
             self._note(Exit(self.day(), ended.component, ended.code, expected, says))
 
     def _look_at_machine(self) -> None:

@@ -249,7 +249,7 @@ class VirtualTarget:
         if event is None and '"event":"exit"' in line:
             ended = _exits.decode(line)
             expected = self._ending.expected(ended.component)
-            says = "" if expected else self._errors.of(ended.component)
+            says = "" if expected else self._errors.of(ended.component, self.day())
             event = Exit(self.day(), ended.component, ended.code, expected, says)
         if event is None:
             self._errors.hear(line)

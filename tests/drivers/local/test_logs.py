@@ -74,7 +74,7 @@ ERROR = '{"event":"error","day":1.0,"component":"features","kind":"KeyError","sa
 @pytest.mark.parametrize("line", [ERROR, ERROR.encode()])
 def test_the_last_error_of_a_component_is_remembered(line: str | bytes) -> None:
     errors = LastErrors()
-    assert errors.of("features") == ""
+    assert errors.of("features", 1.0) == ""
     errors.hear(line)
     for other in (
         '{"event":"errors"}',
@@ -84,14 +84,15 @@ def test_the_last_error_of_a_component_is_remembered(line: str | bytes) -> None:
         b"\xff",
     ):
         errors.hear(other)
-    assert errors.of("features") == "KeyError: price"
-    assert errors.of("shop") == ""
+    assert errors.of("features", 1.01) == "KeyError: price"
+    assert errors.of("shop", 1.01) == ""
+    assert errors.of("features", 3.0) == "", "it has lived for two days with it"
 
 
 def test_errors_are_read_from_the_files(tmp_path: Path, tail: LogTail) -> None:
     (tmp_path / "late.jsonl").write_text(ERROR + "\n")
     assert list(tail.rest()) == []
-    assert tail.errors.of("features") == "KeyError: price"
+    assert tail.errors.of("features", 1.0) == "KeyError: price"
 
 
 def test_fields_that_are_new_to_the_harness_are_passed_over() -> None:
