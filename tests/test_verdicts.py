@@ -323,7 +323,8 @@ def test_a_quiet_scenario_fails_on_a_gate_that_is_too_strict(
     (tmp_path / "strict.yaml").write_text(PRICE_TARGET)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", f"{REPOSITORY}{os.pathsep}{tmp_path}")
-    options = ("--target", "strict.yaml", "--seed", "1", "--arms", "defended", "--out", "run", "--json")
+    arms = ("--arms", "defended,control")
+    options = ("--target", "strict.yaml", "--seed", "1", *arms, "--out", "run", "--json")
     outcome = mlchaos("run", "price-change", *options)
     assert outcome.code == 1
     trial = trial_of(outcome)
@@ -333,7 +334,7 @@ def test_a_quiet_scenario_fails_on_a_gate_that_is_too_strict(
     blocked = trial.harm.by_arm[Arm.DEFENDED][Harm.FALSE_BLOCK_DAYS]
     assert blocked is not None
     assert blocked >= 1
-    assert mlchaos("run", "price-change", *VIRTUAL, "--arms", "defended", "--out", "calm").code == 0
+    assert mlchaos("run", "price-change", *VIRTUAL, *arms, "--out", "calm").code == 0
 
 
 def test_a_retry_storm_outlasts_its_trigger_where_nothing_breaks_the_circle(mlchaos: Command) -> None:
