@@ -313,7 +313,8 @@ def _common(campaign: Campaign) -> Common:
 
 def _begin(common: Common, told: SimpleQueue[Done]) -> None:
     """A worker leaves Ctrl-C to its parent, is known to the guardian, and prints nothing among results."""
-    os.dup2(2, 1)
+    with contextlib.suppress(OSError):  # of a standard error that is closed
+        os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _Worker(common, told))
     ProcessRecord(common.folder).note("worker", os.getpid())
