@@ -65,9 +65,7 @@ def cache_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         return (Path(base) if base else Path.home() / ".cache") / "mlchaos"
-    except (
-        RuntimeError
-    ) as error:  # neither $HOME nor an entry for the user, as where a container has a bare id
+    except RuntimeError as error:  # no $HOME and no entry for the user, as for a container's bare id
         says = "this user has no home: name a folder for what can be made again by XDG_CACHE_HOME"
         raise UsageError(says) from error
 

@@ -90,7 +90,7 @@ def write_so_far(folder: Path, trials: Sequence[TrialResult], junit: Path | None
     """Results of a run that goes on: what has not ended is told as such, in the place of older files."""
     from chaos.reports.json_report import write_json
     from chaos.reports.junit import write_junit
-    from chaos.reports.whole import is_plain
+    from chaos.whole import is_plain
 
     results = compose(folder, list(trials))
     write_json(results, folder / "results.json")

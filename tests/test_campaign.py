@@ -15,8 +15,8 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Unfinished, Verdict
 from chaos.journal import journal_name
 from chaos.reports.json_report import read_json
-from chaos.reports.whole import write_whole
 from chaos.results import RunInfo, compose, score_folder, undo_failures, write_reports
+from chaos.whole import write_whole
 from tests.journals import Story, Told, quiet, without
 
 KEPT, THINNED = {"logs", "registry", "collector"}, {"logs", "registry"}

@@ -46,6 +46,11 @@ class PlannedHole(Strict):
     from_day: float
     until_day: float | None
 
+    @property
+    def stem(self) -> str:
+        """What the key of each of its changes begins with in the journal; a number follows."""
+        return f"hole_{self.layer}_{self.key}_"
+
 
 class PlannedLayer(Strict):
     """A layer as the arm starts it; `armed` says whether it is on for all of the run."""

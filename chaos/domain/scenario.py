@@ -285,7 +285,7 @@ class Expect(Strict):
     @property
     def asks(self) -> bool:
         """Whether it claims anything."""
-        return any(bool(getattr(self, part)) for part in _JUDGED) or self.false_alarms is not None
+        return any(getattr(self, part) for part in (*_OF_A_FAULT, "budgets")) or self.false_alarms is not None
 
 
 class AbortIf(Strict):
@@ -303,7 +303,6 @@ class AbortIf(Strict):
         return self
 
 
-_JUDGED = ("detected", "alerted", "missed_by", "contained", "budgets", "loop", "recovered")
 _OF_A_FAULT = ("detected", "alerted", "missed_by", "contained", "loop", "recovered")
 
 

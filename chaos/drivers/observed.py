@@ -32,6 +32,10 @@ _PARTITION = re.compile(r"^day=(-?\d+)\.")
 _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?) ([^ \n]+)", re.MULTILINE)
 
 
+LAST_WORDS_DAYS = 0.1
+"""What a component said longer before its end has not ended it."""
+
+
 class MalformedLog(ValueError):
     """A log line claims to be an event that the harness knows, and does not have its fields."""
 
@@ -52,17 +56,25 @@ def read_line(line: bytes | str) -> Observed | None:
         raise MalformedLog(f"{error}: {line!r}") from error
 
 
-LAST_WORDS_DAYS = 0.1
-"""What a component said longer before its end has not ended it."""
-
-
-class LastErrors:
-    """The last error that each component has told of, from its lines for people."""
+class LogReader:
+    """Reads log lines, and remembers the last error that each component has told of."""
 
     def __init__(self) -> None:
         self._says: dict[str, tuple[float, str]] = {}
 
-    def hear(self, line: bytes | str) -> None:
+    def read(self, line: bytes | str) -> Observed | None:
+        """What `read_line` says of it. Raises MalformedLog."""
+        event = read_line(line)
+        if event is None:
+            self._hear(line)
+        return event
+
+    def last_error(self, component: str, day: float) -> str:
+        """What a component has said of an error by its end on a day; "" where it told of none just before."""
+        told_day, says = self._says.get(component, (-math.inf, ""))
+        return says if day - told_day <= LAST_WORDS_DAYS else ""
+
+    def _hear(self, line: bytes | str) -> None:
         """Note it, where it is one: `{"event": "error", "day": …, "component": …, "kind": …, "says": …}`."""
         if b'"error"' not in (line.encode() if isinstance(line, str) else line):
             return
@@ -72,11 +84,6 @@ class LastErrors:
             return
         if told.event == "error" and told.kind:
             self._says[told.component] = told.day, f"{told.kind}: {told.says}"
-
-    def of(self, component: str, day: float) -> str:
-        """What a component has said of an error by its end on a day; "" where it told of none just before."""
-        told_day, says = self._says.get(component, (-math.inf, ""))
-        return says if day - told_day <= LAST_WORDS_DAYS else ""
 
 
 def _named_loosely(line: bytes | str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chaos.domain.verdict import Results
-from chaos.reports.whole import write_whole
+from chaos.whole import write_whole
 
 
 def dumps(results: Results) -> str:

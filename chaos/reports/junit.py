@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from chaos.domain.verdict import Results, TrialResult, Verdict
-from chaos.reports.whole import write_whole
+from chaos.whole import write_whole
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -381,7 +381,7 @@ class ArmRun:
         self._waiting.append(Waiting(about, when, len(self._target.seen(Action)), act))
 
     def _plan_hole(self, hole: PlannedHole) -> None:
-        key = f"hole_{hole.layer}_{hole.key}_{next(self._order)}"
+        key = f"{hole.stem}{next(self._order)}"
 
         def open_hole() -> None:
             refusals = self._injector.make(

@@ -22,6 +22,7 @@ from chaos.runner.cache import ArmCache
 from chaos.runner.execute import ArmContext, ArmRun
 from chaos.runner.stop import StopSignal
 from chaos.runner.trunk import Processes, Trunk
+from chaos.whole import write_whole
 
 Show = Callable[[TrialPlan, Arm, Event], None]
 
@@ -69,9 +70,7 @@ def open_trial(plan: TrialPlan, run_folder: Path) -> Path:
     """Make a trial's folder, with its plan."""
     folder = trial_folder(run_folder, plan)
     folder.mkdir(parents=True)
-    partial = folder / ".trial.json"  # a run that ends in the middle of it leaves none, not half of one
-    partial.write_text(plan.model_dump_json(by_alias=True, indent=1))
-    partial.replace(folder / "trial.json")
+    write_whole(folder / "trial.json", plan.model_dump_json(by_alias=True, indent=1))
     return folder
 
 

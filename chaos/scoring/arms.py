@@ -71,9 +71,10 @@ class ArmView:
         One that is open to the end is closed as the components end, or after that.
         """
         timed = [hole for hole in self.plan.holes if hole.until_day is not None]
-        keys = {f"hole_{hole.layer}_{hole.key}_": hole.layer for hole in timed}
         left = [undone.id for undone in self.journal.of(Undone) if undone.outcome == "left"]
-        return [layer for key, layer in keys.items() if any(id.startswith(key) for id in left)]
+        return list(
+            dict.fromkeys(hole.layer for hole in timed if any(id.startswith(hole.stem) for id in left))
+        )
 
     @property
     def cut_short(self) -> bool:

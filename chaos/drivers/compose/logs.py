@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from chaos.domain.event import Observed
-from chaos.drivers.observed import LastErrors, read_line
+from chaos.drivers.observed import LogReader
 from chaos.errors import ArmFailed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class ContainerLogs:
 
     def __init__(self, client: DockerClient, containers: Mapping[str, str], folder: Path) -> None:
         self._client = client
-        self.errors = LastErrors()
+        self.reader = LogReader()
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._failures: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -45,12 +45,9 @@ class ContainerLogs:
     def poll(self) -> Iterator[Observed]:
         """The events said since the last look. Raises MalformedLog, or ArmFailed: no engine any more."""
         while not self._lines.empty():
-            line = self._lines.get()
-            event = read_line(line)
+            event = self.reader.read(self._lines.get())
             if event is not None:
                 yield event
-            else:
-                self.errors.hear(line)
         if not self._failures.empty():
             raise ArmFailed(self._failures.get())
 

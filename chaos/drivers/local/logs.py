@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chaos.domain.event import Observed
-from chaos.drivers.observed import LastErrors, read_line
+from chaos.drivers.observed import LogReader
 
 LOOK_FOR_FILES_EVERY = 25
 
@@ -22,7 +22,7 @@ class LogTail:
         self._folder = folder
         self._files: dict[Path, BinaryIO] = {}
         self._halves: dict[Path, bytes] = {}
-        self.errors = LastErrors()
+        self.reader = LogReader()
         self._looks = 0
 
     def poll(self) -> Iterator[Observed]:
@@ -38,11 +38,9 @@ class LogTail:
             if half:
                 self._halves[path] = half
             for line in whole.splitlines():
-                event = read_line(line)
+                event = self.reader.read(line)
                 if event is not None:
                     yield event
-                else:
-                    self.errors.hear(line)
 
     def rest(self) -> Iterator[Observed]:
         """Everything up to now, in new files too."""

@@ -48,7 +48,7 @@ from chaos.drivers.local.http import HttpFailed, ask, read_metrics, request
 from chaos.drivers.local.machine import Machine
 from chaos.drivers.local.observer import Latest
 from chaos.drivers.local.stack import Ended
-from chaos.drivers.observed import LastErrors, MalformedLog, partition_day
+from chaos.drivers.observed import LogReader, MalformedLog, partition_day
 from chaos.drivers.toxiproxy import Toxic, Toxiproxy
 from chaos.drivers.volley import moments_ms
 from chaos.errors import ArmFailed, ChangeRefused
@@ -99,7 +99,7 @@ class Stack(Protocol):
 class Tail(Protocol):
     """Follows what the components say."""
 
-    errors: LastErrors
+    reader: LogReader
 
     def poll(self) -> Iterator[Observed]:
         """The events said since the last look."""
@@ -311,7 +311,7 @@ class LocalTarget:
             self._hear(self._tail.poll())  # what it has said between the look above and its end
         for ended in found:
             expected = self._ending.expected(ended.component) or ended.excused
-            says = "" if expected else self._tail.errors.of(ended.component, self.day())
+            says = "" if expected else self._tail.reader.last_error(ended.component, self.day())
             self._note(Exit(self.day(), ended.component, ended.code, expected, says))
 
     def _look_at_machine(self) -> None:

@@ -44,7 +44,7 @@ from chaos.drivers.changes import changed_meanwhile, left_over, to_set, to_take_
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.ends import Ends
-from chaos.drivers.observed import LastErrors, partition_day, read_line, read_samples
+from chaos.drivers.observed import LogReader, partition_day, read_samples
 from chaos.drivers.virtual.data import shape_folder
 from chaos.drivers.virtual.protocol import Asked, InProcessTarget, Stopped
 from chaos.drivers.virtual.toxics import shape_of
@@ -116,7 +116,7 @@ class VirtualTarget:
         self._on_event = on_event
         self._seen: dict[object, list[Event]] = {}
         self._words: dict[str, list[str]] = {}
-        self._errors = LastErrors()
+        self._reader = LogReader()
         self._toxics: dict[tuple[str, str], Remove] = {}
         self._pings: dict[str, tuple[float, float]] = {}
         self._volleys: dict[str, Volleys] = {}
@@ -245,14 +245,13 @@ class VirtualTarget:
         return self._words
 
     def _logged(self, component: str, line: str) -> None:
-        event: Event | None = read_line(line)
+        event: Event | None = self._reader.read(line)
         if event is None and '"event":"exit"' in line:
             ended = _exits.decode(line)
             expected = self._ending.expected(ended.component)
-            says = "" if expected else self._errors.of(ended.component, self.day())
+            says = "" if expected else self._reader.last_error(ended.component, self.day())
             event = Exit(self.day(), ended.component, ended.code, expected, says)
         if event is None:
-            self._errors.hear(line)
             self._words.setdefault(component, []).append(line)
         else:
             self._seen.setdefault(type(event), []).append(event)

@@ -18,7 +18,7 @@ from chaos.drivers.compose.limits import MIB
 from chaos.drivers.compose.stack import Containers, _nanoseconds
 from chaos.drivers.compose.target import ComposeTarget
 from chaos.drivers.local.target import Wiring
-from chaos.drivers.observed import LastErrors
+from chaos.drivers.observed import LogReader
 from tests.harness import planned, target_of
 
 SOON_DAYS = 10.0
@@ -115,7 +115,7 @@ class Arm:
         self.engine = Engine()
         plan = planned().arms[0].model_copy(update={"day_seconds": 1.0})
         containers = Containers(self.engine, "run", {"reader": "run-reader-1"})  # type: ignore[arg-type]
-        tail = Namespace(poll=lambda: iter(()), errors=LastErrors())
+        tail = Namespace(poll=lambda: iter(()), reader=LogReader())
         clock, events = WallClock(), list[Event]()
         wiring = Wiring(Path(), {}, {}, {}, "", "")
         self.target = ComposeTarget(

@@ -7,7 +7,7 @@ import pytest
 
 from chaos.domain.event import Alias, Lag
 from chaos.drivers.local.logs import LOOK_FOR_FILES_EVERY, LogTail
-from chaos.drivers.observed import LastErrors, MalformedLog, read_line
+from chaos.drivers.observed import LogReader, MalformedLog, read_line
 
 LINE = b'{"event":"lag","day":1.5,"component":"shop","lag_days":0.2,"over_days":0.3}\n'
 
@@ -73,9 +73,9 @@ ERROR = '{"event":"error","day":1.0,"component":"features","kind":"KeyError","sa
 
 @pytest.mark.parametrize("line", [ERROR, ERROR.encode()])
 def test_the_last_error_of_a_component_is_remembered(line: str | bytes) -> None:
-    errors = LastErrors()
-    assert errors.of("features", 1.0) == ""
-    errors.hear(line)
+    reader = LogReader()
+    assert reader.last_error("features", 1.0) == ""
+    reader.read(line)
     for other in (
         '{"event":"errors"}',
         '{"event":"error',
@@ -83,16 +83,16 @@ def test_the_last_error_of_a_component_is_remembered(line: str | bytes) -> None:
         '{"event":"error","kind":7}',
         b"\xff",
     ):
-        errors.hear(other)
-    assert errors.of("features", 1.01) == "KeyError: price"
-    assert errors.of("shop", 1.01) == ""
-    assert errors.of("features", 3.0) == "", "it has lived for two days with it"
+        reader.read(other)
+    assert reader.last_error("features", 1.01) == "KeyError: price"
+    assert reader.last_error("shop", 1.01) == ""
+    assert reader.last_error("features", 3.0) == "", "it has lived for two days with it"
 
 
 def test_errors_are_read_from_the_files(tmp_path: Path, tail: LogTail) -> None:
     (tmp_path / "late.jsonl").write_text(ERROR + "\n")
     assert list(tail.rest()) == []
-    assert tail.errors.of("features", 1.0) == "KeyError: price"
+    assert tail.reader.last_error("features", 1.0) == "KeyError: price"
 
 
 def test_fields_that_are_new_to_the_harness_are_passed_over() -> None:

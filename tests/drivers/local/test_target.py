@@ -19,7 +19,7 @@ from chaos.domain.change import AddDataToxic, Configure, RemoveDataToxic, Remove
 from chaos.domain.event import Exit, Observed
 from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
-from chaos.drivers.observed import LastErrors, read_line
+from chaos.drivers.observed import LogReader, read_line
 from chaos.drivers.toxiproxy import Proxy, Toxic, Toxiproxy
 from chaos.errors import ArmFailed, DataTrouble, NothingMatched
 from tests.harness import planned, target_of
@@ -93,7 +93,7 @@ class NoStack:
 
 
 class NoTail:
-    errors = LastErrors()
+    reader = LogReader()
 
     def poll(self) -> Iterator[Observed]:
         return iter(())
