@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -14,36 +15,83 @@ from chaos.capabilities import Described, nearest
 from chaos.catalogue import Catalogue
 from chaos.domain.change import describe
 from chaos.domain.durations import format_days
-from chaos.domain.files import Files
+from chaos.domain.files import Files, Found, Search
 from chaos.domain.plan import ArmPlan
 from chaos.domain.scenario import Scenario
+from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import Results
 from chaos.entries import KINDS, Entry, entries
-from chaos.errors import UsageError
+from chaos.errors import InvalidInput, Problem, UsageError
 
 WIDTH = 100
 MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "target": TargetSpec, "results": Results}
 _WRITTEN = {"results"}
+Read = TypeVar("Read", Scenario, TargetSpec)
 
 
 def listing(what: str, target: str) -> Iterator[str]:
-    """Names with one line each. Raises UsageError for a kind that is not there."""
+    """Names with one line each. Raises UsageError for a kind that is not there, and InvalidInput, when all
+    others have been listed, for files that cannot be read.
+    """
     if what and what not in KINDS:
         raise UsageError(_unknown(f"there is no list of {what!r}", what, KINDS))
-    files, catalogue = make_files(), make_catalogue()
+    shelves = _Shelves.read(make_files(), target)
+    problems: list[Problem] = []
     for kind in [what] if what else KINDS:
         if not what:
             yield f"{kind}:"
         indent = "" if what else "  "
-        for entry in _entries(kind, files, catalogue, target):
+        for entry in shelves.entries(kind):
             yield f"{indent}{entry.name:<26} {_listed(entry)}"
+        problems += shelves.problems.get(kind, [])
+    if problems:
+        raise InvalidInput(problems)
 
 
-def _entries(kind: str, files: Files, catalogue: Catalogue, target: str) -> Iterator[Entry]:
-    scenarios = [files.scenario(str(found.path))[0] for found in files.scenarios()]
-    targets = [files.target(found.name)[0] for found in files.targets()]
-    return entries(kind, catalogue, files.target(target)[0], scenarios, targets)
+@dataclass(frozen=True)
+class _Shelves:
+    """Everything that can be named, and what is wrong with files that cannot be read."""
+
+    catalogue: Catalogue
+    spec: TargetSpec
+    scenarios: list[Scenario]
+    targets: list[TargetSpec]
+    paths: dict[str, Path]
+    problems: dict[str, list[Problem]]
+    """By the kind of their files, as in KINDS."""
+
+    @classmethod
+    def read(cls, files: Files, target: str) -> _Shelves:
+        """Raises InvalidInput or UsageError for the target that is looked at."""
+        spec = files.target(target)[0]
+        scenarios, targets = files.found("scenario"), files.found("target")
+        problems = {"scenarios": _wrong(scenarios), "targets": _wrong(targets)}
+        return cls(
+            make_catalogue(),
+            spec,
+            list(_read(scenarios.found, files.scenario, problems["scenarios"])),
+            list(_read(targets.found, files.target, problems["targets"])),
+            {found.name: found.path for found in [*scenarios.found, *targets.found]},
+            problems,
+        )
+
+    def entries(self, kind: str) -> Iterator[Entry]:
+        return entries(kind, self.catalogue, self.spec, self.scenarios, self.targets)
+
+
+def _wrong(search: Search) -> list[Problem]:
+    return [*search.problems, *search.twice.values()]
+
+
+def _read(
+    found: list[Found], read: Callable[[str], tuple[Read, Source]], problems: list[Problem]
+) -> Iterator[Read]:
+    for one in found:
+        try:
+            yield read(str(one.path))[0]
+        except InvalidInput as error:
+            problems += error.problems
 
 
 def _listed(entry: Entry) -> str:
@@ -53,13 +101,16 @@ def _listed(entry: Entry) -> str:
 
 
 def explain(name: str, target: str) -> str:
-    """Everything about one name, whatever it is. Raises UsageError."""
-    files, catalogue = make_files(), make_catalogue()
-    paths = {found.name: found.path for found in [*files.scenarios(), *files.targets()]}
-    everything = [entry for kind in KINDS for entry in _entries(kind, files, catalogue, target)]
-    parts = [_explained(entry, paths) for entry in everything if entry.name == name]
+    """Everything about one name, whatever it is. Raises UsageError, or InvalidInput where it may be in a file
+    that cannot be read.
+    """
+    shelves = _Shelves.read(make_files(), target)
+    everything = [entry for kind in KINDS for entry in shelves.entries(kind)]
+    parts = [_explained(entry, shelves.paths) for entry in everything if entry.name == name]
     if parts:
         return "\n\n".join(parts)
+    if problems := [problem for wrong in shelves.problems.values() for problem in wrong]:
+        raise InvalidInput(problems)
     raise UsageError(_unknown(f"nothing is called {name!r}", name, [entry.name for entry in everything]))
 
 

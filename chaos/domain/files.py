@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from chaos.domain.scenario import Scenario
 from chaos.domain.source import MAX_BYTES, Source, build, read_source
 from chaos.domain.target import TargetSpec
 from chaos.errors import InvalidInput, Problem, UsageError
 
+Kind = Literal["scenario", "target"]
 SUFFIXES = (".yaml", ".yml")
 MAX_EXTENDS = 8
 _MARKS = {
@@ -33,6 +35,23 @@ class Found:
     path: Path
 
 
+@dataclass(frozen=True)
+class Search:
+    """The files that give a name, and what is wrong with those that should."""
+
+    found: list[Found]
+    problems: list[Problem]
+    """Of files from which no name could be read."""
+    twice: dict[str, Problem]
+    """By the name that more than one file gives."""
+
+    def whole(self) -> list[Found]:
+        """All that was found. Raises InvalidInput where something is wrong with any."""
+        if wrong := [*self.problems, *self.twice.values()]:
+            raise InvalidInput(wrong)
+        return self.found
+
+
 class Files:
     """The scenarios and targets that can be named: all in the given folders and below."""
 
@@ -41,12 +60,16 @@ class Files:
         self._targets = list(targets)
 
     def scenarios(self) -> list[Found]:
-        """All scenarios by name. Raises InvalidInput where two share one."""
-        return _find(self._scenarios, "scenario")
+        """All scenarios by name. Raises InvalidInput where two share one, or a file cannot be read."""
+        return self.found("scenario").whole()
 
     def targets(self) -> list[Found]:
-        """All targets by name. Raises InvalidInput where two share one."""
-        return _find(self._targets, "target")
+        """All targets by name. Raises InvalidInput where two share one, or a file cannot be read."""
+        return self.found("target").whole()
+
+    def found(self, kind: Kind) -> Search:
+        """What can be named, and what is wrong with other files."""
+        return _find(self._scenarios if kind == "scenario" else self._targets, kind)
 
     def holds(self, path: Path) -> bool:
         """Whether a file is where scenarios and targets are looked for by name."""
@@ -55,12 +78,12 @@ class Files:
 
     def scenario(self, named: str) -> tuple[Scenario, Source]:
         """A scenario by file or name. Raises InvalidInput or UsageError."""
-        source = read_source(_locate(named, self.scenarios, "scenario"))
+        source = read_source(self._locate(named, "scenario"))
         return build(Scenario, source), source
 
     def target(self, named: str) -> tuple[TargetSpec, Source]:
         """A target by file or name, on top of what it extends. Raises InvalidInput or UsageError."""
-        source = self._target_source(_locate(named, self.targets, "target"), ())
+        source = self._target_source(self._locate(named, "target"), ())
         return build(TargetSpec, source), source
 
     def _target_source(self, path: Path, below: tuple[Path, ...]) -> Source:
@@ -74,38 +97,45 @@ class Files:
             raise InvalidInput([source.problem(("extends",), "is not the name of a target or a file")])
         beside = path.parent / extends
         try:
-            base = beside if beside.is_file() else _locate(extends, self.targets, "target")
+            base = beside if beside.is_file() else self._locate(extends, "target")
         except UsageError as error:
             raise InvalidInput([source.problem(("extends",), str(error))]) from error
+        if not base.is_file():
+            raise InvalidInput([source.problem(("extends",), f"there is no file {extends!r}")])
         return source.over(self._target_source(base, (*below, path)))
 
+    def _locate(self, named: str, kind: Kind) -> Path:
+        if named.endswith(SUFFIXES) or "/" in named:
+            return Path(named)
+        search = self.found(kind)
+        found = {one.name: one.path for one in search.found}
+        if named in search.twice:
+            raise InvalidInput([search.twice[named]])
+        if named in found:
+            return found[named]
+        if search.problems:  # it may be in one of those
+            raise InvalidInput(search.problems)
+        near = difflib.get_close_matches(named, found, n=1, cutoff=0.5)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise UsageError(f"there is no {kind} {named!r}{hint}")
 
-def _locate(named: str, known: Callable[[], list[Found]], kind: str) -> Path:
-    looks_like_a_file = named.endswith(SUFFIXES) or "/" in named
-    if looks_like_a_file:
-        return Path(named)
-    found = {one.name: one.path for one in known()}
-    if named in found:
-        return Path(found[named])
-    near = difflib.get_close_matches(named, found, n=1, cutoff=0.5)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise UsageError(f"there is no {kind} {named!r}{hint}")
 
-
-def _find(folders: Iterable[Path], key: str) -> list[Found]:
+def _find(folders: Iterable[Path], key: Kind) -> Search:
     found: dict[str, Path] = {}
+    problems: list[Problem] = []
+    twice: dict[str, Problem] = {}
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.suffix not in SUFFIXES or not path.is_file():
                 continue
-            name = _name_in(path, key)
-            if name is None:
-                continue
-            if name in found and found[name].resolve() != path.resolve():
-                says = f"the {key} {name!r} is also in {found[name]}"
-                raise InvalidInput([read_source(path).problem((key,), says)])
-            found.setdefault(name, path)
-    return [Found(name, path) for name, path in sorted(found.items())]
+            try:
+                name = _name_in(path, key)
+                if name is not None and found.setdefault(name, path).resolve() != path.resolve():
+                    says = f"the {key} {name!r} is also in {found[name]}"
+                    twice[name] = read_source(path).problem((key,), says)
+            except InvalidInput as error:
+                problems += error.problems
+    return Search([Found(name, path) for name, path in sorted(found.items())], problems, twice)
 
 
 def scenario_files(folder: Path, *, alone: bool = True) -> list[Path]:
@@ -125,7 +155,7 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _name_in(path: Path, key: str) -> str | None:
+def _name_in(path: Path, key: Kind) -> str | None:
     """The name that a file gives, without reading all of it as YAML where that can be avoided.
 
     None for a file of something else, in which no key is one of ours.

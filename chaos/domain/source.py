@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -51,6 +51,8 @@ class Source:
     file: str
     value: dict[str, Value]
     places: Mapping[Path_, Place]
+    below: Mapping[str, Value] = field(default_factory=dict)
+    """What it stands on, if it does."""
 
     def problem(self, path: Sequence[str | int], says: str, nearest: str | None = None) -> Problem:
         """A problem at a path, or at the closest enclosing one that is in the file."""
@@ -64,7 +66,7 @@ class Source:
         """This source on top of another: mappings are merged, everything else is replaced."""
         merged = merge(base.value, self.value)
         places = {**base.places, **self.places, (): Place(self.file, 1)}
-        return Source(self.file, merged, places)
+        return Source(self.file, merged, places, base.value)
 
 
 def read_source(path: Path) -> Source:
@@ -179,6 +181,7 @@ def build(model: type[Model], source: Source) -> Model:
 
 
 def _problems(source: Source, error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
+    new: set[Path_] = set()
     for item in error.errors(include_url=False):
         path = _in_file(source, item["loc"])
         near = None
@@ -193,6 +196,13 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
             near = item["ctx"]["near"] or None
         elif item["type"] == "missing":
             says = "is missing"
+            name = tuple(path[:-1])
+            if near := _meant(source, name):  # a slip of the name lacks all that the right one has
+                if name not in new:
+                    new.add(name)
+                    says = f"is in nothing that this target extends, and lacks {path[-1]!r}"
+                    yield source.problem(name, says, near)
+                continue
         elif item["type"] in {"enum", "literal_error"}:
             says, near = _none_of(str(item.get("input")), str(item.get("ctx", {}).get("expected", "")))
         elif item["type"] == "union_tag_invalid":
@@ -202,6 +212,16 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
             path.append(item["ctx"]["discriminator"].strip("'"))
             says = "is missing"
         yield source.problem(path, says, near)
+
+
+def _meant(source: Source, path: Path_) -> str | None:
+    """The name below that one of a source on top of it was meant for, if it is none of them."""
+    known: Value | Mapping[str, Value] = source.below
+    for part in path[:-1]:
+        known = known.get(str(part)) if isinstance(known, Mapping) else None
+    if not path or not isinstance(known, Mapping) or path[-1] in known:
+        return None
+    return next(iter(difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)), None)
 
 
 def _none_of(wrong: str, expected: str) -> tuple[str, str | None]:

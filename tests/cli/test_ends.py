@@ -149,3 +149,22 @@ def test_an_entry_point_cannot_end_the_command(command: Command, monkeypatch: py
     outcome = command("list", "faults")
     assert outcome.code == 3
     assert "the entry point 'theirs' in mlchaos.faults cannot be loaded: SystemExit: 0" in outcome.err
+
+
+def test_a_broken_draft_hides_no_other_scenario_and_is_told(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "draft.yaml").write_text("scenario: draft\nteaches: [\n")
+    monkeypatch.chdir(tmp_path)
+    listed = command("list", "scenarios")
+    assert (listed.code, "late-partition" in listed.out) == (3, True)
+    assert "draft.yaml" in listed.err
+    assert command("list", "faults").code == 0
+    shown = command("show", "late-partition")
+    assert (shown.code, "late_partition" in shown.out) == (0, True)
+    assert command("plan", "late-partition").code == 0
+    missed = command("show", "draft")
+    assert (missed.code, "draft.yaml" in missed.err) == (3, True)
+    everything = command("suite", "--target", "reference-virtual")
+    assert (everything.code, "draft.yaml" in everything.err) == (3, True)

@@ -46,6 +46,53 @@ def test_a_target_stands_on_the_one_it_extends(files: Files, tmp_path: Path) -> 
     assert "freshness" in spec.layers
 
 
+def test_a_slip_of_a_name_that_the_target_below_has_is_told_once_with_the_nearest(
+    files: Files, tmp_path: Path
+) -> None:
+    child = tmp_path / "mine.yaml"
+    child.write_text("target: mine\nextends: fake\nlayers:\n  hodl: {says: holds}\n")
+    with pytest.raises(InvalidInput) as caught:
+        files.target(str(child))
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.field, problem.nearest) == (4, "layers.hodl", "hold")
+    assert "is in nothing that this target extends" in problem.says
+
+
+def test_a_layer_of_ones_own_lacks_what_it_lacks(files: Files, tmp_path: Path) -> None:
+    child = tmp_path / "mine.yaml"
+    child.write_text("target: mine\nextends: fake\nlayers:\n  tollgate: {says: holds}\n")
+    with pytest.raises(InvalidInput) as caught:
+        files.target(str(child))
+    assert {problem.says for problem in caught.value.problems} == {"is missing"}
+
+
+@pytest.mark.parametrize("extends", ["nowhere.yaml", "./nowhere.yaml", "over/there.yml"])
+def test_a_file_that_is_extended_and_not_there_is_told_where_it_is_named(
+    files: Files, tmp_path: Path, extends: str
+) -> None:
+    child = tmp_path / "mine.yaml"
+    child.write_text(f"target: mine\nextends: {extends}\n")
+    with pytest.raises(InvalidInput, match=rf"mine\.yaml:2: extends: there is no file '{extends}'"):
+        files.target(str(child))
+
+
+def test_another_files_broken_draft_is_no_matter_of_a_scenario(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "scenarios" / "draft.yaml").write_text("scenario: [draft\n")
+    assert files.scenario("small")[0].scenario == "small"
+    with pytest.raises(InvalidInput, match=r"draft\.yaml"):
+        files.scenario("draft")  # it may be in there
+    with pytest.raises(InvalidInput, match=r"draft\.yaml"):
+        files.scenarios()
+
+
+def test_a_name_that_two_files_give_is_refused_and_others_are_not(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "scenarios" / "other.yaml").write_text(SCENARIO)
+    (tmp_path / "scenarios" / "third.yaml").write_text(SCENARIO.replace("scenario: small", "scenario: third"))
+    assert files.scenario("third")[0].scenario == "third"
+    with pytest.raises(InvalidInput, match="the scenario 'small' is also in"):
+        files.scenario("small")
+
+
 def test_a_problem_is_told_of_the_file_it_stands_in(files: Files, tmp_path: Path) -> None:
     child = tmp_path / "mine.yaml"
     child.write_text("target: mine\nextends: fake\n\nday_seconds: none\n")
