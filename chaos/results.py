@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.domain.scenario import Arm, Strict
@@ -16,7 +17,7 @@ from chaos.domain.verdict import (
     combine,
     scenario_verdict,
 )
-from chaos.errors import Problem, UsageError
+from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.journal import read, read_folder, verify
 from chaos.reports.charts import rehearse
 from chaos.reports.html import write_html
@@ -69,8 +70,11 @@ def score_folder(folder: Path) -> TrialResult:
     return score_trial(read_trial(folder), read_folder(folder)).model_copy(update={"tries": tries})
 
 
-def compose(folder: Path, trials: list[TrialResult]) -> Results:
-    """The results of a run from its trials' results. Raises UsageError for a folder that is no run."""
+def compose(folder: Path, trials: list[TrialResult], *, damaged: bool = False) -> Results:
+    """The results of a run from its trials' results; `damaged` where others cannot be read any more.
+
+    Raises UsageError for a folder that is no run.
+    """
     info = read_run(folder)
     by_scenario: dict[str, list[TrialResult]] = {}
     for trial in trials:
@@ -78,7 +82,7 @@ def compose(folder: Path, trials: list[TrialResult]) -> Results:
     ended = {(trial.scenario, trial.seed) for trial in trials}
     unfinished = [one for one in info.planned if (one.scenario, one.seed) not in ended]
     verdicts = [scenario_verdict(group) for group in by_scenario.values()]
-    if unfinished or any(trial.interrupted for trial in trials):
+    if damaged or unfinished or any(trial.interrupted for trial in trials):
         verdicts.append(Verdict.VOID)  # what there is would speak for all
     verdict = combine(verdicts)
     return Results(
@@ -97,14 +101,32 @@ def compose(folder: Path, trials: list[TrialResult]) -> Results:
     )
 
 
-def score_run(folder: Path) -> list[TrialResult]:
-    """The results of all trials of a run from the journals in its folder. Raises InvalidInput."""
-    return [score_folder(path.parent) for path in sorted(folder.glob(f"*/{TRIAL}"))]
+@dataclass(frozen=True)
+class Scored:
+    """The results of a run's trials, and what is wrong with those that cannot be read any more."""
+
+    trials: list[TrialResult]
+    damaged: list[Problem]
+
+
+def score_run(folder: Path) -> Scored:
+    """The results of all trials of a run from the journals in its folder."""
+    scored = Scored([], [])
+    for path in sorted(folder.glob(f"*/{TRIAL}")):
+        try:
+            scored.trials.append(score_folder(path.parent))
+        except InvalidInput as error:
+            scored.damaged.extend(error.problems)
+    return scored
 
 
 def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Results:
-    """Write results.json and report.html into a run's folder; scored from the journals, if not given."""
-    results = compose(folder, score_run(folder) if trials is None else trials)
+    """Write results.json and report.html into a run's folder; scored from the journals, if not given.
+
+    A trial that cannot be read leaves a void run, and `journal_problems` says what is wrong with it.
+    """
+    scored = score_run(folder) if trials is None else Scored(trials, [])
+    results = compose(folder, scored.trials, damaged=bool(scored.damaged))
     write_json(results, folder / "results.json")
     records = _write_incidents(results, folder)
     write_html(results, folder, folder / "report.html", picture_of, records)
@@ -133,9 +155,15 @@ def _write_incidents(results: Results, folder: Path) -> dict[tuple[str, int], Re
 
 
 def journal_problems(folder: Path) -> list[Problem]:
-    """What the journals of a run should hold to and do not, such as a plan that is not the one hashed."""
-    journals = [path for trial in sorted(folder.glob(f"*/{TRIAL}")) for path in trial.parent.glob("*.jsonl")]
-    return [problem for path in sorted(journals) for problem in verify(path)]
+    """What the trials of a run should hold to and do not, such as a plan that is not the one hashed."""
+    problems: list[Problem] = []
+    for trial in sorted(folder.glob(f"*/{TRIAL}")):
+        try:
+            read_trial(trial.parent)
+        except InvalidInput as error:
+            problems += error.problems
+        problems += [problem for path in sorted(trial.parent.glob("*.jsonl")) for problem in verify(path)]
+    return problems
 
 
 def undo_failures(folder: Path) -> list[str]:

@@ -15,7 +15,14 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Unfinished, Verdict
 from chaos.journal import journal_name
 from chaos.reports.json_report import read_json
-from chaos.results import RunInfo, compose, score_folder, undo_failures, write_reports
+from chaos.results import (
+    RunInfo,
+    compose,
+    journal_problems,
+    score_folder,
+    undo_failures,
+    write_reports,
+)
 from chaos.whole import write_whole
 from tests.journals import Story, Told, quiet, without
 
@@ -136,6 +143,29 @@ def test_a_run_that_was_stopped_between_two_arms_has_not_passed(
     results = write_reports(tmp_path)
     assert results.trials[-1].interrupted
     assert results.verdict is Verdict.VOID
+
+
+@pytest.mark.parametrize(
+    ("file", "says"), [("trial.json", "is no plan of a trial"), ("journal-control.jsonl", "is not an event")]
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_trial_that_cannot_be_read_any_more_leaves_the_others_and_a_void_run(
+    tmp_path: Path, file: str, says: str, known: bool
+) -> None:
+    stories = [Story(Told(seed=seed)) for seed in (1, 2)]
+    keys = [Unfinished(scenario=story.plan.scenario.scenario, seed=story.plan.seed) for story in stories]
+    planned = keys if known else []
+    RunInfo(run="r", mlchaos="0", target="t", day_seconds=1.0, started_at="x", planned=planned).save(tmp_path)
+    folders = [story.write(tmp_path) for story in stories]
+    for story, folder in zip(stories, folders, strict=True):
+        (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    assert write_reports(tmp_path).verdict is Verdict.PASSED
+    text = (folders[0] / file).read_text()
+    (folders[0] / file).write_text(text[:40] + "\n" + text[60:])
+    results = write_reports(tmp_path)
+    assert results.verdict is Verdict.VOID
+    assert [trial.seed for trial in results.trials] == [2]
+    assert any(says in str(problem) and file in str(problem) for problem in journal_problems(tmp_path))
 
 
 def test_an_arm_that_failed_is_the_end_of_its_trial_and_no_interruption(tmp_path: Path) -> None:

@@ -98,7 +98,9 @@ def report(
     junit: Annotated[Path | None, typer.Option("--junit")] = None,
     json_: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Score and render a run again from its journals; nothing is run. Names journals that are damaged."""
+    """Score and render a run again from its journals; nothing is run. Names what is damaged: a trial that
+    cannot be read leaves the run void.
+    """
     from chaos.reports.screen import Screen
     from chaos.results import journal_problems, write_reports
 

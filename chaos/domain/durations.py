@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _CALENDAR = re.compile(r"^(\d+(?:\.\d+)?)(d|h)$")
 _OPERATIONAL = re.compile(r"^(\d+(?:\.\d+)?)(ms|s)$")
@@ -56,6 +56,8 @@ Days = Annotated[
         {"type": "string", "pattern": _DAYS_PATTERN, "description": "calendar days: 5d, 0.1d, 6h"}
     ),
 ]
+Span = Annotated[Days, Field(gt=0)]
+"""Days that something is looked back on: nothing happens in none."""
 Milliseconds = Annotated[
     float,
     BeforeValidator(parse_ms),

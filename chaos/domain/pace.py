@@ -24,6 +24,14 @@ class Pace:
     says: str = ""
 
 
+def too_long(ms: float, day_seconds: float) -> str:
+    """What is wrong with an operational constant of so many milliseconds; empty where nothing is."""
+    quarter_ms = 250 * day_seconds
+    if ms <= quarter_ms:
+        return ""
+    return f"{ms:g}ms are more than a quarter of a day, {quarter_ms:g}ms at {day_seconds:g} s a day"
+
+
 def pace_for(day_seconds: float, day_work: float, pieces_per_second: float) -> Pace:
     """The pace of a target that asks for `day_seconds` and whose day costs `day_work` pieces of work.
 

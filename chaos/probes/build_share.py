@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.contracts import Readable
-from chaos.domain.durations import Days
+from chaos.domain.durations import Span
 from chaos.probes.recent import share_of
 
 
@@ -16,7 +16,7 @@ class BuildShare:
 
     name: ClassVar[str] = "build_share"
     build: str
-    over: Days = 0.25
+    over: Span = 0.25
 
     def read(self, target: Readable) -> float | None:
         """A share; None where there was no view."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.contracts import Readable
-from chaos.domain.durations import Days
+from chaos.domain.durations import Span
 from chaos.probes.recent import share_of
 
 
@@ -15,7 +15,7 @@ class GoodViews:
     """Views with neither an error nor a slow answer, as a share of all of the last `over` days."""
 
     name: ClassVar[str] = "good_views"
-    over: Days = 0.25
+    over: Span = 0.25
 
     def read(self, target: Readable) -> float | None:
         """A share; None where there was no view."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chaos.capabilities import network_link
 from chaos.contracts import Readable
-from chaos.domain.durations import Days
+from chaos.domain.durations import Span
 from chaos.domain.target import TargetSpec
 
 
@@ -17,7 +17,7 @@ class LinkSilent:
 
     name: ClassVar[str] = "link_silent"
     link: str
-    over: Days = 0.5
+    over: Span = 0.5
     _asked: list[float] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def refuse(self, spec: TargetSpec) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.contracts import Readable
-from chaos.domain.durations import Days
+from chaos.domain.durations import Span
 from chaos.domain.event import Version, Views
 
 
@@ -15,7 +15,7 @@ class ModelAge:
     """Days since the version that answered most views of the last `over` days was trained."""
 
     name: ClassVar[str] = "model_age"
-    over: Days = 0.1
+    over: Span = 0.1
 
     def read(self, target: Readable) -> float | None:
         """An age in days; None where no view was answered, or by a version of unknown date."""

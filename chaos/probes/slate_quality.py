@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.contracts import Readable
-from chaos.domain.durations import Days
+from chaos.domain.durations import Span
 from chaos.probes.recent import recent_rows
 
 
@@ -18,7 +18,7 @@ class SlateQuality:
     """
 
     name: ClassVar[str] = "slate_quality"
-    over: Days = 0.25
+    over: Span = 0.25
 
     def read(self, target: Readable) -> float | None:
         """A share; None where no view was answered."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.contracts import Readable
-from chaos.domain.durations import Days
+from chaos.domain.durations import Span
 from chaos.domain.event import Views
 
 
@@ -15,8 +15,8 @@ class TrafficRatio:
     """Page views a day in the last `over` days ÷ those in the `before` days that came before them."""
 
     name: ClassVar[str] = "traffic_ratio"
-    over: Days = 0.25
-    before: Days = 2.0
+    over: Span = 0.25
+    before: Span = 2.0
 
     def read(self, target: Readable) -> float | None:
         """A ratio; None where either span has no view."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.contracts import Readable
-from chaos.domain.durations import Days
+from chaos.domain.durations import Span
 from chaos.domain.event import Views
 
 
@@ -15,7 +15,7 @@ class ViewsPerDay:
     """Page views a day, over the last `over` days."""
 
     name: ClassVar[str] = "views_per_day"
-    over: Days = 0.25
+    over: Span = 0.25
 
     def read(self, target: Readable) -> float | None:
         """Views a day; None where the shop has reported nothing at all."""

@@ -12,6 +12,7 @@ from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Fault, Probe, Refusing, Usable
 from chaos.domain.change import AddDataToxic, AddToxic, Change
+from chaos.domain.pace import too_long
 from chaos.domain.target import TargetSpec
 from chaos.errors import ChaosError, told
 
@@ -23,6 +24,14 @@ def make_fault(name: str, parameters: Mapping[str, object], spec: TargetSpec, ca
         if isinstance(fault, Refusing):
             fault.refuse(spec)
     return fault
+
+
+def check_lengths(fault: Fault, day_seconds: float) -> None:
+    """Whether its operational constants are short beside a day. Raises MeaninglessChange."""
+    for field in dataclasses.fields(fault):  # type: ignore[arg-type]
+        value = getattr(fault, field.name)
+        if field.name.endswith("_ms") and isinstance(value, float) and (says := too_long(value, day_seconds)):
+            raise MeaninglessChange(field.name, says)
 
 
 def texts_of(fault: str, catalogue: Catalogue) -> dict[str, type]:

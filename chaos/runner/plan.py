@@ -13,6 +13,7 @@ from chaos.contracts import Fault, SelfTimed
 from chaos.domain.change import Promote, SetAlias
 from chaos.domain.durations import parse_ms
 from chaos.domain.layer import Mode
+from chaos.domain.pace import too_long
 from chaos.domain.plan import (
     EFFECT_EVERY_DAYS,
     SAME_DAYS,
@@ -232,15 +233,8 @@ class Planner:
 
     def _check_operational(self, index: int, parameters: dict[str, object]) -> None:
         for key, value in parameters.items():
-            if key.endswith("_ms") and (says := self._too_long(parse_ms(value))):
+            if key.endswith("_ms") and (says := too_long(parse_ms(value), self.day_seconds)):
                 self._report(("faults", index, "with", key), says)
-
-    def _too_long(self, ms: float) -> str:
-        """What is wrong with an operational constant of so many milliseconds; empty where nothing is."""
-        quarter_ms = 250 * self.day_seconds
-        if ms <= quarter_ms:
-            return ""
-        return f"{ms:g}ms are more than a quarter of a day, {quarter_ms:g}ms at {self.day_seconds:g} s a day"
 
     def _check_pace(self) -> None:
         asked, fixed = self._request.day_seconds, self._scenario.day_seconds
@@ -321,7 +315,9 @@ class Planner:
             except ValueError as error:
                 self._report(path, str(error), _nearest_of(error))
                 return
-            if known.parameters[key].type == "ms" and (says := self._too_long(cast("float", read))):
+            if known.parameters[key].type == "ms" and (
+                says := too_long(cast("float", read), self.day_seconds)
+            ):
                 self._report(path, says)
 
     def _check_settings(self) -> None:
@@ -366,7 +362,9 @@ class Planner:
                 read = layer.parameters[key].read(value)
             except ValueError as error:
                 raise UsageError(_usage(f"{text}: {error}", _nearest_of(error))) from error
-            if layer.parameters[key].type == "ms" and (says := self._too_long(cast("float", read))):
+            if layer.parameters[key].type == "ms" and (
+                says := too_long(cast("float", read), self.day_seconds)
+            ):
                 raise UsageError(f"{text}: {says}")
 
     def _check_quarrels(self, faults: Sequence[PlannedFault | None]) -> None:

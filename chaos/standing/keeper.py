@@ -24,7 +24,7 @@ from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, DataTrouble, Interrupted, NothingMatched, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
-from chaos.runner.check import changes_of, effect_of, make_fault
+from chaos.runner.check import changes_of, check_lengths, effect_of, make_fault
 from chaos.runner.execute import ArmContext, ArmRun, Go, read_effect
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
@@ -204,8 +204,12 @@ class Keeper:
             fault = make_fault(ask.fault, ask.parameters, self._target.spec, self._kept.catalogue)
             changes = changes_of(fault, self._target)
             effect = effect_of(fault, self._target.spec, self._kept.catalogue)
-        except (UnknownName, MeaninglessChange) as error:
+            check_lengths(fault, self._kept.plan.day_seconds)
+        except UnknownName as error:
             return Answer(str(error), 3)
+        except MeaninglessChange as error:
+            field = f"{error.field}: " if error.field and error.field not in str(error) else ""
+            return Answer(f"{field}{error}", 3)
         began, lasts = self._target.day(), ask.for_days if ask.for_days is not None else lasts_of(fault)
         grip = grip_of(changes, self._target.spec.layers)
         claim = Claim(ask.fault, grip, began, math.inf if lasts is None else began + lasts)

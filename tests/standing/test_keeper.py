@@ -105,6 +105,10 @@ def test_two_faults_at_once_are_undone_by_name_or_newest_first(game: Game) -> No
         (Inject("latency", {"link": "wire"}), "is missing"),
         (Inject("latency", {"link": "wir", "delay_ms": "225ms"}), "the target has no network link 'wir'"),
         (Inject("noop", {}), "noop would change nothing on this target"),
+        (
+            Inject("latency", {"link": "wire", "delay_ms": "251ms"}),
+            "delay_ms: 251ms are more than a quarter of a day, 250ms at 1 s a day",
+        ),
     ],
 )
 def test_what_cannot_be_injected_is_refused_and_nothing_is_touched(
@@ -166,7 +170,7 @@ def test_two_faults_that_set_the_same_thing_are_not_injected_at_once(game: Game,
     game.agenda.at(2, SLOW)
     if undone_first:
         game.agenda.at(2.5, Undo())
-    second = game.agenda.at(3, Inject("latency", {"link": "wire", "delay_ms": "500ms"}))
+    second = game.agenda.at(3, Inject("latency", {"link": "wire", "delay_ms": "240ms"}))
     game.agenda.at(4, Down())
     game.keep()
     assert second.answer is not None

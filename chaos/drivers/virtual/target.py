@@ -58,6 +58,8 @@ R = TypeVar("R")
 Remove = Callable[[], None]
 
 FRESH_DAYS = 0.5
+SLACK_DAYS = 1e-6
+"""By how much a target may miss the day that it was to stop on."""
 
 
 class _ExitLine(msgspec.Struct, tag_field="event", tag="exit"):
@@ -210,22 +212,34 @@ class VirtualTarget:
     def advance(self, until_day: float, wake: Callable[[], bool]) -> None:
         """Run the loop, turn duty cycles and send health requests at their moments.
 
-        Raises NothingMatched where a data toxic matched nothing of what passed.
+        Raises NothingMatched where a data toxic matched nothing of what passed, and ArmFailed where the
+        target stops on another day than it was asked to.
         """
 
         def stop() -> bool:
             return bool(self._trouble) or wake()
 
         while (due := self._due_day()) < until_day:
-            self._inner.advance(due, stop)
+            self._pass(due, stop)
             if self.day() < due - 1e-9:
                 break
             self._duty.turn(self.day())
             self._send_due()
         else:
-            self._inner.advance(until_day, stop)
+            self._pass(until_day, stop)
         if self._trouble:
             raise NothingMatched(self._trouble)
+
+    def _pass(self, until_day: float, stop: Callable[[], bool]) -> None:
+        self._inner.advance(until_day, stop)
+        day = self.day()
+        says = ""
+        if day > until_day + SLACK_DAYS:
+            says = f"went on to day {day:g}"
+        elif day < until_day - SLACK_DAYS and not stop():
+            says = f"stopped on day {day:g}, and nothing had woken it"
+        if says:
+            raise ArmFailed(f"{self._spec.driver.factory}: advance: asked for day {until_day:g} it {says}")
 
     def _due_day(self) -> float:
         turn = self._duty.due_day
@@ -320,7 +334,7 @@ class VirtualTarget:
         self._inner.request(
             asked.component, asked.operation, body, lambda status, answer: answers.append((status, answer))
         )
-        self._inner.advance(self.day() + ANSWER_DAYS, lambda: bool(answers))
+        self._pass(self.day() + ANSWER_DAYS, lambda: bool(answers))
         if not answers:
             raise ArmFailed(f"{asked.component} does not answer {asked.operation}")
         check_answer(asked, *answers[0])

@@ -84,6 +84,30 @@ def test_a_factory_that_breaks_is_told_likewise(tmp_path: Path, monkeypatch: pyt
         start(tmp_path, monkeypatch, "1 / 0")
 
 
+@pytest.mark.parametrize(
+    ("goes_to", "woken", "says"),
+    [
+        (2.0, False, None),
+        (2.0 - 1e-9, False, None),
+        (1.5, True, None),
+        (1.5, False, "asked for day 2 it stopped on day 1.5, and nothing had woken it"),
+        (2.01, False, "asked for day 2 it went on to day 2.01"),
+        (2.01, True, "asked for day 2 it went on to day 2.01"),
+    ],
+)
+def test_a_target_that_stops_on_another_day_than_it_was_asked_to_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes_to: float, woken: bool, says: str | None
+) -> None:
+    target = start(tmp_path, monkeypatch)
+    monkeypatch.setattr(type(target._inner), "advance", lambda *_asked: None)
+    monkeypatch.setattr(type(target._inner), "day", lambda _self: goes_to)
+    if says is None:
+        target.advance(2.0, lambda: woken)
+    else:
+        with pytest.raises(ArmFailed, match=rf"^their_stack_\w+:Stack: advance: {says}$"):
+            target.advance(2.0, lambda: woken)
+
+
 def test_the_package_of_a_layer_from_outside_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
