@@ -49,15 +49,21 @@ class RunInfo(Strict):
     files: dict[str, str] = {}
 
     def save(self, folder: Path) -> None:
-        """Write it into the run's folder."""
-        (folder / RUN).write_text(self.model_dump_json(indent=1))
+        """Write it into the run's folder. Raises UsageError where another run has just begun there."""
+        try:
+            with (folder / RUN).open("x", encoding="utf-8") as file:
+                file.write(self.model_dump_json(indent=1))
+        except FileExistsError as error:
+            raise UsageError(f"{folder}: another run has begun here") from error
 
 
 def read_run(folder: Path) -> RunInfo:
     """What the run's folder says. Raises UsageError for a folder that is no run."""
     path = folder / RUN
     if not path.is_file():
-        raise UsageError(f"{folder} is not the folder of a run: it has no {RUN}")
+        parts = sorted(run.parent.name for run in folder.glob(f"*/{RUN}"))
+        holds = f"; it holds runs of their own: {', '.join(parts)}" if parts else ""
+        raise UsageError(f"{folder} is not the folder of a run: it has no {RUN}{holds}")
     try:
         return RunInfo.model_validate_json(path.read_text())
     except ValueError as error:

@@ -13,12 +13,14 @@ from chaos.campaign import Progress, keep_data, set_aside, write_so_far
 from chaos.domain.event import Phase, Undone
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Unfinished, Verdict
+from chaos.errors import UsageError
 from chaos.journal import journal_name
 from chaos.reports.json_report import read_json
 from chaos.results import (
     RunInfo,
     compose,
     journal_problems,
+    read_run,
     score_folder,
     undo_failures,
     write_reports,
@@ -166,6 +168,24 @@ def test_a_trial_that_cannot_be_read_any_more_leaves_the_others_and_a_void_run(
     assert results.verdict is Verdict.VOID
     assert [trial.seed for trial in results.trials] == [2]
     assert any(says in str(problem) and file in str(problem) for problem in journal_problems(tmp_path))
+
+
+def test_two_runs_that_begin_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
+    first = RunInfo(run="first", mlchaos="0", target="t", day_seconds=1.0, started_at="x")
+    first.save(tmp_path)
+    with pytest.raises(UsageError, match="another run has begun here"):
+        first.model_copy(update={"run": "second"}).save(tmp_path)
+    assert read_run(tmp_path) == first
+
+
+def test_the_folder_of_an_ablation_says_which_runs_it_holds(tmp_path: Path) -> None:
+    for part in ("without-1", "complete"):
+        (tmp_path / part).mkdir()
+        RunInfo(run=part, mlchaos="0", target="t", day_seconds=1.0, started_at="x").save(tmp_path / part)
+    with pytest.raises(
+        UsageError, match=r"it has no run\.json; it holds runs of their own: complete, without-1$"
+    ):
+        read_run(tmp_path)
 
 
 def test_an_arm_that_failed_is_the_end_of_its_trial_and_no_interruption(tmp_path: Path) -> None:
