@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from reference_stack.component import Component, serves
-from reference_stack.exclusive import holding
 from reference_stack.layers.contract import Hook
 from reference_stack.layers.evidence import Retrain
 from reference_stack.messages import (
@@ -30,15 +29,14 @@ from reference_stack.messages import (
     RollBackRequest,
     StatusReply,
 )
-from reference_stack.orchestrator.admission import EXAMINE, examine
 from reference_stack.orchestrator.canary import CanaryDesk
 from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
-from reference_stack.orchestrator.purging import StartOver, version_without, versions_made_of
+from reference_stack.orchestrator.promotions import Promotions
+from reference_stack.orchestrator.purging import StartOver
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.orchestrator.steps import STEPS, Step
 from reference_stack.ports import (
     Folder,
-    NotFound,
     Operation,
     Port,
     PortError,
@@ -49,15 +47,11 @@ from reference_stack.ports import (
     Runtime,
 )
 from reference_stack.settings import REPLICAS, LayerSettings, OrchestratorSettings
-from reference_stack.telemetry import Telemetry, report
+from reference_stack.telemetry import Telemetry
 from reference_stack.world import Catalogue
 
 _BEFORE_THE_CHECK = ("deliver", "check")
 _AFTER_TRAINING = ("admit", "canary", "promote")
-
-CHAMPION = "champion"
-PREVIOUS = "previous"
-ROLLED_BACK = "rolled_back"
 
 
 class Orchestrator(Component[OrchestratorSettings]):
@@ -95,14 +89,14 @@ class Orchestrator(Component[OrchestratorSettings]):
         self.trainer = trainer
         self.missing_days = missing_days
         self.poll_days = poll_days
-        self._registry = registry
-        self._catalogue = catalogue
-        self._gates = self.layers.at(Hook.ADMISSION)
         replicas = {name: port for name, port in pushes.items() if name in REPLICAS}
         collector, canaries = pushes.get("collector"), self.layers.at(Hook.CANARY)
         self._steps = {step.name: step for step in steps}
         self._first_step = steps[0].name
         self._ledger = Ledger(folder)
+        self._promotions = Promotions(
+            runtime, telemetry, registry, self.layers.at(Hook.ADMISSION), self._ledger, catalogue
+        )
         self._push_door = Pushes(runtime, telemetry, pushes, self.layers.at(Hook.PUSH), self._ledger)
         self._canary = CanaryDesk(runtime, registry, replicas, collector, canaries, self._ledger)
         self._lease = Lease(folder, instance, settings.lease_days)
@@ -111,8 +105,6 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._owed: StartOver | None = None
         self._again = False
         """Whether the day's cycle is to begin anew."""
-        self._flips = runtime.semaphore(1)
-        """One at a time: a cycle that promotes must not undo what somebody who goes back has just done."""
 
     # --- the cycle -----------------------------------------------------------------------------------
 
@@ -294,29 +286,12 @@ class Orchestrator(Component[OrchestratorSettings]):
         self.telemetry.metrics.set("hold_overdue", float(overdue))
         return bool(acting) or self.settings.paused
 
-    async def objection(self, version: int) -> str:
-        """Ask every ADMISSION layer about a version; what those say that act.
-
-        Raises NotFound where there is no such version, or another PortError.
-        """
-        if all(host.mode == "off" for host in self._gates):
-            return ""
-        found = await self._registry.version(version)
-        artifact = await self._registry.artifact(version)
-        known_good = version in (self._ledger.admitted(), await self._registry.resolve(PREVIOUS))
-        day = self.runtime.day()
-        candidate = await self.runtime.blocking(
-            lambda: examine(found, artifact, self._catalogue, day, known_good=known_good), EXAMINE
-        )
-        decisions = [host.ask(candidate, day=day) for host in self._gates]
-        return "; ".join(decision.says for decision in decisions if decision.acts)
-
     async def canary(self, version: int, run: CanaryRun | None) -> tuple[CanaryRun | None, str]:
         """A stage of the canary, or the end of it with what the layers say that take the version back.
 
         Where another version has become champion meanwhile, the stage begins anew beside that one.
         """
-        champion = await self._registry.resolve(CHAMPION)
+        champion = await self._promotions.champion()
         if not self._canary.armed or champion in (None, version):
             if run is not None:
                 await self._canary.end()
@@ -330,77 +305,23 @@ class Orchestrator(Component[OrchestratorSettings]):
             await self._canary.end()
         return (None if found.over else run), found.objection
 
+    async def objection(self, version: int) -> str:
+        """Ask every ADMISSION layer about a version. Raises a PortError."""
+        return await self._promotions.objection(version)
+
+    async def make_champion(self, version: int, by: str) -> int | None:
+        """Promote the version of a cycle. Raises Rejected where that is to begin anew, or a PortError."""
+        return await self._promotions.make_champion(version, by, lambda: self._is_made(version))
+
+    def _is_made(self, version: int) -> bool:
+        made = {cycle.version for cycle in (self._cycle, self._carried) if cycle is not None}
+        return not self._again and version in made
+
     async def _audit(self) -> None:
-        """Hold the alias against what was promoted: what nobody admitted is looked at, and turned back."""
         while True:
             await self.runtime.until(self.runtime.day() + self.settings.audit_days)
-            if self._lease.superseded or all(host.mode == "off" for host in self._gates):
-                continue
-            try:
-                await self._audit_once()
-            except PortError as error:
-                self.telemetry.metrics.add("audit_errors_total", error=type(error).__name__)
-            except Exception as error:  # noqa: BLE001 (one version must not end the audit of all later ones)
-                report(self.telemetry, "audit", error)
-
-    async def _audit_once(self) -> None:
-        champion, admitted = await self._registry.resolve(CHAMPION), self._ledger.admitted()
-        if champion in (None, admitted):
-            return
-        objection = "" if admitted is None else await self.objection(champion)
-        async with holding(self._flips):
-            # What was looked at may be promoted, or replaced, meanwhile.
-            if (await self._registry.resolve(CHAMPION), self._ledger.admitted()) == (champion, admitted):
-                await self._settle(champion, admitted, objection)
-
-    async def _settle(self, champion: int, admitted: int | None, objection: str) -> None:
-        """Take what somebody made champion past the door for the champion, or turn it back."""
-        if admitted is None or not objection:
-            if admitted is not None:
-                await self._registry.set_alias(PREVIOUS, admitted)
-            self._ledger.admit(champion)
-            self.telemetry.metrics.set("champion_version", champion)
-            return
-        # `previous` stays: what is turned back was never good.
-        await self._registry.set_alias(CHAMPION, admitted)
-        self.telemetry.log("alias", alias=CHAMPION, version=admitted, previous=champion, by="admission")
-        self.telemetry.log(
-            "action", by="admission", action="roll back", says=f"version {champion} turned back"
-        )
-
-    async def make_champion(self, version: int, by: str, *, in_cycle: bool = False) -> int | None:
-        """Point `champion` at a version and `previous` at the one before, which is returned.
-
-        Doing it twice changes nothing. Raises NotFound when there is no such version, Rejected where the
-        cycle that asks is to begin anew, or another PortError.
-        """
-        async with holding(self._flips):
-            if in_cycle and (self._again or version not in self._in_the_making()):
-                raise Rejected("the day's cycle begins anew")
-            return await self._flip(version, by)
-
-    def _in_the_making(self) -> set[int | None]:
-        return {cycle.version for cycle in (self._cycle, self._carried) if cycle is not None}
-
-    async def _flip(self, version: int, by: str) -> int | None:
-        await self._registry.version(version)
-        previous = await self._registry.resolve(CHAMPION)
-        if previous == version:
-            previous = await self._registry.resolve(PREVIOUS)
-            if self._ledger.admitted() != version:
-                # Whoever set it ended before it could say so, or set it past this door.
-                self._admit(version, previous, by)
-            return previous
-        if previous is not None:
-            await self._registry.set_alias(PREVIOUS, previous)
-        await self._registry.set_alias(CHAMPION, version)
-        self._admit(version, previous, by)
-        return previous
-
-    def _admit(self, version: int, previous: int | None, by: str) -> None:
-        self._ledger.admit(version)
-        self.telemetry.log("alias", alias=CHAMPION, version=version, previous=previous, by=by)
-        self.telemetry.metrics.set("champion_version", version)
+            if not self._lease.superseded:
+                await self._promotions.audit()
 
     # --- the doors -----------------------------------------------------------------------------------
 
@@ -416,43 +337,12 @@ class Orchestrator(Component[OrchestratorSettings]):
     @serves(PROMOTE)
     async def promote(self, request: PromoteRequest) -> PromoteReply:
         """Make a version champion unless admission objects; a rollback is the promotion of an older one."""
-        try:
-            objection = await self.objection(request.version)
-            if objection:
-                return self._refuse(request, objection, "admission")
-            previous = await self.make_champion(request.version, request.by)
-        except NotFound:
-            return self._refuse(request, f"there is no version {request.version}")
-        except PortError as error:
-            return self._refuse(request, f"the registry does not answer: {type(error).__name__}")
-        return PromoteReply(refused_by="", says=f"version {request.version} is champion", previous=previous)
-
-    def _refuse(self, request: PromoteRequest, says: str, door: str = "registry") -> PromoteReply:
-        self.telemetry.log(
-            "promotion_refused", version=request.version, by=request.by, refused_by=door, says=says
-        )
-        return PromoteReply(refused_by=door, says=says, previous=None)
+        return await self._promotions.promote(request)
 
     @serves(ROLL_BACK)
     async def roll_back(self, request: RollBackRequest) -> PromoteReply:
         """Go back to the version before the champion; never to one that was left in that way."""
-        try:
-            champion = await self._registry.resolve(CHAMPION)
-            left = await self._registry.resolve(ROLLED_BACK)
-            # Where the alias was flipped past this door, what was promoted last is what to go back to.
-            candidates = [self._ledger.admitted(), await self._registry.resolve(PREVIOUS)]
-            good = next((one for one in candidates if one is not None and one not in (champion, left)), None)
-            if good is not None and champion is not None:
-                await self._registry.set_alias(ROLLED_BACK, champion)
-                self._ledger.demote([champion])
-        except PortError as error:
-            good, says = None, f"the registry does not answer: {type(error).__name__}"
-        else:
-            says = "there is no version to go back to"
-        if good is None:
-            self.telemetry.log("roll_back_refused", by=request.by, says=says)
-            return PromoteReply(refused_by="registry", says=says, previous=None)
-        return await self.promote(PromoteRequest(version=good, by=request.by))
+        return await self._promotions.roll_back(request)
 
     @serves(PURGE)
     async def purge(self, request: PurgeRequest) -> PurgeReply:
@@ -486,17 +376,11 @@ class Orchestrator(Component[OrchestratorSettings]):
             self._log(self._carried, self._carried.step, "abandoned", "the day's cycle begins anew")
             self._carry(None)
             await self._canary.abandon()
-        async with holding(self._flips):
+        async with self._promotions.alone():
             owed = self._owed
             if owed is None or owed.gone_back:
                 return
-            champion = await self._registry.resolve(CHAMPION)
-            dirty = await versions_made_of(self._registry, owed.spoilt)
-            clean = version_without(dirty, champion, self._ledger.promoted())
-            self._ledger.demote(dirty)
-            if clean is not None and champion is not None:
-                await self._registry.set_alias(ROLLED_BACK, champion)
-                await self._flip(clean, owed.by)
+            await self._promotions.go_back(owed)
             if self._owed is owed:  # else more was put aside meanwhile
                 self._owe(replace(owed, gone_back=True) if self._again else None)
 

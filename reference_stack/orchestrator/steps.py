@@ -52,8 +52,8 @@ class Desk(Protocol):
         """
         ...
 
-    async def make_champion(self, version: int, by: str, *, in_cycle: bool = False) -> int | None:
-        """Flip the alias. Raises a PortError."""
+    async def make_champion(self, version: int, by: str) -> int | None:
+        """Promote the version of a cycle. Raises Rejected where that is to begin anew, or a PortError."""
         ...
 
 
@@ -135,7 +135,7 @@ async def canary(desk: Desk, cycle: Cycle) -> Cycle:
 async def promote(desk: Desk, cycle: Cycle) -> Cycle:
     """Make the new version champion."""
     assert cycle.version is not None
-    await desk.make_champion(cycle.version, "orchestrator", in_cycle=True)
+    await desk.make_champion(cycle.version, "orchestrator")
     return replace(cycle, step=DONE, outcome=f"promoted {cycle.version}")
 
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from reference_stack.layers.contract import Mode
-from reference_stack.orchestrator import component
+from reference_stack.orchestrator import promotions
 from reference_stack.settings import LayerSettings
 
 
@@ -321,7 +321,7 @@ def test_a_version_whose_examination_breaks_does_not_end_the_audit(office, monke
     office.start()
     office.until(1.5)
     with monkeypatch.context() as patched:
-        patched.setattr(component, "examine", breaks)
+        patched.setattr(promotions, "examine", breaks)
         asyncio.run(office.registry.set_alias("champion", 1))
         office.until(1.75)
     told = [line for line in office.logged("error") if line["where"] == "audit"]
