@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import os
 import platform
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
-from chaos.capabilities import Capability, Described, nearest
+from chaos.capabilities import Described, nearest
 from chaos.catalogue import Catalogue, Shelf
 from chaos.clock import Clock
 from chaos.contracts import Driver
@@ -25,8 +20,9 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError, told
+from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError
 from chaos.faults import BUILT_IN as FAULTS
+from chaos.plugins import FAULT_GROUP, PROBE_GROUP, added
 from chaos.probes import BUILT_IN as PROBES
 from chaos.runner.overrides import Overrides
 from chaos.runner.plan import Planner, Request
@@ -37,8 +33,6 @@ if TYPE_CHECKING:
     from chaos.domain.verdict import NotRun, Results, Verdict
 
 DRIVERS = ("local", "virtual", "compose")
-PLUGINS = ("mlchaos.faults", "mlchaos.probes")
-"""The entry points by which installed packages add faults and probes."""
 
 
 def version() -> str:
@@ -87,46 +81,9 @@ def _folders(kind: str, here: Path) -> list[Path]:
 def make_catalogue() -> Catalogue:
     """Built-in faults and probes, and those that installed packages add by entry points."""
     return Catalogue(
-        faults=Shelf("fault", FAULTS, lambda: _added(PLUGINS[0])),
-        probes=Shelf("probe", PROBES, lambda: _added(PLUGINS[1])),
+        faults=Shelf("fault", FAULTS, lambda: added(FAULT_GROUP)),
+        probes=Shelf("probe", PROBES, lambda: added(PROBE_GROUP)),
     )
-
-
-def _added(group: str) -> Iterator[type]:
-    from importlib import metadata
-
-    for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
-        of = f" of {point.dist.name}" if point.dist is not None else ""
-        says = f"the entry point {point.name!r}{of} in {group}"
-        try:
-            with contextlib.redirect_stdout(sys.stderr):  # what it prints is no result
-                loaded: type = point.load()
-        except (Exception, SystemExit) as error:
-            raise UsageError(f"{says} cannot be loaded: {told(error)}") from error
-        wanted = ("name", "needs", "changes", "effect") if group == PLUGINS[0] else ("name", "read")
-        lacking = [part for part in wanted if not hasattr(loaded, part)]
-        if lacking or not dataclasses.is_dataclass(loaded):
-            what = f"lacks {', '.join(lacking)}" if lacking else "is no dataclass"
-            raise UsageError(f"{says} {what}: {loaded!r}")
-        if odd := _odd(loaded):
-            raise UsageError(f"{says} {odd}: {loaded!r}")
-        yield loaded
-
-
-def _odd(loaded: type) -> str:
-    """What is wrong with a fault or probe of somebody else's, that would break whoever lists it."""
-    if not isinstance(name := getattr(loaded, "name", None), str):
-        return f"has the name {name!r}, which is no text"
-    needs: object = getattr(loaded, "needs", ())
-    if not isinstance(needs, tuple) or not all(
-        isinstance(need, type) and issubclass(need, Capability) for need in needs
-    ):
-        return f"needs {needs!r}, which are no capabilities"
-    try:
-        TypeAdapter(loaded).rebuild(raise_errors=True)  # now, where it would be put off
-    except Exception as error:  # noqa: BLE001 (of whichever kind: an annotation is somebody else's code)
-        return f"has parameters that cannot be read ({type(error).__name__}: {error})"
-    return ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, cast
 
-from chaos.app import PLUGINS, make_catalogue, version, versions
+from chaos.app import make_catalogue, version, versions
 from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
 from chaos.clock import WallClock
 from chaos.domain.event import Event
@@ -33,6 +33,7 @@ from chaos.drivers.virtual import preloading
 from chaos.drivers.virtual.ahead import made_ahead
 from chaos.drivers.virtual.driver import VirtualDriver, package_of, packages_of
 from chaos.errors import ArmFailed, Interrupted
+from chaos.plugins import FAULT_GROUP, PROBE_GROUP
 from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
 from chaos.runner.remains import ProcessRecord
@@ -334,7 +335,7 @@ def _facts() -> Mapping[str, str]:
 
 
 def _salt(spec: TargetSpec) -> str:
-    added = (point.value for group in PLUGINS for point in entry_points(group=group))
+    added = (point.value for group in (FAULT_GROUP, PROBE_GROUP) for point in entry_points(group=group))
     plugins = {path for value in added for path in package_of(value)}
     packages = dict.fromkeys([Path(__file__).parent, *packages_of(spec), *sorted(plugins)])
     return salt_of(packages, {**_facts(), "target": spec.model_dump_json(by_alias=True)})
