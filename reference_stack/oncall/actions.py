@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from reference_stack.exclusive import holding
 from reference_stack.messages import (
     CONFIGURE,
     PURGE,
@@ -22,7 +23,7 @@ from reference_stack.messages import (
     RollBackRequest,
     SettingRequest,
 )
-from reference_stack.ports import Operation, Port, PortError
+from reference_stack.ports import Operation, Port, PortError, Semaphore
 
 TIMEOUT_MS = 500.0
 START_OVER_MS = 2000.0
@@ -45,12 +46,13 @@ class Call:
 
 class Hands:
     """The ports that on-call acts through, by component; those that are not there refuse. `build` is the one
-    that was released: everything but what was rolled out since runs it.
+    that was released: everything but what was rolled out since runs it. `permit` is for one at a time.
     """
 
-    def __init__(self, ports: Mapping[str, Port], build: str = "") -> None:
+    def __init__(self, ports: Mapping[str, Port], build: str, permit: Semaphore) -> None:
         self._ports = ports
         self.build = build
+        self.permit = permit
 
     async def ask(
         self,
@@ -131,15 +133,17 @@ async def resume_retraining(hands: Hands, _call: Call) -> str:
 
 async def drain(hands: Hands, call: Call) -> str:
     """No shopper is sent to the replica that the alert is about."""
-    drained = _names(await hands.setting(SHOP, "drained"))
-    await hands.configure(SHOP, "drained", [*drained, *([] if call.about in drained else [call.about])])
+    async with holding(hands.permit):  # two that read the list at once would lose what one of them writes
+        drained = _names(await hands.setting(SHOP, "drained"))
+        await hands.configure(SHOP, "drained", [*drained, *([] if call.about in drained else [call.about])])
     return f"{call.about} is drained"
 
 
 async def fill(hands: Hands, call: Call) -> str:
     """As before."""
-    drained = _names(await hands.setting(SHOP, "drained"))
-    await hands.configure(SHOP, "drained", [name for name in drained if name != call.about])
+    async with holding(hands.permit):
+        drained = _names(await hands.setting(SHOP, "drained"))
+        await hands.configure(SHOP, "drained", [name for name in drained if name != call.about])
     return f"{call.about} is back"
 
 

@@ -14,7 +14,7 @@ from reference_stack.layers.evidence import Heartbeat, Page
 from reference_stack.messages import HEARTBEAT, PAGE, AlertItem, Empty, HeartbeatRequest, Webhook
 from reference_stack.oncall.actions import ACTIONS, Call, Hands, Take
 from reference_stack.oncall.runbook import read_runbook
-from reference_stack.ports import Folder, Port, PortError, Runtime
+from reference_stack.ports import Failed, Folder, Overloaded, Port, PortError, Runtime, TimedOut, Unreachable
 from reference_stack.seeds import uniform
 from reference_stack.settings import LayerSettings, OnCallSettings
 from reference_stack.telemetry import Telemetry
@@ -23,13 +23,16 @@ _FILE = "open.json"
 _CHECK_DAYS = 0.05
 _DEAD_MAN = "dead-man-"
 _ABOUT_DATA = ("ML system", "page")
+_UNSURE = (Unreachable, TimedOut, Failed)
+"""What may be done all the same: the other end may have heard it."""
 
 
 class OpenAlert(msgspec.Struct, frozen=True):
     """An alert that has reached on-call and is not resolved, or waits for its answer.
 
     `id` is its fingerprint and how often it has come; `answer_day` is when somebody will have read it;
-    `taken` are the actions that are to be released when it is resolved.
+    `taken` are the actions that are to be released when it is resolved, and `trying` is one of which nobody
+    has heard yet whether it is done.
     """
 
     id: str
@@ -41,6 +44,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     acknowledged_day: float | None = None
     resolved: bool = False
     taken: tuple[str, ...] = ()
+    trying: str = ""
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -84,7 +88,7 @@ class OnCall(Component[OnCallSettings]):
         super().__init__("oncall", runtime, telemetry, settings, layers, build)
         self._folder = folder
         self._seed = seed
-        self._hands = Hands(ports or {}, build)
+        self._hands = Hands(ports or {}, build, runtime.semaphore(1))
         self._runbook = read_runbook(settings.runbook, ACTIONS)
         state = _State()
         if folder.exists(_FILE):
@@ -92,12 +96,25 @@ class OnCall(Component[OnCallSettings]):
         self._open = dict(state.open)
         self._came = dict(state.came)
         self._releases = list(state.releases)
+        self._take_up()
         self._heard: dict[str, float] = {}
         self._silent = {
             alert.item.labels["about"]
             for key, alert in self._open.items()
             if key.startswith(_DEAD_MAN) and not alert.resolved
         }
+
+    def _take_up(self) -> None:
+        """What somebody was at when the process before ended may be done, and is released like the rest."""
+        for key, alert in list(self._open.items()):
+            if not alert.trying:
+                continue
+            if alert.resolved:
+                del self._open[key]
+                meant = replace(alert, taken=(alert.trying,), trying="")
+                self._releases.append(Release(day=self.runtime.day(), alert=meant))
+            else:
+                self._open[key] = replace(alert, taken=(*alert.taken, alert.trying), trying="")
 
     async def run(self) -> None:
         """Answer what was open already, and listen for heartbeats."""
@@ -191,16 +208,26 @@ class OnCall(Component[OnCallSettings]):
                 near = "".join(get_close_matches(name, ACTIONS, n=1)) or ", ".join(ACTIONS)
                 self._say(name, alert.receiver, f"not done: there is no such action; there is {near}")
                 continue
-            if not await self._act(name, action.take, alert):
-                continue
-            current = self._open.get(key)
             if action.release is None:
+                await self._act(name, action.take, alert)
                 continue
-            if current is None or current.id != alert.id or current.resolved:
-                await self._let_go(alert, (name,))
-            else:
-                self._open[key] = replace(current, taken=(*current.taken, name))
-                self._save()
+            self._keep(key, alert, trying=name)
+            error = await self._act(name, action.take, alert)
+            taken = () if error is not None and not isinstance(error, _UNSURE) else (name,)
+            if not self._keep(key, alert, *taken) and taken:
+                await self._end(self._later(Release(self.runtime.day(), replace(alert, taken=taken))))
+
+    def _keep(self, key: str, alert: OpenAlert, *taken: str, trying: str = "") -> bool:
+        """Note what was done about an alert, or is tried; False where it is over meanwhile."""
+        current = self._open.get(key)
+        if current is None or current.id != alert.id:
+            return False
+        if current.resolved and not trying:
+            del self._open[key]  # it was kept for this
+        else:
+            self._open[key] = replace(current, taken=(*current.taken, *taken), trying=trying)
+        self._save()
+        return not current.resolved
 
     def _actions(self, alert: OpenAlert) -> tuple[str, ...]:
         """The runbook's; at a page about data what people do instead of it, where they do."""
@@ -212,6 +239,11 @@ class OnCall(Component[OnCallSettings]):
         page = self._runbook.page(labels)
         return page.actions if page is not None else ()
 
+    def _later(self, release: Release) -> Release:
+        self._releases.append(release)
+        self._save()
+        return release
+
     async def _end(self, release: Release) -> None:
         await self.runtime.until(release.day)
         await self._let_go(release.alert, release.alert.taken)
@@ -219,29 +251,38 @@ class OnCall(Component[OnCallSettings]):
         self._save()
 
     async def _let_go(self, alert: OpenAlert, taken: tuple[str, ...]) -> None:
-        """What was done until the alert is resolved is undone, last first, unless another one needs it.
+        """What was done until the alert is resolved is undone, last first, unless another one needs it; again
+        and again, until somebody has heard.
 
         One that is resolved needs it still where what was done about it lasts longer.
         """
+        for name in reversed(taken):
+            release, again = ACTIONS[name].release, False
+            while release is not None and not self._is_needed(name, alert):
+                error = await self._act(f"release {name}", release, alert, again=again)
+                if not isinstance(error, (*_UNSURE, Overloaded)):
+                    break
+                again = True
+                await self.runtime.until(self.runtime.day() + _CHECK_DAYS)
+
+    def _is_needed(self, name: str, alert: OpenAlert) -> bool:
         now_day = self.runtime.day()
         others = [other for other in self._open.values() if not other.resolved]
         others += [later.alert for later in self._releases if later.day > now_day]
-        needed = {done_to(name, other) for other in others for name in other.taken}
-        for name in reversed(taken):
-            release = ACTIONS[name].release
-            if release is not None and done_to(name, alert) not in needed:
-                await self._act(f"release {name}", release, alert)
+        return done_to(name, alert) in {done_to(taken, other) for other in others for taken in other.taken}
 
-    async def _act(self, name: str, take: Take, alert: OpenAlert) -> bool:
+    async def _act(self, name: str, take: Take, alert: OpenAlert, *, again: bool = False) -> PortError | None:
+        """Take an action and say so; the error where it is not known to be done, said once."""
         by = alert.receiver
         try:
             says = await take(self._hands, Call(by=by, about=alert.item.labels.get("about", "")))
         except PortError as error:
-            self._say(name, by, f"not done: {error}")
-            return False
+            if not again:
+                self._say(name, by, f"{'no answer' if isinstance(error, _UNSURE) else 'not done'}: {error}")
+            return error
         self.telemetry.metrics.add("actions_taken_total")
         self.telemetry.log("action", by=by, action=name, says=says)
-        return True
+        return None
 
     def _say(self, name: str, by: str, not_done: str) -> None:
         self.telemetry.metrics.add("actions_refused_total")
@@ -258,13 +299,11 @@ class OnCall(Component[OnCallSettings]):
         if alert.taken:
             page = self._runbook.page(alert.item.labels)
             lasts_days = page.lasts_days if page is not None else 0.0
-            release = Release(day=self.runtime.day() + lasts_days, alert=alert)
-            self._releases.append(release)
-            self.runtime.spawn(self._end(release))
-        if alert.answer_day is None:
+            self.runtime.spawn(self._end(self._later(Release(self.runtime.day() + lasts_days, alert))))
+        if alert.answer_day is None and not alert.trying:
             del self._open[key]
         else:
-            # Somebody will still read that it came and went.
+            # Somebody will still read that it came and went, or is at it.
             self._open[key] = alert
 
     def _listen(self, day: float) -> None:

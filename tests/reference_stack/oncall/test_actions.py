@@ -157,6 +157,78 @@ def test_a_replica_comes_back_though_another_one_is_still_drained(stack):
     assert k9s.target.setting("shop", "drained") == ["serving-b"]
 
 
+@pytest.mark.parametrize("together", [("serving-a", "serving-b"), ("serving-b", "serving-a")])
+def test_two_replicas_that_are_drained_and_come_back_at_once_do_so_both(stack, together):
+    k9s = stack("drain")
+    k9s.target.link("oncall-shop").shape(lambda plan: plan.replace(down_ms=plan.down_ms + 20.0))
+    k9s.live(0.1)
+    for about in together:
+        k9s.tell("firing", about)
+    k9s.live(0.5)
+    assert sorted(k9s.target.setting("shop", "drained")) == ["serving-a", "serving-b"]
+    for about in together:
+        k9s.tell("resolved", about)
+    k9s.live(1.0)
+    assert k9s.target.setting("shop", "drained") == []
+
+
+LINKS = {"hold_retraining": "oncall-orchestrator", "drain": "oncall-shop"}
+SETTINGS = {"hold_retraining": ("orchestrator", "paused"), "drain": ("shop", "drained")}
+
+
+@pytest.mark.parametrize("action", LINKS)
+def test_what_cannot_be_released_when_it_is_time_is_released_when_somebody_answers(stack, action):
+    k9s = stack(action)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.3)
+    assert k9s.target.setting(*SETTINGS[action])
+    mend = k9s.target.link(LINKS[action]).shape(lambda plan: plan.replace(refused=True))
+    k9s.tell("resolved")
+    k9s.live(1.0)
+    assert k9s.target.setting(*SETTINGS[action])
+    mend()
+    k9s.live(1.2)
+    assert not k9s.target.setting(*SETTINGS[action])
+    said = [says for name, says in k9s.actions() if name == f"release {action}"]
+    assert len(said) == 2
+    assert said[0].startswith("no answer: ")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_action_whose_reply_does_not_come_is_released_too(stack, restarts):
+    """The orchestrator hears it, and nobody hears the orchestrator; on-call may end before it gives up."""
+    k9s = stack("hold_retraining")
+    k9s.live(0.1)
+    mend = k9s.target.link("oncall-orchestrator").shape(lambda plan: plan.replace(lost_down=True))
+    k9s.tell("firing")
+    k9s.live(0.3)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    if restarts:
+        k9s.target.kill("oncall")
+        k9s.target.start("oncall")
+    k9s.live(1.0)
+    mend()
+    k9s.tell("resolved")
+    k9s.live(1.3)
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
+def test_what_was_being_done_when_the_alert_was_resolved_and_on_call_ended_is_released(stack):
+    k9s = stack("hold_retraining")
+    k9s.live(0.1)
+    mend = k9s.target.link("oncall-orchestrator").shape(lambda plan: plan.replace(lost_down=True))
+    k9s.tell("firing")
+    k9s.live(0.3)
+    k9s.tell("resolved")
+    k9s.live(0.31)
+    k9s.target.kill("oncall")
+    mend()
+    k9s.target.start("oncall")
+    k9s.live(0.6)
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
 def test_shoppers_are_not_sent_to_a_drained_replica(stack):
     k9s = stack("drain")
     k9s.live(0.1)
