@@ -292,12 +292,14 @@ class PurgeRequest(msgspec.Struct, frozen=True):
     """Put days aside, so that nothing is built of them.
 
     No `days`: those that a layer acts on now, if a snapshot was built with one of them, or where `kept_out`
-    also those of which nothing was built.
+    also those of which nothing was built. `again`: it was asked for before, and nobody heard the answer; what
+    is aside by now is meant too.
     """
 
     by: str
     days: list[int] = []
     kept_out: bool = False
+    again: bool = False
 
 
 class PurgeReply(msgspec.Struct, frozen=True):

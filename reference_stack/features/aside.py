@@ -122,7 +122,7 @@ class Aside:
 
         Raises Rejected where none is meant, OSError where the store fails.
         """
-        days = sorted(request.days or self._held(kept_out=request.kept_out))
+        days = sorted(request.days or self._meant(request))
         before = self._notes.diary.purged
         there = [day for day in days if self._shelf.has(day)]
         found = [check for day in days if day in before for check in self._shelf.aside(day)]
@@ -136,6 +136,15 @@ class Aside:
             self._gates.forget(day, "was put aside")
         self._telemetry.log("action", by=request.by, action="purge", says=f"days {sorted(purged)} put aside")
         return PurgeReply(purged=found)
+
+    def _meant(self, request: PurgeRequest) -> set[int]:
+        aside = set(self._notes.diary.purged) if request.again else set()
+        try:
+            return aside | self._held(kept_out=request.kept_out)
+        except Rejected:
+            if not aside:
+                raise
+            return aside
 
     def _held(self, *, kept_out: bool) -> set[int]:
         """Days that a layer acts on; of those in which it leaves out a source the rest is sound."""

@@ -32,11 +32,12 @@ from reference_stack.messages import (
 from reference_stack.orchestrator.canary import CanaryDesk
 from reference_stack.orchestrator.ledger import DONE, CanaryRun, Cycle, Lease, Ledger
 from reference_stack.orchestrator.promotions import Promotions
-from reference_stack.orchestrator.purging import StartOver
+from reference_stack.orchestrator.purging import Aside, StartOver, begun_by
 from reference_stack.orchestrator.pushing import Pushes
 from reference_stack.orchestrator.steps import STEPS, Step
 from reference_stack.ports import (
     Folder,
+    NotFound,
     Operation,
     Port,
     PortError,
@@ -103,6 +104,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._cycle = self._ledger.read()
         self._carried = self._ledger.carried()
         self._owed: StartOver | None = None
+        self._unanswered: list[PurgeRequest | QuarantineRequest] = []
         self._again = False
         """Whether the day's cycle is to begin anew."""
 
@@ -136,7 +138,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._cycle, self._carried = self._ledger.read(), self._ledger.carried()
         if not leading:
             return
-        self._owed = self._ledger.owed()
+        self._owed, self._unanswered = self._ledger.owed(), self._ledger.asked()
         self._again |= self._owed is not None
         stages = [one.canary for one in (self._cycle, self._carried) if one is not None]
         self._canary.take_over(under_way=any(stages))
@@ -206,10 +208,13 @@ class Orchestrator(Component[OrchestratorSettings]):
             self._carry(None if moved.failed or moved.step == DONE else moved)
 
     async def _make_up(self) -> None:
-        """Try again what could not be done when it was due: to go back, and to end a stage."""
+        """Try again what could not be done when it was due: to put aside, to go back, and to end a stage."""
         late = self._owed is not None and not self._owed.gone_back
-        if not (late or self._canary.left_behind) or not self._lease.renew(self.runtime.day()):
+        if not (late or self._canary.left_behind or self._unanswered):
             return
+        if not self._lease.renew(self.runtime.day()):
+            return
+        await self._ask_again()
         await self._canary.clear()
         try:
             await self._go_back()
@@ -276,15 +281,15 @@ class Orchestrator(Component[OrchestratorSettings]):
         timeout_ms = timeout_days * self.runtime.day_seconds * 1000.0
         return await port.call(operation, request, timeout_ms=timeout_ms)
 
-    def held(self, red: dict[str, str], cycle: Cycle) -> bool:
-        """Ask every RETRAIN layer; retraining is held if one acts."""
+    def objected(self, red: dict[str, str], cycle: Cycle) -> bool:
+        """Ask every RETRAIN layer; whether one acts, and so holds retraining."""
         day = self.runtime.day()
         evidence = Retrain(day=day, red=red, held_cycles=cycle.held_cycles)
         decisions = [host.ask(evidence, day=day) for host in self.layers.at(Hook.RETRAIN)]
         acting = [decision for decision in decisions if decision.acts]
         overdue = any(decision.detail.get("overdue") for decision in acting)
         self.telemetry.metrics.set("hold_overdue", float(overdue))
-        return bool(acting) or self.settings.paused
+        return bool(acting)
 
     async def canary(self, version: int, run: CanaryRun | None) -> tuple[CanaryRun | None, str]:
         """A stage of the canary, or the end of it with what the layers say that take the version back.
@@ -348,27 +353,52 @@ class Orchestrator(Component[OrchestratorSettings]):
     async def purge(self, request: PurgeRequest) -> PurgeReply:
         """Put days aside, go back to the newest version made without them, and run the day's cycle again.
 
-        Raises Rejected where no day is meant, or another PortError of who was asked.
+        Raises Rejected where no day is meant, or another PortError of who was asked; then it is asked again.
         """
-        reply = await self.ask(self.features, PURGE, request, self.settings.step_timeout_days)
-        await self._start_over(StartOver(request.by, purged=list(reply.purged)))
-        return reply
+        return await self._put_aside(PURGE, request)
 
     @serves(QUARANTINE)
     async def quarantine(self, request: QuarantineRequest) -> QuarantineReply:
         """Leave sources out as `purge` puts days aside; a release changes nothing that was made.
 
-        Raises Rejected where none is meant, or another PortError of who was asked.
+        Raises Rejected where none is meant, or another PortError of who was asked; then it is asked again.
         """
-        reply = await self.ask(self.features, QUARANTINE, request, self.settings.step_timeout_days)
-        if not request.release:
-            await self._start_over(StartOver(request.by, quarantined=reply.quarantined))
+        return await self._put_aside(QUARANTINE, request)
+
+    async def _put_aside(self, operation: Operation[Aside, Reply], request: Aside) -> Reply:
+        """Have it done, and begin anew without it. Who does not answer may have done it: it is in the ledger
+        before it is asked for, and asked for until there is an answer.
+        """
+        self._ledger.ask_for(request)
+        try:
+            reply = await self.ask(self.features, operation, request, self.settings.step_timeout_days)
+        except (Rejected, NotFound):
+            self._ledger.heard_of(request)
+            raise
+        except PortError:
+            self._unanswered.append(request)
+            raise
+        what = begun_by(request, reply)
+        if what is not None:
+            self._owe(what.after(self._owed))
+            self._again = True
+        self._ledger.heard_of(request)
+        if what is not None:
+            await self._go_back()
         return reply
 
-    async def _start_over(self, what: StartOver) -> None:
-        self._owe(what.after(self._owed))
-        self._again = True
-        await self._go_back()
+    async def _ask_again(self) -> None:
+        for request in list(self._unanswered):
+            self._unanswered.remove(request)
+            again = replace(request, again=True) if isinstance(request, PurgeRequest) else request
+            self._ledger.heard_of(request)
+            try:
+                if isinstance(again, PurgeRequest):
+                    await self._put_aside(PURGE, again)
+                else:
+                    await self._put_aside(QUARANTINE, again)
+            except PortError as error:
+                self.telemetry.metrics.add("start_over_errors_total", error=type(error).__name__)
 
     async def _go_back(self) -> None:
         """To the newest version made without what was put aside. Raises a PortError; it is tried again."""

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from reference_stack.messages import PushRequest
+from reference_stack.messages import PurgeRequest, PushRequest, QuarantineRequest
 from reference_stack.orchestrator.purging import StartOver
 from reference_stack.ports import Folder
 
@@ -20,6 +21,7 @@ _PROMOTED = "promoted.json"
 _STAGED = "staged.json"
 _OWED = "owed.json"
 _PUSHES = "pushes.json"
+_ASKED = "asked.json"
 _PROMOTED_KEPT = 400
 
 
@@ -66,6 +68,11 @@ class StagedPush(msgspec.Struct, frozen=True):
     due_day: float
     given: float
     failed: float
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    purges: list[PurgeRequest] = []
+    quarantines: list[QuarantineRequest] = []
 
 
 class _Lease(msgspec.Struct, frozen=True):
@@ -145,6 +152,34 @@ class Ledger:
     def owe(self, what: StartOver | None) -> None:
         """Put it, or nothing, in place of the one before."""
         self._folder.write(_OWED, msgspec.json.encode(what))
+
+    def asked(self) -> list[PurgeRequest | QuarantineRequest]:
+        """What people want put aside, and nobody has answered to."""
+        found = self._asked()
+        return [*found.purges, *found.quarantines]
+
+    def ask_for(self, request: PurgeRequest | QuarantineRequest) -> None:
+        """Note that something is about to be asked for."""
+        found = self._asked()
+        if isinstance(request, PurgeRequest):
+            self._keep_asked(replace(found, purges=[*found.purges, request]))
+        else:
+            self._keep_asked(replace(found, quarantines=[*found.quarantines, request]))
+
+    def heard_of(self, request: PurgeRequest | QuarantineRequest) -> None:
+        """Note that there is an answer."""
+        found = self._asked()
+        purges = [one for one in found.purges if one != request]
+        quarantines = [one for one in found.quarantines if one != request]
+        self._keep_asked(_Asked(purges, quarantines))
+
+    def _asked(self) -> _Asked:
+        if not self._folder.exists(_ASKED):
+            return _Asked()
+        return msgspec.json.decode(self._folder.read(_ASKED), type=_Asked)
+
+    def _keep_asked(self, asked: _Asked) -> None:
+        self._folder.write(_ASKED, msgspec.json.encode(asked))
 
     def pushes(self) -> list[StagedPush]:
         """The pushes that stand on their first component."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 from reference_stack.exclusive import holding
 from reference_stack.layers.host import LayerHost
@@ -82,13 +82,19 @@ class Promotions:
                 raise Rejected("the day's cycle begins anew")
             return await self._flip(version, by)
 
-    async def promote(self, request: PromoteRequest) -> PromoteReply:
-        """Make a version champion unless admission objects; a rollback is the promotion of an older one."""
+    async def promote(self, request: PromoteRequest, instead_of: int | None = None) -> PromoteReply:
+        """Make a version champion unless admission objects; a rollback is the promotion of an older one.
+
+        Nobody goes back to the one `instead_of` which it is made.
+        """
         try:
             objection = await self.objection(request.version)
             if objection:
                 return self._refuse(request, objection, "admission")
-            previous = await self.make_champion(request.version, request.by)
+            if instead_of is None:
+                previous = await self.make_champion(request.version, request.by)
+            else:
+                previous = await self._replace(instead_of, request.version, request.by)
         except NotFound:
             return self._refuse(request, f"there is no version {request.version}")
         except PortError as error:
@@ -131,9 +137,6 @@ class Promotions:
             # Where the alias was flipped past this door, what was promoted last is what to go back to.
             candidates = [self._ledger.admitted(), await self._registry.resolve(PREVIOUS)]
             good = next((one for one in candidates if one is not None and one not in (champion, left)), None)
-            if good is not None and champion is not None:
-                await self._registry.set_alias(ROLLED_BACK, champion)
-                self._ledger.demote([champion])
         except PortError as error:
             good, says = None, f"the registry does not answer: {type(error).__name__}"
         else:
@@ -141,7 +144,27 @@ class Promotions:
         if good is None:
             self._telemetry.log("roll_back_refused", by=request.by, says=says)
             return PromoteReply(refused_by="registry", says=says, previous=None)
-        return await self.promote(PromoteRequest(version=good, by=request.by))
+        return await self.promote(PromoteRequest(version=good, by=request.by), champion)
+
+    async def _replace(self, bad: int, good: int, by: str) -> int | None:
+        """Leave a version for good. Where that fails, it has not been left."""
+        async with self.alone():
+            before = await self._registry.resolve(ROLLED_BACK)
+            await self._registry.set_alias(ROLLED_BACK, bad)
+            try:
+                previous = await self._flip(good, by)
+            except PortError:
+                with suppress(PortError):
+                    await self._set_back(ROLLED_BACK, before)
+                raise
+            self._ledger.demote([bad])
+        return previous
+
+    async def _set_back(self, alias: str, version: int | None) -> None:
+        if version is None:
+            await self._registry.drop_alias(alias)
+        else:
+            await self._registry.set_alias(alias, version)
 
     async def go_back(self, owed: StartOver) -> None:
         """Go to the newest version without what was put aside. For whoever is `alone`; raises a PortError."""

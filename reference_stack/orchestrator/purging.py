@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from reference_stack.messages import PartitionCheck
+from reference_stack.messages import (
+    PartitionCheck,
+    PurgeReply,
+    PurgeRequest,
+    QuarantineReply,
+    QuarantineRequest,
+)
 from reference_stack.ports import ModelVersion, Registry
 
 PARTITIONS_TAG = "partitions"
 
+Aside = TypeVar("Aside", PurgeRequest, QuarantineRequest)
 Spoilt = Callable[[PartitionCheck], bool]
 """Whether a version that was made of this partition is to be left."""
 
@@ -48,6 +56,16 @@ class StartOver(msgspec.Struct, frozen=True):
             return self
         quarantined = {**earlier.quarantined, **self.quarantined}
         return StartOver(self.by, [*earlier.purged, *self.purged], quarantined)
+
+
+def begun_by(request: PurgeRequest | QuarantineRequest, reply: msgspec.Struct) -> StartOver | None:
+    """What is to be gone back from when something has been put aside; None for a release."""
+    if isinstance(reply, PurgeReply):
+        return StartOver(request.by, purged=list(reply.purged))
+    if isinstance(request, QuarantineRequest) and request.release:
+        return None
+    assert isinstance(reply, QuarantineReply)
+    return StartOver(request.by, quarantined=reply.quarantined)
 
 
 async def versions_made_of(registry: Registry, spoilt: Spoilt) -> set[int]:

@@ -37,8 +37,8 @@ class Desk(Protocol):
         """A call within calendar days. Raises a PortError."""
         ...
 
-    def held(self, red: dict[str, str], cycle: Cycle) -> bool:
-        """Ask the RETRAIN layers."""
+    def objected(self, red: dict[str, str], cycle: Cycle) -> bool:
+        """Ask the RETRAIN layers; whether one acts."""
         ...
 
     async def objection(self, version: int) -> str:
@@ -82,14 +82,16 @@ async def check(desk: Desk, cycle: Cycle) -> Cycle:
     reply = await desk.ask(
         desk.features, CHECK, DeliverRequest(day=cycle.day), desk.settings.step_timeout_days
     )
-    if not desk.held(reply.red, cycle):
+    objected = desk.objected(reply.red, cycle)
+    if not objected and not desk.settings.paused:
         return replace(cycle, step="build", held=False)
     return replace(
         cycle,
         step="deliver",
         held=True,
-        counted=True,
-        held_cycles=cycle.held_cycles + (not cycle.counted),
+        counted=objected,
+        # Cycles on which a person has paused retraining say nothing of the data.
+        held_cycles=cycle.held_cycles + (not cycle.counted) if objected else 0,
         resume_day=desk.runtime.day() + desk.settings.recheck_days,
     )
 

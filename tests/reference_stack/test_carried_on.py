@@ -42,6 +42,58 @@ def test_a_purge_that_was_answered_is_carried_on_after_a_restart(run: Run) -> No
     assert promoted
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_purge_of_which_nobody_heard_is_carried_on(run: Run, restarts: bool) -> None:
+    """The features job has put the day aside, and its word is lost on the way to who asked for it."""
+    run.until(5.2)
+    spoilt = made_of(run, 3)
+    assert run.stack.registry.resolve("champion") in spoilt
+    mend = run.stack.link("orchestrator-features").shape(lambda plan: plan.replace(lost_down=True))
+    replies: list[int] = []
+    body = b'{"by": "ann", "days": [3]}'
+    run.stack.request("orchestrator", "purge", body, lambda status, _reply: replies.append(status))
+    run.until(run.stack.day() + 0.1)
+    assert run.logged("partition", state="purged")
+    assert replies == []
+    if restarts:
+        run.stack.kill("orchestrator")
+        run.stack.start("orchestrator")
+    run.until(run.stack.day() + 0.15)
+    assert run.stack.registry.resolve("champion") in spoilt
+    mend()
+    run.until(run.stack.day() + 0.5)
+    assert run.stack.registry.resolve("champion") not in spoilt
+    run.until(6.9)
+    promoted = [line["version"] for line in run.logged("alias", alias="champion") if line["day"] > 5.2]
+    assert not made_of(run, 3) & set(promoted)
+
+
+def test_a_quarantine_of_which_nobody_heard_is_carried_on(run: Run) -> None:
+    run.until(5.2)
+    mend = run.stack.link("orchestrator-features").shape(lambda plan: plan.replace(lost_down=True))
+    body = b'{"by": "ann", "sources": [1], "from_day": 3}'
+    run.stack.request("orchestrator", "quarantine", body, lambda *_: None)
+    run.until(5.45)
+    before = run.stack.registry.resolve("champion")
+    mend()
+    run.until(5.9)
+    assert run.logged("alias", alias="champion")[-1]["by"] == "ann"
+    assert run.stack.registry.resolve("champion") != before
+
+
+def test_what_the_features_job_refuses_is_not_asked_for_again(run: Run) -> None:
+    run.until(4.6)
+    assert run.ask("orchestrator", "purge", by="ann", days=[77])[0] == 400
+    run.until(5.0)
+    run.stack.kill("orchestrator")
+    run.stack.start("orchestrator")
+    run.until(5.3)
+    asked = [line for line in run.logged("action", by="ann") if line["action"] == "purge"]
+    assert asked == []
+    counted = 'start_over_errors_total{error="Rejected"}'
+    assert counted not in run.stack.metrics("orchestrator")
+
+
 def test_a_purge_while_the_registry_is_away_goes_back_once_it_answers(run: Run) -> None:
     run.until(4.95)
     champion, spoilt = run.stack.registry.resolve("champion"), made_of(run, 3)

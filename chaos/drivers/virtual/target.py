@@ -231,6 +231,7 @@ class VirtualTarget:
             raise NothingMatched(self._trouble)
 
     def _pass(self, until_day: float, stop: Callable[[], bool]) -> None:
+        until_day = max(until_day, self.day())  # what was due while a door took its time to answer is due now
         self._inner.advance(until_day, stop)
         day = self.day()
         says = ""

@@ -99,13 +99,27 @@ def test_a_target_that_stops_on_another_day_than_it_was_asked_to_is_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes_to: float, woken: bool, says: str | None
 ) -> None:
     target = start(tmp_path, monkeypatch)
-    monkeypatch.setattr(type(target._inner), "advance", lambda *_asked: None)
-    monkeypatch.setattr(type(target._inner), "day", lambda _self: goes_to)
+    days = [1.0]
+    monkeypatch.setattr(type(target._inner), "advance", lambda *_asked: days.append(goes_to))
+    monkeypatch.setattr(type(target._inner), "day", lambda _self: days[-1])
     if says is None:
         target.advance(2.0, lambda: woken)
     else:
         with pytest.raises(ArmFailed, match=rf"^their_stack_\w+:Stack: advance: {says}$"):
             target.advance(2.0, lambda: woken)
+
+
+def test_what_was_due_while_a_door_took_its_time_is_due_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = start(tmp_path, monkeypatch)
+    asked: list[float] = []
+    monkeypatch.setattr(
+        type(target._inner), "advance", lambda _self, until_day, _wake: asked.append(until_day)
+    )
+    monkeypatch.setattr(type(target._inner), "day", lambda _self: 3.8)
+    target.advance(3.65, lambda: False)
+    assert asked == [3.8]
 
 
 def test_the_package_of_a_layer_from_outside_is_known(

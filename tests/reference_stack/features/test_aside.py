@@ -81,6 +81,19 @@ def test_a_purge_that_names_nothing_takes_red_days_that_a_snapshot_was_built_of(
     assert red(stand, 8) == []
 
 
+def test_asked_again_a_purge_that_names_nothing_says_what_is_aside_by_now(stand: Stand) -> None:
+    stand.live(0, 6)
+    assert stand.ask("purge", by="ann", again=True)[0] == 400
+    stand.machine.advance(8.01)
+    stand.deliver(7, short(stand, 7))
+    assert 7 in build(stand, 8)
+    assert red(stand, 8) == ["volume"]
+    assert stand.ask("purge", by="ann")[0] == 200
+    assert stand.ask("purge", by="ann")[0] == 400
+    status, reply = stand.ask("purge", by="ann", again=True)
+    assert (status, [check["partition_day"] for check in reply["purged"]]) == (200, [7])
+
+
 def test_red_days_that_nothing_was_built_of_are_left_alone(stand: Stand) -> None:
     stand.live(0, 6)
     stand.machine.advance(8.01)

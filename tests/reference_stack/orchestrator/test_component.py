@@ -1,7 +1,10 @@
 import asyncio
 
+import pytest
+
 from reference_stack.layers.contract import Mode
 from reference_stack.orchestrator import promotions
+from reference_stack.ports import Unreachable
 from reference_stack.settings import LayerSettings
 
 
@@ -302,6 +305,35 @@ def test_a_roll_back_goes_to_the_version_before_and_never_back_again(office):
     assert office.champion() == 3  # the next day's version is another one
 
 
+@pytest.mark.parametrize("how", ["the layer objects", "the registry breaks off"])
+def test_a_version_that_could_not_be_left_may_be_gone_back_to(office, monkeypatch, how):
+    admission = LayerSettings(use="reference_stack.layers.admission:Admission", mode=Mode.OFF)
+    office.layers = {**office.layers, "admission": admission}
+    office.start()
+    office.until(2.9)
+    assert office.champion() == 3
+    with monkeypatch.context() as patched:
+        if how == "the layer objects":  # the scripted model is none that can be read
+            office.ask("configure", key="layers.admission.mode", value="enforce")
+        else:
+            flip = office.registry.set_alias
+
+            async def breaks(alias: str, version: int) -> None:
+                if alias == "champion":
+                    raise Unreachable("on purpose")
+                await flip(alias, version)
+
+            patched.setattr(office.registry, "set_alias", breaks)
+        _, reply = office.ask("roll_back", by="ml")
+        assert reply["refused_by"] == ("admission" if how == "the layer objects" else "registry")
+        assert (office.champion(), office.alias("rolled_back")) == (3, None)
+    office.ask("configure", key="layers.admission.mode", value="off")
+    office.until(3.9)
+    assert office.champion() == 4
+    _, reply = office.ask("roll_back", by="ml")
+    assert (reply["refused_by"], office.champion()) == ("", 3)
+
+
 def test_an_alias_flipped_past_the_door_is_rolled_back_to_what_was_promoted(office):
     office.start()
     office.until(2.9)
@@ -329,6 +361,23 @@ def test_a_version_whose_examination_breaks_does_not_end_the_audit(office, monke
     assert (len(told) >= 2, office.alias("previous")) == (True, 1)
     office.until(1.95)
     assert office.alias("previous") == 2  # looked at, and taken for the champion
+
+
+def test_cycles_that_a_person_has_paused_are_not_held_for_the_data(office):
+    """Paused on days 1 to 3, red from day 4 on: that is the first cycle that is held while red, not the fourth."""
+    office.upstream.red = red_between(3.97, 9.0)
+    office.start()
+    office.until(0.9)
+    office.ask("configure", key="paused", value=True)
+    office.until(3.9)
+    assert office.gauge("held_cycles") == 0
+    assert "held" in [state for cycle, _, state in office.outcomes() if cycle == 2]
+    office.ask("configure", key="paused", value=False)
+    office.until(4.9)
+    assert office.gauge("held_cycles") == 1
+    assert office.gauge("hold_overdue") == 0
+    office.until(5.9)
+    assert office.gauge("held_cycles") == 2
 
 
 def test_retraining_is_held_while_a_person_pauses_it(office):
