@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from reference_stack.messages import AlertItem, Webhook
 from reference_stack.monitor.routing import Routing
 from reference_stack.monitor.rules import Finding, Rule
+from reference_stack.monitor.set_back import earlier
 from reference_stack.ports import Folder
 
 _FILE = "alerts.json"
@@ -112,6 +113,13 @@ class Alerts:
             for key, alert in self._alerts.items()
             if alert.state and (key not in before or before[key].state != alert.state)
         ]
+
+    def set_back(self, day: float, back_days: float) -> None:
+        """The calendar has been set back to `day`: what waits to fire has been found before."""
+        for key, alert in self._alerts.items():
+            if alert.firing_day is None:
+                found_day = earlier(alert.found_day, day, back_days)
+                self._alerts[key] = replace(alert, found_day=found_day)
 
     def undelivered(self) -> list[Alert]:
         """Alerts of whose state on-call has not been told, oldest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from reference_stack.monitor.set_back import earlier
 from reference_stack.monitor.slo import Trail
 
 Counter = tuple[str, str]
@@ -48,6 +49,12 @@ class Board:
                 for name, pairs in found.items():
                     self._labelled.setdefault(name, []).extend((of, *pair) for pair in pairs)
         self._samples[component] = samples
+
+    def set_back(self, day: float, back_days: float) -> None:
+        """The calendar has been set back to `day`."""
+        for trail in self._trails.values():
+            trail.set_back(day, back_days)
+        self._grew_day = {counter: earlier(of, day, back_days) for counter, of in self._grew_day.items()}
 
     def value(self, component: str, metric: str) -> float | None:
         """A gauge without labels, or None where it is absent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from reference_stack.monitor.board import Board
+from reference_stack.monitor.set_back import earlier
 from reference_stack.settings import REPLICAS
 
 PROMOTED = "orchestrator"
@@ -35,6 +36,10 @@ class Differences:
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
+
+    def set_back(self, day: float, back_days: float) -> None:
+        """The calendar has been set back to `day`."""
+        self._since = {about: earlier(since, day, back_days) for about, since in self._since.items()}
 
     def days(self, about: str, running: Mapping[str, str], day: float) -> float:
         """For how long that has been so by now; 0 where all run the same."""

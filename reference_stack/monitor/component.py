@@ -26,6 +26,7 @@ from reference_stack.monitor.rules import (
     Rule,
     Sign,
 )
+from reference_stack.monitor.set_back import SetBack, earlier
 from reference_stack.monitor.slo import Windows
 from reference_stack.ports import Folder, Port, PortError, RegistryReader, Runtime, Task
 from reference_stack.rhythm import next_due
@@ -85,6 +86,7 @@ class Monitor(Component[MonitorSettings]):
         self._called_silent: set[str] = set()
         self._differences = Differences()
         self._telling: Task | None = None
+        self._clock = SetBack(runtime)
 
     async def run(self) -> None:
         """Scrape and judge at each interval; nothing that hangs holds up anything else."""
@@ -168,7 +170,21 @@ class Monitor(Component[MonitorSettings]):
 
     # --- judging -------------------------------------------------------------------------------------
 
+    def _set_back(self, day: float, back_days: float) -> None:
+        """The clock was ahead: what is known would be of days to come, and nobody silent until then."""
+        self._seen = {name: earlier(seen, day, back_days) for name, seen in self._seen.items()}
+        self._signs_seen = {
+            about: (value, earlier(seen, day, back_days)) for about, (value, seen) in self._signs_seen.items()
+        }
+        self._started_day = earlier(self._started_day, day, back_days)
+        self._awake_day = earlier(self._awake_day, day, back_days)
+        self._board.set_back(day, back_days)
+        self._differences.set_back(day, back_days)
+        self._alerts.set_back(day, back_days)
+
     def _judge(self, day: float) -> None:
+        if back_days := self._clock.days():
+            self._set_back(day, back_days)
         if day - self._judged_day > _STOOD_STILL * self.settings.scrape_days:
             # It was the monitor that stood still: it has heard of nobody, as when it starts.
             self._seen = dict.fromkeys(self._seen, day)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
+from reference_stack.monitor.set_back import earlier
+
 KEPT_DAYS = 3.25
 
 
@@ -35,6 +37,12 @@ class Trail:
             old = bisect_right(self._days, day - self._kept_days) - 1
             del self._days[:old], self._totals[:old]
         return growth > 0.0
+
+    def set_back(self, day: float, back_days: float) -> None:
+        """The calendar has been set back to `day`: what was taken since it was ahead was taken before."""
+        later = day
+        for place in range(len(self._days) - 1, -1, -1):
+            later = self._days[place] = min(earlier(self._days[place], day, back_days), later)
 
     def grown(self, window_days: float, now_day: float) -> float:
         """Growth from the last value at or before the window's start (else the first) to the newest."""

@@ -175,6 +175,46 @@ def test_a_monitor_whose_clock_is_set_right_goes_on_at_once(run: Run) -> None:
     assert any(4.2 < line["day"] < 4.6 for line in silent)
 
 
+@pytest.mark.parametrize("killed", ["trainer", "serving-b"])
+def test_who_died_while_the_monitors_clock_was_ahead_is_silent_when_it_is_set_right(
+    run: Run, killed: str
+) -> None:
+    run.until(3.0)
+    run.stack.configure("monitor", "clock_ahead_days", 2.0)
+    run.until(3.4)
+    run.stack.kill(killed)
+    run.until(4.0)
+    mine = run.logged("signal", layer="meta", component="monitor", about=killed)
+    assert [line["signal"] for line in mine] == ["fired", "acted"]
+    run.stack.configure("monitor", "clock_ahead_days", 0.0)
+    run.until(4.5)
+    run.stack.start(killed)
+    run.until(5.0)
+    told = [
+        (line["signal"], run_day)
+        for line, run_day in (
+            (line, line["day"]) for line in run.logged("signal", layer="meta", about=killed)
+        )
+    ]
+    assert [signal for signal, _ in told] == ["fired", "acted", "cleared"]
+    assert 4.5 < told[-1][1] < 4.8
+
+
+def test_a_budget_that_burned_while_the_monitors_clock_was_ahead_does_not_burn_on(run: Run) -> None:
+    run.until(3.0)
+    run.stack.configure("monitor", "clock_ahead_days", 2.0)
+    run.until(3.2)
+    run.stack.kill("serving-b")
+    run.until(3.8)
+    assert run.signals("burn")[:2] == ["fired", "acted"]
+    run.stack.start("serving-b")
+    run.stack.configure("monitor", "clock_ahead_days", 0.0)
+    run.until(6.0)
+    cleared = [line["day"] for line in run.logged("signal", layer="burn", signal="cleared")]
+    assert cleared
+    assert 3.8 < cleared[-1] < 4.9
+
+
 def test_an_orchestrator_that_has_run_the_cycles_of_days_to_come_is_told(run: Run) -> None:
     """A clock that was set right cannot be told from one that was set wrong: it waits for the next day."""
     set_ahead(run, "orchestrator", 3.3, 3.6)

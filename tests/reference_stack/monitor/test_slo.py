@@ -63,3 +63,30 @@ def test_windows_of_a_difference():
     )
     assert good[1.0] == 30
     assert good[9.0] == 50
+
+
+@pytest.mark.parametrize("ahead_from", [1.0, 1.7])
+@pytest.mark.parametrize("taken_before_noticed", [0, 1])
+def test_a_calendar_that_was_ahead_and_is_set_back_leaves_growth_as_it_was(
+    ahead_from: float, taken_before_noticed: int
+) -> None:
+    """A counter grows by 10 in each tenth of a day; from `ahead_from` to day 2 the calendar is two days ahead."""
+    trail = Trail()
+    for tenth in range(20 + taken_before_noticed):
+        day = tenth / 10
+        trail.take(day + 2.0 * (ahead_from <= day < 2.0), 10.0 * tenth)
+    trail.set_back(2.0, 2.0)
+    for tenth in range(20 + taken_before_noticed, 25):
+        trail.take(tenth / 10, 10.0 * tenth)
+    assert [trail.grown(days, 2.4) for days in (0.1, 0.5, 1.0, 2.0)] == pytest.approx([10, 50, 100, 200])
+
+
+def test_a_calendar_that_was_ahead_for_longer_than_it_is_set_back_stays_in_order() -> None:
+    trail = Trail()
+    for tenth in range(50):
+        day = tenth / 10
+        trail.take(day + 2.0 * (day >= 1.0), 10.0 * tenth)
+    trail.set_back(5.0, 2.0)
+    trail.take(5.0, 500.0)
+    assert trail.grown(0.5, 5.0) == pytest.approx(50)
+    assert trail.grown(1.5, 5.0) == pytest.approx(150)
