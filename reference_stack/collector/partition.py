@@ -38,7 +38,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_TEXT = ("event_id", "view", "recommendation", "fallback")
+TEXTS = ("event_id", "view", "recommendation", "fallback")
 _REAL = ("price", "age", "dwell", "day")
 COLUMNS = (
     "event_id",
@@ -59,7 +59,7 @@ COLUMNS = (
     "version",
     "fallback",
 )
-NUMBERS = tuple(name for name in COLUMNS if name not in _TEXT)
+NUMBERS = tuple(name for name in COLUMNS if name not in TEXTS)
 _NAME = re.compile(r"day=(-?\d+)\.parquet")
 _LARGEST = 2**53
 """From here on float64 does not hold every whole number."""
@@ -210,7 +210,7 @@ def remembering(partitions: int = 48) -> Decode:
 
 
 def _type(name: str) -> pa.DataType:
-    if name in _TEXT:
+    if name in TEXTS:
         return pa.string()
     return pa.float64() if name in _REAL else pa.int64()
 
@@ -218,20 +218,20 @@ def _type(name: str) -> pa.DataType:
 def _array(name: str, values: Sequence[object]) -> pa.Array:
     if isinstance(values, Repeated):
         return _array(name, values.values).take(pa.array(values.places))
-    if name not in _TEXT:
+    if name not in TEXTS:
         try:  # the quickest way to plain numbers; it takes no nulls, and no fraction for a whole number
             plain: array[Any] = array("d" if name in _REAL else "q", cast("Sequence[float]", values))
             return pa.array(np.array(plain), from_pandas=True)
         except (TypeError, OverflowError):
             pass
     # pyarrow truncates a fraction among whole numbers without a word, so types are looked at first.
-    types: set[type] = {str} if name in _TEXT else {int, float} if name in _REAL else {int}
+    types: set[type] = {str} if name in TEXTS else {int, float} if name in _REAL else {int}
     if set(map(type, values)) <= types | {type(None)}:
         try:
             return pa.array(values, type=_type(name), from_pandas=True)
         except (pa.ArrowException, OverflowError):
             pass  # a number too large for the type: value by value, then
-    fitting = _text if name in _TEXT else _real if name in _REAL else _whole
+    fitting = _text if name in TEXTS else _real if name in _REAL else _whole
     return pa.array([fitting(value) for value in values], type=_type(name), from_pandas=True)
 
 

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reference_stack.collector.partition import NUMBERS, Partition
+from reference_stack.collector.partition import NUMBERS, TEXTS, Partition
 from reference_stack.layers.evidence import ColumnContent, Contents
 
 
 def contents(partition: Partition, arrays: Mapping[str, npt.NDArray[Any]]) -> Contents:
-    """Nulls and ends of each column of numbers, rows that contradict themselves, and repeated event ids."""
+    """Nulls of each column, ends of those of numbers, rows that contradict themselves, repeated event ids."""
     read, clicked = ~np.isnan(arrays["dwell"]), arrays["clicked"] == 1
     return Contents(
-        columns={name: _content(arrays[name]) for name in NUMBERS},
+        columns={
+            **{name: _content(arrays[name]) for name in NUMBERS},
+            **{name: ColumnContent(nulls=partition.table.column(name).null_count) for name in TEXTS},
+        },
         contradictions=int((read != clicked).sum()),
         duplicates=partition.rows - len(partition.table.column("event_id").unique()),
     )

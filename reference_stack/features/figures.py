@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference_stack.collector.partition import NUMBERS, Partition
+from reference_stack.collector.partition import NUMBERS, TEXTS, Partition
 from reference_stack.features.contents import contents
 from reference_stack.features.distributions import Distributions, distributions
 from reference_stack.features.impressions import IntArray
@@ -42,6 +42,9 @@ def figures(partition: Partition) -> DayFigures:
     unusable = clicked & np.isnan(arrays["dwell"])
     for name in _MUST_BE_THERE:
         unusable |= np.isnan(arrays[name])
+    for name in TEXTS:
+        if (column := partition.table.column(name)).null_count:
+            unusable |= column.is_null().to_numpy()
     known = arrays["customer"][~np.isnan(arrays["customer"])].astype(np.int64)
     customers, rows = np.unique(known, return_counts=True)
     return DayFigures(

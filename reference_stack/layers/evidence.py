@@ -23,7 +23,7 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
 
 
 class ColumnContent(msgspec.Struct, frozen=True):
-    """A column of numbers: rows that are null, and the ends of the others (NaN where there is none)."""
+    """A column: rows that are null, and the ends of the others (NaN where there is none, and of text)."""
 
     nulls: int
     low: float = math.nan

@@ -39,6 +39,7 @@ from reference_stack.messages import Scalar, ViewEvents
 
 _WHOLE = frozenset({int})
 _NUMBER = frozenset({int, float})
+_TEXTS = ("event_id", "view", "recommendation", "fallback")
 _FALLBACKS = ("", "last_good", "popularity")
 _TEXT_LIMIT = 200
 _SAID = 4
@@ -119,6 +120,7 @@ class Schema:
         domains = {
             **{rule.name: (rule.low, rule.high, rule.nullable) for rule in self._rules},
             **{name: (0.0, float(p.max_id), False) for name in ("customer", "version")},
+            **dict.fromkeys(_TEXTS, (-math.inf, math.inf, False)),
             "segment": (0.0, p.segments - 1.0, False),
             "shard": (0.0, p.shards - 1.0, False),
             "day": (

@@ -624,6 +624,14 @@ def test_statistics_of_a_day() -> None:
     assert statistics(figures(arrays([])), [before]) == {"rows": 0.0, "distinct_customers": 0.0}
 
 
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name not in ("dwell", "clicked")])
+def test_a_null_anywhere_makes_a_row_unusable_and_is_counted(column: str) -> None:
+    day = figures(arrays([1, 2, 3], **{column: 1}))
+    assert day.unusable == 1
+    assert day.contents.columns[column].nulls == 1
+    assert sum(content.nulls for content in figures(arrays([1, 2, 3])).contents.columns.values()) == 0
+
+
 def test_a_dwell_may_be_null_only_without_a_click() -> None:
     assert figures(arrays([1, 2], clicked=[0, 1], dwell=0)).unusable == 0
     assert figures(arrays([1, 2], clicked=[0, 1], dwell=1)).unusable == 1

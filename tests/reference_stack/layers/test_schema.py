@@ -269,6 +269,8 @@ def test_a_partition_that_cannot_be_read_is_red() -> None:
         (delivered(dwell=ColumnContent(90, 1.0, 3600.5)), "dwell: 1 … 3600.5"),
         (delivered(day=ColumnContent(0, 4.0, 5.06)), "day: 4 … 5.06"),
         (delivered(day=ColumnContent(0, 2.99, 4.9)), "day: 2.99"),
+        (delivered(view=ColumnContent(nulls=30)), "view: 30 null"),
+        (delivered(fallback=ColumnContent(nulls=1)), "fallback: 1 null"),
     ],
 )
 def test_what_broke_the_contract_on_the_way_makes_a_partition_red(evidence: Delivery, says: str) -> None:
