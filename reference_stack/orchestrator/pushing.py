@@ -79,18 +79,20 @@ class Pushes:
         wanted = list(request.components) or [name for name in self._ports if await self._has(name, request)]
         if not wanted:
             return self._said(request, [], _DOOR, f"no component has a setting {request.key!r}")
-        enforced = any(host.mode == "enforce" for host in self._hosts)
-        red = await self._red(request, wanted[0], "asked", Answers(0, 0))
+        enforced, previous = any(host.mode == "enforce" for host in self._hosts), msgspec.Raw(b"null")
+        if any(host.mode != "off" for host in self._hosts):
+            try:
+                previous = await self._in_force(wanted[0], request.key)
+            except PortError as error:
+                if enforced:  # what a layer is to let in it has to hold against what is there
+                    return self._said(request, [], wanted[0], f"{type(error).__name__}: {error}")
+        red = await self._red(request, previous, "asked", Answers(0, 0))
         if red is not None:
             return self._said(request, [], *red)
         self._newest[request.key] = request
         self._over(request.key)
         if not enforced or len(wanted) == 1:
             return await self._set_all(request, wanted)
-        try:
-            previous = await self._in_force(wanted[0], request.key)
-        except PortError as error:
-            return self._said(request, [], wanted[0], f"{type(error).__name__}: {error}")
         reply = await self._set_all(request, wanted[:1])
         if not reply.refused_by:
             self._runtime.spawn(self._stage(request, wanted, previous, stage_days))
@@ -115,7 +117,7 @@ class Pushes:
         seen = None
         if since is not None and since.given >= staged.given:  # else it began anew: nothing to judge by
             seen = Answers(since.given - staged.given, max(0.0, since.failed - staged.failed))
-        red = await self._red(request, first, "staged", seen)
+        red = await self._red(request, staged.previous, "staged", seen)
         change, left = request, staged.wanted[1:]
         if red is not None:
             change = msgspec.structs.replace(request, value=staged.previous, by=red[0], components=[first])
@@ -135,19 +137,15 @@ class Pushes:
             self._ledger.keep_pushes([*self._staged.values()])
 
     async def _red(
-        self, request: PushRequest, first: str, stage: str, answers: Answers | None
+        self, request: PushRequest, previous: msgspec.Raw, stage: str, answers: Answers | None
     ) -> tuple[str, str] | None:
         """The layer that objects and what it says, or None. Without `answers` nothing is heard of it."""
         if all(host.mode == "off" for host in self._hosts):
             return None
-        try:
-            previous = msgspec.json.decode(await self._in_force(first, request.key))
-        except PortError:
-            previous = None
         evidence = PushedValue(
             key=request.key,
             value=msgspec.json.decode(request.value),
-            previous=previous,
+            previous=msgspec.json.decode(previous),
             by=request.by,
             approved_by=request.approved_by,
             stage=stage,

@@ -188,6 +188,24 @@ def test_a_push_to_who_does_not_answer_is_refused_by_it(hall):
     assert (reply.refused_by, reply.says[:8]) == ("serving-a", "TimedOut")
 
 
+@pytest.mark.parametrize("components", [REPLICAS[:1], REPLICAS])
+def test_what_cannot_be_held_against_what_is_there_is_not_let_in(hall, components):
+    """One reply is lost on the way, that which says what is in force."""
+    telemetry, hosts = hall.layers("config")
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
+    asked: list[int] = []
+
+    def lose_first(plan):
+        asked.append(1)
+        return plan.replace(lost_down=len(asked) == 1)
+
+    hall.machine.links["door-serving-a"].shape(lose_first)
+    request = PushRequest("placements", msgspec.Raw(b'""'), "ann", list(components), "bob")
+    reply = hall.run(door.push(request, 0.1), 1.0)
+    assert (reply.refused_by, reply.says[:8]) == ("serving-a", "TimedOut")
+    assert hall.settings("placements") == ["home=10", "home=10"]
+
+
 def test_it_is_taken_back_where_that_component_fails_with_it(hall):
     hall.push("basket=4")
     metrics = hall.replica("serving-a").telemetry.metrics
