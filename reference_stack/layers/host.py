@@ -25,6 +25,8 @@ class LayerHost:
         self.name = layer.name
         self.hooks = hooks_of(layer)
         self.mode = settings.mode
+        self.said = GREEN
+        """The newest decision as the layer made it: what it would do where it only observes, too."""
         self._class = layer
         self._parameters = dict(settings.parameters)
         self._telemetry = telemetry
@@ -75,13 +77,14 @@ class LayerHost:
         Where it is asked very often, a layer is called clear only `linger_days` after it last objected.
         """
         if self.mode is Mode.OFF:
+            self.said = GREEN
             return GREEN
         self._counts[self._reached_key] += 1.0
         today = math.floor(day)
         if self._reached_on != today:
             self._reached_on = today
             self._signal("reached", "", about)
-        decision = self._layer.decide(evidence)
+        decision = self.said = self._layer.decide(evidence)
         objects = decision.fired or decision.acts
         if not objects and about not in self._state:
             return decision  # as before: by far the most frequent case

@@ -11,6 +11,8 @@ from reference_stack.ports import NotFound, PortError, Rejected, Runtime
 from reference_stack.telemetry import Metrics
 
 _REMEMBERED = 100
+QUIET_TICKS = 6
+"""Reporting ticks, an hour each, after which who was not asked for anything lacks nothing."""
 
 
 class BreakerOpen(PortError):
@@ -41,22 +43,28 @@ class Breaker:
         self._opened_s: float | None = None
         self._opens = 0
         self._trying = False
+        self._idle_ticks = 0
 
     def enter(self) -> bool:
-        """Before a call: whether it is one that tries an open breaker. Raises BreakerOpen."""
+        """Before a call: whether it is one that tries an open breaker. Raises BreakerOpen.
+
+        For layers that only observe the breaker opens and closes likewise, and refuses nothing.
+        """
+        self._idle_ticks = 0
         if self._opened_s is None and not self._failures:
             return False
-        acts = self._ask()
+        refuses, opens = self._ask()
         if self._opened_s is None:
-            if acts:
+            if opens:
                 self._opened_s, self._opens = self._runtime.now(), 1
-                self._refuse()
+                self._refuse(really=refuses)
             return False
-        if not any(host.mode is Mode.ENFORCE for host in self._hosts):
+        if all(host.mode is Mode.OFF for host in self._hosts):
             self._close()
             return False
-        if acts or self._trying:
-            self._refuse()
+        if opens or self._trying:
+            self._refuse(really=any(host.mode is Mode.ENFORCE for host in self._hosts))
+            return False
         self._trying = True
         return True
 
@@ -74,7 +82,14 @@ class Breaker:
             self._note(failed=failed)
 
     def tick(self) -> None:
-        """End a reporting tick, so that the layers also hear that all is well."""
+        """End a reporting tick, so that the layers also hear that all is well.
+
+        Nobody calls for a replica that no shopper is sent to: what failed is forgotten, and the next call
+        will tell.
+        """
+        self._idle_ticks += 1
+        if self._idle_ticks >= QUIET_TICKS:
+            self._close()
         if self._opened_s is None:
             self._ask()
 
@@ -89,11 +104,14 @@ class Breaker:
         self._failed.clear()
         self._failures = 0
 
-    def _refuse(self) -> None:
+    def _refuse(self, *, really: bool) -> None:
+        if not really:
+            return
         self._metrics.add("breaker_refused_total")
         raise BreakerOpen(f"{self._dependency} failed too often")
 
-    def _ask(self) -> bool:
+    def _ask(self) -> tuple[bool, bool]:
+        """Whether a call is not to be made, and whether it would not be if no layer only observed."""
         since = self._opened_s
         open_for_ms = None if since is None else 1000.0 * (self._runtime.now() - since)
         calls = Calls(self._dependency, list(self._failed), open_for_ms, self._opens)
@@ -102,4 +120,4 @@ class Breaker:
         acting = [
             host.ask(calls, day=day, about=about, linger_days=self._linger_days).acts for host in self._hosts
         ]
-        return any(acting)
+        return any(acting), any(host.said.acts for host in self._hosts)

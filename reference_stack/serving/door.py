@@ -16,8 +16,8 @@ _TICKS = 8
 class Door:
     """Counts of one reporting tick, and the delays of one window: 50 ms, or longer until it has 10 requests.
 
-    Counter: `shed_total`. Gauges: `concurrency_limit`, and `shed_share` of the last reporting tick; the
-    layers are told the last eight.
+    Counter: `shed_total`. Gauges: `concurrency_limit`, and `shed_share` of the last reporting tick. Layers
+    are told the shares of the last eight, with what those that only observe would have refused.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Door:
         self._linger_days = linger_days
         self._limit = _ANY_NUMBER
         self._limits: dict[str, float] = {}
-        self._arrivals = self._refused = 0
+        self._arrivals = self._refused = self._unwanted = 0
         self._shares: tuple[float, ...] = ()
         self._due_s = 0.0
         self._requests = 0
@@ -41,7 +41,8 @@ class Door:
         ended = self._requests >= _LEAST_SAMPLES and self._runtime.now() >= self._due_s
         if in_flight < self._limit and not ended:
             return True
-        refused = self._ask(in_flight, window_ended=ended)
+        refused, unwanted = self._ask(in_flight, window_ended=ended)
+        self._unwanted += unwanted
         if refused:
             self._refused += 1
             self._metrics.add("shed_total")
@@ -55,24 +56,25 @@ class Door:
 
     def tick(self) -> None:
         """End a reporting tick: its share of refused arrivals is told to the layers from now on."""
-        share = self._refused / self._arrivals if self._arrivals else 0.0
-        self._shares = (*self._shares, share)[-_TICKS:]
-        self._arrivals = self._refused = 0
-        self._metrics.set("shed_share", share)
+        arrivals = max(1, self._arrivals)
+        self._metrics.set("shed_share", self._refused / arrivals)
+        self._shares = (*self._shares, self._unwanted / arrivals)[-_TICKS:]
+        self._arrivals = self._refused = self._unwanted = 0
 
-    def _ask(self, in_flight: int, *, window_ended: bool) -> bool:
+    def _ask(self, in_flight: int, *, window_ended: bool) -> tuple[bool, bool]:
+        """Whether an arrival is refused, and whether it would be if no layer only observed."""
         sample_ms = least_ms = 0.0
         if window_ended:
             sample_ms = 1000.0 * self._total_s / self._requests
             least_ms = 1000.0 * self._service_s / self._requests
             self._requests, self._total_s, self._service_s = 0, 0.0, 0.0
             self._due_s = self._runtime.now() + _WINDOW_S
-        day, refused, limit = self._runtime.day(), False, _ANY_NUMBER
+        day, refused, unwanted, limit = self._runtime.day(), False, False, _ANY_NUMBER
         for host in self._hosts:
             known = self._limits.get(host.name)
             arrival = Arrival(in_flight, known, sample_ms, least_ms, self._shares)
             decision = host.ask(arrival, day=day, linger_days=self._linger_days)
-            refused = refused or decision.acts
+            refused, unwanted = refused or decision.acts, unwanted or host.said.acts
             said = decision.detail.get("limit")
             if said is None:
                 self._limits.pop(host.name, None)
@@ -82,4 +84,4 @@ class Door:
         if limit != self._limit:
             self._limit = limit
             self._metrics.set("concurrency_limit", limit)
-        return refused
+        return refused, unwanted

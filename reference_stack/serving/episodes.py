@@ -5,6 +5,7 @@ from __future__ import annotations
 from reference_stack.layers.evidence import Lack
 from reference_stack.layers.host import LayerHost
 from reference_stack.ports import Runtime
+from reference_stack.serving.breaker import QUIET_TICKS
 from reference_stack.telemetry import Metrics
 
 
@@ -20,6 +21,7 @@ class Episodes:
         self._metrics = metrics
         self._lacks: dict[str, int] = {}
         self._share: dict[str, float] = {}
+        self._idle_ticks = 0
 
     def ask(self, dependency: str, cause: str, *, last_good: bool) -> bool:
         """Whether a layer has the view answered all the same."""
@@ -30,8 +32,15 @@ class Episodes:
     def tick(self) -> None:
         """End a reporting tick: the layers hear the share of answers that lacked something, also if 0.
 
-        A tick without an answer says nothing of what is lacking, and ends no episode.
+        A tick without an answer says nothing of what is lacking, and ends no episode; many of them do, as for
+        a replica that no shopper is sent to.
         """
+        self._idle_ticks = 0 if self.answers else self._idle_ticks + 1
+        if self._idle_ticks >= QUIET_TICKS:
+            for dependency in list(self._share):
+                self._ask(Lack(dependency=dependency, cause="", last_good=False, share=0.0))
+                del self._share[dependency]
+            self._lacks.clear()
         for dependency, lacks in self._lacks.items() if self.answers else ():
             share = min(1.0, lacks / self.answers)
             if share > 0.0 or dependency in self._share:

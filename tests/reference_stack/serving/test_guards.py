@@ -7,6 +7,7 @@ from reference_stack.layers.host import LayerHost, load
 from reference_stack.ports import NotFound, TimedOut
 from reference_stack.serving.breaker import Breaker, BreakerOpen
 from reference_stack.serving.door import Door
+from reference_stack.serving.episodes import Episodes
 from reference_stack.settings import LayerSettings
 from reference_stack.telemetry import Telemetry
 
@@ -31,7 +32,7 @@ class Stage:
         self.clock = Clock()
         self.lines = []
         self.telemetry = Telemetry("serving-a", self.clock, self.lines.append)
-        use = {"shed": "shed:Shed", "breaker": "breaker:Breaker"}[layer]
+        use = {"shed": "shed:Shed", "breaker": "breaker:Breaker", "fallback": "fallback:Fallback"}[layer]
         settings = LayerSettings(f"reference_stack.layers.{use}", mode, parameters)
         self.host = LayerHost(load(layer, settings), settings, self.telemetry)
 
@@ -98,6 +99,20 @@ def test_a_door_whose_layer_does_not_enforce_is_open(mode):
     windows(stage, door, 20, 0.150)
     assert all(door.admits(1000) for _ in range(10))
     assert stage.metric("shed_total") == 0
+
+
+def test_a_layer_that_only_observes_fires_by_what_it_would_have_refused():
+    stage = Stage("shed", Mode.OBSERVE)
+    door = stage.door()
+    windows(stage, door, 20, 0.150)
+    door.tick()
+    for _ in range(3):
+        assert all(door.admits(60) for _ in range(10))
+        assert "fired" not in stage.signals()
+        door.tick()
+    assert door.admits(60)
+    assert "fired" in stage.signals()
+    assert (stage.metric("shed_total"), stage.metric("shed_share")) == (0, 0)
 
 
 def call(stage, breaker, error=None, took_s=0.001):
@@ -174,3 +189,53 @@ def test_switched_off_while_open_it_closes():
     breaker = opened(stage)
     stage.host.configure("mode", "off")
     assert breaker.enter() is False
+
+
+def test_a_layer_that_only_observes_fires_by_how_often_it_would_have_opened():
+    stage = Stage("breaker", Mode.OBSERVE)
+    breaker = stage.breaker()
+    for _ in range(21):
+        call(stage, breaker, TimedOut("late"))
+    tried = [call(stage, breaker, TimedOut("late"), took_s=0.02) for _ in range(12)]
+    assert 2 <= sum(tried) <= 5  # one each 50 ms; the others are simply made
+    assert "fired" in stage.signals()
+    assert stage.metric("breaker_refused_total") == 0
+    stage.clock.seconds += 0.06
+    assert call(stage, breaker)
+    stage.clock.seconds += 2 * TICK_DAYS
+    breaker.tick()
+    assert stage.signals()[-1] == "cleared"
+
+
+def test_one_that_nobody_calls_any_more_forgets_what_failed():
+    """Of a replica that no shopper is sent to, since its alert says so: else that would never end."""
+    stage = Stage("breaker")
+    breaker = opened(stage)
+    for _ in range(3):
+        stage.clock.seconds += 0.06
+        call(stage, breaker, TimedOut("late"))
+    assert "fired" in stage.signals()
+    for _ in range(5):
+        stage.clock.seconds += TICK_DAYS
+        breaker.tick()
+    assert stage.signals()[-1] == "fired"
+    for _ in range(2):
+        stage.clock.seconds += TICK_DAYS
+        breaker.tick()
+    assert stage.signals()[-1] == "cleared"
+    assert call(stage, breaker) is False
+
+
+def test_of_a_replica_that_answers_nobody_for_long_nothing_is_lacking():
+    stage = Stage("fallback")
+    lacking = Episodes((stage.host,), stage.clock, stage.telemetry.metrics)
+    for _ in range(2):
+        lacking.ask("features", "TimedOut", last_good=True)
+        lacking.answers += 1
+        lacking.tick()
+    assert "fired" in stage.signals()
+    for _ in range(5):
+        lacking.tick()
+    assert "cleared" not in stage.signals()
+    lacking.tick()
+    assert stage.signals()[-1] == "cleared"
