@@ -36,6 +36,7 @@ from chaos.errors import ArmFailed, Interrupted
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP
 from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
+from chaos.runner.parents import RUNNER, end_with
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import RunContext, folder_of, open_trial, read_trial, run_arms, trial_folder
@@ -48,6 +49,8 @@ PATIENCE_SECONDS = 15.0
 """So long a worker that is told to end may take for it: to stop its arm takes a moment."""
 SILENT_SECONDS = 3600.0
 """An arm of a large world lives for minutes; a target of somebody's own that never comes back, for ever."""
+BOUND = "chaos.runner.bound"
+"""Only the process imports it that workers are forked from."""
 VIRTUAL_RUN = "virtual"
 """Stands in a virtual journal's header for the run and the date, so that equal runs have equal bytes."""
 
@@ -92,7 +95,8 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
     rehearse_reports()
     context = multiprocessing.get_context("forkserver")
     os.environ[preloading.WANTED], _, _ = (campaign.planned.spec.driver.factory or "").partition(":")
-    context.set_forkserver_preload(["chaos.parallel", preloading.__name__])
+    os.environ[RUNNER] = str(os.getpid())
+    context.set_forkserver_preload([BOUND, "chaos.parallel", preloading.__name__])
     told: SimpleQueue[Done] = context.SimpleQueue()
     pool = ProcessPoolExecutor(
         max_workers=campaign.wanted.jobs,
@@ -313,7 +317,13 @@ def _common(campaign: Campaign) -> Common:
 
 
 def _begin(common: Common, told: SimpleQueue[Done]) -> None:
-    """A worker leaves Ctrl-C to its parent, is known to the guardian, and prints nothing among results."""
+    """A worker leaves Ctrl-C to its parent, is known to the guardian, prints nothing among results, and does
+    not outlive the runner.
+    """
+    end_with(os.getppid())
+    runner = multiprocessing.parent_process()
+    if runner is not None and not runner.is_alive():
+        os._exit(1)
     with contextlib.suppress(OSError):  # of a standard error that is closed
         os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

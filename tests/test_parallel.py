@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -144,6 +148,55 @@ def test_a_killed_runner_leaves_neither_trunk_nor_branch(under_way: tuple[psutil
     runner.kill()
     _, left = psutil.wait_procs(started, timeout=GONE_SECONDS)
     assert not left
+
+
+@pytest.mark.parametrize("when", ["the server of forks is there", "a worker is there"])
+def test_a_runner_that_is_killed_as_it_begins_leaves_nothing(place: Path, when: str) -> None:
+    """Workers that are not in the record yet, while they and what they are forked from still import."""
+    out = place / when.replace(" ", "-")
+    process = begin("run", LATE, "--target", TOGETHER, "--out", out, "--no-cache", folder=place)
+    runner = psutil.Process(process.pid)
+    started: dict[int, psutil.Process] = {}
+
+    def is_there() -> bool:
+        for one in runner.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "forkserver" in " ".join(one.cmdline()):
+                    started[one.pid] = one
+        wanted = 1 if when.startswith("the server") else 2
+        return len(started) >= wanted
+
+    try:
+        assert until(is_there, 60)
+    finally:
+        process.kill()
+        process.communicate()
+    _, left = psutil.wait_procs(list(started.values()), timeout=GONE_SECONDS)
+    assert not left
+
+
+def test_a_branch_ends_with_its_trunk_though_it_hangs() -> None:
+    """A child that looks at nothing, of a process that is killed."""
+    words = "import os, signal, time; from chaos.runner.parents import end_with; trunk = os.getpid()"
+    child = "end_with(trunk); print(os.getpid(), flush=True); time.sleep(600)"
+    code = f"{words}\nif os.fork():\n    time.sleep(600)\nelse:\n    {child}"
+    trunk = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert trunk.stdout is not None
+        branch = psutil.Process(int(trunk.stdout.readline()))
+    finally:
+        trunk.kill()
+        trunk.communicate()
+    _, left = psutil.wait_procs([branch], timeout=GONE_SECONDS)
+    assert not left
+
+
+def test_who_comes_when_its_parent_has_ended_already_ends_at_once() -> None:
+    code = f"from chaos.runner.parents import end_with; end_with({os.getpid()} + 1); print('went on')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
 
 
 def test_a_campaign_whose_worker_is_killed_says_so_however_much_was_to_come(place: Path) -> None:

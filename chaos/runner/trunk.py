@@ -30,6 +30,7 @@ from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.errors import ArmFailed, ChaosError, Interrupted
 from chaos.runner.execute import ArmRun
+from chaos.runner.parents import end_with
 
 MOST_ARMS = 120
 """In one trunk: each has two files open, and a process may have 256 at the least."""
@@ -178,6 +179,7 @@ class Trunk:
     def _be_child(self, arm: ArmRun, error: Exception | None, trunk: int) -> NoReturn:
         code = 1
         try:
+            end_with(trunk)
             gc.freeze()  # what is there already is shared with the trunk, and stays so if it is not looked at
             for other in self._arms:
                 if other is not arm:
