@@ -41,9 +41,12 @@ class DutyCycles:
 
     def end(self, component: str) -> None:
         """Let it run for good."""
-        cycle = self._cycles.pop(component, None)
+        cycle = self._cycles.get(component)
         if cycle is not None and cycle.stopped:
-            self._turn(component, stopped=False)
+            self._turn(
+                component, stopped=False
+            )  # where that fails it starves on, and the undo is tried again
+        self._cycles.pop(component, None)
 
     @property
     def due_day(self) -> float | None:

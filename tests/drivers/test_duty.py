@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from chaos.drivers.duty import DutyCycles
+from chaos.errors import ArmFailed
 
 
 class Machine:
@@ -63,3 +66,21 @@ def test_what_has_no_process_is_left_alone() -> None:
     cycles.begin("b", 200.0, 100.0, 5.0)
     cycles.turn(5.1)
     assert machine.done == []
+
+
+def test_one_that_could_not_be_let_go_on_is_tried_again() -> None:
+    stopped: set[str] = set()
+    fails = [ArmFailed("no answer")]
+
+    def resume(component: str) -> None:
+        if fails:
+            raise fails.pop()
+        stopped.discard(component)
+
+    cycles = DutyCycles(1.0, stopped.add, resume, lambda _component: True)
+    cycles.begin("b", 200.0, 100.0, 5.0)
+    with pytest.raises(ArmFailed):
+        cycles.end("b")
+    assert stopped == {"b"}
+    cycles.end("b")
+    assert (stopped, cycles.due_day) == (set(), None)

@@ -38,6 +38,8 @@ class StackParent:
         self._program = program
         self._ended: list[Ended] = []
         self._pids: dict[str, int] = {}
+        self._owed = 0
+        """Answers that are still to come."""
         self._await_ready()
 
     @property
@@ -75,10 +77,15 @@ class StackParent:
 
     def _ask(self, message: object, timeout_s: float) -> _Said:
         self._program.send(message)
+        self._owed += 1
         while True:
             said = self._program.receive(_Said, timeout_s=timeout_s)
             if said.ok is None:
                 self._hear(said)
+                continue
+            self._owed -= 1
+            if self._owed:  # what was asked before, and not waited for any longer: answers come in order
+                self._pids.update(said.pids)
             elif said.ok:
                 return said
             else:

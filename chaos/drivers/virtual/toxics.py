@@ -6,6 +6,7 @@ message (bandwidth, slicer, slow_close) has no meaning here and is refused when 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 
 from chaos.domain.change import AddToxic
@@ -60,9 +61,11 @@ def shape_of(change: AddToxic) -> Shape:
     if act is None:
         raise ArmFailed(f"toxic {change.type!r} means nothing for messages in virtual time")
     way = "down" if change.stream == "downstream" else "up"
+    # Each toxic has its own luck with a message, as it has with a connection of a real proxy.
+    turned = zlib.crc32(change.name.encode()) / 2**32
 
     def shape(plan: LinkPlan) -> LinkPlan:
-        chance = plan.down_chance if way == "down" else plan.up_chance
+        chance = ((plan.down_chance if way == "down" else plan.up_chance) + turned) % 1.0
         if chance >= change.toxicity:
             return plan
         return act(plan, way, change.attributes, chance * _STEP % 1.0)

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from chaos.clock import WallClock
 from chaos.domain.data_toxics.table import rehearse
-from chaos.proxies.data.server import DataProxy, LinkRequest, make_server, ready_line
+from chaos.errors import UsageError
+from chaos.proxies.data.server import ApiError, DataProxy, LinkRequest, make_server, ready_line
+
+
+def _link_of(text: str, day_seconds: float) -> LinkRequest:
+    """Raises ApiError for what is not NAME=SOURCE:SINK."""
+    name, _, folders = text.partition("=")
+    source, _, sink = folders.partition(":")
+    if not (name and source and sink) or "://" in folders:
+        raise ApiError(400, f"--link {text}: write NAME=SOURCE:SINK, two folders")
+    return LinkRequest(name, source, sink, day_seconds)
 
 
 def main() -> int:
@@ -25,12 +35,13 @@ def main() -> int:
     parser.add_argument("--day-seconds", type=float, default=1.0, help="of these links")
     parser.add_argument("--root", type=Path, help="the folder in which all sources and sinks are to be")
     options = parser.parse_args()
-    proxy = DataProxy(WallClock(), options.root)
-    for link in options.link:
-        name, _, folders = link.partition("=")
-        source, _, sink = folders.partition(":")
-        proxy.create(LinkRequest(name, source, sink, options.day_seconds))
-    server = make_server(proxy, options.host, options.port)
+    try:
+        proxy = DataProxy(WallClock(), options.root)
+        for link in options.link:
+            proxy.create(_link_of(link, options.day_seconds))
+        server = make_server(proxy, options.host, options.port)
+    except (ApiError, OSError, OverflowError) as error:
+        parser.exit(UsageError.exit_code, f"{error}\n")
 
     def end(*_: object) -> None:
         threading.Thread(target=server.shutdown).start()

@@ -104,14 +104,14 @@ class DataLink:
             self._toxics.pop(name, None)
             self._changed.pop(name, None)
             self._coming_off.discard(name)
-        self.poll()
+        self.watch()  # the toxic is off, whatever becomes of what it held: that is tried again
         return there
 
     def clear(self) -> None:
         """Take all toxics off, the latest first."""
         for name in reversed(list(self._toxics)):
             self.remove(name)
-        self.poll()
+        self.watch()
 
     def state(self) -> LinkState:
         """The link as it stands."""

@@ -78,8 +78,11 @@ class DataProxy:
             raise ApiError(409, "link already exists")
         if request.day_seconds <= 0:
             raise ApiError(400, "day_seconds must be above 0")
-        files, source = fsspec.core.url_to_fs(request.source)
-        other, sink = fsspec.core.url_to_fs(request.sink)
+        try:
+            files, source = fsspec.core.url_to_fs(request.source)
+            other, sink = fsspec.core.url_to_fs(request.sink)
+        except (ValueError, ImportError, OSError) as error:
+            raise ApiError(400, f"source and sink cannot be used: {error}") from error
         if type(files) is not type(other):
             raise ApiError(400, "source and sink must be on one kind of file system")
         if self._root is not None:
@@ -89,7 +92,10 @@ class DataProxy:
         def day() -> float:
             return (self._clock.monotonic() - origin) / request.day_seconds
 
-        link = DataLink(request.name, source, sink, files, day)
+        try:
+            link = DataLink(request.name, source, sink, files, day)
+        except OSError as error:
+            raise ApiError(400, f"source and sink cannot be used: {error}") from error
         self._links[request.name] = link
         return link
 
@@ -179,20 +185,30 @@ def _handler(
         protocol_version = "HTTP/1.1"
 
         def _do(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
             parts = [unquote(part) for part in self.path.split("?")[0].split("/") if part]
             try:
-                if length > MAX_BODY:
-                    raise ApiError(413, "body too large")
-                status, reply = answer(self.command, parts, self.rfile.read(length))
+                status, reply = answer(self.command, parts, self._body())
             except ApiError as error:
                 status, reply = error.status, {"error": error.says, "status": error.status}
+            except Exception as error:  # noqa: BLE001 (who asked is told, whatever it is)
+                status, reply = 500, {"error": f"{type(error).__name__}: {error}", "status": 500}
             data = b"" if reply is None else msgspec.json.encode(reply) + b"\n"
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(data)
+
+        def _body(self) -> bytes:
+            text = self.headers.get("Content-Length") or "0"
+            if text.isascii() and text.isdigit() and int(text[:10]) <= MAX_BODY:
+                return self.rfile.read(int(text))
+            self.close_connection = True  # what is not read would be taken for the next request
+            if text.isascii() and text.isdigit():
+                raise ApiError(413, "body too large")
+            raise ApiError(400, "Content-Length is no number")
 
         do_GET = do_POST = do_DELETE = _do  # noqa: N815 (http.server's own names)
 

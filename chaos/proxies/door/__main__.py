@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import signal
 import sys
 
 from chaos.clock import WallClock
+from chaos.errors import UsageError
 from chaos.proxies.door.server import Door
 
 
@@ -22,8 +24,19 @@ def main() -> int:
         "--forward", nargs="*", default=[], metavar="PORT=HOST:PORT", help="ports handed on as they are"
     )
     options = parser.parse_args()
-    forwards = {int(here): there for here, _, there in (one.partition("=") for one in options.forward)}
-    return asyncio.run(_serve(Door(options.to, forwards, WallClock()), options.host, options.port))
+    try:
+        forwards = dict(map(_forward_of, options.forward))
+        return asyncio.run(_serve(Door(options.to, forwards, WallClock()), options.host, options.port))
+    except (UsageError, OSError, OverflowError) as error:
+        parser.exit(UsageError.exit_code, f"{error}\n")
+
+
+def _forward_of(text: str) -> tuple[int, str]:
+    """Raises UsageError for what is not PORT=HOST:PORT."""
+    here, _, there = text.partition("=")
+    if not (here.isascii() and here.isdigit() and re.fullmatch(r".+:[0-9]{1,5}", there)):
+        raise UsageError(f"--forward {text}: write PORT=HOST:PORT")
+    return int(here), there
 
 
 async def _serve(door: Door, host: str, port: int) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 
 from chaos.proxies.network.errors import ApiError, address_error
+
+_NUMBER = re.compile("[+-]?[0-9]+")
+_MOST_DIGITS = 4000
 
 
 class AddressError(Exception):
@@ -33,15 +37,15 @@ def split(text: str) -> tuple[str, int]:
 def _port(text: str) -> int:
     if not text:
         return 0
-    digits = text.removeprefix("-").removeprefix("+")
-    if digits.isascii() and digits.isdigit():
-        port = int(text)
+    if _NUMBER.fullmatch(text):
+        # Of very many digits Python makes no number at all.
+        port = int(text) if len(text) < _MOST_DIGITS else -1
         if not 0 <= port <= 65535:
             raise AddressError(f"address {text}: invalid port")
         return port
     try:
         return socket.getservbyname(text, "tcp")
-    except OSError:
+    except (OSError, ValueError):
         raise AddressError(f"lookup tcp/{text}: unknown port") from None
 
 

@@ -37,6 +37,16 @@ def test_toxicity_is_the_share_that_it_touches() -> None:
     assert touched == 250
 
 
+def test_each_toxic_has_its_own_luck_with_a_message() -> None:
+    one, other = (
+        shape_of(AddToxic("wire", name, "latency", "downstream", 0.5, {"latency": 100}))
+        for name in ("one", "other")
+    )
+    delays = [round(other(one(plan(i / 1000))).down_ms - 2.0) for i in range(1000)]
+    assert set(delays) == {0, 100, 200}
+    assert sum(delays) / len(delays) == pytest.approx(100, abs=1)
+
+
 def test_timeout_loses_or_breaks() -> None:
     assert toxic("timeout", timeout=0)(plan()).lost_down
     broken = toxic("timeout", timeout=300)(plan())

@@ -43,6 +43,14 @@ def test_it_ends_with_its_standard_input_when_asked_to() -> None:
         assert process.wait(10) == 0
 
 
+@pytest.mark.parametrize("port", ["-+5", "ab\0c", "9" * 5000, "--1"])
+def test_what_is_no_port_is_an_answer_and_no_end(start: Callable[..., Any], port: str) -> None:
+    with start("embedded") as (server, _):
+        body = {"name": "x", "upstream": "u:1", "listen": f"127.0.0.1:{port}"}
+        assert server.call("POST", "/proxies", body).status == 500
+        assert server.call("GET", "/proxies").status == 200
+
+
 def test_a_taken_port_is_said_plainly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = str(holder.getsockname()[1])
