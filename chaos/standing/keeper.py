@@ -7,31 +7,29 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from pydantic import ValidationError
 
-from chaos.capabilities import MeaninglessChange
-from chaos.catalogue import Catalogue, UnknownName
-from chaos.contracts import Driver, EffectCheck, Probe, Target
+from chaos.catalogue import Catalogue
+from chaos.contracts import Driver, Target
 from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.places import grip_of
-from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, TrialPlan
+from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed, ChaosError, DataTrouble, Interrupted, NothingMatched, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
-from chaos.runner.check import changes_of, check_lengths, effect_of, make_fault
-from chaos.runner.execute import ArmContext, ArmRun, Go, read_effect
+from chaos.runner.execute import ArmContext, ArmRun, Go
 from chaos.runner.injection import Injector
-from chaos.runner.plan import lasts_of
-from chaos.runner.quarrels import Claim, claim_of_fault, quarrel
+from chaos.runner.quarrels import Claim, claim_of_fault
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, trial_folder
 from chaos.runner.undo import UndoLedger, open_undos
+from chaos.standing.injections import SAME_MOMENT_DAYS, Injections
 from chaos.standing.wire import (
     Answer,
     Ask,
@@ -39,7 +37,6 @@ from chaos.standing.wire import (
     Down,
     Happened,
     Inject,
-    Open,
     Run,
     Status,
     StatusIs,
@@ -52,7 +49,6 @@ from chaos.standing.wire import (
 from chaos.standing.wire import Go as GoOn
 
 JOURNAL = "journal-standing.jsonl"
-SAME_MOMENT_DAYS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -90,10 +86,6 @@ class Keeper:
         self._kept = kept
         self._moments: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._numbers = itertools.count(1)
-        self._open: dict[str, Open] = {}
-        self._claims: dict[str, Claim] = {}
-        """What each of these has hold of."""
         self._gone: dict[str, int] = {}
         self._watchers: list[Visitor] = []
         self._waiting: list[tuple[Visitor, Inject | Undo | Run]] = []
@@ -119,7 +111,14 @@ class Keeper:
             try:
                 self._target = kept.driver.start(kept.plan, kept.spec, kept.folder, self._hear)
                 stack.callback(self._tear_down)
-                self._injector = Injector(self._target, self._ledger, self._write, self._journal.sync)
+                self._injected = Injections(
+                    self._target,
+                    Injector(self._target, self._ledger, self._write, self._journal.sync),
+                    kept.catalogue,
+                    kept.plan,
+                    self._write,
+                    self._at,
+                )
                 stack.callback(self._undo_rest)
                 ready(self._target)
                 self._live()
@@ -161,7 +160,7 @@ class Keeper:
         match ask:
             case Status():
                 run = self._loan.ask.run if self._loan is not None else ""
-                told = tuple(self._open.values())
+                told = self._injected.open()
                 visitor.tell(StatusIs(self._target.day(), run, told, self._missing()))
             case Watch():
                 self._watchers.append(visitor)
@@ -190,94 +189,14 @@ class Keeper:
         try:
             match ask:
                 case Inject():
-                    answer = self._inject(ask)
+                    answer = self._injected.inject(ask)
                 case Undo(id=id):
-                    answer = self._undo_by_hand(id)
+                    answer = self._injected.undo(id)
                 case Run():
                     answer = self._lend(Loan(ask, visitor))
         except ChaosError as error:
             answer = Answer(str(error), error.exit_code)
         visitor.tell(answer)
-
-    def _inject(self, ask: Inject) -> Answer:
-        try:
-            fault = make_fault(ask.fault, ask.parameters, self._target.spec, self._kept.catalogue)
-            changes = changes_of(fault, self._target)
-            effect = effect_of(fault, self._target.spec, self._kept.catalogue)
-            check_lengths(fault, self._kept.plan.day_seconds)
-        except UnknownName as error:
-            return Answer(str(error), 3)
-        except MeaninglessChange as error:
-            field = f"{error.field}: " if error.field and error.field not in str(error) else ""
-            return Answer(f"{field}{error}", 3)
-        began, lasts = self._target.day(), ask.for_days if ask.for_days is not None else lasts_of(fault)
-        grip = grip_of(changes, self._target.spec.layers)
-        claim = Claim(ask.fault, grip, began, math.inf if lasts is None else began + lasts)
-        for other, taken in self._claims.items():
-            is_open = replace(taken, until_day=max(taken.until_day, began + SAME_MOMENT_DAYS))
-            if says := quarrel(is_open, claim):
-                return Answer(f"{says}: undo {other} first", 3)
-        id = f"{ask.fault}_{next(self._numbers)}"
-        self._write(Phase(self._target.day(), "inject", id))
-        try:
-            refusals = self._injector.make(id, changes)
-        except ChaosError as error:
-            undone = self._injector.undo(id)  # those that were made before the one that failed
-            left = [one for one in undone if one.outcome == "failed"]
-            if left:
-                self._note_open(replace(claim, about=id, until_day=math.inf), None)
-                raise UndoFailed(f"{error}; and the undo of {id} failed: {left[0].says}") from error
-            raise
-        if len(refusals) == len(changes):
-            self._injector.undo(id)
-            return Answer(f"{refusals[0].by} refused it: {refusals[0].says}", 2)
-        day = self._target.day()
-        until = None if lasts is None else day + lasts
-        self._note_open(replace(claim, about=id, until_day=math.inf if until is None else until), until)
-        if until is not None:
-            self._at(until, partial(self._undo_in_time, id))
-        if effect is not None:
-            self._watch_effect(id, *effect)
-        end = "until it is undone by hand" if until is None else f"undone by itself on day {until:.2f}"
-        if until is not None and until > self._kept.plan.days:
-            end = f"undone when the stack ends, on day {self._kept.plan.days:g}"
-        return Answer(f"{id} is injected on day {day:.2f}, {end}")
-
-    def _note_open(self, claim: Claim, until_day: float | None) -> None:
-        id = claim.about
-        self._open[id] = Open(id, self._target.day(), until_day)
-        self._claims[id] = claim
-
-    def _watch_effect(self, id: str, check: EffectCheck, probe: Probe) -> None:
-        def read() -> None:
-            if id in self._open:
-                self._write(read_effect(self._target, id, check, probe))
-                self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
-
-        self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
-
-    def _undo_in_time(self, id: str) -> None:
-        if id in self._open:
-            self._undo(id)
-
-    def _undo_by_hand(self, id: str) -> Answer:
-        if not self._open:
-            return Answer("nothing is injected", 3)
-        if id and id not in self._open:
-            return Answer(f"{id!r} is not injected; there is {', '.join(self._open)}", 3)
-        return self._undo(id or next(reversed(self._open)))
-
-    def _undo(self, id: str) -> Answer:
-        self._write(Phase(self._target.day(), "undo", id))
-        undone = self._injector.undo(id)
-        failed = [one.says for one in undone if one.outcome == "failed"]
-        if failed:  # it is there still, and can be undone again
-            self._claims[id] = replace(self._claims[id], until_day=math.inf)
-            return Answer(f"the undo of {id} failed: {failed[0]}", 4)
-        del self._open[id], self._claims[id]
-        left = [one.says for one in undone if one.outcome == "left"]
-        day = self._target.day()
-        return Answer(f"{id} is left as it is: {left[0]}" if left else f"{id} is undone on day {day:.2f}")
 
     def _at(self, day: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._moments, (day, next(self._order), act))
@@ -294,8 +213,8 @@ class Keeper:
         except ValidationError as error:
             return Answer(f"not a plan of this version: {error.errors()[0]['msg']}", 3)
         (plan,) = trial.arms
-        if self._open:
-            return Answer(f"{next(iter(self._open))} is injected; undo it first", 3)
+        if injected := self._injected.open():
+            return Answer(f"{injected[0].id} is injected; undo it first", 3)
         if missing := self._missing():
             return Answer(f"{', '.join(missing)} ended by itself; what is run now would judge that", 3)
         if plan.start_day < self._target.day() or plan.days > self._kept.plan.days:
@@ -344,7 +263,7 @@ class Keeper:
             for fault in plan.faults:
                 if fault.key == about:
                     grip = claim_of_fault(fault, self._kept.catalogue, spec).grip
-            self._note_open(Claim(id, grip, self._target.day(), math.inf), None)
+            self._injected.note(Claim(id, grip, self._target.day(), math.inf), None)
 
     def _pause(self, loan: Loan, before: str, about: str) -> Go | None:
         if before not in loan.ask.pause_before:
@@ -403,10 +322,7 @@ class Keeper:
                 return Answer(f"the process that keeps it failed: {error!r}", ArmFailed.exit_code)
 
     def _undo_rest(self) -> None:
-        failed = [one for one in self._injector.undo_rest() if one.outcome == "failed"]
-        if failed:
-            about = failed[0].id.rpartition("-")[0]
-            self._not_undone = f"the undo of {about} failed: {failed[0].says}"
+        self._not_undone = self._injected.undo_rest()
 
     def _tear_down(self) -> None:
         self._write(Phase(self._target.day(), "teardown"))
