@@ -96,7 +96,7 @@ class Injections:
         return Answer(f"{id} is injected on day {day:.2f}, {end}")
 
     def _in_the_way(self, claim: Claim) -> str:
-        """What is injected that this would quarrel with; what should have been undone by now is there still."""
+        """What is injected that this would quarrel with; what should be undone by now is there still."""
         for other, taken in self._claims.items():
             until_day = max(taken.until_day, claim.from_day + SAME_MOMENT_DAYS)
             if says := quarrel(replace(taken, until_day=until_day), claim):
