@@ -122,7 +122,7 @@ def test_a_purge_that_goes_back_to_nothing_is_reported(
     def none(*_args: object) -> None:
         """There is nothing to go back to, says this stack."""
 
-    monkeypatch.setattr("reference_stack.orchestrator.component.version_without", none)
+    monkeypatch.setattr("reference_stack.orchestrator.promotions.version_without", none)
     trial = defended()
     found = contamination(trial)
     assert found.purged == [3, 4, 5]
