@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reference_stack.ports import Runtime
 
-_NOTICED_DAYS = 1e-6
+_NOTICED_DAYS = 0.01
+"""Less is what a process that had to wait between two looks takes for it, and hides nothing for long."""
 
 
 class SetBack:
