@@ -3,8 +3,8 @@
     python -m benchmarks.soak [SCENARIO …] [--day-seconds 1.25] [--seed 1]
 
 Without names: all but large ones, as in a suite. What the live target cannot do it leaves out by itself. Of a
-quiet scenario only the defended arm is run, since nothing else is judged. A scenario about load has a pace of
-its own. Exits with 1 where a verdict differs; where another layer was first the row says so.
+quiet scenario only the arms with layers are run, since the others are not judged. A scenario about load has a
+pace of its own. Exits with 1 where a verdict differs, or is void; a row says where another layer was first.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class Row:
 
     @property
     def agrees(self) -> bool:
-        """Whether both have one verdict."""
-        return self.virtual is not None and self.live.verdict is self.virtual.verdict
+        """Whether both have one verdict: two that are void say nothing of one another."""
+        same = self.virtual is not None and self.live.verdict is self.virtual.verdict
+        return same and self.live.verdict is not Verdict.VOID
 
     @property
     def same_layer(self) -> bool:
@@ -104,7 +105,7 @@ def main() -> int:
         for number, group in enumerate(groups(asked.scenarios)):
             pace = () if group.paced else ("--day-seconds", f"{asked.day_seconds:g}")
             # `suite` leaves out what the target cannot do, and `run` takes arms.
-            command, arms = ("run", ("--arms", "defended")) if group.quiet else ("suite", ())
+            command, arms = ("run", ("--arms", "defended,control")) if group.quiet else ("suite", ())
             found: list[Sequence[TrialResult]] = []
             for target, more in ((LIVE, ("--rerun-void", "1", *pace)), (VIRTUAL, pace)):
                 out, options = Path(scratch) / f"{target}-{number}", ("--keep", "never", *arms, *more)

@@ -8,7 +8,7 @@ from chaos.domain.verdict import Verdict
 from tests.journals import Story
 
 
-def test_every_scenario_is_in_one_group_and_quiet_ones_need_one_arm() -> None:
+def test_every_scenario_is_in_one_group_and_quiet_ones_are_apart() -> None:
     found = list(groups([]))
     names = [name for group in found for name in group.names]
     assert len(names) == len(set(names))
@@ -36,6 +36,8 @@ def test_a_row_tells_both_and_why_one_did_not_pass() -> None:
     row = Row("a", failed, trial, "detected: nobody")
     assert not row.agrees
     assert str(row).endswith("| detected: nobody | **no**")
+    void = trial.model_copy(update={"verdict": Verdict.VOID})
+    assert not Row("a", void, void, "effect").agrees
 
 
 def test_another_layer_that_was_first_is_told_and_is_no_other_verdict() -> None:
