@@ -181,8 +181,13 @@ def build(model: type[Model], source: Source) -> Model:
 
 
 def _problems(source: Source, error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
-    new: set[Path_] = set()
-    for item in error.errors(include_url=False):
+    items = error.errors(include_url=False)
+    lacking: dict[Path_, list[str]] = {}
+    for item in items:
+        if item["type"] == "missing":
+            *name, lacks = _in_file(source, item["loc"])
+            lacking.setdefault(tuple(name), []).append(repr(lacks))
+    for item in items:
         path = _in_file(source, item["loc"])
         near = None
         says = item["msg"].removeprefix("Value error, ")
@@ -198,9 +203,8 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
             says = "is missing"
             name = tuple(path[:-1])
             if near := _meant(source, name):  # a slip of the name lacks all that the right one has
-                if name not in new:
-                    new.add(name)
-                    says = f"is in nothing that this target extends, and lacks {path[-1]!r}"
+                if lacks_all := lacking.pop(name, []):
+                    says = f"is in nothing that this target extends, and lacks {', '.join(lacks_all)}"
                     yield source.problem(name, says, near)
                 continue
         elif item["type"] in {"enum", "literal_error"}:

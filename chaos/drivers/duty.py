@@ -43,9 +43,8 @@ class DutyCycles:
         """Let it run for good."""
         cycle = self._cycles.get(component)
         if cycle is not None and cycle.stopped:
-            self._turn(
-                component, stopped=False
-            )  # where that fails it starves on, and the undo is tried again
+            # Where this fails it starves on, and the undo is tried again.
+            self._turn(component, stopped=False)
         self._cycles.pop(component, None)
 
     @property

@@ -55,7 +55,7 @@ def test_a_slip_of_a_name_that_the_target_below_has_is_told_once_with_the_neares
         files.target(str(child))
     (problem,) = caught.value.problems
     assert (problem.line, problem.field, problem.nearest) == (4, "layers.hodl", "hold")
-    assert "is in nothing that this target extends" in problem.says
+    assert problem.says == "is in nothing that this target extends, and lacks 'asked_by', 'stages'"
 
 
 def test_a_layer_of_ones_own_lacks_what_it_lacks(files: Files, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from chaos.proxies.data.link import DataLink, DuplicateToxic
 
 POLL_SECONDS = 0.02
 MAX_BODY = 65_536
+_MOST_DIGITS = 20
 
 
 class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,10 +204,11 @@ def _handler(
 
         def _body(self) -> bytes:
             text = self.headers.get("Content-Length") or "0"
-            if text.isascii() and text.isdigit() and int(text[:10]) <= MAX_BODY:
+            digits = text.isascii() and text.isdigit()
+            if digits and len(text) < _MOST_DIGITS and int(text) <= MAX_BODY:
                 return self.rfile.read(int(text))
             self.close_connection = True  # what is not read would be taken for the next request
-            if text.isascii() and text.isdigit():
+            if digits:
                 raise ApiError(413, "body too large")
             raise ApiError(400, "Content-Length is no number")
 
