@@ -1,10 +1,11 @@
 """Every scenario that real processes can run, beside its verdict in virtual time, as a table in Markdown.
 
-    python -m benchmarks.soak [SCENARIO …] [--day-seconds 1.25] [--seed 1]
+    python -m benchmarks.soak [SCENARIO …] [--day-seconds S] [--seed 1]
 
 Without names: all but large ones, as in a suite. What the live target cannot do it leaves out by itself. Of a
 quiet scenario only the arms with layers are run, since the others are not judged. A scenario about load has a
-pace of its own. Exits with 1 where a verdict differs, or is void; a row says where another layer was first.
+pace of its own, all others have 1.25 s a day, or as many as this machine needs now. Exits with 1 where a
+verdict differs, or is void; a row says where another layer was first.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from pathlib import Path
 from benchmarks.comparison import run
 from benchmarks.paces import told
 from chaos.app import make_files
+from chaos.domain.pace import pace_for
 from chaos.domain.scenario import Kind
 from chaos.domain.verdict import TrialResult, Verdict
+from chaos.drivers.local.gauge import pieces_per_second
 
 HEAD = "| scenario | real processes | virtual time | why not |\n|---|---|---|---|"
+DAY_SECONDS = 1.25
 LIVE, VIRTUAL = "reference-local", "reference-virtual"
 
 
@@ -90,20 +94,29 @@ def groups(names: Sequence[str]) -> Iterator[Group]:
                 yield Group(found, quiet, paced)
 
 
+def pace_now(day_seconds: float, pieces_per_second: float) -> float:
+    """Seconds a day that both are given: `day_seconds`, or more on a machine that is slower now."""
+    spec, _ = make_files().target(LIVE)
+    assert spec.day_work is not None
+    return pace_for(day_seconds, spec.day_work, pieces_per_second).day_seconds
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("scenarios", nargs="*")
-    parser.add_argument("--day-seconds", type=float, default=1.25, help="of scenarios without a pace")
+    parser.add_argument("--day-seconds", type=float, help="of scenarios without a pace")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     seeds = f"{asked.seed}..{asked.seed}"
+    day_seconds = asked.day_seconds or pace_now(DAY_SECONDS, pieces_per_second())
+    print(f"{day_seconds:g} s a day\n", flush=True)
     rows: list[Row] = []
     print(HEAD, flush=True)
     with tempfile.TemporaryDirectory(prefix="mlchaos-soak-") as scratch:
         for number, group in enumerate(groups(asked.scenarios)):
-            pace = () if group.paced else ("--day-seconds", f"{asked.day_seconds:g}")
+            pace = () if group.paced else ("--day-seconds", f"{day_seconds:g}")
             # `suite` leaves out what the target cannot do, and `run` takes arms.
             command, arms = ("run", ("--arms", "defended,control")) if group.quiet else ("suite", ())
             found: list[Sequence[TrialResult]] = []

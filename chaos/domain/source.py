@@ -185,8 +185,8 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
     lacking: dict[Path_, list[str]] = {}
     for item in items:
         if item["type"] == "missing":
-            *name, lacks = _in_file(source, item["loc"])
-            lacking.setdefault(tuple(name), []).append(repr(lacks))
+            *of, lacks = _in_file(source, item["loc"])
+            lacking.setdefault(tuple(of), []).append(repr(lacks))
     for item in items:
         path = _in_file(source, item["loc"])
         near = None

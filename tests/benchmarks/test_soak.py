@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.soak import Row, groups, table
+from benchmarks.soak import Row, groups, pace_now, table
 from chaos.app import make_files
 from chaos.domain.verdict import Verdict
 from tests.journals import Story
@@ -22,6 +22,11 @@ def test_every_scenario_is_in_one_group_and_quiet_ones_are_apart() -> None:
 def test_scenarios_with_a_pace_of_their_own_are_apart() -> None:
     paced = {name: group.paced for group in groups(["surge", "late-partition"]) for name in group.names}
     assert paced == {"surge": True, "late-partition": False}
+
+
+def test_a_slow_machine_has_longer_days() -> None:
+    assert pace_now(1.25, 1e6) == 1.25
+    assert 3.0 < pace_now(1.25, 37_000) < 3.5
 
 
 def test_a_row_tells_both_and_why_one_did_not_pass() -> None:
