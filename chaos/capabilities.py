@@ -40,6 +40,12 @@ class MeaninglessChange(ValueError):
         self.nearest = nearest
         super().__init__(says)
 
+    @property
+    def of_its_field(self) -> str:
+        """The message for who has no line to look at: it begins with the field, unless that is in it."""
+        says = str(self)
+        return f"{self.field}: {says}" if self.field and self.field not in says else says
+
 
 class BeyondTarget(MeaninglessChange):
     """The target cannot do this whatever the parameters; `need` is what it lacks, as `suite` lists it."""

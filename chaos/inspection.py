@@ -15,7 +15,7 @@ from chaos.capabilities import Described, nearest
 from chaos.catalogue import Catalogue
 from chaos.domain.change import describe
 from chaos.domain.durations import format_days
-from chaos.domain.files import Files, Found, Search
+from chaos.domain.files import Files, Found
 from chaos.domain.plan import ArmPlan
 from chaos.domain.scenario import Scenario
 from chaos.domain.source import Source
@@ -66,7 +66,7 @@ class _Shelves:
         """Raises InvalidInput or UsageError for the target that is looked at."""
         spec = files.target(target)[0]
         scenarios, targets = files.found("scenario"), files.found("target")
-        problems = {"scenarios": _wrong(scenarios), "targets": _wrong(targets)}
+        problems = {"scenarios": scenarios.wrong, "targets": targets.wrong}
         return cls(
             make_catalogue(),
             spec,
@@ -78,10 +78,6 @@ class _Shelves:
 
     def entries(self, kind: str) -> Iterator[Entry]:
         return entries(kind, self.catalogue, self.spec, self.scenarios, self.targets)
-
-
-def _wrong(search: Search) -> list[Problem]:
-    return [*search.problems, *search.twice.values()]
 
 
 def _read(

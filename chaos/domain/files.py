@@ -45,9 +45,14 @@ class Search:
     twice: dict[str, Problem]
     """By the name that more than one file gives."""
 
+    @property
+    def wrong(self) -> list[Problem]:
+        """What is wrong with any."""
+        return [*self.problems, *self.twice.values()]
+
     def whole(self) -> list[Found]:
         """All that was found. Raises InvalidInput where something is wrong with any."""
-        if wrong := [*self.problems, *self.twice.values()]:
+        if wrong := self.wrong:
             raise InvalidInput(wrong)
         return self.found
 

@@ -50,9 +50,8 @@ def inject(
         effect_of(made, spec, catalogue)
     except (UnknownName, MeaninglessChange) as error:
         hint = f" (did you mean {error.nearest!r}?)" if error.nearest else ""
-        field = error.field if isinstance(error, MeaninglessChange) else ""
-        whose = f"{field}: " if field and field not in str(error) else ""
-        raise UsageError(f"inject {fault}: {whose}{error}{hint}") from error
+        says = error.of_its_field if isinstance(error, MeaninglessChange) else str(error)
+        raise UsageError(f"inject {fault}: {says}{hint}") from error
     except ValueError as error:
         raise UsageError(f"--for {lasts}: {error}") from error
     if for_days is not None and for_days <= 0:

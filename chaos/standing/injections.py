@@ -62,8 +62,7 @@ class Injections:
         except UnknownName as error:
             return Answer(str(error), 3)
         except MeaninglessChange as error:
-            field = f"{error.field}: " if error.field and error.field not in str(error) else ""
-            return Answer(f"{field}{error}", 3)
+            return Answer(error.of_its_field, 3)
         began, lasts = self._target.day(), ask.for_days if ask.for_days is not None else lasts_of(fault)
         grip = grip_of(changes, self._target.spec.layers)
         claim = Claim(ask.fault, grip, began, math.inf if lasts is None else began + lasts)

@@ -365,13 +365,16 @@ class Orchestrator(Component[OrchestratorSettings]):
         """
         return await self._put_aside(QUARANTINE, request)
 
-    async def _put_aside(self, operation: Operation[Aside, Reply], request: Aside) -> Reply:
+    async def _put_aside(
+        self, operation: Operation[Aside, Reply], request: Aside, *, again: bool = False
+    ) -> Reply:
         """Have it done, and begin anew without it. Who does not answer may have done it: it is in the ledger
-        before it is asked for, and asked for until there is an answer.
+        before it is asked for, and asked for `again` until there is an answer.
         """
         self._ledger.ask_for(request)
+        sent = replace(request, again=True) if again and isinstance(request, PurgeRequest) else request
         try:
-            reply = await self.ask(self.features, operation, request, self.settings.step_timeout_days)
+            reply = await self.ask(self.features, operation, sent, self.settings.step_timeout_days)
         except (Rejected, NotFound):
             self._ledger.heard_of(request)
             raise
@@ -390,13 +393,11 @@ class Orchestrator(Component[OrchestratorSettings]):
     async def _ask_again(self) -> None:
         for request in list(self._unanswered):
             self._unanswered.remove(request)
-            again = replace(request, again=True) if isinstance(request, PurgeRequest) else request
-            self._ledger.heard_of(request)
             try:
-                if isinstance(again, PurgeRequest):
-                    await self._put_aside(PURGE, again)
+                if isinstance(request, PurgeRequest):
+                    await self._put_aside(PURGE, request, again=True)
                 else:
-                    await self._put_aside(QUARANTINE, again)
+                    await self._put_aside(QUARANTINE, request, again=True)
             except PortError as error:
                 self.telemetry.metrics.add("start_over_errors_total", error=type(error).__name__)
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from reference_stack.messages import PurgeRequest, PushRequest, QuarantineRequest
 from reference_stack.orchestrator.purging import StartOver
@@ -155,31 +154,28 @@ class Ledger:
 
     def asked(self) -> list[PurgeRequest | QuarantineRequest]:
         """What people want put aside, and nobody has answered to."""
-        found = self._asked()
+        if not self._folder.exists(_ASKED):
+            return []
+        found = msgspec.json.decode(self._folder.read(_ASKED), type=_Asked)
         return [*found.purges, *found.quarantines]
 
     def ask_for(self, request: PurgeRequest | QuarantineRequest) -> None:
         """Note that something is about to be asked for."""
-        found = self._asked()
-        if isinstance(request, PurgeRequest):
-            self._keep_asked(replace(found, purges=[*found.purges, request]))
-        else:
-            self._keep_asked(replace(found, quarantines=[*found.quarantines, request]))
+        self._keep_asked([*self._other_than(request), request])
 
     def heard_of(self, request: PurgeRequest | QuarantineRequest) -> None:
         """Note that there is an answer."""
-        found = self._asked()
-        purges = [one for one in found.purges if one != request]
-        quarantines = [one for one in found.quarantines if one != request]
-        self._keep_asked(_Asked(purges, quarantines))
+        self._keep_asked(self._other_than(request))
 
-    def _asked(self) -> _Asked:
-        if not self._folder.exists(_ASKED):
-            return _Asked()
-        return msgspec.json.decode(self._folder.read(_ASKED), type=_Asked)
+    def _other_than(
+        self, request: PurgeRequest | QuarantineRequest
+    ) -> list[PurgeRequest | QuarantineRequest]:
+        return [one for one in self.asked() if one != request]
 
-    def _keep_asked(self, asked: _Asked) -> None:
-        self._folder.write(_ASKED, msgspec.json.encode(asked))
+    def _keep_asked(self, requests: Sequence[PurgeRequest | QuarantineRequest]) -> None:
+        purges = [one for one in requests if isinstance(one, PurgeRequest)]
+        quarantines = [one for one in requests if isinstance(one, QuarantineRequest)]
+        self._folder.write(_ASKED, msgspec.json.encode(_Asked(purges, quarantines)))
 
     def pushes(self) -> list[StagedPush]:
         """The pushes that stand on their first component."""

@@ -57,13 +57,15 @@ class Breaker:
         if self._opened_s is None:
             if opens:
                 self._opened_s, self._opens = self._runtime.now(), 1
-                self._refuse(really=refuses)
+                if refuses:
+                    self._refuse()
             return False
         if all(host.mode is Mode.OFF for host in self._hosts):
             self._close()
             return False
         if opens or self._trying:
-            self._refuse(really=any(host.mode is Mode.ENFORCE for host in self._hosts))
+            if any(host.mode is Mode.ENFORCE for host in self._hosts):
+                self._refuse()
             return False
         self._trying = True
         return True
@@ -104,9 +106,7 @@ class Breaker:
         self._failed.clear()
         self._failures = 0
 
-    def _refuse(self, *, really: bool) -> None:
-        if not really:
-            return
+    def _refuse(self) -> None:
         self._metrics.add("breaker_refused_total")
         raise BreakerOpen(f"{self._dependency} failed too often")
 
