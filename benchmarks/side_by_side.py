@@ -76,6 +76,11 @@ class Arms:
         return line
 
 
+def is_checkout(folder: Path) -> bool:
+    """Whether a folder holds this project's code; its tests have a `reference_stack` too."""
+    return (folder / "reference_stack" / "virtual.py").is_file()
+
+
 def table(before: list[float], now: list[float]) -> str:
     """Lowest and median seconds of both, and the median of their ratios, round by round."""
     ratio = median(after / first for first, after in zip(before, now, strict=True))
@@ -99,7 +104,7 @@ def main() -> None:
     if options.serve:
         serve(options.world, options.seed, options.days)
         return
-    if options.before is None or not (options.before / "reference_stack").is_dir():
+    if options.before is None or not is_checkout(options.before):
         parser.exit(3, f"{options.before} is no checkout of this project\n")
     arguments = ["--world", options.world, "--days", str(options.days), "--seed", str(options.seed)]
     both = [Arms(checkout.resolve(), arguments) for checkout in (options.before, HERE)]
