@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import pickle
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,31 +26,31 @@ from chaos.drivers.blas import pins
 HERE = Path(__file__).parent.parent
 ENDS = (1.2, 1.7, 2.2)
 """Days at which counts end: no model is made between the first and the second."""
+VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
 ROW = "{:<10}{:>14}{:>14}{:>14}{:>14}{:>8}"
 _COUNTED = re.compile(r"I\s+refs:\s+([\d,]+)")
 
 
-def live(days: float, store: Path, world: str, seed: int) -> None:
+def live(days: float, world: str, seed: int) -> None:
     """Live through the beginning of an arm, and through nothing else."""
     from reference_stack.assembly import settings_from
     from reference_stack.virtual import VirtualStack, settle_heap
+    from reference_stack.warmup import warm_store
 
-    files: dict[str, bytes] = pickle.loads(store.read_bytes())
+    store = warm_store(world, seed)
     settle_heap()
-    settings = settings_from({"world": world, "seed": seed, "days": max(ENDS)})
-    stack = VirtualStack(settings, {name: bytearray(data) for name, data in files.items()})
+    stack = VirtualStack(settings_from({"world": world, "seed": seed, "days": max(ENDS)}), store)
     stack.advance(days)
     os._exit(0)
 
 
-def counting(checkout: Path, days: float, arguments: Sequence[str]) -> subprocess.Popen[str]:
-    """A process that is counted while it lives so long with a checkout's code."""
-    counter = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-    command = [sys.executable, str(Path(__file__).resolve()), "--live", str(days), *arguments]
+def living(
+    checkout: Path, days: float, arguments: Sequence[str], counter: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """A process that lives so long with a checkout's code."""
+    command = [*counter, sys.executable, str(Path(__file__).resolve()), "--live", str(days), *arguments]
     environment = {**os.environ, **pins(), "PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"}
-    return subprocess.Popen(
-        [*counter, *command], cwd=checkout, env=environment, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, cwd=checkout, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def counted(says: str) -> int:
@@ -89,30 +87,27 @@ def main() -> None:
     parser.add_argument("--world", default="default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--live", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.live is not None:
-        live(options.live, options.store, options.world, options.seed)
+        live(options.live, options.world, options.seed)
     from benchmarks.side_by_side import is_checkout  # not before: what is counted is another checkout's
 
     if options.before is not None and not is_checkout(options.before):
         parser.exit(3, f"{options.before} is no checkout of this project\n")
     if shutil.which("valgrind") is None:
         parser.exit(3, "valgrind is not installed\n")
-    os.environ.update(pins())
-    from reference_stack.warmup import warm_up
     from reference_stack.world import preset
 
     checkouts = {"before": options.before.resolve()} if options.before else {}
     checkouts["now"] = HERE
+    arguments = ["--world", options.world, "--seed", str(options.seed)]
     found: dict[str, tuple[int, int]] = {}
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        store = Path(folder) / "store.pickle"
-        made = warm_up(options.world, options.seed)
-        store.write_bytes(pickle.dumps({name: bytes(data) for name, data in made.items()}))
-        arguments = ["--store", str(store), "--world", options.world, "--seed", str(options.seed)]
+    with ExitStack() as stack:
         for name, checkout in checkouts.items():
-            running = {days: counting(checkout, days, arguments) for days in ENDS}
+            first = living(checkout, 0.0, arguments)  # its warm-up is in the cache then
+            if says := first.communicate()[1]:
+                parser.exit(1, f"{checkout}: {says}\n")
+            running = {days: living(checkout, days, arguments, VALGRIND) for days in ENDS}
             for process in running.values():
                 stack.callback(process.kill)
             counts = {days: counted(process.communicate()[1]) for days, process in running.items()}

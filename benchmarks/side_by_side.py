@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 from statistics import median
 
@@ -37,7 +38,7 @@ def serve(world: str, seed: int, days: float) -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         started = time.process_time()
-        stack = VirtualStack(settings, {name: bytearray(data) for name, data in store.items()})
+        stack = VirtualStack(settings, deepcopy(store))  # which an older one changes
         stack.advance(days)
         stack.close()
         print(time.process_time() - started, flush=True)

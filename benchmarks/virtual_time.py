@@ -76,7 +76,7 @@ def show(what: str, seconds: float, gauge: float, bar: float | None = None) -> N
 
 
 def live(store: Store, settings: StackSettings, world: World | None = None) -> None:
-    stack = VirtualStack(settings, {name: bytearray(data) for name, data in store.items()}, world=world)
+    stack = VirtualStack(settings, store, world=world)
     stack.advance(settings.days)
     stack.close()
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import IO, Protocol, cast
 
@@ -163,11 +163,23 @@ class FsspecFolder:
         return f"{self._root}/{checked(name)}"
 
 
-class MemoryFolder:
-    """A folder in memory. Folders of one arm share `store`; each sees what lies below its own `root`."""
+Held = bytes | list[bytes]
+"""What a file in memory holds; in pieces where something was added since it was last read."""
 
-    def __init__(self, store: dict[str, bytearray] | None = None, root: str = "") -> None:
-        self._store = {} if store is None else store
+
+def whole(store: Mapping[str, Held]) -> dict[str, bytes]:
+    """The files of a store, each in one piece."""
+    return {name: held if isinstance(held, bytes) else b"".join(held) for name, held in store.items()}
+
+
+class MemoryFolder:
+    """A folder in memory. Folders of one arm share `store`; each sees what lies below its own `root`.
+
+    Whoever reads a file is given the bytes that were written, not a copy of them.
+    """
+
+    def __init__(self, store: dict[str, Held] | None = None, root: str = "") -> None:
+        self._store: dict[str, Held] = {} if store is None else store
         self._root = f"{root}/" if root else ""
         self._paths: list[str] = []
         self._listed: dict[str, list[str]] = {}
@@ -175,25 +187,30 @@ class MemoryFolder:
 
     def write(self, name: str, data: bytes) -> None:
         """Put a whole file in place at once."""
-        self._store[self._root + checked(name)] = bytearray(data)
+        self._store[self._root + checked(name)] = bytes(data)
 
     def append(self, name: str, data: bytes) -> None:
         """Add to the end of a file."""
-        self._store.setdefault(self._root + checked(name), bytearray()).extend(data)
+        path = self._root + checked(name)
+        held = self._store.get(path)
+        if isinstance(held, list):
+            held.append(bytes(data))
+        else:
+            self._store[path] = [bytes(data)] if held is None else [held, bytes(data)]
 
     def read(self, name: str) -> bytes:
         """The whole file. Raises FileNotFoundError."""
-        data = self._store.get(self._root + checked(name))
-        if data is None:
+        path = self._root + checked(name)
+        held = self._store.get(path)
+        if held is None:
             raise FileNotFoundError(name)
-        return bytes(data)
+        if isinstance(held, list):
+            held = self._store[path] = b"".join(held)
+        return held
 
     def size(self, name: str) -> int:
         """How long a file is, in bytes. Raises FileNotFoundError."""
-        data = self._store.get(self._root + checked(name))
-        if data is None:
-            raise FileNotFoundError(name)
-        return len(data)
+        return len(self.read(name))
 
     def exists(self, name: str) -> bool:
         """Whether the file is there."""

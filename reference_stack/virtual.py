@@ -25,7 +25,7 @@ from reference_stack.assembly import (
 )
 from reference_stack.collector.partition import remembering
 from reference_stack.component import Component
-from reference_stack.folders import MemoryFolder
+from reference_stack.folders import Held, MemoryFolder, whole
 from reference_stack.messages import (
     CONFIGURE,
     SETTING,
@@ -52,7 +52,7 @@ with suppress(ImportError):  # a process may do without: see `imports.Without`
     import sklearn.utils.extmath  # noqa: F401 (what the first fit imports, likewise)
 
 T = TypeVar("T")
-Store = dict[str, bytearray]
+Store = dict[str, bytes]
 LogListener = Callable[[str, str], object]
 
 _REGISTRY_TIMEOUT_DAYS = 0.2
@@ -94,7 +94,7 @@ class RegistryHandle:
 
 
 class VirtualStack:
-    """All components, started on `start_day` over the files of `store`, which they change.
+    """All components, started on `start_day` over the files of `store`, which itself stays as it is.
 
     Listeners are called in the middle of the loop: they may note, and must not let time pass.
     """
@@ -102,7 +102,7 @@ class VirtualStack:
     def __init__(
         self,
         settings: StackSettings,
-        store: Store | None = None,
+        store: Mapping[str, bytes] | None = None,
         *,
         start_day: float = 0.0,
         world: World | None = None,
@@ -110,7 +110,7 @@ class VirtualStack:
         solve: Solver | None = None,
     ) -> None:
         self.settings = settings
-        self.store: Store = {} if store is None else store
+        self._store: dict[str, Held] = {**store} if store else {}
         self.machine = VirtualMachine(
             settings.seed,
             settings.day_seconds,
@@ -158,7 +158,11 @@ class VirtualStack:
 
     def disk(self, name: str) -> MemoryFolder:
         """A folder of the stack, as it lies on the disk."""
-        return MemoryFolder(self.store, name)
+        return MemoryFolder(self._store, name)
+
+    def files(self) -> Store:
+        """The files of all folders, as they lie on the disk now."""
+        return whole(self._store)
 
     # --- processes -----------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def warm_up(world: str, seed: int, solve: Solver | None = None) -> Store:
             stack.advance(until_day)
     finally:
         stack.close()
-    return stack.store
+    return stack.files()
 
 
 def warm_up_settings(world: str, seed: int) -> StackSettings:
@@ -149,7 +149,7 @@ def place(store: Store, root: Path, marker: Marker, seed: Callable[[Export], obj
 
     The marker comes last: `lies_in` is true of what is whole.
     """
-    seed(MemoryRegistry(MemoryFolder(store, "registry"), lambda: 0.0).export())
+    seed(MemoryRegistry(MemoryFolder({**store}, "registry"), lambda: 0.0).export())
     _write({name: data for name, data in store.items() if not name.startswith("registry/")}, root, marker)
 
 
@@ -165,7 +165,7 @@ def _write(store: Store, out: Path, marker: Marker) -> None:
 def read_folders(root: Path) -> Store:
     """A stack's files below `root`, the marker left out."""
     return {
-        file.relative_to(root).as_posix(): bytearray(file.read_bytes())
+        file.relative_to(root).as_posix(): file.read_bytes()
         for file in sorted(root.rglob("*"))
         if file.is_file() and file != root / _MARKER
     }
@@ -253,8 +253,7 @@ def _unpack(data: bytes) -> Store:
     digest, packed = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     if _digest(packed) != digest:
         raise msgspec.DecodeError("these are not the bytes that were kept")
-    found = msgspec.msgpack.decode(packed, type=dict[str, bytes])
-    return {name: bytearray(content) for name, content in found.items()}
+    return msgspec.msgpack.decode(packed, type=dict[str, bytes])
 
 
 def _digest(data: bytes) -> bytes:

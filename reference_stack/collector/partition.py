@@ -27,11 +27,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from array import array
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -220,9 +220,10 @@ def _array(name: str, values: Sequence[object]) -> pa.Array:
         return _array(name, values.values).take(pa.array(values.places))
     if name not in TEXTS:
         try:  # the quickest way to plain numbers; it takes no nulls, and no fraction for a whole number
-            plain: array[Any] = array("d" if name in _REAL else "q", cast("Sequence[float]", values))
-            return pa.array(np.array(plain), from_pandas=True)
-        except (TypeError, OverflowError):
+            kind = "d" if name in _REAL else "q"
+            plain = struct.pack(f"{len(values)}{kind}", *values)
+            return pa.array(np.frombuffer(plain, dtype=kind), from_pandas=True)
+        except (struct.error, OverflowError):
             pass
     # pyarrow truncates a fraction among whole numbers without a word, so types are looked at first.
     types: set[type] = {str} if name in TEXTS else {int, float} if name in _REAL else {int}

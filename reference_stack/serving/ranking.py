@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from operator import itemgetter
 
@@ -84,7 +85,9 @@ class Ranking:
             values = [value for value, product in zip(values, products, strict=True) if product in self._term]
             terms = [self._term[product] for product in products if product in self._term]
         mine = segment if 0 <= segment < self._segments else self._segments
-        row = np.array((*features.affinities, *values, 1.0), dtype=np.float64)
+        # By way of bytes: an array made from a tuple takes twice as long.
+        size = self._affinities + len(values) + 1
+        row = np.frombuffer(struct.pack(f"{size}d", *features.affinities, *values, 1.0))
         terms = (*self._affinity_terms, *terms, self._segment_terms + mine)
         costs: FloatArray = row.dot(self._terms.take(terms, axis=0))
         return costs

@@ -8,7 +8,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from reference_stack.folders import DirectoryFolder, FsspecFolder, MemoryFolder, copy_files, open_folder
+from reference_stack.folders import DirectoryFolder, FsspecFolder, Held, MemoryFolder, copy_files, open_folder
 from reference_stack.ports import Folder
 
 
@@ -149,7 +149,7 @@ def test_what_was_appended_survives_the_process(tmp_path: Path) -> None:
 
 
 def test_folders_of_one_arm_share_a_store_and_keep_apart() -> None:
-    store: dict[str, bytearray] = {}
+    store: dict[str, Held] = {}
     one, two = MemoryFolder(store, "one"), MemoryFolder(store, "two")
     one.write("x", b"1")
     assert list(two.list()) == []
@@ -157,7 +157,7 @@ def test_folders_of_one_arm_share_a_store_and_keep_apart() -> None:
 
 
 def test_a_memory_folder_lists_what_others_have_made_of_its_store() -> None:
-    store: dict[str, bytearray] = {}
+    store: dict[str, Held] = {}
     folder, other = MemoryFolder(store, "one"), MemoryFolder(store, "one")
     folder.write("day=1", b"1")
     assert list(folder.list("day=")) == ["day=1"]

@@ -1,6 +1,6 @@
 import pytest
 
-from reference_stack.folders import MemoryFolder
+from reference_stack.folders import Held, MemoryFolder
 from reference_stack.shells.virtual_machine import VirtualMachine
 from reference_stack.virtual_data_link import VirtualDataLink
 
@@ -23,7 +23,7 @@ class Pipe:
                 super().write(name, data)
                 pipe.arrived.append((name, round(pipe.machine.day(), 3)))
 
-        store: dict[str, bytearray] = {}
+        store: dict[str, Held] = {}
         for name in delivered:
             MemoryFolder(store).write(name, b"old")
         self.inbox = Sink(store)

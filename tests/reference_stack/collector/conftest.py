@@ -13,7 +13,7 @@ import pytest
 
 from reference_stack.collector.component import Collector
 from reference_stack.collector.partition import COLUMNS, decode, partition_day
-from reference_stack.folders import MemoryFolder
+from reference_stack.folders import Held, MemoryFolder
 from reference_stack.layers.contract import Mode
 from reference_stack.messages import ConfigureRequest, ViewEvents
 from reference_stack.ports import Folder
@@ -90,7 +90,7 @@ class Stand:
 
     def __init__(self, start_day: float = 3.0, mode: Mode = Mode.ENFORCE) -> None:
         self.machine = VirtualMachine(seed=1, day_seconds=1.0, start_day=start_day)
-        self.store: dict[str, bytearray] = {}
+        self.store: dict[str, Held] = {}
         self.folder = MemoryFolder(self.store, "collector")
         self.outbox = MemoryFolder(self.store, "outbox")
         self.lines: list[dict[str, Any]] = []

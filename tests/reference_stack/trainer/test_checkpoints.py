@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from reference_stack.folders import MemoryFolder
+from reference_stack.folders import Held, MemoryFolder
 from reference_stack.trainer.checkpoints import Checkpoint, Checkpoints
 
 TRAINING = "4/day=4-0a1b"
@@ -22,7 +22,7 @@ class Runtime:
         await Pause()
 
 
-def begun(store: dict[str, bytearray], turns: int) -> Checkpoints:
+def begun(store: dict[str, Held], turns: int) -> Checkpoints:
     """What a process has written that was killed after so many turns; another one looks at it."""
     work = Checkpoints(MemoryFolder(store, "trainer"), Runtime()).save(CHECKPOINT, ARTIFACT)  # type: ignore[arg-type]
     try:
