@@ -10,6 +10,7 @@ from chaos.domain.scenario import Arm, Strict
 from chaos.domain.verdict import (
     RESULTS_SCHEMA,
     NotRun,
+    Reason,
     Results,
     TrialResult,
     Unfinished,
@@ -26,6 +27,7 @@ from chaos.reports.json_report import write_json
 from chaos.runner.trials import read_trial
 from chaos.scoring.picture import picture_of
 from chaos.scoring.trial import score_trial
+from chaos.whole import write_whole
 
 RUN = "run.json"
 TRIAL = "trial.json"
@@ -71,9 +73,21 @@ def read_run(folder: Path) -> RunInfo:
 
 
 def score_folder(folder: Path) -> TrialResult:
-    """The result of a trial from the journals in its folder; void tries lie in folders beside it."""
+    """The result of a trial from the journals in its folder; void tries lie in folders beside it.
+
+    Raises InvalidInput for what cannot be read, and for journals of another trial or arm.
+    """
     tries = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}{VOID_TRY}*"))
-    return score_trial(read_trial(folder), read_folder(folder)).model_copy(update={"tries": tries})
+    plan, journals = read_trial(folder), read_folder(folder)
+    planned = {arm.arm: arm.fingerprint() for arm in plan.arms}
+    strange = [
+        Problem(str(journal.path), 1, "plan", f"is not that of the {arm.value} arm in {TRIAL}")
+        for arm, journal in journals.items()
+        if journal.plan.fingerprint() != planned.get(arm)
+    ]
+    if strange:
+        raise InvalidInput(strange)
+    return score_trial(plan, journals).model_copy(update={"tries": tries})
 
 
 def compose(folder: Path, trials: list[TrialResult], *, damaged: bool = False) -> Results:
@@ -120,10 +134,20 @@ def score_run(folder: Path) -> Scored:
     scored = Scored([], [])
     for path in sorted(folder.glob(f"*/{TRIAL}")):
         try:
-            scored.trials.append(score_folder(path.parent))
+            scored.trials.append(_trusted(score_folder(path.parent), path.parent))
         except InvalidInput as error:
             scored.damaged.extend(error.problems)
     return scored
+
+
+def _trusted(trial: TrialResult, folder: Path) -> TrialResult:
+    """A trial's result; one with a journal that does not hold to what journals do has not passed."""
+    problems = [problem for path in sorted(folder.glob("*.jsonl")) for problem in verify(path)]
+    if not problems or trial.verdict is Verdict.VOID:
+        return trial
+    reasons = [Reason(about="journal", verdict=Verdict.VOID, says=str(problem)) for problem in problems]
+    verdict = combine([trial.verdict, Verdict.VOID])
+    return trial.model_copy(update={"verdict": verdict, "reasons": [*reasons, *trial.reasons]})
 
 
 def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Results:
@@ -155,7 +179,7 @@ def _write_incidents(results: Results, folder: Path) -> dict[tuple[str, int], Re
         record = record_of(trial, read_trial(place).scenario.latent, read(folder / journal))
         file = place / INCIDENT
         before = file.read_text(encoding="utf-8") if file.is_file() else ""
-        file.write_text(incident(record, before), encoding="utf-8")
+        write_whole(file, incident(record, before))
         records[trial.scenario, trial.seed] = record
     return records
 

@@ -13,9 +13,10 @@ from chaos.campaign import Progress, keep_data, set_aside, write_so_far
 from chaos.domain.event import Phase, Undone
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Unfinished, Verdict
-from chaos.errors import UsageError
+from chaos.errors import InvalidInput, UsageError
 from chaos.journal import journal_name
 from chaos.reports.json_report import read_json
+from chaos.reports.junit import junit
 from chaos.results import (
     RunInfo,
     compose,
@@ -168,6 +169,38 @@ def test_a_trial_that_cannot_be_read_any_more_leaves_the_others_and_a_void_run(
     assert results.verdict is Verdict.VOID
     assert [trial.seed for trial in results.trials] == [2]
     assert any(says in str(problem) and file in str(problem) for problem in journal_problems(tmp_path))
+
+
+def written(tmp_path: Path) -> tuple[Path, Story]:
+    """A run of one trial that passes, as its folder tells it."""
+    RunInfo(run="r", mlchaos="0", target="t", day_seconds=1.0, started_at="x").save(tmp_path)
+    story = Story()
+    folder = story.write(tmp_path)
+    (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    assert write_reports(tmp_path).verdict is Verdict.PASSED
+    return folder, story
+
+
+def test_a_journal_that_does_not_hold_to_what_journals_do_is_no_pass(tmp_path: Path) -> None:
+    folder, _ = written(tmp_path)
+    journal = folder / journal_name(Arm.DEFENDED)
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if '"event":"undone"' not in line))
+    results = write_reports(tmp_path)
+    assert (results.verdict, results.trials[0].verdict) == (Verdict.VOID, Verdict.VOID)
+    assert any(one.about == "journal" and "never undone" in one.says for one in results.trials[0].reasons)
+    assert '<error message="void: journal' in junit(results)
+
+
+@pytest.mark.parametrize("other", ["arm", "trial"])
+def test_a_journal_of_another_arm_or_trial_is_none_of_this_one(tmp_path: Path, other: str) -> None:
+    folder, _ = written(tmp_path)
+    source = folder if other == "arm" else Story(Told(seed=8)).write(tmp_path / "other")
+    name = journal_name(Arm.BARE if other == "arm" else Arm.CONTROL)
+    (folder / journal_name(Arm.CONTROL)).write_bytes((source / name).read_bytes())
+    assert write_reports(tmp_path).verdict is Verdict.VOID
+    with pytest.raises(InvalidInput, match="not that of the control arm in"):
+        score_folder(folder)
 
 
 def test_two_runs_that_begin_at_once_do_not_share_a_folder(tmp_path: Path) -> None:

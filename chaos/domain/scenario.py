@@ -350,6 +350,9 @@ class Scenario(Strict):
     def _expects_what_can_be(self) -> Scenario:
         if self.expect.harmful is not None and self.kind is not Kind.DEFENDED:
             raise misplaced(("expect", "harmful"), "only a defended scenario says what it defends against")
+        if self.expect.harmful is Harm.FALSE_BLOCK_DAYS:
+            says = "is what layers do; name a harm that the fault does where none is on"
+            raise misplaced(("expect", "harmful"), says)
         for part in _OF_A_FAULT:
             if getattr(self.expect, part) and not self.faults and self.kind is not Kind.DEFENDED:
                 raise misplaced(("expect", part), "no fault is there that this could be about")

@@ -14,7 +14,8 @@ from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, Record
 from chaos.reports.price import prices
-from chaos.reports.terminal import amount, detection_measured
+from chaos.reports.terminal import amount, detection_measured, not_recovered
+from chaos.whole import write_whole
 
 DRAWN_TRIALS = 12
 """Charts are drawn for so many trials, those that did not pass first; tables are there for all."""
@@ -77,7 +78,7 @@ def write_html(
 ) -> None:
     """Write the report of a run whose journals lie in `folder`. Raises InvalidInput for a broken journal."""
     base = os.path.relpath(folder, path.parent)
-    path.write_text(render(results, folder, picture_of, records or {}, base), encoding="utf-8")
+    write_whole(path, render(results, folder, picture_of, records or {}, base))
 
 
 def render(results: Results, folder: Path, picture_of: Drawn, records: Records, base: str = ".") -> str:
@@ -102,6 +103,7 @@ def render(results: Results, folder: Path, picture_of: Drawn, records: Records, 
         legend=LEGEND,
         units=UNITS,
         detection_measured=detection_measured,
+        not_recovered=not_recovered,
         base="" if base == "." else f"{base}/",
         Verdict=Verdict,
         Harm=Harm,

@@ -49,10 +49,10 @@ def record_of(trial: TrialResult, holes: Sequence[Hole], defended: Journal) -> R
 
 
 def incident(record: Record, before: str = "") -> str:
-    """A record as Markdown; what people wrote into it `before`, under their headings, stays."""
-    begin = f"\n## {FOR_PEOPLE[0]}\n"
+    """A record as Markdown; what people wrote into it `before`, from their first heading on, stays."""
+    begin = f"\n## {FOR_PEOPLE[0]}"
     told, _, to_fill = ("\n".join(_lines(record)) + "\n").partition(begin)
-    _, _, filled = before.partition(begin)
+    _, _, filled = before.partition(begin)  # the heading may have been added to
     return f"{told}{begin}{filled or to_fill}"
 
 

@@ -147,6 +147,12 @@ def detection_measured(trial: TrialResult) -> bool:
     return measured or bool(trial.into)
 
 
+def not_recovered(trial: TrialResult) -> bool:
+    """Whether it is known that the steady state did not come back, which is no lack of a measurement."""
+    about = ("recovered", "steady state after")
+    return any(one.verdict is Verdict.FAILED and one.about.startswith(about) for one in trial.reasons)
+
+
 def _fault(trial: TrialResult, fault: FaultResult) -> Iterator[Text]:
     name = f"{fault.fault}: " if len(trial.faults) > 1 else ""
     if fault.detection is None and not detection_measured(trial):
@@ -168,7 +174,8 @@ def _fault(trial: TrialResult, fault: FaultResult) -> Iterator[Text]:
     else:
         yield _pair("containment", f"{name}not measured", "dim")
     if fault.recovery is None:
-        yield _pair("recovery", f"{name}none measured", "dim")
+        style = "red" if not_recovered(trial) else "dim"
+        yield _pair("recovery", f"{name}{'none' if not_recovered(trial) else 'none measured'}", style)
     else:
         back = fault.recovery
         yield _pair("recovery", f"{name}day {back.day:.2f}: {back.delay_days:.2f} d after the undo")
@@ -254,7 +261,10 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         yield line
     if more := kinds[most:]:
         yield Text(f"also, in the report: {', '.join(kind.value for kind in more)}", style="dim")
-    unknown = [k.value for k in Harm if all(trial.harm[arm].get(k) is None for arm in arms)]
+    # What one arm has not measured is not said to be none.
+    unknown = [
+        k.value for k in Harm if k not in kinds and any(trial.harm[arm].get(k) is None for arm in arms)
+    ]
     none = [k.value for k in Harm if k not in kinds and k.value not in unknown]
     for names in textwrap.wrap(f"none: {', '.join(none)}", 96) if none else []:
         yield Text(names, style="dim")

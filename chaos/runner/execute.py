@@ -60,12 +60,17 @@ class ArmContext:
 
 
 def reading(probe: Probe, target: Target) -> float | None:
-    """What a probe reads now. Raises ArmFailed where that is no number."""
+    """What a probe reads now; None for NaN too, which is within no bounds and beyond none.
+
+    Raises ArmFailed where that is no number.
+    """
     value: object = probe.read(target)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ArmFailed(f"probe {probe.name} reads {value!r}, which is no number")
+    if math.isnan(value):
+        return None
     return value if type(value) in (int, float) else float(value)  # one of a library's own cannot be written
 
 
@@ -351,6 +356,8 @@ class ArmRun:
         if check is not None:
             probe = self._context.catalogue.probes.make(check.probe, check.parameters)
             first = planned.inject_day + EFFECT_EVERY_DAYS
+            if len(self._plan.faults or self._plan.effect_watch) > 1:  # what it sees already is another's
+                first = max(EFFECT_EVERY_DAYS, planned.inject_day - EFFECT_EVERY_DAYS)
             if self._plan.start_day:  # nothing to compare with but the time before
                 first = max(self._plan.start_day, planned.inject_day - 3 * EFFECT_EVERY_DAYS)
             read = partial(self._read_effect, planned.key, check, probe)

@@ -28,7 +28,8 @@ class EffectFinding:
 def find_effect(views: Mapping[Arm, ArmView], key: str) -> EffectFinding:
     """The first verified effect of a fault in the undefended arm.
 
-    A reading counts where the same probe sees nothing at that time in the twin without the fault. Where one
+    A reading counts where the same probe sees nothing at that time in the twin without the fault, and is not
+    what it saw just before the injection, which is another fault's. Where one
     of the two was not run, an effect seen in the defended arm proves the bite as well; that none was seen
     there proves nothing, since a layer may have prevented it.
     """
@@ -69,8 +70,9 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
         says = f"what the probe of {key} saw cannot be compared: {lacks} in the {other.value} arm"
         return EffectFinding(None, None, view.arm, says)
     elsewhere = [e for e in theirs if e.seen]
+    before = [e for e in view.journal.of(Effect) if e.fault == key and e.day < span.start - 1e-6]
     for reading in compared:
-        if not _near(reading, elsewhere):
+        if not _near(reading, elsewhere) and not _the_same(before[-1:], reading):
             delay = max(0.0, reading.day - span.injected_day)
             says = (
                 f"{key} took effect on day {reading.day:.2f}, {delay:.2f} d after injection "
@@ -80,6 +82,7 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
     says = f"{key} had no effect in the {view.arm.value} arm: its probe looked {len(told)} times"
     if seen:
         says += ", and saw only what it sees without the fault"
+        says += " or saw before it" if any(e.seen for e in before[-1:]) else ""
     return EffectFinding(False, None, view.arm, says)
 
 
@@ -97,6 +100,11 @@ def seen_in(view: ArmView, span: FaultSpan, after_days: float = 0.0) -> bool | N
         return True
     late = span.start + after_days - SAME_READING_DAYS
     return False if any(reading.day >= late for reading in told) else None
+
+
+def _the_same(before: Iterable[Effect], reading: Effect) -> bool:
+    """Whether it was seen before the injection, and has not changed since: another fault's doing."""
+    return any(earlier.seen and earlier.value == reading.value for earlier in before)
 
 
 def _near(reading: Effect, others: Iterable[Effect]) -> bool:

@@ -13,6 +13,7 @@ from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
+from chaos.scoring.harm import PER_SEGMENT
 from chaos.scoring.layers import never_armed
 from chaos.scoring.recovery import time_left
 
@@ -195,7 +196,7 @@ def _contained(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episod
     if trouble := facts.trouble(*Arm):
         return void(about, f"containment of {wanted.of.value} needs all four arms: {trouble}")
     if found.ratio is None:
-        return void(about, found.says)
+        return void(about, found.says + _untold(facts, wanted.of))
     if wanted.at_least is not None:
         limit, ok, sure = wanted.at_least, found.ratio >= wanted.at_least - 1e-9, "at least"
     else:
@@ -213,6 +214,12 @@ def _contained(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episod
     if would := would_have_acted(rows):
         says += f"; {would}"
     return _judge(ok, about, says)
+
+
+def _untold(facts: Facts, kind: Harm) -> str:
+    """Why a harm of views was not measured, to be added to that; empty where they were told of."""
+    of_views = kind in PER_SEGMENT or kind is Harm.QUALITY_PCT_DAYS
+    return f": {facts.untold}" if of_views and facts.untold else ""
 
 
 def would_have_acted(rows: Sequence[LayerResult]) -> str:
@@ -241,7 +248,7 @@ def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
         return void(about, f"{kind.value} was not measured: {trouble}")
     spent, raw = excess(facts.harm, kind), facts.harm[Arm.DEFENDED].get(kind)
     if raw is None:
-        return void(about, f"{kind.value} was not measured in the defended arm")
+        return void(about, f"{kind.value} was not measured in the defended arm{_untold(facts, kind)}")
     control = facts.trouble(Arm.CONTROL)
     needs_control = spent is None or kind is not Harm.FALSE_BLOCK_DAYS
     # Where nothing is injected the control arm is the same once more, and there is nothing beyond it.

@@ -15,7 +15,7 @@ from chaos.scoring.contamination import contamination_of
 from chaos.scoring.detection import attributable, first_of, prevented
 from chaos.scoring.effect import EffectFinding, find_effect
 from chaos.scoring.episodes import Firing
-from chaos.scoring.harm import harm_of, undetected_days
+from chaos.scoring.harm import harm_of, undetected_days, untold
 from chaos.scoring.lag import busy, disturbed
 from chaos.scoring.layers import FalseAlarms, false_alarms, not_armed
 from chaos.scoring.loop import loop_of
@@ -64,6 +64,7 @@ class Facts:
     loop: LoopResult | None
     contamination: Mapping[Arm, Contamination | None]
     not_armed: list[str]
+    untold: str
     busy: str
     disturbed: str
 
@@ -105,6 +106,7 @@ def gather(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> Facts:
         loop=_loop(plan, views),
         contamination={arm: contamination_of(view) for arm, view in views.items()},
         not_armed=not_armed(plan, views.get(Arm.DEFENDED)),
+        untold=next((says for view in views.values() if (says := untold(view))), ""),
         busy=busy(views),
         disturbed=disturbed(views),
     )

@@ -22,6 +22,8 @@ NEWCOMERS = 0.01
 NEWCOMERS_RATIO = 3.0
 """Where more of them do (customers who return after longer than a window of days), a fault's share is so many
 times that of the days before it."""
+UNTOLD_DAYS = 0.25
+"""Views are told of by the tick; where so many days lack them, they were not counted."""
 DUE_BY_END_DAYS = 0.5
 """A partition written this long before the end of an arm was due at the sink within it."""
 
@@ -29,19 +31,44 @@ PER_SEGMENT = (Harm.DEFECTIVE_VIEWS, Harm.ERROR_VIEWS, Harm.SLOW_VIEWS, Harm.ABA
 
 
 def harm_of(view: ArmView, control: ArmView | None) -> dict[Harm, float | None]:
-    """All kinds but `undetected_days`, which rests on the detection. An arm cut short has no numbers."""
+    """All kinds but `undetected_days`, which rests on the detection.
+
+    An arm cut short has no numbers, and one that told nothing of its views for a while has none of views:
+    harm that nobody counted is not harm that was not done.
+    """
     if view.cut_short:
         return dict.fromkeys(Harm)
     counts = _counts(view)
-    measured = bool(view.journal.of(Views))
+    measured = not untold(view)
+    lineage = _tells_what_answered(view)
+    known = {kind: measured and (lineage or kind is not Harm.DEFECTIVE_VIEWS) for kind in PER_SEGMENT}
     return {
-        **{kind: sum(one[kind] for one in counts.values()) if measured else None for kind in PER_SEGMENT},
+        **{kind: sum(one[kind] for one in counts.values()) if known[kind] else None for kind in PER_SEGMENT},
         Harm.STALE_DAYS: stale_days(view),
         Harm.LOST_EVENTS: lost_events(view),
         Harm.UNDETECTED_DAYS: None,
         Harm.FALSE_BLOCK_DAYS: false_block_days(view),
         Harm.QUALITY_PCT_DAYS: quality_pct_days(view, control),
     }
+
+
+def untold(view: ArmView) -> str:
+    """The first span of more than `UNTOLD_DAYS` of which nothing is told of views; empty where none is."""
+    reach = view.plan.start_day
+    told = sorted((views.start_day, views.end_day) for views in view.journal.of(Views))
+    for start, end in [*told, (view.plan.days, view.plan.days)]:
+        if start - reach > UNTOLD_DAYS:
+            return f"the {view.arm.value} arm tells of no views from day {reach:.2f} to day {start:.2f}"
+        reach = max(reach, end)
+    return ""
+
+
+def _tells_what_answered(view: ArmView) -> bool:
+    """Whether the target tells which version or build answered, or of features that are defaults."""
+    lineage = bool(view.journal.of(Version)) or bool(view.journal.of(Partition))
+    return lineage or any(
+        row.build or row.defaulted for views in view.journal.of(Views) for row in views.rows
+    )
 
 
 def worst_segments(view: ArmView, control: ArmView | None) -> dict[Harm, WorstSegment | None]:
@@ -251,10 +278,10 @@ def quality_days(view: ArmView) -> int:
 
 def quality_pct_days(view: ArmView, control: ArmView | None, segment: int | None = None) -> float | None:
     """Σ over days of 100 · (1 − r ÷ r_control), r = Σ served value ÷ Σ best slate over the same views."""
-    if control is None or control.cut_short:
+    if control is None or control.cut_short or untold(view) or untold(control):
         return None
     if view.arm is Arm.CONTROL:
-        return 0.0 if view.journal.of(Views) else None
+        return 0.0
     start = view.first_injection if view.spans else 0.0
     days = quality_days(view)
     mine, theirs = (served_share(one, start, days, segment) for one in (view, control))

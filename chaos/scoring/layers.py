@@ -13,7 +13,7 @@ from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import LayerResult
 from chaos.scoring.arms import ArmView, FaultSpan
 from chaos.scoring.detection import TAIL_DAYS, acted, attributable, prevented
-from chaos.scoring.episodes import Firing, also_fired
+from chaos.scoring.episodes import Firing, alerts_of, also_fired
 from chaos.scoring.harm import blocks
 
 BRING_UP_DAYS = 1.0
@@ -42,7 +42,8 @@ class FalseAlarms:
 
 
 def false_alarms(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> FalseAlarms:
-    """All firings of the control arm and those of the defended arm before the first injection.
+    """All firings of the control arm and those of the defended arm before the first injection; an alert that
+    no layer's firing explains counts like one.
 
     In a quiet scenario, all firings of the defended arm, and each refusal of the benign change. The first day
     is left out, unless what fired then goes on for another: processes that have just been started are slow
@@ -61,8 +62,19 @@ def false_alarms(plan: TrialPlan, views: Mapping[Arm, ArmView]) -> FalseAlarms:
 
 
 def _settled(view: ArmView | None) -> tuple[Firing, ...]:
-    late = 2 * BRING_UP_DAYS
-    return tuple(one for one in view.firings if one.day >= BRING_UP_DAYS or one.until > late) if view else ()
+    if view is None:
+        return ()
+    late, every = 2 * BRING_UP_DAYS, (*view.firings, *unexplained(view))
+    return tuple(one for one in every if one.day >= BRING_UP_DAYS or one.until > late)
+
+
+def unexplained(view: ArmView) -> tuple[Firing, ...]:
+    """Alerts that somebody was told of though no layer fired then, under their own names."""
+    return tuple(
+        Firing(first.name, first.sent_day, math.inf if resolved is None else resolved, "", alert=True)
+        for first, resolved in ((one.first, one.resolved_day) for one in alerts_of(view.journal))
+        if not (first.layer and also_fired(view.firings, first.layer, first.sent_day))
+    )
 
 
 def refusals(view: ArmView | None) -> tuple[Firing, ...]:

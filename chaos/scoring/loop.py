@@ -98,7 +98,7 @@ def measured(
     end_day: float,
 ) -> LoopResult | None:
     """The figures of a spell from `start_day` to `end_day`; None where no day of it can be compared."""
-    both = sorted(day for day in slow if day in twin and twin[day].quality > 0)
+    both = sorted(day for day in slow if day in twin and min(slow[day].quality, twin[day].quality) > 0)
     users = {day: slow[day].views / twin[day].views for day in both}
     quality = {day: slow[day].quality / twin[day].quality for day in both}
     kept = {day: slow[day].kept / twin[day].kept for day in both if twin[day].kept > 0}

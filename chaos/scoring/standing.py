@@ -28,7 +28,7 @@ from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, pas
 from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for, lost
 from chaos.scoring.harm import false_block_days
 from chaos.scoring.lag import busy, disturbed
-from chaos.scoring.layers import never_armed, refusals
+from chaos.scoring.layers import never_armed, refusals, unexplained
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -130,6 +130,9 @@ def _effective(view: ArmView, span: FaultSpan) -> float | None:
 
 def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
     expect = plan.expect
+    measurable = (expect.detected, expect.alerted, expect.recovered, expect.false_alarms)
+    if plan.scenario.kind is Kind.DEFENDED and all(part is None for part in measurable):
+        yield void("expected", NOTHING)
     for span in view.spans:
         if expect.detected is not None and expect.detected.means(span.key):
             yield _detected(plan, view, span, expect.detected.by, expect.detected.within)
@@ -232,7 +235,8 @@ def _after(view: ArmView) -> Held:
 def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
     if plan.scenario.kind is Kind.QUIET and never_armed(view.plan):
         return void("false alarms", "no layer was armed that could have raised one")
-    early = [one for one in view.firings if view.plan.start_day <= one.day < _innocent_until(plan, view)]
+    told = (*view.firings, *unexplained(view))
+    early = [one for one in told if view.plan.start_day <= one.day < _innocent_until(plan, view)]
     if plan.scenario.kind is Kind.QUIET:
         early += refusals(view)
     where = "in the run" if plan.scenario.kind is Kind.QUIET or not view.spans else "before the fault"

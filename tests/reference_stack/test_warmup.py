@@ -60,7 +60,7 @@ def test_it_is_read_from_the_cache_and_each_arm_gets_a_copy(tmp_path, monkeypatc
     monkeypatch.delattr(warmup, "warm_up")
     first, second = (warm_store(WORLD, SEED, cache=cache) for _ in range(2))
     assert first == store
-    first["shop/returning.json"].extend(b"changed")
+    first["shop/returning.json"] += b"changed"
     assert second == store
 
 

@@ -73,3 +73,12 @@ def test_what_people_wrote_stays_when_the_record_is_written_anew() -> None:
     anew = incident(told, people.replace("# Incident record", "# Old record"))
     assert section(anew, "Root cause").strip() == "A hung uploader."
     assert anew.startswith("# Incident record")
+
+
+def test_a_heading_that_people_have_added_to_keeps_what_is_below_it() -> None:
+    story = Story()
+    told = record_of(story.score(), [], story.journals()[Arm.DEFENDED])
+    people = incident(told).replace(
+        f"## Root cause\n\n_{TO_FILL}_", "## Root cause (agreed)\n\nA hung uploader."
+    )
+    assert incident(told, people) == people

@@ -344,7 +344,20 @@ def test_the_effect_of_the_shortest_fault_is_read_before_it_is_over(tmp_path: Pa
     assert journal.events.index(effect) < journal.events.index(journal.of(Undone)[0])
 
 
-@pytest.mark.parametrize("value", [True, "3", None])
+def test_of_several_faults_each_effect_is_looked_for_before_its_injection_too(tmp_path: Path) -> None:
+    (fault,) = yaml.safe_load(SCENARIO)["faults"]
+    two = [{**fault, "at": "2d", "for": "1d"}, {**fault, "id": "again", "at": "3.5d", "for": "1d"}]
+    moments: dict[str, list[list[float]]] = {}
+    for arm in range(4):
+        (tmp_path / str(arm)).mkdir()
+        effects = read(run_arm(tmp_path / str(arm), planned(edited(faults=two)), FakeDriver(life), arm=arm))
+        for effect in effects.of(Effect):
+            moments.setdefault(effect.fault, [[], [], [], []])[arm].append(round(effect.day, 3))
+    assert {key: min(each[0]) for key, each in moments.items()} == {"late_partition": 1.9, "again": 3.4}
+    assert all(each == [each[0]] * 4 for each in moments.values())
+
+
+@pytest.mark.parametrize("value", [True, "3", None, float("nan")])
 def test_a_reading_is_a_number_or_nothing(value: object) -> None:
     class Probe:
         name = "theirs"
@@ -352,7 +365,7 @@ def test_a_reading_is_a_number_or_nothing(value: object) -> None:
         def read(self, _target: object) -> object:
             return value
 
-    if value is None:
+    if value is None or isinstance(value, float):
         assert reading(Probe(), FakeTarget) is None  # type: ignore[arg-type]
         return
     with pytest.raises(ArmFailed, match=r"probe theirs reads .*, which is no number"):

@@ -23,10 +23,11 @@ from chaos.domain.event import (
     Views,
 )
 from chaos.domain.scenario import Arm, Harm
+from chaos.domain.verdict import Verdict
 from chaos.scoring.arms import ArmView, view_of
 from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_pct_days, worst_segments
 from chaos.scoring.lineage import defective_builds, defective_from, why_defective
-from tests.journals import FAULT, Story, Told, signal
+from tests.journals import FAULT, Story, Told, signal, without
 
 
 def views(story: Story, arm: Arm = Arm.DEFENDED) -> ArmView:
@@ -338,3 +339,51 @@ def test_undetected_days_run_from_the_effect_to_the_first_word_or_the_undo() -> 
     assert silent.harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] == pytest.approx(8.5 - 4.2)
     unknown = Story(replace(Told(), bites=None)).score()
     assert unknown.harm[Arm.UNDEFENDED][Harm.UNDETECTED_DAYS] is None
+
+
+# --- what nobody counted -----------------------------------------------------------------------------------
+
+OF_VIEWS = (
+    Harm.DEFECTIVE_VIEWS,
+    Harm.ERROR_VIEWS,
+    Harm.SLOW_VIEWS,
+    Harm.ABANDONED_VIEWS,
+    Harm.QUALITY_PCT_DAYS,
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "measured"),
+    [(4.0, 11.0, False), (4.0, 4.4, False), (0.0, 0.4, False), (13.6, 14.0, False), (4.0, 4.2, True)],
+)
+def test_harm_of_which_nothing_was_told_is_not_measured(start: float, end: float, measured: bool) -> None:
+    def untold(event: Event) -> bool:
+        return isinstance(event, Views) and start <= event.start_day + 1e-6 and event.end_day <= end + 1e-6
+
+    story = Story().drop(Arm.DEFENDED, untold)
+    assert {harm(story, kind) is not None for kind in OF_VIEWS} == {measured}
+    assert harm(story, Harm.LOST_EVENTS) is not None
+    assert {harm(story, kind, Arm.UNDEFENDED) is not None for kind in OF_VIEWS} == {True}
+
+
+def test_containment_by_telling_nothing_is_none() -> None:
+    untold = without(Told(), "hold")
+    dark = Story(untold).drop(
+        Arm.DEFENDED, lambda one: isinstance(one, Views) and 4.0 <= one.start_day < 11.0
+    )
+    (says,) = [one for one in dark.score().reasons if one.about == "contained"]
+    assert says.verdict is Verdict.VOID
+    assert "the defended arm tells of no views from day 4.00 to day 11.00" in says.says
+    assert dark.score().verdict is not Verdict.PASSED
+
+
+def test_a_target_that_does_not_tell_what_answered_has_no_defective_views() -> None:
+    def lineage(event: Event) -> bool:
+        return isinstance(event, (Version, Partition))
+
+    def nameless(row: ViewRow) -> ViewRow:
+        return msgspec.structs.replace(row, build="", defaulted=0)
+
+    story = Story().drop(Arm.DEFENDED, lineage).change(Arm.DEFENDED, rows(nameless, 0.0, 14.0))
+    assert harm(story, Harm.DEFECTIVE_VIEWS) is None
+    assert harm(story, Harm.ERROR_VIEWS) is not None

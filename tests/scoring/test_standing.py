@@ -60,6 +60,14 @@ def test_a_demonstration_of_what_cannot_be_measured_here_is_void() -> None:
     assert reason(trial, "expected").says.startswith("nothing that the scenario expects can be measured")
 
 
+def test_a_defended_scenario_of_which_nothing_can_be_measured_here_is_void() -> None:
+    contained = {"contained": {"of": "defective_views", "at_least": 0.9}}
+    trial = standing(Story(Told(expect=contained)))
+    assert trial.verdict is Verdict.VOID
+    assert reason(trial, "expected").says.startswith("nothing that the scenario expects can be measured")
+    assert standing(Story(Told(expect={**contained, **DETECTED}))).verdict is Verdict.PASSED
+
+
 def test_a_recovery_for_which_there_was_no_time_is_void() -> None:
     told = Told(expect={**DETECTED, "recovered": {"within": "7d"}})
     trial = standing(unsteady_from(8.0, Story(told)))

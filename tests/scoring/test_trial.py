@@ -35,7 +35,7 @@ from chaos.domain.plan import PlannedFault
 from chaos.domain.scenario import Arm, Detected, Harm, Kind, Scenario
 from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
 from chaos.scoring.trial import score_trial
-from tests.journals import LAYERS, Story, Told, quiet, signal, without
+from tests.journals import FAULT, LAYERS, Story, Told, quiet, signal, without
 
 
 def reason(trial: TrialResult, about: str) -> Reason:
@@ -174,6 +174,24 @@ def test_an_effect_seen_without_the_fault_too_proves_nothing() -> None:
     trial = Story().change(Arm.BARE, always).score()
     assert verdict(trial, "effect") is Verdict.VOID
     assert "only what it sees without the fault" in reason(trial, "effect").says
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"), [(3.0, Verdict.VOID), (2.0, Verdict.PASSED), (None, Verdict.PASSED)]
+)
+def test_a_count_that_has_not_changed_since_before_the_injection_is_no_effect(
+    value: float | None, seen: Verdict
+) -> None:
+    """Another fault made it: what its own probe saw just before, where it looked."""
+
+    def counted(event: Event) -> Event:
+        bitten = isinstance(event, Effect) and event.seen
+        return msgspec.structs.replace(event, value=3.0) if bitten else event
+
+    story = Story().change(Arm.UNDEFENDED, counted)
+    if value is not None:
+        story.add(Arm.UNDEFENDED, Effect(3.4, FAULT, True, value))
+    assert verdict(story.score(), "effect") is seen
 
 
 def clean(event: Event) -> Event:
@@ -439,6 +457,35 @@ def test_a_quiet_run_fails_on_a_false_alarm_at_any_time() -> None:
         "1 false alarm in the defended arm, at most 0 allowed: volume on day 9.00"
         in reason(trial, "false alarms").says
     )
+
+
+def told_of(name: str, layer: str, sent: float) -> Alert:
+    return Alert(sent, "monitor", "a1", name, "model", "page", "owner", "firing", sent, None, layer)
+
+
+@pytest.mark.parametrize(("layer", "fired"), [("", None), ("volume", None), ("volume", 7.0)])
+def test_an_alert_that_no_layer_explains_is_a_false_alarm(layer: str, fired: float | None) -> None:
+    story = Story(quiet()).add(Arm.DEFENDED, told_of("engagement", layer, 9.0))
+    if fired is not None:
+        story.add(Arm.DEFENDED, signal("volume", "fired", fired), signal("volume", "cleared", fired + 1))
+    alarms = reason(story.score(), "false alarms")
+    assert alarms.verdict is Verdict.FAILED
+    assert "engagement on day 9.00" in alarms.says
+
+
+def test_an_alert_and_the_firing_behind_it_are_one_false_alarm() -> None:
+    story = Story(quiet(false_alarms=1)).add(Arm.DEFENDED, signal("volume", "fired", 9.0))
+    assert story.add(Arm.DEFENDED, told_of("volume", "volume", 9.1)).score().verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("arm", "sent", "alarms"), [("control", 9.0, 1), ("defended", 2.0, 1), ("defended", 9.0, 0)]
+)
+def test_a_page_of_no_layer_counts_where_there_is_no_fault_to_blame(
+    arm: str, sent: float, alarms: int
+) -> None:
+    trial = Story().add(Arm(arm), told_of("engagement", "", sent)).score()
+    assert reason(trial, "false alarms").verdict is (Verdict.FAILED if alarms else Verdict.PASSED)
 
 
 def test_a_quiet_run_of_which_no_layer_was_armed_is_void() -> None:
