@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import AbortIf, Arm, Expect, Kind, OnAction, Scenario, SteadyState, Strict
-from chaos.domain.target import ParameterValue
+from chaos.domain.target import DataLink, ParameterValue
 
 SAME_DAYS_DIGITS = 9
 SAME_DAYS = 10.0**-SAME_DAYS_DIGITS
@@ -83,6 +83,7 @@ class ArmPlan(Strict):
     effect_watch: list[PlannedFault] = Field(
         default=[], description="faults of the scenario whose effect is probed though this arm has none"
     )
+    data_links: dict[str, DataLink] = Field(default={}, description="whose partitions are whose")
     probe_every_days: float = 0.25
     slowed: str = Field(default="", description="why a day takes longer than the target asks for")
     start_day: float = Field(default=0.0, description="above 0 where the stack stood before: its day then")

@@ -26,7 +26,7 @@ from chaos.domain.plan import (
 )
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
-from chaos.domain.target import CapabilityName, LayerSpec, TargetSpec, UnknownWord
+from chaos.domain.target import CapabilityName, DataLink, LayerSpec, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.runner.check import changes_of, effect_of, listed, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
@@ -142,6 +142,7 @@ class Planner:
             effect_watch=[] if arm.has_fault else list(faults),
             steady_state=self._scenario.steady_state,
             abort_if=self._scenario.abort_if,
+            data_links={name: link for name, link in self._spec.links.items() if isinstance(link, DataLink)},
         )
 
     def _plan_layer(self, name: str, layer: LayerSpec, arm: Arm, holes: Sequence[Hole]) -> PlannedLayer:

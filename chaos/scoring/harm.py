@@ -10,6 +10,7 @@ from functools import partial
 from chaos.domain.event import Partition, Snapshot, Version, ViewRow, Views
 from chaos.domain.layer import Stage
 from chaos.domain.scenario import Arm, Harm, Kind
+from chaos.domain.target import DataLink
 from chaos.domain.verdict import WorstSegment
 from chaos.scoring.arms import ArmView
 from chaos.scoring.lineage import defective_builds, defective_from
@@ -222,8 +223,23 @@ def stale_days(view: ArmView) -> float | None:
 
 
 def lost_events(view: ArmView) -> float | None:
-    """Rows acknowledged and written at the source that were due at the sink and never arrived there."""
-    partitions = view.journal.of(Partition)
+    """Rows acknowledged and written at the source that were due at the sink and never arrived there.
+
+    Of several data links each loses its own; what one delivers is not what another has lost.
+    """
+    told, links = view.journal.of(Partition), list(view.plan.data_links.values())
+    if len(links) < 2:
+        return _lost(view, told)
+    each = [_lost(view, [one for one in told if _is_of(one, link)]) for link in links]
+    known = [lost for lost in each if lost is not None]
+    return sum(known) if known else None
+
+
+def _is_of(partition: Partition, link: DataLink) -> bool:
+    return partition.component in (link.from_ if partition.state == "written" else (link.to,))
+
+
+def _lost(view: ArmView, partitions: Iterable[Partition]) -> float | None:
     written: dict[int, tuple[float, int]] = {}
     arrived: dict[int, int] = {}
     for partition in partitions:

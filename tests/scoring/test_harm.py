@@ -23,6 +23,7 @@ from chaos.domain.event import (
     Views,
 )
 from chaos.domain.scenario import Arm, Harm
+from chaos.domain.target import DataLink
 from chaos.domain.verdict import Verdict
 from chaos.scoring.arms import ArmView, view_of
 from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_pct_days, worst_segments
@@ -339,6 +340,22 @@ def test_undetected_days_run_from_the_effect_to_the_first_word_or_the_undo() -> 
     assert silent.harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] == pytest.approx(8.5 - 4.2)
     unknown = Story(replace(Told(), bites=None)).score()
     assert unknown.harm[Arm.UNDEFENDED][Harm.UNDETECTED_DAYS] is None
+
+
+def test_what_one_data_link_delivers_another_has_lost_all_the_same() -> None:
+    story = Story().drop(Arm.DEFENDED, lambda one: isinstance(one, Partition) and one.state != "written")
+    lost = harm(story, Harm.LOST_EVENTS)
+    assert lost == 13 * 4500
+    for one in [one for one in story.events[Arm.DEFENDED] if isinstance(one, Partition)]:
+        for component, state in (("till", "written"), ("ledger", "delivered")):
+            story.add(Arm.DEFENDED, msgspec.structs.replace(one, component=component, state=state))
+    links = {
+        name: DataLink.model_validate({"kind": "data", "from": [source], "to": sink, "due": "0.15d"})
+        for name, source, sink in (("events", "collector", "features"), ("billing", "till", "ledger"))
+    }
+    journal = story.journals()[Arm.DEFENDED]
+    view = replace(view_of(journal), plan=journal.plan.model_copy(update={"data_links": links}))
+    assert harm_of(view, view)[Harm.LOST_EVENTS] == lost
 
 
 # --- what nobody counted -----------------------------------------------------------------------------------
