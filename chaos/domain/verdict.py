@@ -38,15 +38,17 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
 def share_verdict(verdicts: Iterable[Verdict], pass_share: float = 1.0, held_back: int = 0) -> Verdict:
     """A scenario's verdict over its seeds: passed when `pass_share` of the trials that are not void passed.
 
-    Void where every trial was void, or there was none. `held_back` of the void trials measured a failure that
-    the machine may have brought about: no share of passes is passed that would not be with these as failures.
+    Void where every trial was void, or there was none, and in the place of passed where more were void than
+    not: few seeds do not speak for many. `held_back` of the void trials measured a failure that the machine
+    may have brought about: no share of passes is passed that would not be with these as failures.
     """
-    told = [verdict for verdict in verdicts if verdict is not Verdict.VOID]
+    every = list(verdicts)
+    told = [verdict for verdict in every if verdict is not Verdict.VOID]
     if not told:
         return Verdict.VOID
     passed = told.count(Verdict.PASSED)
     if passed / (len(told) + held_back) >= pass_share - 1e-9:
-        return Verdict.PASSED
+        return Verdict.PASSED if 2 * len(told) >= len(every) else Verdict.VOID
     return Verdict.VOID if passed / len(told) >= pass_share - 1e-9 else Verdict.FAILED
 
 
