@@ -67,6 +67,23 @@ def harmless(harm: HarmTable, of: Harm) -> str:
     )
 
 
+def of_the_machine(harm: HarmTable, of: Harm, undisturbed: float | None) -> str:
+    """Why harm without layers may be the machine's and not the fault's; empty where enough is left.
+
+    `undisturbed` is the part of it that was done while the machine did not disturb the undefended arm; None
+    where all of it was.
+    """
+    undefended, bare = (harm.get(arm, {}).get(of) for arm in (Arm.UNDEFENDED, Arm.BARE))
+    if undisturbed is None or undefended is None or bare is None:
+        return ""
+    if undisturbed - bare > floor_of(of, undisturbed, bare):
+        return ""
+    return (
+        f"without any layer there were {number(undefended)} {of.value}, but only {number(undisturbed)} "
+        f"of them while the machine did not disturb the undefended arm, and {number(bare)} without the fault"
+    )
+
+
 def floor_of(of: Harm, undefended: float, bare: float) -> float:
     """A difference up to this is none: noise of counting, of clocks, or of one seed's quality."""
     if of is Harm.QUALITY_PCT_DAYS:

@@ -8,9 +8,10 @@ from chaos.domain.event import Effect
 from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import Reason, Verdict
 from chaos.scoring.arms import ArmView
-from chaos.scoring.containment import harmless
+from chaos.scoring.containment import harmless, of_the_machine
 from chaos.scoring.expectations import passed, void
 from chaos.scoring.facts import Facts
+from chaos.scoring.lag import undisturbed
 
 LAG = "lag"
 
@@ -67,9 +68,14 @@ def _without_harm(facts: Facts) -> Iterator[str]:
     """Why there was nothing to defend against."""
     if facts.contained is not None and facts.contained.no_harm:
         yield facts.contained.says
-    harmful = facts.plan.expect.harmful
+    harmful, contained = facts.plan.expect.harmful, facts.plan.expect.contained
     if harmful is not None and (says := harmless(facts.harm, harmful)):
         yield says
+    kinds = {kind for kind in (harmful, None if contained is None else contained.of) if kind is not None}
+    undefended = facts.views.get(Arm.UNDEFENDED)
+    if undefended is not None:
+        told = (of_the_machine(facts.harm, kind, undisturbed(undefended, kind)) for kind in sorted(kinds))
+        yield from (says for says in told if says)
 
 
 def looked_for(views: Iterable[ArmView], key: str) -> bool:

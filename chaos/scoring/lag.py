@@ -1,16 +1,16 @@
 """A machine that cannot keep up makes a trial void: what was late is then not the system under test.
 
 One that stands still for a moment, has others to serve, or is too slow for the load only takes a failure's
-word away: what passed has passed in spite of it.
+word away: what passed has passed in spite of it, unless the harm that was withstood may be the machine's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from chaos.domain.event import WAIT_LIMIT_MS, Contention, Lag, Saturation, Stall, Waiting
-from chaos.domain.scenario import Arm
+from chaos.domain.event import WAIT_LIMIT_MS, Contention, Lag, Saturation, Stall, ViewRow, Views, Waiting
+from chaos.domain.scenario import Arm, Harm
 from chaos.scoring.arms import ArmView
 
 E = TypeVar("E", Stall, Contention, Saturation)
@@ -62,6 +62,44 @@ def busy(views: Mapping[Arm, ArmView]) -> str:
 def disturbed(views: Mapping[Arm, ArmView]) -> str:
     """What the machine did to the trial for a moment, in a sentence; empty where it did nothing."""
     return _stalled(views) or _crowded(views) or _saturated(views)
+
+
+def undisturbed(view: ArmView, kind: Harm) -> float | None:
+    """How much harm of views an arm has from ticks in which the machine did not disturb it.
+
+    None where it disturbed none, and for a kind that it cannot bring about.
+    """
+    counted = _OF_THE_MACHINE.get(kind)
+    moments = list(_moments(view))
+    if counted is None or not moments:
+        return None
+    return float(
+        sum(
+            counted(row)
+            for views in view.journal.of(Views)
+            if not any(start < views.end_day and views.start_day < end for start, end in moments)
+            for row in views.rows
+        )
+    )
+
+
+_OF_THE_MACHINE: Mapping[Harm, Callable[[ViewRow], int]] = {
+    Harm.ERROR_VIEWS: lambda row: row.errors,
+    Harm.SLOW_VIEWS: lambda row: row.slow,
+    Harm.ABANDONED_VIEWS: lambda row: row.abandoned,
+}
+
+
+def _moments(view: ArmView) -> Iterator[tuple[float, float]]:
+    """From when to when the machine disturbed an arm, and as long again, until what piled up is answered."""
+    named, day_ms = _named(view), 1000.0 * view.plan.day_seconds
+    stalls = [stall for stall in view.journal.of(Stall) if stall.process not in named]
+    spans = [
+        *((one.day, one.stalled_ms / day_ms) for one in stalls),
+        *((one.day, one.over_days) for one in view.journal.of(Contention)),
+        *((one.day, one.over_days) for one in view.journal.of(Saturation)),
+    ]
+    yield from ((day - days, day + days) for day, days in spans)
 
 
 def _stalled(views: Mapping[Arm, ArmView]) -> str:

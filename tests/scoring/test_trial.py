@@ -300,6 +300,37 @@ def test_a_machine_that_is_in_the_way_never_makes_a_scenario_greener(late: Event
     assert not calm.held_back
 
 
+@pytest.mark.parametrize(
+    ("day", "stalled_ms", "expected"),
+    [
+        (4.5, 0.0, Verdict.PASSED),
+        (4.5, 900.0, Verdict.VOID),
+        (4.5, 20.0, Verdict.PASSED),
+        (9.0, 900.0, Verdict.PASSED),
+    ],
+)
+def test_harm_that_may_be_the_machine_s_is_none_to_be_contained(
+    day: float, stalled_ms: float, expected: Verdict
+) -> None:
+    """Slow views of one day: a stall that takes as long explains them, a short or a later one does not."""
+
+    def late(event: Event) -> Event:
+        if not isinstance(event, Views) or not 4.0 <= event.start_day < 5.0:
+            return event
+        return msgspec.structs.replace(
+            event, rows=[msgspec.structs.replace(row, slow=8) for row in event.rows]
+        )
+
+    asked = told(detected={"by": ["volume"], "within": "1d"}, contained={"of": "slow_views", "at_least": 0.9})
+    story = Story(asked).change(Arm.UNDEFENDED, late)
+    if stalled_ms:
+        story.add(Arm.UNDEFENDED, Stall(day, "serving-a", stalled_ms))
+    trial = story.score()
+    assert trial.verdict is expected
+    if expected is Verdict.VOID:
+        assert "only 0 of them while the machine did not disturb" in reason(trial, "harm").says
+
+
 def test_lag_makes_a_failure_void_too() -> None:
     story = Story(without(Told(), "freshness", "volume"))
     assert story.add(Arm.DEFENDED, Lag(5.0, "harness", 0.5, 0.5)).score().verdict is Verdict.VOID
