@@ -91,13 +91,15 @@ _OF_THE_MACHINE: Mapping[Harm, Callable[[ViewRow], int]] = {
 
 
 def _moments(view: ArmView) -> Iterator[tuple[float, float]]:
-    """From when to when the machine disturbed an arm, and as long again, until what piled up is answered."""
+    """From when to when the machine disturbed an arm, and as long again, until what piled up is answered.
+
+    A load that it was too slow for is not among them: that there is so much is the fault's own doing.
+    """
     named, day_ms = _named(view), 1000.0 * view.plan.day_seconds
     stalls = [stall for stall in view.journal.of(Stall) if stall.process not in named]
     spans = [
         *((one.day, one.stalled_ms / day_ms) for one in stalls),
         *((one.day, one.over_days) for one in view.journal.of(Contention)),
-        *((one.day, one.over_days) for one in view.journal.of(Saturation)),
     ]
     yield from ((day - days, day + days) for day, days in spans)
 
