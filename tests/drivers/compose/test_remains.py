@@ -125,7 +125,12 @@ def lives(folder: Path, arm: str = "defended") -> bool:
 
 
 @pytest.mark.parametrize(
-    ("service", "arm"), [("oncall", "defended"), ("postgres", "control"), ("toxiproxy", "control")]
+    ("service", "arm"),
+    [
+        ("oncall", "defended"),
+        ("toxiproxy", "control"),
+        pytest.param("postgres", "control", marks=pytest.mark.soak),  # seen in the same way as the proxy
+    ],
 )
 def test_a_container_killed_by_hand_makes_the_arm_void(
     census: Census, engine: DockerClient, tmp_path: Path, service: str, arm: str
