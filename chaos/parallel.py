@@ -14,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -31,11 +32,12 @@ from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.blas import pins
 from chaos.drivers.virtual import preloading
 from chaos.drivers.virtual.ahead import made_ahead
-from chaos.drivers.virtual.driver import VirtualDriver, package_of, packages_of
+from chaos.drivers.virtual.driver import VirtualDriver, home_of, package_of, packages_of
 from chaos.errors import ArmFailed, Interrupted
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP
 from chaos.results import rehearse_reports, score_folder
 from chaos.runner.cache import ArmCache, salt_of
+from chaos.runner.imports import as_here, imported_as_here
 from chaos.runner.parents import RUNNER, end_with
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal
@@ -62,10 +64,14 @@ Done = tuple[str, int, Arm]
 
 @dataclass(frozen=True)
 class Common:
-    """What all jobs of a campaign have in common, told to each worker once. The spec travels as JSON."""
+    """What all jobs of a campaign have in common, told to each worker once. The spec travels as JSON.
+
+    `found` is where the runner has found the factory: see `home_of`.
+    """
 
     spec: str
     folder: Path
+    found: str
     cache: Path | None
     shared: Path | None
     salt: str
@@ -87,7 +93,7 @@ def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     """Run all trials. Raises Interrupted when the user asked to stop, ArmFailed when a worker died."""
     os.environ.update(pins())
     arms = [arm for trial in campaign.planned.trials for arm in trial.arms]
-    with made_ahead(campaign.planned.spec, arms[:1], campaign.record.note):
+    with made_ahead(campaign.planned.spec, arms[:1], campaign.record.note, as_here()):
         return _run_by_workers(campaign)
 
 
@@ -97,6 +103,8 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
     os.environ[preloading.WANTED], _, _ = (campaign.planned.spec.driver.factory or "").partition(":")
     os.environ[RUNNER] = str(os.getpid())
     context.set_forkserver_preload([BOUND, "chaos.parallel", preloading.__name__])
+    with imported_as_here():
+        forkserver.ensure_running()
     told: SimpleQueue[Done] = context.SimpleQueue()
     pool = ProcessPoolExecutor(
         max_workers=campaign.wanted.jobs,
@@ -255,7 +263,7 @@ def work(job: Job) -> None:
         folder=common.folder,
         spec=TargetSpec.model_validate_json(common.spec),
         catalogue=make_catalogue(),
-        driver=VirtualDriver(),
+        driver=VirtualDriver(common.found),
         stop=worker.stop,
         show=_unseen,
         versions=_facts(),
@@ -310,6 +318,7 @@ def _common(campaign: Campaign) -> Common:
     return Common(
         spec=spec.model_dump_json(by_alias=True),
         folder=campaign.folder,
+        found=home_of(spec.driver.factory or ""),
         cache=wanted.cache,
         shared=wanted.shared,
         salt=_salt(spec),

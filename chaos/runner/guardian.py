@@ -6,6 +6,7 @@ the end of its standard input, which no signal can prevent.
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from chaos.engine import NoEngine
 from chaos.errors import ArmFailed
+from chaos.runner.imports import as_here
 from chaos.runner.remains import is_closed, recover
 
 START_SECONDS = 30.0
@@ -30,6 +32,7 @@ class Guardian:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, **as_here()},
                 start_new_session=True,
             )
         assert self._process.stdout is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sysconfig
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -19,15 +21,21 @@ from chaos.errors import ArmFailed, ChaosError, UsageError, told
 
 
 class VirtualDriver:
-    """Every arm is a fresh target."""
+    """Every arm is a fresh target. `found` is where its factory was found: what comes from elsewhere is not
+    what the runner means.
+    """
 
     name: ClassVar[str] = "virtual"
+
+    def __init__(self, found: str | None = None) -> None:
+        self._found = found
 
     def start(
         self, plan: ArmPlan, spec: TargetSpec, folder: Path, on_event: Callable[[Event], None]
     ) -> VirtualTarget:
         """Make a target and take it to day 0. Raises ArmFailed where the factory cannot be had or fails."""
         factory = load_factory(spec)
+        self._check_home(spec)
         try:
             inner = factory(
                 seed=plan.seed,
@@ -54,6 +62,14 @@ class VirtualDriver:
             raise ArmFailed(broken(spec, "start", (), error)) from error
         return VirtualTarget(plan, spec, inner, on_event)
 
+    def _check_home(self, spec: TargetSpec) -> None:
+        loaded = home_of(spec.driver.factory or "")
+        if self._found is not None and loaded != self._found:
+            raise ArmFailed(
+                f"target {spec.target!r}: factory {spec.driver.factory!r} was loaded from {loaded}, "
+                f"and found in {self._found}"
+            )
+
     def close(self) -> None:
         """Nothing is shared between arms."""
 
@@ -79,8 +95,7 @@ def package_of(attribute: str) -> list[Path]:
     """The folder of the package that `module:attribute` is in; of a module by itself the files beside it,
     which it may import or read, where it is not an installed one. Empty for what is not there.
     """
-    root = attribute.partition(":")[0].partition(".")[0]
-    found = importlib.util.find_spec(root) if root else None
+    found = _spec_of(attribute)
     if found is None:
         return []
     if found.submodule_search_locations is not None:
@@ -91,6 +106,25 @@ def package_of(attribute: str) -> list[Path]:
         return [file]
     beside = (path for path in file.parent.iterdir() if path.is_file() and not path.name.startswith("."))
     return sorted(beside)
+
+
+def home_of(attribute: str) -> str:
+    """The file of the module, or of the package, that `module:attribute` is in: the one that is loaded, once
+    one is. Empty for what is not there.
+    """
+    found = _spec_of(attribute)
+    if found is None:
+        return ""
+    places = [found.origin] if found.has_location else [*(found.submodule_search_locations or ())]
+    return os.pathsep.join(os.path.realpath(place) for place in places if place)
+
+
+def _spec_of(attribute: str) -> ModuleSpec | None:
+    root = attribute.partition(":")[0].partition(".")[0]
+    try:
+        return importlib.util.find_spec(root) if root else None
+    except ValueError:  # of a module that says nothing of where it is from
+        return None
 
 
 def load_factory(spec: TargetSpec) -> Factory:

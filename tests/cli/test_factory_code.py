@@ -1,0 +1,53 @@
+"""Whose code an arm is run by: the one that was found and hashed, and nothing that lies about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.drivers.virtual.driver import VirtualDriver, home_of
+from chaos.errors import ArmFailed
+from chaos.runner.guardian import Guardian
+from tests.command import complete
+from tests.harness import TARGET, planned, target_of
+from tests.shops import reasons, run, write_shop
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder on PYTHONPATH that is not the working directory."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def test_a_module_of_that_name_in_the_working_directory_is_not_run(tmp_path: Path, elsewhere: Path) -> None:
+    seen = "import os\nassert 'PYTHONSAFEPATH' not in os.environ\nassert os.environ['PYTHONPATH'].endswith('elsewhere')"
+    write_shop(tmp_path, code=elsewhere, before=seen)
+    (tmp_path / "our_shop.py").write_text("raise SystemExit('another one')\n")
+    for name in ("queue", "chaos"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')\n")
+    as_a_script = "import sys; sys.path.remove('')"
+    outcome = complete(run(tmp_path, "--no-cache", code=elsewhere, prelude=as_a_script))
+    assert outcome.code == 0, (outcome, reasons(tmp_path))
+
+
+def test_a_guardian_is_ours_whatever_lies_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chaos").mkdir()
+    (tmp_path / "chaos" / "__init__.py").write_text("raise SystemExit('not ours')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    Guardian(tmp_path).close()
+
+
+def test_a_factory_that_comes_from_elsewhere_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"shop_{tmp_path.name}"
+    spec = target_of(TARGET.replace("{kind: fake}", f"{{kind: virtual, factory: '{name}:Shop'}}"))
+    (tmp_path / f"{name}.py").write_text("class Shop: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert home_of(f"{name}:Shop") == str((tmp_path / f"{name}.py").resolve())
+    with pytest.raises(ArmFailed, match=rf"was loaded from .*{name}\.py, and found in /another\.py"):
+        VirtualDriver("/another.py").start(planned().arms[0], spec, tmp_path, lambda _event: None)
