@@ -19,6 +19,7 @@ from chaos.domain.scenario import Hole, Kind, Scenario
 from chaos.domain.verdict import NotRun, TrialResult
 from chaos.errors import UsageError
 from chaos.execution import execute
+from chaos.parallel import code_of
 from chaos.reports.ablation import write_ablation
 from chaos.runner.overrides import Overrides
 
@@ -60,13 +61,15 @@ def ablate(wanted: Wanted, files: Files, catalogue: Catalogue, watcher: Watcher)
     """Run it and write the table. Arms without layers are run once for all rounds. Raises ChaosError."""
     rounds, undecided = plan_ablation(wanted, files, catalogue)
     _, folder = new_run_folder(wanted.out, WallClock())
+    wanted = replace(wanted, shared=folder / SHARED)
+    code = code_of(wanted, rounds[0].spec, watcher.note)  # all rounds run what the first one has imported
+    if code is None:
+        wanted = replace(wanted, cache=None, shared=None)
     found: list[list[TrialResult]] = []
     for nth, planned in enumerate(rounds):
         watcher.note(_announce(nth, len(rounds), planned))
-        asked = replace(
-            wanted, out=folder / (COMPLETE if nth == 0 else f"without-{nth}"), shared=folder / SHARED
-        )
-        results, _ = execute(asked, planned, catalogue, watcher)
+        asked = replace(wanted, out=folder / (COMPLETE if nth == 0 else f"without-{nth}"))
+        results, _ = execute(asked, planned, catalogue, watcher, code)
         found.append(results.trials)
     ablation = Ablation(
         mlchaos=version(),

@@ -215,9 +215,9 @@ def check_can_start(wanted: Wanted, planned: Planned) -> None:
     if planned.trials and spec.driver.kind == "compose":
         check_surroundings(spec, _images_of(planned))
     if planned.trials and spec.driver.kind == "virtual":
-        from chaos.drivers.virtual.driver import packages_of
+        from chaos.drivers.virtual.driver import check_factory
 
-        packages_of(spec)
+        check_factory(spec)
     _check_junit(wanted.junit)
 
 

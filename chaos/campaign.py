@@ -16,6 +16,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.journal import read
 from chaos.results import SET_ASIDE, TRIAL, VOID_TRY, RunInfo, compose
+from chaos.runner.cache import Code
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, thin_out
@@ -57,6 +58,8 @@ class Campaign:
     folder: Path
     stop: StopSignal
     record: ProcessRecord
+    code: Code | None = None
+    """What the trials are computed by, where that is known already."""
 
     def trying_again(self, scenario: str, seed: int, attempt: int) -> None:
         """Say that a void trial is tried once more."""

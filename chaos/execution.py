@@ -18,14 +18,19 @@ from chaos.domain.verdict import Results, TrialResult, Unfinished, Verdict
 from chaos.errors import Interrupted, LeftBehind, UndoFailed
 from chaos.parallel import run_in_parallel
 from chaos.results import RunInfo, score_folder, undo_failures, write_reports
+from chaos.runner.cache import Code
 from chaos.runner.guardian import Guardian
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal, on_signals
 from chaos.runner.trials import RunContext, run_trial, trial_folder
 
 
-def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Watcher) -> tuple[Results, Path]:
-    """Run all trials and write results and reports. Raises ChaosError; what was started is taken down.
+def execute(
+    wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Watcher, code: Code | None = None
+) -> tuple[Results, Path]:
+    """Run all trials and write results and reports. `code` is what an earlier run in this process began with.
+
+    Raises ChaosError; what was started is taken down.
 
     Where that cannot be done (LeftBehind) the reports are written all the same, and the record stays open.
     """
@@ -50,7 +55,7 @@ def execute(wanted: Wanted, planned: Planned, catalogue: Catalogue, watcher: Wat
     record = ProcessRecord(folder)
     record.note("runner", os.getpid())
     stop = StopSignal()
-    campaign = Campaign(wanted, planned, catalogue, watcher, clock, info, folder, stop, record)
+    campaign = Campaign(wanted, planned, catalogue, watcher, clock, info, folder, stop, record, code)
     with ExitStack() as stack:
         stack.enter_context(on_signals(stop, watcher.stopping))
         guardian = Guardian(folder)

@@ -9,7 +9,7 @@ import platform
 import queue
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, cast
 
-from chaos.app import make_catalogue, version, versions
+from chaos.app import Wanted, make_catalogue, version, versions
 from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
 from chaos.clock import WallClock
 from chaos.domain.event import Event
@@ -36,7 +36,7 @@ from chaos.drivers.virtual.driver import VirtualDriver, home_of, package_of, pac
 from chaos.errors import ArmFailed, Interrupted
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP
 from chaos.results import rehearse_reports, score_folder
-from chaos.runner.cache import ArmCache, salt_of
+from chaos.runner.cache import ArmCache, Code, NotKnown, salt_of, stamp_of
 from chaos.runner.imports import as_here, imported_as_here
 from chaos.runner.parents import RUNNER, end_with
 from chaos.runner.remains import ProcessRecord
@@ -74,7 +74,7 @@ class Common:
     found: str
     cache: Path | None
     shared: Path | None
-    salt: str
+    code: Code | None
 
 
 @dataclass(frozen=True)
@@ -256,19 +256,20 @@ def work(job: Job) -> None:
     if worker.stop.asked:  # by whomever: arms that are not run must not pass for arms that were
         raise ArmFailed("a worker process was told to end")
     common = worker.common
+    spec = TargetSpec.model_validate_json(common.spec)
     context = RunContext(
         run=VIRTUAL_RUN,
         mlchaos=version(),
         started_at=VIRTUAL_RUN,
         folder=common.folder,
-        spec=TargetSpec.model_validate_json(common.spec),
+        spec=spec,
         catalogue=make_catalogue(),
         driver=VirtualDriver(common.found),
         stop=worker.stop,
         show=_unseen,
         versions=_facts(),
-        cache=None if common.cache is None else ArmCache(common.cache, common.salt),
-        shared=None if common.shared is None else ArmCache(common.shared, common.salt),
+        cache=_cache(common.cache, common.code, spec),
+        shared=_cache(common.shared, common.code, spec),
     )
     arms = []
     for scenario, seed, wanted in job.arms:
@@ -315,13 +316,14 @@ class _Worker:
 
 def _common(campaign: Campaign) -> Common:
     spec, wanted = campaign.planned.spec, campaign.wanted
+    code = campaign.code or code_of(wanted, spec, campaign.watcher.note)
     return Common(
         spec=spec.model_dump_json(by_alias=True),
         folder=campaign.folder,
         found=home_of(spec.driver.factory or ""),
         cache=wanted.cache,
         shared=wanted.shared,
-        salt=_salt(spec),
+        code=code,
     )
 
 
@@ -353,8 +355,37 @@ def _facts() -> Mapping[str, str]:
     }
 
 
-def _salt(spec: TargetSpec) -> str:
-    added = (point.value for group in (FAULT_GROUP, PROBE_GROUP) for point in entry_points(group=group))
-    plugins = {path for value in added for path in package_of(value)}
-    packages = dict.fromkeys([Path(__file__).parent, *packages_of(spec), *sorted(plugins)])
-    return salt_of(packages, {**_facts(), "target": spec.model_dump_json(by_alias=True)})
+def code_of(wanted: Wanted, spec: TargetSpec, note: Callable[[str], object]) -> Code | None:
+    """What arms in virtual time are computed by, before it is imported. None where nothing is to be kept; and
+    where it cannot be told, which is said.
+    """
+    if spec.driver.kind != "virtual" or (wanted.cache is None and wanted.shared is None):
+        return None
+    added = [point.value for group in (FAULT_GROUP, PROBE_GROUP) for point in entry_points(group=group)]
+    plugins = tuple(sorted(added))
+    try:
+        packages = _packages(spec, plugins)
+        stamp = stamp_of(packages)
+        salt = salt_of(packages, {**_facts(), "target": spec.model_dump_json(by_alias=True)})
+    except (NotKnown, OSError) as error:
+        note(f"no arms are kept: {error}")
+        return None
+    return Code(salt, stamp, plugins)
+
+
+def _cache(folder: Path | None, code: Code | None, spec: TargetSpec) -> ArmCache | None:
+    if folder is None or code is None:
+        return None
+
+    def unchanged() -> bool:
+        try:
+            return stamp_of(_packages(spec, code.plugins)) == code.stamp
+        except (NotKnown, OSError):
+            return False
+
+    return ArmCache(folder, code.salt, unchanged)
+
+
+def _packages(spec: TargetSpec, plugins: Sequence[str]) -> list[Path]:
+    added = {path for value in plugins for path in package_of(value)}
+    return list(dict.fromkeys([Path(__file__).parent, *packages_of(spec), *sorted(added)]))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chaos import ablation
 from chaos.ablation import plan_ablation
 from chaos.app import Wanted, make_catalogue
 from chaos.domain.files import Files
@@ -61,6 +65,26 @@ def test_the_arms_without_layers_are_the_same_in_every_round(folder: Path) -> No
     prints = [{arm.arm: arm.fingerprint() for arm in one.trials[0].arms} for one in rounds]
     for arm in Arm:
         assert len({one[arm] for one in prints}) == (3 if arm.has_layers else 1), arm
+
+
+def test_all_rounds_go_by_the_code_that_the_first_began_with(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers of later rounds have it imported already: what is edited between them has no part in what is kept."""
+    codes: list[Any] = []
+
+    def run(asked: Wanted, planned: Any, catalogue: Any, watcher: Any, code: Any) -> tuple[Any, Path]:
+        codes.append(code)
+        assert asked.shared == folder / "out" / "arms"
+        return Namespace(trials=[]), folder
+
+    monkeypatch.setattr(ablation, "execute", run)
+    asked, files = wanted(folder, "slow")
+    watcher: Any = Namespace(note=lambda _says: None)
+    ablation.ablate(replace(asked, out=folder / "out"), files, make_catalogue(), watcher)
+    assert len(codes) == 3
+    assert codes[0] is not None
+    assert all(code is codes[0] for code in codes)
 
 
 def test_nothing_to_ablate_is_said(folder: Path) -> None:

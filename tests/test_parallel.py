@@ -230,7 +230,7 @@ def test_a_job_is_small_enough_for_all_that_wait_to_fit_into_a_pipe() -> None:
 def test_a_worker_that_was_told_to_end_takes_no_arm_for_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    common = parallel.Common(spec="", folder=tmp_path, found="", cache=None, shared=None, salt="")
+    common = parallel.Common(spec="", folder=tmp_path, found="", cache=None, shared=None, code=None)
     worker = parallel._Worker(common, Mock())
     worker.stop.asked = True
     monkeypatch.setattr(signal, "getsignal", lambda _number: worker)

@@ -11,7 +11,7 @@ from chaos.errors import ArmFailed
 from chaos.runner.guardian import Guardian
 from tests.command import complete
 from tests.harness import TARGET, planned, target_of
-from tests.shops import reasons, run, write_shop
+from tests.shops import forking, kept, reasons, run, write_shop
 
 
 @pytest.fixture
@@ -51,3 +51,36 @@ def test_a_factory_that_comes_from_elsewhere_is_told(tmp_path: Path, monkeypatch
     assert home_of(f"{name}:Shop") == str((tmp_path / f"{name}.py").resolve())
     with pytest.raises(ArmFailed, match=rf"was loaded from .*{name}\.py, and found in /another\.py"):
         VirtualDriver("/another.py").start(planned().arms[0], spec, tmp_path, lambda _event: None)
+
+
+EDITS = """
+import pathlib
+pathlib.Path(__file__).with_name("our_rates").joinpath("rates.py").write_text("RATE = 2")
+"""
+
+
+@pytest.mark.parametrize(("edits", "forks", "entries"), [("", True, 2), (EDITS, True, 0), (EDITS, False, 0)])
+def test_an_edit_while_it_runs_keeps_nothing_for_later(
+    tmp_path: Path, edits: str, forks: bool, entries: int
+) -> None:
+    (tmp_path / "our_rates").mkdir()
+    (tmp_path / "our_rates" / "rates.py").write_text("RATE = 1")
+    write_shop(tmp_path, after=edits)
+    if forks:
+        forking(tmp_path)
+    outcome = complete(run(tmp_path))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert kept(tmp_path) == entries
+
+
+def test_code_that_cannot_be_known_is_said_once_and_run_without_the_cache(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    few = "from chaos.runner import cache; cache.MOST_FILES = 1"
+    outcome = complete(run(tmp_path, "--seeds", "1..2", prelude=few))
+    assert outcome.code == 0
+    assert outcome.err.count("no arms are kept: ") + outcome.out.count("no arms are kept: ") == 1
+    assert kept(tmp_path) == 0
+    (tmp_path / "run").rename(tmp_path / "first")
+    outcome = complete(run(tmp_path, "--no-cache", prelude=few))
+    assert outcome.code == 0
+    assert "no arms are kept" not in outcome.err + outcome.out

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos.drivers.virtual.driver import package_of
-from chaos.runner.cache import KEPT_IN_A_FOLDER, ArmCache, salt_of
-from tests.harness import edited, planned
+from chaos.drivers.virtual.driver import package_of, packages_of
+from chaos.runner import cache as arms
+from chaos.runner.cache import KEPT_IN_A_FOLDER, ArmCache, NotKnown, salt_of, stamp_of
+from tests.harness import TARGET, edited, planned, target_of
 
 
 @pytest.fixture
@@ -99,10 +100,85 @@ def test_a_module_by_itself_may_import_or_read_what_lies_beside_it(
     (tmp_path / "loose" / "parts" / "shop.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     assert package_of("our_shop:Shop") == [
-        tmp_path / name for name in ("our_model.py", "our_prices.json", "our_shop.py")
+        tmp_path / name for name in ("loose", "our_model.py", "our_prices.json", "our_shop.py")
     ]
     assert package_of("loose.parts.shop:Shop") == [tmp_path / "loose"]
     assert package_of("msgspec:Struct")[0].name == "msgspec"
     assert package_of("typing_extensions:Any")[0].name == "typing_extensions.py"
     assert len(package_of("typing_extensions:Any")) == 1
     assert package_of("nobody_s_module:X") == []
+
+
+@pytest.mark.parametrize(
+    ("file", "known"),
+    [
+        ("our_rates/rates.py", True),
+        ("our_rates/data/rates.json", True),
+        ("our_rates/deeper/one/more.py", True),
+        ("our_rates/__pycache__/rates.pyc", False),
+        ("our_rates/.git/index.py", False),
+        ("data/prices.json", False),
+        (".hidden/rates.py", False),
+        ("venv/lib/rates.py", False),
+        ("runs/one/bare/made.py", False),
+        ("linked/elsewhere.py", True),
+    ],
+)
+def test_folders_with_code_beside_a_module_by_itself_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, known: bool
+) -> None:
+    """What it may import, and what that reads; also through links, which may lead back to where they lie."""
+    root = tmp_path / "root"
+    for name in ("our_rates/rates.py", "venv/pyvenv.cfg", "runs/one/processes.jsonl", "../away/elsewhere.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+    (root / "our_shop.py").write_text("")
+    (root / "linked").symlink_to(tmp_path / "away")
+    (root / "our_rates" / "again").symlink_to(root / "our_rates")
+    (root / "gone").symlink_to(root / "nowhere")
+    monkeypatch.syspath_prepend(root)
+    before = salt_of(package_of("our_shop:Shop"), {}), stamp_of(package_of("our_shop:Shop"))
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_text("x = 2")
+    after = salt_of(package_of("our_shop:Shop"), {}), stamp_of(package_of("our_shop:Shop"))
+    assert [one != other for one, other in zip(before, after, strict=True)] == [known, known]
+
+
+def test_a_linked_folder_in_a_package_is_known(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "away").mkdir()
+    (tmp_path / "package" / "away").symlink_to(tmp_path / "away")
+    before = salt_of([tmp_path / "package"], {})
+    (tmp_path / "away" / "rates.py").write_text("")
+    assert salt_of([tmp_path / "package"], {}) != before
+
+
+def test_the_package_of_what_is_made_ahead_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "our_ahead").mkdir()
+    (tmp_path / "our_ahead" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    driver = "{kind: virtual, factory: 'msgspec:Struct', ahead: [python, -m, our_ahead.prepare, now]}"
+    assert packages_of(target_of(TARGET.replace("{kind: fake}", driver)))[1:] == [tmp_path / "our_ahead"]
+
+
+def test_what_cannot_be_looked_at_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for look in (stamp_of, lambda packages: salt_of(packages, {})):
+        with pytest.raises(NotKnown, match=r"shop\.zip/our_shop: No such file"):
+            look([tmp_path / "shop.zip" / "our_shop"])
+    for nth in range(3):
+        (tmp_path / f"{nth}.py").write_text("")
+    monkeypatch.setattr(arms, "MOST_FILES", 2)
+    with pytest.raises(NotKnown, match="too much lies in it"):
+        stamp_of([tmp_path])
+
+
+def test_nothing_is_kept_once_the_code_has_changed(tmp_path: Path, journal: Path) -> None:
+    changed = False
+    cache = ArmCache(tmp_path / "cache", "salt", lambda: not changed)
+    one, other = planned().arms[1], planned().arms[3]
+    cache.keep(one, journal)
+    changed = True
+    cache.keep(other, journal)
+    assert cache.take(one, tmp_path / "copy")
+    assert not cache.take(other, tmp_path / "copy")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import os
+import site
 import sysconfig
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
@@ -74,26 +76,32 @@ class VirtualDriver:
         """Nothing is shared between arms."""
 
 
-def packages_of(spec: TargetSpec) -> list[Path]:
-    """Where a target's factory and its layers come from: see `package_of`.
-
-    Raises UsageError for a factory that is not there.
-    """
-    package = package_of(spec.driver.factory or "")
-    if not package:
+def check_factory(spec: TargetSpec) -> None:
+    """Raises UsageError for a factory that is not there."""
+    if _spec_of(spec.driver.factory or "") is None:
         raise UsageError(
             f"target {spec.target!r}: cannot find the package of its factory {spec.driver.factory!r}; "
             "is it installed, or on PYTHONPATH?"
         )
+
+
+def packages_of(spec: TargetSpec) -> list[Path]:
+    """Where a target's factory, its layers and its command `ahead` come from: see `package_of`.
+
+    Raises UsageError for a factory that is not there, and OSError.
+    """
+    check_factory(spec)
+    package = package_of(spec.driver.factory or "")
     layers = spec.driver.stack.get("layers", {})
-    used = [layer.get("use") for layer in layers.values() if isinstance(layer, dict)]
+    used: list[object] = [layer.get("use") for layer in layers.values() if isinstance(layer, dict)]
+    used += [module for option, module in itertools.pairwise(spec.driver.ahead) if option == "-m"]
     others = {path for use in used if isinstance(use, str) for path in package_of(use)}
     return [*package, *sorted(others - set(package))]
 
 
 def package_of(attribute: str) -> list[Path]:
-    """The folder of the package that `module:attribute` is in; of a module by itself the files beside it,
-    which it may import or read, where it is not an installed one. Empty for what is not there.
+    """The folder of the package that `module:attribute` is in; of a module by itself the files and folders
+    beside it, which it may import or read, where it is not an installed one. Empty for what is not there.
     """
     found = _spec_of(attribute)
     if found is None:
@@ -101,11 +109,14 @@ def package_of(attribute: str) -> list[Path]:
     if found.submodule_search_locations is not None:
         return sorted(map(Path, found.submodule_search_locations))
     file = Path(found.origin or "")
-    installed = file.parent in {Path(path) for path in sysconfig.get_paths().values()}
-    if installed:
+    places = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
+    if (
+        file.parent in map(Path, places) or not file.parent.is_dir()
+    ):  # in an archive there is nothing beside it
         return [file]
-    beside = (path for path in file.parent.iterdir() if path.is_file() and not path.name.startswith("."))
-    return sorted(beside)
+    hidden = (".", "__pycache__")
+    beside = (path for path in file.parent.iterdir() if not path.name.startswith(hidden))
+    return sorted(path for path in beside if path.is_file() or path.is_dir())
 
 
 def home_of(attribute: str) -> str:
