@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from chaos.domain.verdict import Results
+from chaos.domain.verdict import Results, TrialResult
 from tests.command import CALM, REPOSITORY, begin
 
 
@@ -45,7 +45,11 @@ def kept(folder: Path) -> int:
     return len(list((folder / ".cache").rglob("arms/*/*.jsonl")))
 
 
-def reasons(folder: Path) -> list[str]:
-    """Why trials are not what they should be, in their order."""
-    results = Results.model_validate_json((folder / "run" / "results.json").read_text())
-    return ["; ".join(reason.says for reason in trial.reasons) for trial in results.trials]
+def trials(folder: Path) -> list[TrialResult]:
+    """What came of the run, in its order."""
+    return Results.model_validate_json((folder / "run" / "results.json").read_text()).trials
+
+
+def reasons(folder: Path) -> str:
+    """Why its first trial is what it is."""
+    return "; ".join(reason.says for reason in trials(folder)[0].reasons)

@@ -454,8 +454,12 @@ class ArmRun:
         )
 
     def _phase(self, phase: str, says: str = "") -> None:
-        day = self._target.day() if self._begun else self._day
-        self.hear(Phase(day=day, phase=phase, says=says))
+        if self._begun:
+            with suppress(
+                ArmFailed
+            ):  # what breaks there is told by itself; the end is to be told all the same
+                self._day = self._target.day()
+        self.hear(Phase(day=self._day, phase=phase, says=says))
 
     def hear(self, event: Event) -> None:
         """Journal an event: the target's, or one of the arm's own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from operator import eq
@@ -11,7 +12,7 @@ from operator import eq
 from chaos.contracts import Target
 from chaos.domain.change import Change
 from chaos.domain.event import Applied, Event, Planned, Prepared, Refused, Undone
-from chaos.errors import ChangeRefused
+from chaos.errors import ArmFailed, ChangeRefused
 from chaos.runner.undo import UndoLedger
 
 
@@ -24,6 +25,7 @@ class Injector:
     write: Callable[[Event], None]
     sync: Callable[[], None]
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _day: float = 0.0
 
     def make(self, about: str, changes: Sequence[Change]) -> list[Refused]:
         """Each change: planned, its undo on disk, then applied; those that the target refused.
@@ -49,6 +51,7 @@ class Injector:
                 self._play(partial(eq, id))
                 continue
             self.write(Applied(day=began_day, id=id))
+            self._day = began_day
         return refusals
 
     def undo(self, about: str) -> list[Undone]:
@@ -67,6 +70,8 @@ class Injector:
     def _play(self, wanted: Callable[[str], bool]) -> list[Undone]:
         played = []
         for id, outcome, says in self.ledger.play(self.target.revert, wanted):
-            played.append(Undone(day=self.target.day(), id=id, outcome=outcome, says=says))
+            with suppress(ArmFailed):  # of a target whose calendar is broken the others are undone, too
+                self._day = self.target.day()
+            played.append(Undone(day=self._day, id=id, outcome=outcome, says=says))
             self.write(played[-1])
         return played

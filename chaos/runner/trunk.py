@@ -99,7 +99,7 @@ class Trunk:
             target = self._start(max(self._arms, key=lambda arm: arm.plan.days))
             if not isinstance(target, Shared):
                 raise ArmFailed("the target file says `forks`, and the driver's targets cannot be shared")
-        except ArmFailed as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (each arm says so)
             for arm in self._arms:
                 self._live(arm, error)
                 self._processes.done(arm.plan)
@@ -107,7 +107,7 @@ class Trunk:
         for arm in list(self._arms):
             try:
                 arm.begin(target.beside())
-            except Exception as failed:  # noqa: BLE001 (the arm's own: it says so, and ends alone)
+            except (Exception, SystemExit) as failed:  # noqa: BLE001 (the arm's own: it says so, and ends alone)
                 self._branch_off(arm, failed)
         while len(self._arms) > 1:
             self._pass(target, min(arm.due_day for arm in self._arms))
@@ -126,10 +126,10 @@ class Trunk:
 
     def _pass(self, target: Target, day: float) -> None:
         """Let time pass to a day on which at least one arm has something to do, and have it done."""
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             target.advance(day, lambda: self._stop.asked)
-        except ArmFailed as failed:
+        except (Exception, SystemExit) as failed:  # noqa: BLE001 (each arm says so)
             error = failed
         if self._stop.asked:
             error = Interrupted("stopped by the user")
@@ -146,11 +146,11 @@ class Trunk:
                 return
             try:
                 arm.act()
-            except Exception as ended:  # noqa: BLE001 (likewise)
+            except (Exception, SystemExit) as ended:  # noqa: BLE001 (likewise)
                 self._branch_off(arm, ended)
                 return
 
-    def _branch_off(self, arm: ArmRun, error: Exception | None = None) -> None:
+    def _branch_off(self, arm: ArmRun, error: BaseException | None = None) -> None:
         """Have a child live through the rest of an arm, and wait for it; the last one of all needs none.
 
         With an error the arm ends here, by that. Raises ArmFailed where the child died.
@@ -176,7 +176,7 @@ class Trunk:
             raise ArmFailed(f"the process of {about} ended with {code}; is there enough memory?")
         self._processes.done(arm.plan)
 
-    def _be_child(self, arm: ArmRun, error: Exception | None, trunk: int) -> NoReturn:
+    def _be_child(self, arm: ArmRun, error: BaseException | None, trunk: int) -> NoReturn:
         code = 1
         try:
             end_with(trunk)
@@ -194,7 +194,7 @@ class Trunk:
                 stream.flush()
             os._exit(code)
 
-    def _live(self, arm: ArmRun, error: Exception | None = None, trunk: int | None = None) -> None:
+    def _live(self, arm: ArmRun, error: BaseException | None = None, trunk: int | None = None) -> None:
         """The rest of an arm, alone. A child whose trunk has been killed ends where it is, as that did."""
         try:
             with arm.ending():

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from chaos.domain.verdict import Verdict
 from chaos.drivers.virtual.driver import VirtualDriver, home_of
 from chaos.errors import ArmFailed
 from chaos.runner.guardian import Guardian
 from tests.command import complete
 from tests.harness import TARGET, planned, target_of
-from tests.shops import forking, kept, reasons, run, write_shop
+from tests.shops import forking, kept, reasons, run, trials, write_shop
 
 
 @pytest.fixture
@@ -84,3 +85,42 @@ def test_code_that_cannot_be_known_is_said_once_and_run_without_the_cache(tmp_pa
     outcome = complete(run(tmp_path, "--no-cache", prelude=few))
     assert outcome.code == 0
     assert "no arms are kept" not in outcome.err + outcome.out
+
+
+NO_DAY = """
+class Shop(Shop):
+    def __init__(self, *, seed, **given):
+        super().__init__(seed=seed, **given)
+        right = self.day
+        self.day = lambda: float("nan") if seed == 1 and right() > 1 else right()
+"""
+LEAVES = """
+class Shop(Shop):
+    def __init__(self, *, seed, **given):
+        super().__init__(seed=seed, **given)
+        self.seed = seed
+
+    def advance(self, until_day, wake):
+        if self.seed == 1 and self.day() > 1:
+            raise SystemExit("no licence")
+        super().advance(until_day, wake)
+"""
+
+
+@pytest.mark.parametrize("forks", [True, False])
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (NO_DAY, "our_shop:Shop: day: it is nan, which is no day"),
+        (LEAVES, "our_shop:Shop: advance: SystemExit: no licence (our_shop.py, line "),
+    ],
+)
+def test_what_breaks_is_the_failure_of_its_own_arms(
+    tmp_path: Path, code: str, says: str, forks: bool
+) -> None:
+    write_shop(tmp_path, after=code)
+    if forks:
+        forking(tmp_path)
+    outcome = complete(run(tmp_path, "--seeds", "1..2", "--jobs", 1, "--no-cache"))
+    assert [trial.verdict for trial in trials(tmp_path)] == [Verdict.VOID, Verdict.PASSED], outcome
+    assert says in reasons(tmp_path)

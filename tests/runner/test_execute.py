@@ -183,6 +183,25 @@ def test_what_breaks_in_a_probe_or_a_fault_ends_the_arm_and_says_so(tmp_path: Pa
     assert driver.targets[0].closed
 
 
+def test_an_arm_whose_calendar_breaks_is_void_undone_and_taken_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def day(target: FakeTarget) -> float:
+        if target.now > 2.5:
+            raise ArmFailed("their calendar is broken")
+        return target.now
+
+    monkeypatch.setattr(FakeTarget, "day", day)
+    with pytest.raises(ArmFailed, match="their calendar is broken"):
+        run_arm(tmp_path, planned(), FakeDriver(life))
+    journal = tmp_path / "journal.jsonl"
+    assert phases(journal)[-3:] == ["void", "teardown", "done"]
+    told = read(journal).of(Phase)
+    assert "their calendar is broken" in told[-3].says
+    assert all(2.0 <= phase.day <= 2.5 for phase in told[-3:])
+    assert [undone.outcome for undone in read(journal).of(Undone)] == ["undone"]
+
+
 def test_an_undo_leaves_what_somebody_else_has_changed(tmp_path: Path) -> None:
     def meddled(target: FakeTarget) -> Iterator[Event]:
         if target.day() > 3:

@@ -175,9 +175,15 @@ def test_a_target_that_does_not_come_up_or_breaks_is_said_in_every_journal(tmp_p
             raise ArmFailed("their stack is broken")
         yield from life(target)
 
+    def leaving(target: FakeTarget) -> Iterator[Event]:
+        if target.day() > 1.3:
+            raise SystemExit("no licence")
+        yield from life(target)
+
     for name, driver in (
         ("start", FakeDriver(life, fails_to_start="no port")),
         ("way", FakeDriver(breaking)),
+        ("exit", FakeDriver(leaving)),
     ):
         alone = Group(tmp_path / f"alone-{name}", trials("small", "longer"), driver)
         alone.run_each_alone()

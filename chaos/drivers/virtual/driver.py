@@ -60,7 +60,7 @@ class VirtualDriver:
             raise
         except ValueError as error:
             raise ArmFailed(f"{spec.driver.factory}: {error}") from error  # it refuses what it was given
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ArmFailed(broken(spec, "start", (), error)) from error
         return VirtualTarget(plan, spec, inner, on_event)
 

@@ -10,7 +10,7 @@ import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Concatenate, ParamSpec, SupportsFloat, TypeVar, cast
 
 import msgspec
 
@@ -81,13 +81,13 @@ def driven(
             return method(target, *args, **named)
         except ChaosError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ArmFailed(broken(target.spec, method.__name__, args, error)) from error
 
     return call
 
 
-def broken(spec: TargetSpec, what: str, about: Sequence[object], error: Exception) -> str:
+def broken(spec: TargetSpec, what: str, about: Sequence[object], error: BaseException) -> str:
     """One line on a target that broke: its factory, what was asked of it about what, and where it broke."""
     subject = next((name for one in about if (name := _name(one))), "")
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -155,9 +155,15 @@ class VirtualTarget:
         """A capability's verbs."""
         return Described(self._spec).use(capability)
 
+    @driven
     def day(self) -> float:
-        """The calendar of the virtual loop."""
-        return self._inner.day()
+        """The calendar of the virtual loop. Raises ArmFailed where that is no number."""
+        day: object = self._inner.day()
+        if type(day) is not float:  # one of a library's own cannot be written
+            day = day if isinstance(day, bool) or not isinstance(day, SupportsFloat) else float(day)
+        if not isinstance(day, float) or not math.isfinite(day):
+            raise ArmFailed(f"{self._spec.driver.factory}: day: it is {day!r}, which is no day")
+        return day
 
     @driven
     def metrics(self, component: str) -> Mapping[str, float] | None:

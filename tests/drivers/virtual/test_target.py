@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chaos.app import make_files
@@ -107,6 +111,40 @@ def test_a_target_that_stops_on_another_day_than_it_was_asked_to_is_told_so(
     else:
         with pytest.raises(ArmFailed, match=rf"^their_stack_\w+:Stack: advance: {says}$"):
             target.advance(2.0, lambda: woken)
+
+
+@pytest.mark.parametrize("says", [float("nan"), float("inf"), None, "3", True, [1.0]], ids=repr)
+def test_a_day_that_is_none_is_the_factorys_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: object
+) -> None:
+    target = start(tmp_path, monkeypatch)
+    monkeypatch.setattr(type(target._inner), "day", lambda _self: says)
+    with pytest.raises(
+        ArmFailed, match=rf"^their_stack_\w+:Stack: day: it is {re.escape(repr(says))}, which"
+    ):
+        target.day()
+
+
+@pytest.mark.parametrize("says", [np.float32(1.5), np.float64(1.5), Fraction(3, 2)], ids=repr)
+def test_a_day_of_a_librarys_own_is_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: object
+) -> None:
+    target = start(tmp_path, monkeypatch)
+    monkeypatch.setattr(type(target._inner), "day", lambda _self: says)
+    assert target.day() == 1.5
+    assert type(target.day()) is float
+
+
+def test_a_factory_that_wants_to_leave_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArmFailed, match=r"^their_stack_\w+:Stack: start: SystemExit: no licence \("):
+        start(tmp_path, monkeypatch, "raise SystemExit('no licence')")
+
+
+def test_a_target_that_wants_to_leave_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = start(tmp_path, monkeypatch)
+    monkeypatch.setattr(type(target._inner), "advance", lambda *_asked: sys.exit("no licence"))
+    with pytest.raises(ArmFailed, match=r"^their_stack_\w+:Stack: advance: SystemExit: no licence \("):
+        target.advance(2.0, lambda: False)
 
 
 def test_what_was_due_while_a_door_took_its_time_is_due_now(
