@@ -12,10 +12,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import TracebackType
@@ -114,36 +116,53 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
     )
     try:
         with contextlib.ExitStack() as stack:
+            ending = _Ending(campaign.watcher.note)
+            stack.callback(ending.tell)
             stack.callback(pool.shutdown, cancel_futures=True)
-            stack.push(_end_workers)
+            stack.push(ending.begin)
             return _Board(campaign, pool, told).run()
     except BrokenProcessPool as error:
         raise ArmFailed("a worker process died; is there enough memory?") from error
 
 
-def _end_workers(
-    _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-) -> None:
-    """After an error: one that is told to end stops its arm, and says so in the journal.
+class _Ending:
+    """Of workers, for an exit stack. After an error one that is told to end stops its arm, and says so in the
+    journal; else all is done, and the pool tells them.
 
-    One that does not hear, as its target lets no time pass, is killed in the end.
+    One that does not hear, as its target lets no time pass, or that waits for a thread of its target's, is
+    killed in the end.
     """
-    if error is None:
-        return
-    workers = {worker.sentinel: worker for worker in multiprocessing.active_children()}
-    for worker in workers.values():
-        (worker.terminate if isinstance(error, Interrupted) else worker.kill)()
 
-    def kill_in_the_end() -> None:
-        clock, left = WallClock(), dict(workers)
+    def __init__(self, note: Callable[[str], object]) -> None:
+        self._note = note
+        self._killed = 0
+
+    def begin(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Tell them, where they have to be told, and begin to wait."""
+        workers = multiprocessing.active_children()
+        if error is not None:
+            for worker in workers:
+                (worker.terminate if isinstance(error, Interrupted) else worker.kill)()
+        patience = threading.Thread(target=self._kill_in_the_end, args=[workers, error is None], daemon=True)
+        patience.start()
+
+    def tell(self) -> None:
+        """Say what was done after all had been measured."""
+        if self._killed:
+            why = "the target has left threads that are no daemons, or what it runs at exit hangs"
+            self._note(f"all is measured; workers that did not end were killed ({self._killed}): {why}")
+
+    def _kill_in_the_end(self, workers: Sequence[BaseProcess], all_done: bool) -> None:
+        clock, left = WallClock(), {worker.sentinel: worker for worker in workers}
         until = clock.monotonic() + PATIENCE_SECONDS
         while left and (patience := until - clock.monotonic()) > 0:
             for ended in wait(list(left), patience):
                 left.pop(cast("int", ended))
+        self._killed = len(left) if all_done else 0
         for worker in left.values():
             worker.kill()
-
-    threading.Thread(target=kill_in_the_end, daemon=True, name="patience").start()
 
 
 def staggered(groups: Sequence[Sequence[T]], jobs: int) -> Iterator[T]:
@@ -251,8 +270,8 @@ class _Board:
 
 def work(job: Job) -> None:
     """In a worker: some arms, their journals on disk. Raises ArmFailed where a process died."""
-    worker = signal.getsignal(signal.SIGTERM)
-    assert isinstance(worker, _Worker)
+    worker = WORKER.get()
+    signal.signal(signal.SIGTERM, worker)  # again: somebody else's code has run here since
     if worker.stop.asked:  # by whomever: arms that are not run must not pass for arms that were
         raise ArmFailed("a worker process was told to end")
     common = worker.common
@@ -314,6 +333,10 @@ class _Worker:
         self._told.put((plan.scenario, plan.seed, plan.arm))
 
 
+WORKER: ContextVar[_Worker] = ContextVar("worker")
+"""In a worker: what it knows."""
+
+
 def _common(campaign: Campaign) -> Common:
     spec, wanted = campaign.planned.spec, campaign.wanted
     code = campaign.code or code_of(wanted, spec, campaign.watcher.note)
@@ -338,7 +361,9 @@ def _begin(common: Common, told: SimpleQueue[Done]) -> None:
     with contextlib.suppress(OSError):  # of a standard error that is closed
         os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _Worker(common, told))
+    worker = _Worker(common, told)
+    WORKER.set(worker)
+    signal.signal(signal.SIGTERM, worker)
     ProcessRecord(common.folder).note("worker", os.getpid())
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextvars import copy_context
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -233,6 +234,10 @@ def test_a_worker_that_was_told_to_end_takes_no_arm_for_run(
     common = parallel.Common(spec="", folder=tmp_path, found="", cache=None, shared=None, code=None)
     worker = parallel._Worker(common, Mock())
     worker.stop.asked = True
-    monkeypatch.setattr(signal, "getsignal", lambda _number: worker)
+    heeded: list[object] = []
+    monkeypatch.setattr(signal, "signal", lambda *given: heeded.append(given))
+    context = copy_context()
+    context.run(parallel.WORKER.set, worker)
     with pytest.raises(ArmFailed, match="told to end"):
-        parallel.work(Mock(spec=parallel.Job))
+        context.run(parallel.work, Mock(spec=parallel.Job))
+    assert heeded == [(signal.SIGTERM, worker)]  # whatever a target has made of it

@@ -124,3 +124,35 @@ def test_what_breaks_is_the_failure_of_its_own_arms(
     outcome = complete(run(tmp_path, "--seeds", "1..2", "--jobs", 1, "--no-cache"))
     assert [trial.verdict for trial in trials(tmp_path)] == [Verdict.VOID, Verdict.PASSED], outcome
     assert says in reasons(tmp_path)
+
+
+THREAD = """
+import threading
+class Shop(Shop):
+    def __init__(self, **given):
+        super().__init__(**given)
+        threading.Thread(target=threading.Event().wait).start()
+"""
+
+
+def test_a_thread_that_does_not_end_does_not_keep_the_run(tmp_path: Path) -> None:
+    write_shop(tmp_path, after=THREAD)
+    short = "import chaos.parallel; chaos.parallel.PATIENCE_SECONDS = 0.2"
+    outcome = complete(run(tmp_path, "--no-cache", "--jobs", 1, prelude=short), seconds=60)
+    assert outcome.code == 0, outcome
+    assert "all is measured; workers that did not end were killed (1): the target has left" in outcome.out
+
+
+DEAF = """
+import signal
+class Shop(Shop):
+    def __init__(self, **given):
+        super().__init__(**given)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+"""
+
+
+def test_a_target_that_takes_a_workers_signal_does_not_end_the_run(tmp_path: Path) -> None:
+    write_shop(tmp_path, after=DEAF)
+    outcome = complete(run(tmp_path, "--no-cache", "--jobs", 1))
+    assert outcome.code == 0, outcome
