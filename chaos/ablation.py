@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from chaos.app import Planned, Wanted, new_run_folder, plan_run, version
+from chaos.app import Planned, Wanted, check_can_start, new_run_folder, plan_run, version
 from chaos.campaign import Watcher
 from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
@@ -60,8 +60,26 @@ def plan_ablation(wanted: Wanted, files: Files, catalogue: Catalogue) -> tuple[l
 def ablate(wanted: Wanted, files: Files, catalogue: Catalogue, watcher: Watcher) -> tuple[Ablation, Path]:
     """Run it and write the table. Arms without layers are run once for all rounds. Raises ChaosError."""
     rounds, undecided = plan_ablation(wanted, files, catalogue)
+    check_can_start(wanted, rounds[0])
     _, folder = new_run_folder(wanted.out, WallClock())
-    wanted = replace(wanted, shared=folder / SHARED)
+    try:
+        found = _run(rounds, replace(wanted, shared=folder / SHARED), folder, catalogue, watcher)
+    finally:
+        shutil.rmtree(folder / SHARED, ignore_errors=True)
+    ablation = Ablation(
+        mlchaos=version(),
+        target=rounds[0].spec.target,
+        rows=_rows(_scenarios(rounds), found),
+        undecided=undecided,
+        not_run=[NotRun(scenario=one.scenario, needs=one.needs) for one in rounds[0].not_run],
+    )
+    write_ablation(ablation, folder)
+    return ablation, folder
+
+
+def _run(
+    rounds: Sequence[Planned], wanted: Wanted, folder: Path, catalogue: Catalogue, watcher: Watcher
+) -> list[list[TrialResult]]:
     code = code_of(wanted, rounds[0].spec, watcher.note)  # all rounds run what the first one has imported
     if code is None:
         wanted = replace(wanted, cache=None, shared=None)
@@ -71,16 +89,7 @@ def ablate(wanted: Wanted, files: Files, catalogue: Catalogue, watcher: Watcher)
         asked = replace(wanted, out=folder / (COMPLETE if nth == 0 else f"without-{nth}"))
         results, _ = execute(asked, planned, catalogue, watcher, code)
         found.append(results.trials)
-    ablation = Ablation(
-        mlchaos=version(),
-        target=rounds[0].spec.target,
-        rows=_rows(_scenarios(rounds), found),
-        undecided=undecided,
-        not_run=[NotRun(scenario=one.scenario, needs=one.needs) for one in rounds[0].not_run],
-    )
-    write_ablation(ablation, folder)
-    shutil.rmtree(folder / SHARED, ignore_errors=True)
-    return ablation, folder
+    return found
 
 
 def _announce(nth: int, of: int, planned: Planned) -> str:

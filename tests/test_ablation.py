@@ -16,7 +16,7 @@ from chaos.app import Wanted, make_catalogue
 from chaos.domain.files import Files
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
-from chaos.errors import UsageError
+from chaos.errors import Interrupted, UsageError
 from tests.command import CALM, REPOSITORY, Command, in_process
 
 SLOW = """
@@ -85,6 +85,33 @@ def test_all_rounds_go_by_the_code_that_the_first_began_with(
     assert len(codes) == 3
     assert codes[0] is not None
     assert all(code is codes[0] for code in codes)
+
+
+def test_an_ablation_that_is_stopped_leaves_no_arms_between_its_rounds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(asked: Wanted, *_: Any) -> None:
+        assert asked.shared is not None
+        asked.shared.mkdir()
+        raise Interrupted("stopped by the user")
+
+    monkeypatch.setattr(ablation, "execute", run)
+    asked, files = wanted(folder, "slow")
+    watcher: Any = Namespace(note=lambda _says: None)
+    with pytest.raises(Interrupted):
+        ablation.ablate(replace(asked, out=folder / "out"), files, make_catalogue(), watcher)
+    assert list((folder / "out").iterdir()) == []
+
+
+def test_a_target_that_cannot_start_is_told_before_anything_is_made(folder: Path) -> None:
+    asked, files = wanted(folder, "slow")
+    (folder / "theirs.yaml").write_text(
+        "target: theirs\nextends: reference-virtual\ndriver: {kind: virtual, factory: 'nobody_s_module:X'}\n"
+    )
+    asked = replace(asked, target=str(folder / "theirs.yaml"), out=folder / "out")
+    with pytest.raises(UsageError, match="cannot find the package of its factory"):
+        ablation.ablate(asked, files, make_catalogue(), Namespace())  # type: ignore[arg-type]
+    assert not (folder / "out").exists()
 
 
 def test_nothing_to_ablate_is_said(folder: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -182,3 +183,17 @@ def test_nothing_is_kept_once_the_code_has_changed(tmp_path: Path, journal: Path
     cache.keep(other, journal)
     assert cache.take(one, tmp_path / "copy")
     assert not cache.take(other, tmp_path / "copy")
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:4])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cache = ArmCache(tmp_path / "cache", "salt")
+    monkeypatch.setattr(Path, "write_bytes", half)
+    cache.keep(planned().arms[1], journal)
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
