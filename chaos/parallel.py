@@ -95,12 +95,15 @@ def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
     """Run all trials. Raises Interrupted when the user asked to stop, ArmFailed when a worker died."""
     os.environ.update(pins())
     arms = [arm for trial in campaign.planned.trials for arm in trial.arms]
-    with made_ahead(campaign.planned.spec, arms[:1], campaign.record.note, as_here()):
+    spec = campaign.planned.spec
+    environment = as_here() if "-m" in spec.driver.ahead else {}  # a script looks for modules beside itself
+    with made_ahead(spec, arms[:1], campaign.record.note, environment):
         return _run_by_workers(campaign)
 
 
 def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
     rehearse_reports()
+    common = _common(campaign)
     context = multiprocessing.get_context("forkserver")
     os.environ[preloading.WANTED], _, _ = (campaign.planned.spec.driver.factory or "").partition(":")
     os.environ[RUNNER] = str(os.getpid())
@@ -112,7 +115,7 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
         max_workers=campaign.wanted.jobs,
         mp_context=context,
         initializer=_begin,
-        initargs=(_common(campaign), told),
+        initargs=(common, told),
     )
     try:
         with contextlib.ExitStack() as stack:
@@ -120,7 +123,11 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
             stack.callback(ending.tell)
             stack.callback(pool.shutdown, cancel_futures=True)
             stack.push(ending.begin)
-            return _Board(campaign, pool, told).run()
+            results = _Board(campaign, pool, told).run()
+        if common.code is not None and not _unchanged(common.code, campaign.planned.spec):
+            says = "a file of the code, or beside it, has changed since the start"
+            campaign.watcher.note(f"{says}: nothing more was kept for later runs")
+        return results
     except BrokenProcessPool as error:
         raise ArmFailed("a worker process died; is there enough memory?") from error
 
@@ -402,13 +409,14 @@ def _cache(folder: Path | None, code: Code | None, spec: TargetSpec) -> ArmCache
     if folder is None or code is None:
         return None
 
-    def unchanged() -> bool:
-        try:
-            return stamp_of(_packages(spec, code.plugins)) == code.stamp
-        except (NotKnown, OSError):
-            return False
+    return ArmCache(folder, code.salt, lambda: _unchanged(code, spec))
 
-    return ArmCache(folder, code.salt, unchanged)
+
+def _unchanged(code: Code, spec: TargetSpec) -> bool:
+    try:
+        return stamp_of(_packages(spec, code.plugins)) == code.stamp
+    except (NotKnown, OSError):
+        return False
 
 
 def _packages(spec: TargetSpec, plugins: Sequence[str]) -> list[Path]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SAFE, _PATH = "PYTHONSAFEPATH", "PYTHONPATH"
-_HELD = "MLCHAOS_HELD_"
+_HELD = "MLCHAOS_HELD"
 
 
 def as_here() -> dict[str, str]:
@@ -26,8 +26,8 @@ def imported_as_here() -> Iterator[None]:
     gives back their environment first (`give_back`).
     """
     before = {name: os.environ[name] for name in (_SAFE, _PATH) if name in os.environ}
-    held = {f"{_HELD}{name}": value for name, value in before.items()}
-    os.environ.update(as_here() | held)
+    held = {f"{_HELD}_{name}": value for name, value in before.items()}
+    os.environ.update(as_here() | held | {_HELD: "1"})
     try:
         yield
     finally:
@@ -35,8 +35,10 @@ def imported_as_here() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """The environment as it was outside of `imported_as_here`."""
+    """The environment as it was outside of `imported_as_here`, for a process that was started within it."""
+    if os.environ.pop(_HELD, None) is None:
+        return
     for name in (_SAFE, _PATH):
         os.environ.pop(name, None)
-        if (value := os.environ.pop(f"{_HELD}{name}", None)) is not None:
+        if (value := os.environ.pop(f"{_HELD}_{name}", None)) is not None:
             os.environ[name] = value

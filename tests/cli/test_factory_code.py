@@ -72,6 +72,7 @@ def test_an_edit_while_it_runs_keeps_nothing_for_later(
     outcome = complete(run(tmp_path))
     assert (outcome.code, outcome.err) == (0, "")
     assert kept(tmp_path) == entries
+    assert ("has changed since the start: nothing more was kept" in outcome.out) == (entries == 0)
 
 
 def test_code_that_cannot_be_known_is_said_once_and_run_without_the_cache(tmp_path: Path) -> None:

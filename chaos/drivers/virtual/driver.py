@@ -66,7 +66,7 @@ class VirtualDriver:
 
     def _check_home(self, spec: TargetSpec) -> None:
         loaded = home_of(spec.driver.factory or "")
-        if self._found is not None and loaded != self._found:
+        if self._found and loaded and loaded != self._found:
             raise ArmFailed(
                 f"target {spec.target!r}: factory {spec.driver.factory!r} was loaded from {loaded}, "
                 f"and found in {self._found}"
@@ -121,7 +121,7 @@ def package_of(attribute: str) -> list[Path]:
 
 def home_of(attribute: str) -> str:
     """The file of the module, or of the package, that `module:attribute` is in: the one that is loaded, once
-    one is. Empty for what is not there.
+    one is. Empty for what is not there, or does not say where it is from.
     """
     found = _spec_of(attribute)
     if found is None:

@@ -49,6 +49,13 @@ def test_it_ends_where_the_run_fails(tmp_path: Path) -> None:
     assert not psutil.pid_exists(noted[0])
 
 
+def test_its_environment_can_be_added_to(tmp_path: Path) -> None:
+    file = tmp_path / "told"
+    code = f"import os; open({str(file)!r}, 'w').write(os.environ['SHOP'])"
+    with made_ahead(spec_with("python", "-c", code), planned().arms, lambda *_: None, {"SHOP": "ours"}):
+        assert until(lambda: file.exists() and file.read_text() == "ours", 10)
+
+
 def test_without_a_command_nothing_is_started() -> None:
     with made_ahead(spec_with(), planned().arms, nobody):
         pass
