@@ -408,7 +408,6 @@ def code_of(wanted: Wanted, spec: TargetSpec, note: Callable[[str], object]) -> 
 def _cache(folder: Path | None, code: Code | None, spec: TargetSpec) -> ArmCache | None:
     if folder is None or code is None:
         return None
-
     return ArmCache(folder, code.salt, lambda: _unchanged(code, spec))
 
 

@@ -454,11 +454,9 @@ class ArmRun:
         )
 
     def _phase(self, phase: str, says: str = "") -> None:
-        if self._begun:
-            with suppress(
-                ArmFailed
-            ):  # what breaks there is told by itself; the end is to be told all the same
-                self._day = self._target.day()
+        # A calendar that breaks is told by itself; the end is to be told all the same.
+        with suppress(ArmFailed):
+            self._day = self._target.day() if self._begun else self._day
         self.hear(Phase(day=self._day, phase=phase, says=says))
 
     def hear(self, event: Event) -> None:

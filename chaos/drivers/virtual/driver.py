@@ -110,9 +110,8 @@ def package_of(attribute: str) -> list[Path]:
         return sorted(map(Path, found.submodule_search_locations))
     file = Path(found.origin or "")
     places = {*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()}
-    if (
-        file.parent in map(Path, places) or not file.parent.is_dir()
-    ):  # in an archive there is nothing beside it
+    archived = not file.parent.is_dir()
+    if archived or file.parent in map(Path, places):
         return [file]
     hidden = (".", "__pycache__")
     beside = (path for path in file.parent.iterdir() if not path.name.startswith(hidden))
