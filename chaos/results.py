@@ -79,11 +79,11 @@ def score_folder(folder: Path) -> TrialResult:
     """
     tries = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}{VOID_TRY}*"))
     plan, journals = read_trial(folder), read_folder(folder)
-    planned = {arm.arm: arm.fingerprint() for arm in plan.arms}
+    planned = {arm.arm: arm for arm in plan.arms}
     strange = [
         Problem(str(journal.path), 1, "plan", f"is not that of the {arm.value} arm in {TRIAL}")
         for arm, journal in journals.items()
-        if journal.plan.fingerprint() != planned.get(arm)
+        if journal.plan != planned.get(arm)
     ]
     if strange:
         raise InvalidInput(strange)

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from chaos.app import Wanted
 from chaos.campaign import Progress, keep_data, set_aside, write_so_far
 from chaos.domain.event import Phase, Undone
+from chaos.domain.plan import fingerprint_of
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Unfinished, Verdict
 from chaos.errors import InvalidInput, UsageError
@@ -190,6 +192,19 @@ def test_a_journal_that_does_not_hold_to_what_journals_do_is_no_pass(tmp_path: P
     assert (results.verdict, results.trials[0].verdict) == (Verdict.VOID, Verdict.VOID)
     assert any(one.about == "journal" and "never undone" in one.says for one in results.trials[0].reasons)
     assert '<error message="void: journal' in junit(results)
+
+
+def test_a_run_of_a_version_that_knew_less_of_plans_can_be_scored_anew(tmp_path: Path) -> None:
+    folder, _ = written(tmp_path)
+    for arm in Arm:
+        journal = folder / journal_name(arm)
+        first, rest = journal.read_bytes().split(b"\n", 1)
+        header = msgspec.json.decode(first)
+        del header["plan"]["data_links"]
+        header["plan_hash"] = fingerprint_of(msgspec.json.encode(header["plan"]))
+        journal.write_bytes(msgspec.json.encode(header) + b"\n" + rest)
+    assert journal_problems(tmp_path) == []
+    assert write_reports(tmp_path).verdict is Verdict.PASSED
 
 
 @pytest.mark.parametrize("other", ["arm", "trial"])

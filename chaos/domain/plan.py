@@ -60,6 +60,11 @@ class PlannedLayer(Strict):
     parameters: dict[str, ParameterValue] = {}
 
 
+def fingerprint_of(plan: bytes) -> str:
+    """The fingerprint of a plan as it was written, be it by another version that knew fewer fields."""
+    return hashlib.blake2b(plan, digest_size=12).hexdigest()
+
+
 QUIET_SPLIT_DAYS = 2.0
 """Of a run without a fault the days before this one count as before, the others as after."""
 
@@ -95,7 +100,7 @@ class ArmPlan(Strict):
 
     def fingerprint(self) -> str:
         """A hash of the plan, the same in every process."""
-        return hashlib.blake2b(self.model_dump_json(by_alias=True).encode(), digest_size=12).hexdigest()
+        return fingerprint_of(self.model_dump_json(by_alias=True).encode())
 
 
 class TrialPlan(Strict):
