@@ -194,7 +194,7 @@ class _Board:
         self._trials = {_key(trial): trial for trial in campaign.planned.trials}
         self._results: list[TrialResult] = []
         self._futures: set[Future[None]] = set()
-        self._done: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
+        self._done: queue.Queue[Future[None]] = queue.Queue()
         self._left: dict[Key, set[Arm]] = {}
         self._tries: dict[Key, int] = {}
         self._progress = Progress(campaign, len(campaign.planned.trials))

@@ -27,9 +27,9 @@ class ContainerLogs:
     def __init__(self, client: DockerClient, containers: Mapping[str, str], folder: Path) -> None:
         self._client = client
         self.reader = LogReader()
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._lines: queue.Queue[bytes] = queue.Queue()
         self._ending = threading.Event()
-        self._failures: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._failures: queue.Queue[str] = queue.Queue()
         self._threads = [
             threading.Thread(
                 target=self._follow,

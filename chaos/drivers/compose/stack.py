@@ -38,7 +38,7 @@ class Containers:
     def __init__(self, client: DockerClient, run: str, names: Mapping[str, str]) -> None:
         self._client = client
         self._names = dict(names)
-        self._events: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._events: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self._ended: list[Ended] = []
         self._running = dict.fromkeys(names, 1)
         self._excused: dict[str, _Excuse] = {}
