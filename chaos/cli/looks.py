@@ -99,7 +99,7 @@ def report(
     json_: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Score and render a run again from its journals; nothing is run. Names what is damaged: a trial that
-    cannot be read leaves the run void.
+    cannot be read leaves the run void, and one with a journal that does not hold to its rules is void itself.
     """
     from chaos.reports.screen import Screen
     from chaos.results import journal_problems, write_reports
