@@ -242,10 +242,18 @@ def verify(path: Path) -> list[Problem]:
         journal.plan  # noqa: B018 (whether it can be read)
     except InvalidInput as error:
         return list(error.problems)
-    problems: list[Problem] = []
+    return breaches(journal) + [Problem(str(path), line, "day", says) for line, says in _backward(journal)]
+
+
+def breaches(journal: Journal) -> list[Problem]:
+    """What a journal should hold to and does not, so that nothing that rests on it can be trusted.
+
+    Days that go back are not among them: components have clocks of their own, and a fault may set them.
+    """
+    path, problems = journal.path, list[Problem]()
     if fingerprint_of(bytes(journal.header.plan)) != journal.header.plan_hash:
         problems.append(Problem(str(path), 1, "plan_hash", "is not the hash of the plan"))
-    problems += [Problem(str(path), line, name, says) for line, name, says in _days(journal)]
+    problems += [Problem(str(path), line, "day", says) for line, says in _no_days(journal)]
     problems += [Problem(str(path), line, "id", says) for line, says in _changes(journal)]
     if journal.ended is not None and journal.ended.phase == "interrupted":
         return problems
@@ -256,16 +264,26 @@ def verify(path: Path) -> list[Problem]:
     return problems
 
 
-def _days(journal: Journal) -> Iterator[tuple[int, str, str]]:
+def _is_day(day: float) -> bool:
+    return math.isfinite(day) and day >= EARLIEST_DAY
+
+
+def _no_days(journal: Journal) -> Iterator[tuple[int, str]]:
+    for line, event in enumerate(journal.events, start=2):
+        if not _is_day(event.day):
+            yield line, f"{event.day} is not a day"
+
+
+def _backward(journal: Journal) -> Iterator[tuple[int, str]]:
     newest: dict[str, float] = {}
     for line, event in enumerate(journal.events, start=2):
-        if not (math.isfinite(event.day) and event.day >= EARLIEST_DAY):
-            yield line, "day", f"{event.day} is not a day"
+        unborn = isinstance(event, Phase) and event.phase == "provision"  # there is no calendar yet
+        if unborn or not _is_day(event.day):
             continue
         source = str(getattr(event, "component", "harness"))
         before = newest.get(source, event.day)
         if event.day < before - BACKWARD_DAYS:
-            yield line, "day", f"{source} goes back from day {before:g} to {event.day:g}"
+            yield line, f"{source} goes back from day {before:g} to {event.day:g}"
         newest[source] = max(before, event.day)
 
 

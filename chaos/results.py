@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from chaos.domain.verdict import (
     scenario_verdict,
 )
 from chaos.errors import InvalidInput, Problem, UsageError
-from chaos.journal import read, read_folder, verify
+from chaos.journal import breaches, read, read_folder, verify
 from chaos.reports.charts import rehearse
 from chaos.reports.html import write_html
 from chaos.reports.incident import Record, incident, record_of
@@ -77,6 +78,11 @@ def score_folder(folder: Path) -> TrialResult:
 
     Raises InvalidInput for what cannot be read, and for journals of another trial or arm.
     """
+    return _score(folder)[0]
+
+
+def _score(folder: Path) -> tuple[TrialResult, list[Problem]]:
+    """The result of a trial, and what its journals should hold to and do not. Raises InvalidInput."""
     tries = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}{VOID_TRY}*"))
     plan, journals = read_trial(folder), read_folder(folder)
     planned = {arm.arm: arm for arm in plan.arms}
@@ -87,7 +93,8 @@ def score_folder(folder: Path) -> TrialResult:
     ]
     if strange:
         raise InvalidInput(strange)
-    return score_trial(plan, journals).model_copy(update={"tries": tries})
+    result = score_trial(plan, journals).model_copy(update={"tries": tries})
+    return result, [problem for journal in journals.values() for problem in breaches(journal)]
 
 
 def compose(folder: Path, trials: list[TrialResult], *, damaged: bool = False) -> Results:
@@ -134,15 +141,14 @@ def score_run(folder: Path) -> Scored:
     scored = Scored([], [])
     for path in sorted(folder.glob(f"*/{TRIAL}")):
         try:
-            scored.trials.append(_trusted(score_folder(path.parent), path.parent))
+            scored.trials.append(_trusted(*_score(path.parent)))
         except InvalidInput as error:
             scored.damaged.extend(error.problems)
     return scored
 
 
-def _trusted(trial: TrialResult, folder: Path) -> TrialResult:
+def _trusted(trial: TrialResult, problems: Sequence[Problem]) -> TrialResult:
     """A trial's result; one with a journal that does not hold to what journals do has not passed."""
-    problems = [problem for path in sorted(folder.glob("*.jsonl")) for problem in verify(path)]
     if not problems or trial.verdict is Verdict.VOID:
         return trial
     reasons = [Reason(about="journal", verdict=Verdict.VOID, says=str(problem)) for problem in problems]

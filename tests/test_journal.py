@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chaos.domain.event import Phase, Signal, Undone
+from chaos.domain.event import Phase, Reading, Signal, Undone
 from chaos.domain.scenario import Arm
 from chaos.errors import ArmFailed, InvalidInput
-from chaos.journal import JournalWriter, journal_name, read, read_folder, verify
+from chaos.journal import JournalWriter, breaches, journal_name, read, read_folder, verify
 from tests.disks import full_for_a_moment
 from tests.journals import Story, header, signal, write_journal
 
@@ -199,6 +199,20 @@ def test_verify_finds_days_that_go_back_for_one_source_only(tmp_path: Path) -> N
     story = Story()
     story.events[Arm.DEFENDED].insert(-1, signal("volume", "fired", 2.0))
     assert problems_of(story, tmp_path) == ["features goes back from day 13.16 to 2"]
+
+
+def test_a_stack_that_begins_before_day_0_does_not_go_back(tmp_path: Path) -> None:
+    """As in containers: while it is provisioned there is no calendar."""
+    story = Story()
+    story.events[Arm.DEFENDED].insert(1, Reading(-0.4, "good_views", 1.0, True))
+    assert problems_of(story, tmp_path) == []
+
+
+def test_a_clock_that_is_set_back_is_told_and_breaks_no_journal(tmp_path: Path) -> None:
+    story = Story()
+    story.events[Arm.DEFENDED].insert(-1, signal("volume", "fired", 2.0))
+    assert problems_of(story, tmp_path) != []
+    assert breaches(story.journals()[Arm.DEFENDED]) == []
 
 
 def test_verify_finds_a_day_that_is_none(tmp_path: Path) -> None:

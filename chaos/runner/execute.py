@@ -69,7 +69,7 @@ def reading(probe: Probe, target: Target) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ArmFailed(f"probe {probe.name} reads {value!r}, which is no number")
-    if math.isnan(value):
+    if isinstance(value, float) and math.isnan(value):  # a whole number may be too large to ask
         return None
     return value if type(value) in (int, float) else float(value)  # one of a library's own cannot be written
 

@@ -70,7 +70,7 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
         says = f"what the probe of {key} saw cannot be compared: {lacks} in the {other.value} arm"
         return EffectFinding(None, None, view.arm, says)
     elsewhere = [e for e in theirs if e.seen]
-    before = [e for e in view.journal.of(Effect) if e.fault == key and e.day < span.start - 1e-6]
+    before = readings_before(view, span)
     for reading in compared:
         if not _near(reading, elsewhere) and not _the_same(before[-1:], reading):
             delay = max(0.0, reading.day - span.injected_day)
@@ -89,6 +89,11 @@ def _finding(view: ArmView, twin: ArmView | None, key: str) -> EffectFinding:
 def readings_of(view: ArmView, span: FaultSpan) -> list[Effect]:
     """The readings of a fault's effect probe from its injection on."""
     return [e for e in view.journal.of(Effect) if e.fault == span.key and e.day >= span.start - 1e-6]
+
+
+def readings_before(view: ArmView, span: FaultSpan) -> list[Effect]:
+    """Those from before it."""
+    return [e for e in view.journal.of(Effect) if e.fault == span.key and e.day < span.start - 1e-6]
 
 
 def seen_in(view: ArmView, span: FaultSpan, after_days: float = 0.0) -> bool | None:

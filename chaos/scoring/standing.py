@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from chaos.domain.event import Effect, Views
+from chaos.domain.event import Views
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Alerted, Arm, Harm, Kind
 from chaos.domain.verdict import (
@@ -22,7 +22,7 @@ from chaos.journal import Journal
 from chaos.scoring.arms import ArmView, FaultSpan, cut_off, view_of
 from chaos.scoring.containment import number
 from chaos.scoring.detection import TAIL_DAYS, first_of
-from chaos.scoring.effect import readings_of, seen_in
+from chaos.scoring.effect import readings_before, readings_of, seen_in
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, passed, void
 from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for, lost
@@ -109,7 +109,7 @@ def _effect(view: ArmView, span: FaultSpan) -> Reason:
         return void(about, f"{span.key} was not injected")
     if span.refused:
         return passed(about, f"{span.refused[0].by} refused {span.key}: {span.refused[0].says}")
-    earlier = [one.seen for one in _earlier(view, span) if one.seen is not None]
+    earlier = [one.seen for one in readings_before(view, span) if one.seen is not None]
     if any(earlier):
         return void(about, f"the effect probe of {span.key} saw the same before the injection")
     if not earlier:
@@ -118,10 +118,6 @@ def _effect(view: ArmView, span: FaultSpan) -> Reason:
     if day is None:
         return void(about, f"{span.key} was not seen to have an effect, and no other arm tells why")
     return passed(about, f"{span.key} took effect on day {day:.2f}, {day - span.start:.2f} d after injection")
-
-
-def _earlier(view: ArmView, span: FaultSpan) -> list[Effect]:
-    return [one for one in view.journal.of(Effect) if one.fault == span.key and one.day < span.start - 1e-6]
 
 
 def _effective(view: ArmView, span: FaultSpan) -> float | None:
