@@ -124,6 +124,17 @@ class Story:
         return folder
 
 
+def rows(change: Callable[[ViewRow], ViewRow], start: float, end: float) -> Callable[[Event], Event]:
+    """Change the rows of the views from `start` to `end`."""
+
+    def apply(event: Event) -> Event:
+        if not isinstance(event, Views) or not start <= event.start_day < end:
+            return event
+        return msgspec.structs.replace(event, rows=[change(row) for row in event.rows])
+
+    return apply
+
+
 def header(plan: ArmPlan) -> Header:
     return Header(
         day=0.0,

@@ -174,8 +174,8 @@ def _fault(trial: TrialResult, fault: FaultResult) -> Iterator[Text]:
     else:
         yield _pair("containment", f"{name}not measured", "dim")
     if fault.recovery is None:
-        style = "red" if not_recovered(trial) else "dim"
-        yield _pair("recovery", f"{name}{'none' if not_recovered(trial) else 'none measured'}", style)
+        says, style = ("none", "red") if not_recovered(trial) else ("none measured", "dim")
+        yield _pair("recovery", f"{name}{says}", style)
     else:
         back = fault.recovery
         yield _pair("recovery", f"{name}day {back.day:.2f}: {back.delay_days:.2f} d after the undo")

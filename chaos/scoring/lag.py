@@ -95,10 +95,9 @@ def _moments(view: ArmView) -> Iterator[tuple[float, float]]:
 
     A load that it was too slow for is not among them: that there is so much is the fault's own doing.
     """
-    named, day_ms = _named(view), 1000.0 * view.plan.day_seconds
-    stalls = [stall for stall in view.journal.of(Stall) if stall.process not in named]
+    day_ms = 1000.0 * view.plan.day_seconds
     spans = [
-        *((one.day, one.stalled_ms / day_ms) for one in stalls),
+        *((one.day, one.stalled_ms / day_ms) for one in _stalls(view)),
         *((one.day, one.over_days) for one in view.journal.of(Contention)),
     ]
     yield from ((day - days, day + days) for day, days in spans)
@@ -106,12 +105,7 @@ def _moments(view: ArmView) -> Iterator[tuple[float, float]]:
 
 def _stalled(views: Mapping[Arm, ArmView]) -> str:
     return _worst(
-        [
-            (arm, stall)
-            for arm, view in views.items()
-            for stall in view.journal.of(Stall)
-            if stall.process not in _named(view)
-        ],
+        [(arm, stall) for arm, view in views.items() for stall in _stalls(view)],
         lambda stall: stall.stalled_ms,
         lambda stall: (
             f"the machine let {stall.process} stand still for {stall.stalled_ms:.0f} ms on day "
@@ -150,6 +144,11 @@ def _worst(told: Sequence[tuple[Arm, E]], size: Callable[[E], float], says: Call
     arm, worst = max(told, key=lambda one: size(one[1]))
     more = {1: "", 2: " (and once more)"}.get(len(told), f" (and {len(told) - 1} times more)")
     return f"{says(worst)} of the {arm.value} arm{more}"
+
+
+def _stalls(view: ArmView) -> list[Stall]:
+    named = _named(view)
+    return [stall for stall in view.journal.of(Stall) if stall.process not in named]
 
 
 def _waits(view: ArmView) -> list[Waiting]:

@@ -28,7 +28,7 @@ from chaos.domain.verdict import Verdict
 from chaos.scoring.arms import ArmView, view_of
 from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_pct_days, worst_segments
 from chaos.scoring.lineage import defective_builds, defective_from, why_defective
-from tests.journals import FAULT, Story, Told, signal, without
+from tests.journals import FAULT, Story, Told, rows, signal, without
 
 
 def views(story: Story, arm: Arm = Arm.DEFENDED) -> ArmView:
@@ -37,17 +37,6 @@ def views(story: Story, arm: Arm = Arm.DEFENDED) -> ArmView:
 
 def harm(story: Story, kind: Harm, arm: Arm = Arm.DEFENDED) -> float | None:
     return harm_of(views(story, arm), views(story, Arm.CONTROL))[kind]
-
-
-def rows(change: Callable[[ViewRow], ViewRow], start: float, end: float) -> Callable[[Event], Event]:
-    """Change the rows of the views from `start` to `end`."""
-
-    def apply(event: Event) -> Event:
-        if not isinstance(event, Views) or not start <= event.start_day < end:
-            return event
-        return msgspec.structs.replace(event, rows=[change(row) for row in event.rows])
-
-    return apply
 
 
 # --- defective views -------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from chaos.domain.event import (
     Stall,
     Undone,
     Version,
+    ViewRow,
     Views,
     Waiting,
 )
@@ -35,7 +36,7 @@ from chaos.domain.plan import PlannedFault
 from chaos.domain.scenario import Arm, Detected, Harm, Kind, Scenario
 from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
 from chaos.scoring.trial import score_trial
-from tests.journals import FAULT, LAYERS, Story, Told, quiet, signal, without
+from tests.journals import FAULT, LAYERS, Story, Told, quiet, rows, signal, without
 
 
 def reason(trial: TrialResult, about: str) -> Reason:
@@ -314,15 +315,11 @@ def test_harm_that_may_be_the_machine_s_is_none_to_be_contained(
 ) -> None:
     """Slow views of one day: a stall that takes as long explains them, a short or a later one does not."""
 
-    def late(event: Event) -> Event:
-        if not isinstance(event, Views) or not 4.0 <= event.start_day < 5.0:
-            return event
-        return msgspec.structs.replace(
-            event, rows=[msgspec.structs.replace(row, slow=8) for row in event.rows]
-        )
+    def late(row: ViewRow) -> ViewRow:
+        return msgspec.structs.replace(row, slow=8)
 
     asked = told(detected={"by": ["volume"], "within": "1d"}, contained={"of": "slow_views", "at_least": 0.9})
-    story = Story(asked).change(Arm.UNDEFENDED, late)
+    story = Story(asked).change(Arm.UNDEFENDED, rows(late, 4.0, 5.0))
     if stalled_ms:
         story.add(Arm.UNDEFENDED, Stall(day, "serving-a", stalled_ms))
     trial = story.score()
