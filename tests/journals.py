@@ -135,6 +135,16 @@ def rows(change: Callable[[ViewRow], ViewRow], start: float, end: float) -> Call
     return apply
 
 
+def readings(ok: bool | None, *days: float) -> Callable[[Event], Event]:
+    """What `good_views` reads on these days."""
+
+    def apply(event: Event) -> Event:
+        mine = isinstance(event, Reading) and event.probe == "good_views" and event.day in days
+        return msgspec.structs.replace(event, ok=ok, value=None) if mine else event
+
+    return apply
+
+
 def header(plan: ArmPlan) -> Header:
     return Header(
         day=0.0,

@@ -17,7 +17,7 @@ from chaos.reports import html
 from chaos.reports.html import write_html
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, record_of
 from chaos.scoring.picture import picture_of
-from tests.journals import LAYERS, Story, Told, results_of, signal, without
+from tests.journals import LAYERS, Story, Told, readings, results_of, signal, without
 
 VOID_TAGS = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -163,6 +163,15 @@ def test_it_can_be_written_without_the_journals(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_html(results_of(Story().score()), tmp_path, path, picture_of)
     assert "The journals of this trial are not there" in path.read_text()
+
+
+def test_a_recovery_that_failed_is_not_called_unmeasured(tmp_path: Path) -> None:
+    late = [8.5 + tick / 4 for tick in range(24)]
+    for ok, told in ((False, True), (None, False)):
+        folder = tmp_path / str(ok)
+        folder.mkdir()
+        page = write(folder, Story().change(Arm.DEFENDED, readings(ok, *late))).read_text()
+        assert ("not steady again in time" in page) is told
 
 
 def test_a_run_without_a_trial_is_a_page_too(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import NotRun, Results, Unfinished, Verdict
 from chaos.reports.screen import Screen
 from chaos.reports.terminal import LINES, answer
-from tests.journals import LAYERS, Story, Told, quiet, results_of, signal, without
+from tests.journals import LAYERS, Story, Told, quiet, readings, results_of, signal, without
 
 OBSERVE = Told(modes=dict.fromkeys(LAYERS, Mode.OBSERVE))
 
@@ -96,6 +96,14 @@ def test_what_was_not_measured_is_not_called_none() -> None:
     assert "interrupted: what follows is what the journals hold" in said
     assert "first detection  not measured" in said
     assert "first detection  none" in one(without(Told(), "freshness", "volume"))
+
+
+def test_a_recovery_that_failed_is_not_called_unmeasured() -> None:
+    late = [8.5 + tick / 4 for tick in range(24)]
+    said = text(results_of(Story().change(Arm.DEFENDED, readings(False, *late)).score()))
+    assert "recovery         none\n" in said
+    said = text(results_of(Story().change(Arm.DEFENDED, readings(None, *late)).score()))
+    assert "recovery         none measured\n" in said
 
 
 def test_why_an_arm_broke_is_told_once_and_whole() -> None:

@@ -215,6 +215,7 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
             "expect.detected: no fault",
         ),
         ({"kind": "demonstration", "expect": {"harmful": "error_views"}}, "only a defended scenario"),
+        ({"expect": {"harmful": "false_block_days"}}, "expect.harmful: is what layers do"),
         ({"seeds": [3, 1, 3]}, "seed 3 is there twice"),
         ({"seeds": [True]}, "integer"),
         ({"pass_share": True}, "number"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chaos.domain.scenario import Bound
@@ -75,6 +77,16 @@ def test_a_week_that_was_not_lived_through_has_no_number() -> None:
 def test_a_spell_that_was_not_lived_through_has_no_loop() -> None:
     early = {day: one for day, one in lived(0.5).items() if day < SPELL.stop - 1}
     assert measured(early, lived(1.0), (WINDOWS, WINDOWS), 5.0, 19.0) is None
+
+
+def test_a_day_on_which_nothing_was_worth_a_click_is_left_out() -> None:
+    slow = lived(0.5)
+    slow[SPELL.start + 2] = replace(slow[SPELL.start + 2], quality=0.0)
+    found = measured(slow, lived(1.0), (WINDOWS, WINDOWS), float(SPELL.start), float(SPELL.stop))
+    assert found is not None
+    assert found.cycles == result(0.5).cycles - 1
+    assert found.users_at_end == result(0.5).users_at_end
+    assert found.elasticity == pytest.approx(EPSILON, abs=0.1)
 
 
 def test_a_bound_has_both_its_ends() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 
@@ -12,17 +10,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.scoring.arms import view_of
 from chaos.scoring.steady import moments_of
-from tests.journals import Story, Told, without
-
-
-def readings(ok: bool | None, *days: float) -> Callable[[Event], Event]:
-    """What `good_views` reads on these days."""
-
-    def apply(event: Event) -> Event:
-        mine = isinstance(event, Reading) and event.probe == "good_views" and event.day in days
-        return msgspec.structs.replace(event, ok=ok, value=None) if mine else event
-
-    return apply
+from tests.journals import Story, Told, readings, without
 
 
 def verdict(trial: TrialResult, about: str) -> Verdict:
