@@ -17,15 +17,13 @@ broke, 3 for settings that cannot be used.
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import platform
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from reference_stack.imports import Without, uncollected
+from reference_stack.imports import Without
 from reference_stack.settings import SettingsError, StackSettings
 
 INVALID = 3
@@ -61,14 +59,10 @@ def pin_blas() -> None:
 
 def _warm_up(arguments: Sequence[str]) -> int:
     sys.meta_path.insert(0, Without("pandas", "sklearn"))
-    from reference_stack.trainer.elsewhere import Elsewhere
+    from reference_stack.trainer.elsewhere import solving
+    from reference_stack.warmup import main
 
-    with closing(Elsewhere()) as elsewhere:
-        with uncollected():
-            from reference_stack.warmup import main
-
-        gc.freeze()  # the search of the heap at the stack's end need not go through the libraries
-        return main(arguments, elsewhere.solve)
+    return main(arguments, solving)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -15,21 +15,27 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
 from reference_stack.assembly import default_settings, draw_world
 from reference_stack.folders import MemoryFolder
+from reference_stack.imports import uncollected
 from reference_stack.layers.contract import Mode
 from reference_stack.registry.memory import Export, MemoryRegistry
 from reference_stack.settings import COMPONENTS, REPLICAS, SettingsError, StackSettings
-from reference_stack.trainer.factors import Solver
-from reference_stack.virtual import Store, VirtualStack
 from reference_stack.world import WARM_UP_DAYS
+
+if TYPE_CHECKING:
+    from reference_stack.trainer.factors import Solver
+    from reference_stack.virtual import Store
+
+    Solving = Callable[[], AbstractContextManager[Solver]]
 
 ALL_RANDOM_UNTIL = -WARM_UP_DAYS + 1.1
 """The first day's slates are random, and go on being so until there is a first model."""
@@ -40,7 +46,7 @@ _MARKER = "warmup.json"
 _UNWATCHED = tuple(name for name in COMPONENTS if name not in ("monitor", "oncall"))
 _DIGEST_BYTES = 16
 _KEPT = 24
-"""Warm-ups in the cache, some 12 MB each."""
+"""Warm-ups in the cache, some 12 MB each, and as many of MLflow's folders."""
 _LAYOUT = 2
 """Counts up when what a cached warm-up holds changes without the code."""
 
@@ -55,6 +61,9 @@ class Marker(msgspec.Struct, frozen=True):
 
 def warm_up(world: str, seed: int, solve: Solver | None = None) -> Store:
     """Live through the 18 days and return the stack's files. Raises SettingsError for an unknown world."""
+    with uncollected():  # here, since one that is kept already needs no stack
+        from reference_stack.virtual import VirtualStack
+
     settings = warm_up_settings(world, seed)
     stack = VirtualStack(
         settings,
@@ -85,10 +94,12 @@ def warm_store(
     seed: int,
     root: Path | None = None,
     cache: Path | None = None,
-    solve: Solver | None = None,
+    solving: Solving | None = None,
 ) -> Store:
     """The files of a warm-up: those below `root` if it holds the one asked for, else from the cache, where
     it is made if need be, by one process for all that ask meanwhile. Raises SettingsError.
+
+    Singular vectors are found by what `solving` brings up, where it is given and one has to be made.
     """
     if root is not None and lies_in(root, world, seed):
         return read_folders(root)
@@ -98,7 +109,8 @@ def warm_store(
     with _alone(file.with_suffix(".lock")):
         if (kept := _kept(file)) is not None:
             return kept
-        store = warm_up(world, seed, solve)
+        with ExitStack() as stack:
+            store = warm_up(world, seed, stack.enter_context(solving()) if solving else None)
         _keep(file, _pack(store))
         return store
 
@@ -115,7 +127,7 @@ def warm_up_key(world: str, seed: int) -> str:
                 str(_LAYOUT),
                 platform.machine(),
                 os.environ.get("OPENBLAS_CORETYPE", ""),
-                *(version(name) for name in ("numpy", "pyarrow", "scipy", "scikit-learn")),
+                *(version(name) for name in ("numpy", "pyarrow", "scipy", "scikit-learn", "mlflow")),
             ]
         ).encode()
     )
@@ -150,7 +162,11 @@ def place(store: Store, root: Path, marker: Marker, seed: Callable[[Export], obj
     The marker comes last: `lies_in` is true of what is whole.
     """
     seed(MemoryRegistry(MemoryFolder({**store}, "registry"), lambda: 0.0).export())
-    _write({name: data for name, data in store.items() if not name.startswith("registry/")}, root, marker)
+    _write(_without_registry(store), root, marker)
+
+
+def _without_registry(store: Store) -> Store:
+    return {name: data for name, data in store.items() if not name.startswith("registry/")}
 
 
 def _write(store: Store, out: Path, marker: Marker) -> None:
@@ -171,8 +187,8 @@ def read_folders(root: Path) -> Store:
     }
 
 
-def main(arguments: Sequence[str] | None = None, solve: Solver | None = None) -> int:
-    """The command line; `solve` finds singular vectors, in this process unless it is given.
+def main(arguments: Sequence[str] | None = None, solving: Solving | None = None) -> int:
+    """The command line; `solving` as for `warm_store`.
 
     Exits with 3 for a world that is not there or a folder that is not empty.
     """
@@ -187,22 +203,34 @@ def main(arguments: Sequence[str] | None = None, solve: Solver | None = None) ->
     options = parser.parse_args(arguments)
     try:
         if options.out is None:
-            warm_store(options.world, options.seed, cache=options.cache, solve=solve)
+            warm_store(options.world, options.seed, cache=options.cache, solving=solving)
             return 0
         marker = Marker(options.world, options.seed, warm_up_key(options.world, options.seed))
         _check_empty(options.out)
         if options.registry == "mlflow":
-            from reference_stack.registry.seeder import Seeder
-
-            with closing(Seeder(options.out)) as seeder:
-                store = warm_store(options.world, options.seed, cache=options.cache, solve=solve)
-                place(store, options.out, marker, seeder.seed)
+            _place_with_mlflow(options.out, marker, options.cache or cache_folder(), solving)
         else:
-            store = warm_store(options.world, options.seed, cache=options.cache, solve=solve)
+            store = warm_store(options.world, options.seed, cache=options.cache, solving=solving)
             write_folders(store, options.out, marker)
     except (SettingsError, FileExistsError) as error:
         parser.exit(3, f"{error}\n")
     return 0
+
+
+def _place_with_mlflow(out: Path, marker: Marker, cache: Path, solving: Solving | None) -> None:
+    """The warm-up below `out`, with MLflow's folder as it was seeded once: MLflow takes seconds to import."""
+    file = cache / f"{marker.key}.mlflow"
+    if (registry := _kept(file)) is not None:
+        store = warm_store(marker.world, marker.seed, cache=cache, solving=solving)
+        _write({**_without_registry(store), **registry}, out, marker)
+        return
+    from reference_stack.registry.seeder import Seeder
+
+    with closing(Seeder(out)) as seeder:
+        store = warm_store(marker.world, marker.seed, cache=cache, solving=solving)
+        place(store, out, marker, seeder.seed)
+    seeded = read_folders(out)
+    _keep(file, _pack({name: data for name, data in seeded.items() if name.startswith("registry/")}))
 
 
 def lies_in(root: Path, world: str, seed: int) -> bool:
@@ -264,7 +292,7 @@ def _keep(file: Path, data: bytes) -> None:
     """Put a warm-up into the cache, in the place of old ones; one that cannot be written is made again."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        others = sorted(file.parent.glob("*.msgpack"), key=lambda other: other.stat().st_mtime)
+        others = sorted(file.parent.glob(f"*{file.suffix}"), key=lambda other: other.stat().st_mtime)
         for old in others[: -_KEPT + 1]:
             old.unlink(missing_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".making-", delete=False) as partial:

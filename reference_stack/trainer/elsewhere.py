@@ -9,12 +9,15 @@ import importlib
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from reference_stack.imports import Without, uncollected
 
 if TYPE_CHECKING:
     from reference_stack.features.impressions import FloatArray
+    from reference_stack.trainer.factors import Solver
 
 _MODULE = "reference_stack.trainer.elsewhere"
 
@@ -47,6 +50,13 @@ class Elsewhere:
         self._process.kill()
         with self._process:  # closes its pipes, and waits
             pass
+
+
+@contextmanager
+def solving() -> Iterator[Solver]:
+    """Such a process, for as long as it is needed."""
+    with closing(Elsewhere()) as process:
+        yield process.solve
 
 
 def main() -> int:

@@ -8,11 +8,13 @@ import pytest
 
 from reference_stack import warmup
 from reference_stack.folders import MemoryFolder
+from reference_stack.registry import seeder
 from reference_stack.registry.memory import Export, MemoryRegistry
 from reference_stack.registry.seeder import Seeder
 from reference_stack.settings import SettingsError
 from reference_stack.warmup import (
     Marker,
+    lies_in,
     main,
     read_folders,
     warm_store,
@@ -148,7 +150,9 @@ def test_a_process_of_its_own_without_pandas_makes_the_same(tmp_path, store):
     subprocess.run(command, check=True)
 
     made = read_folders(tmp_path / "out")
-
+    again = ["--world", WORLD, "--seed", str(SEED), "--out", str(tmp_path / "again"), "--registry", "mlflow"]
+    assert main([*again, "--cache", str(tmp_path / "cache")]) == 0
+    assert read_folders(tmp_path / "again") == made
     assert made.pop("registry/mlflow.db").startswith(b"SQLite")
     for name in [name for name in store if name.startswith("registry/artifacts/")]:
         assert store[name] in made.values()
@@ -157,11 +161,49 @@ def test_a_process_of_its_own_without_pandas_makes_the_same(tmp_path, store):
     }
 
 
+class Seeding:
+    """Seeds with a number in place of MLflow's database: how often it has seeded."""
+
+    times = 0
+
+    def __init__(self, root):
+        self._root = root
+
+    def seed(self, _export):
+        Seeding.times += 1
+        (self._root / "registry").mkdir(parents=True)
+        (self._root / "registry" / "mlflow.db").write_bytes(b"%d" % Seeding.times)
+
+    def close(self):
+        pass
+
+
+def test_mlflow_is_asked_once_for_a_world_and_a_seed(tmp_path, monkeypatch, store):
+    monkeypatch.setattr(warmup, "warm_up", lambda *_: store)
+    monkeypatch.setattr(seeder, "Seeder", Seeding)
+    monkeypatch.setattr(Seeding, "times", 0)
+    cache = tmp_path / "cache"
+
+    def seeded(out, seed=SEED):
+        words = ["--world", WORLD, "--seed", str(seed), "--registry", "mlflow", "--cache", str(cache)]
+        assert main([*words, "--out", str(tmp_path / out)]) == 0
+        return (tmp_path / out / "registry" / "mlflow.db").read_bytes()
+
+    assert [seeded("first"), seeded("second")] == [b"1", b"1"]
+    assert read_folders(tmp_path / "second") == read_folders(tmp_path / "first")
+    assert lies_in(tmp_path / "second", WORLD, SEED)
+    assert seeded("another", SEED + 1) == b"2"
+    for file in cache.glob("*.mlflow"):
+        file.write_bytes(file.read_bytes()[:-1])
+    assert seeded("after damage") == b"3"
+    assert seeded("and after that") == b"3"
+
+
 def test_a_registry_that_cannot_be_seeded_is_said(tmp_path):
-    seeder = Seeder(tmp_path)
+    process = Seeder(tmp_path)
     with pytest.raises(ChildProcessError, match="ended with 1"):
-        seeder.seed(Export(versions=[], artifacts=[], aliases={"champion": 1}))
-    seeder.close()
+        process.seed(Export(versions=[], artifacts=[], aliases={"champion": 1}))
+    process.close()
 
 
 def test_a_seeder_that_nobody_needs_any_more_ends(tmp_path):
