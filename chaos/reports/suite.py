@@ -12,7 +12,7 @@ from rich.text import Text
 from chaos.domain.interval import share_interval
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.reports.price import Price, prices
-from chaos.reports.terminal import STYLE, not_run, others, paths, title
+from chaos.reports.terminal import STYLE, detections, not_run, others, paths, title
 
 FEW = 8
 """Up to so many scenarios the answer tells each trial."""
@@ -31,7 +31,7 @@ def suite_answer(results: Results, folder: Path) -> Iterator[Text]:
     says = f"{len(results.trials)} trials of {len(names)} scenarios"
     yield title(results.verdict, f"{says} · {results.target} · days of {results.day_seconds:g} s")
     yield Text("")
-    head = f"{'scenario':<28}{'passed':>7}{'failed':>7}{'void':>6}{'detected after':>16}{'contained':>11}"
+    head = f"{'scenario':<28}{'passed':>7}{'failed':>7}{'void':>6}{'detected after':>20}{'contained':>11}"
     yield Text(head, style="dim")
     for name in names:
         yield _row(name, [trial for trial in results.trials if trial.scenario == name])
@@ -58,14 +58,22 @@ def suite_answer(results: Results, folder: Path) -> Iterator[Text]:
 
 def _row(name: str, trials: Sequence[TrialResult]) -> Text:
     counts = [sum(1 for trial in trials if trial.verdict is verdict) for verdict in Verdict]
-    delays = [f.detection.delay_days for t in trials for f in t.faults if f.detection is not None]
     ratios = [f.containment.ratio for t in trials for f in t.faults if f.containment is not None]
     line = Text(f"{name[:27]:<28}")
     for number, verdict, width in zip(counts, Verdict, (7, 7, 6), strict=True):
         line.append(f"{number or '-':>{width}}", style=STYLE[verdict] if number else "dim")
-    line.append(f"{f'{statistics.median(delays):.2f} d' if delays else '-':>16}")
+    line.append(f"{_detected(trials):>20}")
     line.append(f"{f'{min(ratios):.2f}' if ratios else '-':>11}")
     return line
+
+
+def _detected(trials: Sequence[TrialResult]) -> str:
+    """The median delay, and of how many faults that is where not all were detected."""
+    delays, missed = detections(trials)
+    if not delays:
+        return "never" if missed else "-"
+    some = f" ({len(delays)} of {len(delays) + missed})" if missed else ""
+    return f"{statistics.median(delays):.2f} d{some}"
 
 
 def _price(price: Price) -> Text:

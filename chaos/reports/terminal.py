@@ -147,6 +147,20 @@ def detection_measured(trial: TrialResult) -> bool:
     return measured or bool(trial.into)
 
 
+def detections(trials: Sequence[TrialResult]) -> tuple[list[float], int]:
+    """Delays of the faults that were detected, in days, and how many were not: a quiet scenario's changes are
+    none, and where it was not measured nothing is known.
+    """
+    faults = [(trial, fault) for trial in trials for fault in trial.faults]
+    delays = [fault.detection.delay_days for _, fault in faults if fault.detection is not None]
+    missed = [
+        fault
+        for trial, fault in faults
+        if fault.detection is None and trial.kind is not Kind.QUIET and detection_measured(trial)
+    ]
+    return delays, len(missed)
+
+
 def not_recovered(trial: TrialResult) -> bool:
     """Whether it is known that the steady state did not come back, which is no lack of a measurement."""
     about = ("recovered", "steady state after")
@@ -384,15 +398,8 @@ def _summary(name: str, trials: Sequence[TrialResult], width: int) -> Iterator[T
         for verdict in Verdict
         if any(trial.verdict is verdict for trial in trials)
     )
-    delays = [f.detection.delay_days for t in trials for f in t.faults if f.detection is not None]
+    delays, missed = detections(trials)
     ratios = [f.containment.ratio for t in trials for f in t.faults if f.containment is not None]
-    missed = sum(
-        1
-        for t in trials
-        if t.kind is not Kind.QUIET and detection_measured(t)
-        for f in t.faults
-        if f.detection is None
-    )
     says = f"{counts} of {len(trials)}"
     told = [trial.verdict for trial in trials if trial.verdict is not Verdict.VOID]
     if len(told) > 1:

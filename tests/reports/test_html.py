@@ -150,6 +150,17 @@ def test_several_trials_have_a_table_and_the_failed_ones_are_open(several: Path)
     assert "Interrupted." in text
 
 
+def test_the_table_of_trials_has_every_fault(tmp_path: Path) -> None:
+    one, other = Story().score(), Story(replace(Told(), seed=2)).score()
+    unseen = one.faults[0].model_copy(update={"fault": "unseen", "detection": None})
+    path = tmp_path / "report.html"
+    results = results_of(one.model_copy(update={"faults": [*one.faults, unseen]}), other)
+    write_html(results, tmp_path, path, picture_of)
+    table = path.read_text().split("<h2>Trials</h2>")[1].split("</table>")[0]
+    assert "<div>late_partition: volume, day 4.17</div><div>unseen: none</div>" in table
+    assert "<div>volume, day 4.17</div>" in table
+
+
 def test_only_so_many_trials_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "DRAWN_TRIALS", 1)
     bad = Story(without(replace(Told(), seed=2), "hold"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from chaos.domain.verdict import NotRun
+from chaos.domain.verdict import NotRun, Results
 from chaos.reports.screen import Screen
+from chaos.reports.suite import suite_answer
 from tests.journals import Story, Told, results_of, without
 
 
@@ -20,6 +21,12 @@ def shown(count: int) -> str:
     return text.getvalue()
 
 
+def rows_of(results: Results) -> dict[str, str]:
+    """The answer's lines by their first word."""
+    lines = (line.plain for line in suite_answer(results, Path("runs/one")))
+    return {line.split()[0]: line for line in lines if line}
+
+
 def test_no_scenario_is_left_out_however_many_there_are() -> None:
     lines = shown(10).splitlines()
     assert "20 trials of 10 scenarios" in lines[0]
@@ -27,6 +34,16 @@ def test_no_scenario_is_left_out_however_many_there_are() -> None:
     assert len(rows) == 10
     assert rows["late-0"][:3] == ["1", "1", "-"]
     assert rows["late-1"][:3] == ["2", "-", "-"]
+
+
+def test_a_delay_says_of_how_many_faults_it_is() -> None:
+    seen = [Told(scenario=f"seen-{index}") for index in range(8)]
+    blind = [without(Told(scenario="blind", seed=seed), "freshness", "volume") for seed in (1, 2)]
+    results = results_of(*(Story(one).score() for one in (*seen, *blind, Told(scenario="blind", seed=3))))
+    rows = rows_of(results)
+    assert "0.00 d (1 of 3)" in rows["blind"]
+    assert "0.00 d  " in rows["seen-1"]
+    assert "never" in rows_of(results_of(*(Story(one).score() for one in (*seen, *blind))))["blind"]
 
 
 def test_the_share_the_failure_with_its_command_and_what_was_not_run() -> None:

@@ -135,7 +135,7 @@ def lives(folder: Path, arm: str = "defended") -> bool:
 def test_a_container_killed_by_hand_makes_the_arm_void(
     census: Census, engine: DockerClient, tmp_path: Path, service: str, arm: str
 ) -> None:
-    (tmp_path / "calm.yaml").write_text(LOOSE.replace("days: 2d", "days: 6d"))
+    (tmp_path / "calm.yaml").write_text(LOOSE.replace("days: 2d", "days: 3d"))
     folder = tmp_path / "run"
     run = begin("run", "calm.yaml", *REAL, "--arms", arm, "--out", "run", folder=tmp_path)
     try:
