@@ -26,6 +26,7 @@ from pathlib import Path
 from reference_stack.imports import Without
 from reference_stack.settings import SettingsError, StackSettings
 
+BROKEN = 1
 INVALID = 3
 NURSERIES = {"registry": "reference_stack.registry.nursery", "shop": "reference_stack.shop.nursery"}
 
@@ -33,6 +34,13 @@ NURSERIES = {"registry": "reference_stack.registry.nursery", "shop": "reference_
 def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit code."""
     pin_blas()
+    try:
+        return _command(arguments)
+    except ChildProcessError:
+        return BROKEN  # it has said why
+
+
+def _command(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["warmup"]:
         return _warm_up(arguments[1:])
     if arguments[:1] == ["fit"]:

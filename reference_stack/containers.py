@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import http.client
 import sys
-from functools import partial
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from reference_stack.assembly import FOLDERS, LINKS
-from reference_stack.registry.seeding import seed_store
+from reference_stack.registry.seeder import Seeder
 from reference_stack.runtime import monotonic, stand_by
 from reference_stack.settings import SettingsError, StackSettings
 from reference_stack.shells.http import split_address
@@ -42,8 +42,9 @@ def prepare(settings: StackSettings, toxiproxy: str | None) -> int:
         _populate(toxiproxy, settings)
     if not lies_in(root, settings.world, settings.seed):
         marker = Marker(settings.world, settings.seed, warm_up_key(settings.world, settings.seed))
-        store = warm_store(settings.world, settings.seed)
-        place(store, root, marker, partial(seed_store, root, database_at=settings.registry.database))
+        with closing(Seeder(root, settings.registry.database)) as seeder:
+            store = warm_store(settings.world, settings.seed)
+            place(store, root, marker, seeder.seed)
     return 0
 
 

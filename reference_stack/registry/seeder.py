@@ -1,6 +1,6 @@
 """Seeds a registry in a process of its own, which imports MLflow while its parent still makes the warm-up.
 
-python -m reference_stack.registry.seeder ROOT     the Export as MessagePack on standard input
+python -m reference_stack.registry.seeder ROOT [DATABASE]     the Export as MessagePack on standard input
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ _MODULE = "reference_stack.registry.seeder"
 
 
 class Seeder:
-    """The parent's side: started early, told what to write once that is known."""
+    """The parent's side: started early, told what to write once that is known. For `database_at` see
+    `seed_store`.
+    """
 
-    def __init__(self, root: Path) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", _MODULE, str(root)], stdin=subprocess.PIPE)
+    def __init__(self, root: Path, database_at: str = "") -> None:
+        words = [sys.executable, "-m", _MODULE, str(root), database_at]
+        self._process = subprocess.Popen(words, stdin=subprocess.PIPE)
 
     def seed(self, export: Export) -> None:
         """Write `<root>/registry`, see `seed_store`. Raises ChildProcessError."""
@@ -38,16 +41,16 @@ class Seeder:
             pass
 
 
-def main(root: Path) -> int:
+def main(root: Path, database_at: str = "") -> int:
     """Wait for an Export and write it; the exit code."""
-    prepare()
+    prepare(database_at)
     try:
         export = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Export)
     except msgspec.DecodeError:
         return 1  # the parent has ended: nobody wants this any more
-    seed_store(root, export)
+    seed_store(root, export, database_at=database_at)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

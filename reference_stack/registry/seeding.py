@@ -22,7 +22,7 @@ from reference_stack.registry.naming import (
     SHA256_TAG,
 )
 from reference_stack.registry.server import ARTIFACTS, DATABASE, registry_folder
-from reference_stack.registry.template import cache_folder, place_database, template
+from reference_stack.registry.template import cache_folder, migrate, place_database, template
 
 _STORES = (
     "mlflow.store.model_registry.sqlalchemy_store",
@@ -30,12 +30,17 @@ _STORES = (
 )
 
 
-def prepare() -> None:
-    """Do beforehand what `seed_store` would else begin with: import MLflow's stores, make the template."""
+def prepare(database_at: str = "") -> None:
+    """Do beforehand what `seed_store` would begin with: import MLflow's stores, and make the template, or
+    the tables of a database that is given.
+    """
     quiet_mlflow()
     with deprecations_of_mlflow(), uncollected():
         for name in _STORES:
             importlib.import_module(name)
+        if database_at:
+            migrate(database_at)
+            return
         with suppress(OSError):  # where it cannot be kept, a database is migrated in its place
             template(cache_folder())
 

@@ -64,13 +64,18 @@ def template(cache: Path) -> Path:
         return fresh.replace(made)
 
 
-def _migrate(database: Path) -> None:
+def migrate(uri: str) -> None:
+    """Make MLflow's tables in a database, as SQLAlchemy names it."""
     quiet_mlflow()
     with deprecations_of_mlflow():
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        store = SqlAlchemyStore(database_uri(database), ARTIFACT_ROOT)
+        store = SqlAlchemyStore(uri, ARTIFACT_ROOT)
         store.engine.dispose()
+
+
+def _migrate(database: Path) -> None:
+    migrate(database_uri(database))
     # A write-ahead log takes one sync a commit in place of three; the mode stays with the file.
     connection = sqlite3.connect(database)
     try:

@@ -1,8 +1,11 @@
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -204,6 +207,34 @@ def test_a_registry_that_cannot_be_seeded_is_said(tmp_path):
     with pytest.raises(ChildProcessError, match="ended with 1"):
         process.seed(Export(versions=[], artifacts=[], aliases={"champion": 1}))
     process.close()
+
+
+def test_a_registry_that_cannot_be_seeded_is_the_last_word(tmp_path, store):
+    (tmp_path / "mlflow.py").write_text("raise ImportError('there is no MLflow')")
+    (tmp_path / "cache").mkdir()
+    kept = f"{warm_up_key(WORLD, SEED)}.msgpack"
+    (tmp_path / "cache" / kept).symlink_to(warmup.cache_folder() / kept)
+    command = [sys.executable, "-m", "reference_stack", "warmup", "--world", WORLD, "--seed", str(SEED)]
+    command += ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--registry", "mlflow"]
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command, check=False, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "ImportError: there is no MLflow"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_database_elsewhere_is_seeded_in_its_place(tmp_path, store):
+    elsewhere = tmp_path / "elsewhere.db"
+    export = MemoryRegistry(MemoryFolder({**store}, "registry"), lambda: 0.0).export()
+    with closing(seeder.Seeder(tmp_path / "root", f"sqlite:///{elsewhere}")) as process:
+        process.seed(export)
+    with closing(sqlite3.connect(elsewhere)) as database:
+        found = database.execute("select version from model_versions order by version").fetchall()
+    assert [version for (version,) in found] == list(range(1, 18))
+    assert not (tmp_path / "root" / "registry" / "mlflow.db").exists()
+    assert len(list((tmp_path / "root").rglob("artifacts/**/*.*"))) >= 17
 
 
 def test_a_seeder_that_nobody_needs_any_more_ends(tmp_path):
