@@ -20,7 +20,7 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reference_stack.imports import Without
@@ -34,15 +34,8 @@ NURSERIES = {"registry": "reference_stack.registry.nursery", "shop": "reference_
 def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit code."""
     pin_blas()
-    try:
-        return _command(arguments)
-    except ChildProcessError:
-        return BROKEN  # it has said why
-
-
-def _command(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["warmup"]:
-        return _warm_up(arguments[1:])
+        return _seeding(lambda: _warm_up(arguments[1:]))
     if arguments[:1] == ["fit"]:
         from reference_stack.fit import main as fit
 
@@ -86,12 +79,20 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "prepare":
         from reference_stack.containers import prepare
 
-        return prepare(settings, options.toxiproxy)
+        return _seeding(lambda: prepare(settings, options.toxiproxy))
     if options.command == "begin":
         from reference_stack.containers import begin
 
         return begin(settings, options.timeout)
     return _serve(options.component, settings)
+
+
+def _seeding(work: Callable[[], int]) -> int:
+    """The exit code of what has a registry seeded: the process that does so has said why it could not."""
+    try:
+        return work()
+    except ChildProcessError:
+        return BROKEN
 
 
 def _parent() -> int:

@@ -46,7 +46,7 @@ _MARKER = "warmup.json"
 _UNWATCHED = tuple(name for name in COMPONENTS if name not in ("monitor", "oncall"))
 _DIGEST_BYTES = 16
 _KEPT = 24
-"""Warm-ups in the cache, some 12 MB each, and as many of MLflow's folders."""
+"""Warm-ups in the cache, 18 MB each in the world `default`, and as many of MLflow's folders, 1 MB each."""
 _LAYOUT = 2
 """Counts up when what a cached warm-up holds changes without the code."""
 
