@@ -293,9 +293,11 @@ class ArmRun:
             return
         stop, asked_day = self._context.stop, self._target.day()
         self._phase("paused", f"somebody is waited for before the {before}")
-        self._target.advance(math.inf, lambda: stop.asked or go())
-        if stop.asked:
-            raise Interrupted("stopped by the user")
+        while not go():
+            self._target.advance(self._target.day() + TICK_DAYS, lambda: stop.asked or go())
+            if stop.asked:
+                raise Interrupted("stopped by the user")
+            self._check_abort()  # what was planned is put off; what users bear is not
         self._waited_days += self._target.day() - asked_day
 
     def _note_time(self, due: float) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from chaos.domain.change import AddDataToxic, AddToxic, Change
-from chaos.domain.event import Applied, Effect, Event, Planned, Signal, Undone
+from chaos.domain.event import Applied, Effect, Event, Phase, Planned, Signal, Undone, ViewRow, Views
 from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
@@ -16,6 +16,7 @@ from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, ChaosError, LeftBehind, NothingMatched, UsageError
+from chaos.journal import read
 from chaos.results import score_folder
 from chaos.runner.adopt import onto
 from chaos.runner.plan import Request
@@ -582,6 +583,25 @@ def test_a_run_waits_for_the_facilitator_and_everything_planned_is_put_off(
     assert fault.injected_day == pytest.approx(9.0, abs=0.1)
     assert fault.undone_day == pytest.approx(12.0, abs=0.1)
     assert result.verdict is Verdict.PASSED, result.reasons
+
+
+def test_a_run_that_waits_for_the_facilitator_is_aborted_all_the_same(game: Game, tmp_path: Path) -> None:
+    def sick(target: FakeTarget) -> Iterable[Event]:
+        row = ViewRow(1, "b", "r", 0, 10, 2, 10 if target.day() > 9.5 else 0, 0, 0, 0, 10.0, 15.0)
+        return [Views(target.day(), "shop", target.day() - 1 / 24, target.day(), [row])]
+
+    game.driver.script = sick
+    bound = {"probe": "good_views", "with": {"over": "0.25d"}, "below": 0.5}
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0, abort_if=[bound]), tmp_path / "run", "undo"))
+    game.agenda.at(14, Go(), guest)  # the undo was planned for day 8.5
+    game.agenda.at(20, Down())
+    game.keep()
+    journal = read(tmp_path / "run" / "small-1" / "journal-defended.jsonl")
+    (aborted,) = [phase for phase in journal.of(Phase) if phase.phase == "aborted"]
+    assert "good_views is" in aborted.says
+    assert aborted.day == pytest.approx(9.7, abs=0.2)
+    assert [undone.day for undone in journal.of(Undone)] == pytest.approx([aborted.day], abs=0.1)
+    assert game.target.on == {}
 
 
 def test_somebody_elses_go_is_not_the_runs(game: Game, tmp_path: Path) -> None:
