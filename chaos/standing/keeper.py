@@ -186,6 +186,8 @@ class Keeper:
     # --- by hand -----------------------------------------------------------------------------------------
 
     def _serve(self, visitor: Visitor, ask: Inject | Undo | Run) -> None:
+        if visitor.gone and not isinstance(ask, Undo):
+            return  # whoever asked has not waited for it, and does not expect it any more
         try:
             match ask:
                 case Inject():
@@ -243,6 +245,9 @@ class Keeper:
             pause=partial(self._pause, loan),
         )
         self._loan = loan
+        waiting, self._waiting = self._waiting, []
+        for other, late in waiting:  # asked in one moment with this, and not to be done hours later
+            self._asked(other, late)
         try:
             ArmRun(plan, context).run()
         except Interrupted as error:

@@ -498,6 +498,26 @@ def test_while_a_run_has_the_stack_nobody_else_injects_and_everybody_may_look(
     assert not changes  # those of the run are in the run's own journal
 
 
+def test_what_is_asked_in_one_moment_with_a_run_is_not_done_after_it(game: Game, tmp_path: Path) -> None:
+    game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    other = game.agenda.at(4.2, SLOW)
+    status = game.agenda.at(12, Status())
+    game.agenda.at(20, Down())
+    game.keep()
+    assert other.answer == Answer("run run-1 has the stack; wait for its end", 3)
+    (told,) = status.told
+    assert isinstance(told, StatusIs)
+    assert told.open == ()
+
+
+def test_who_has_hung_up_before_it_was_injected_does_not_expect_it(game: Game) -> None:
+    guest = game.agenda.at(2, SLOW)
+    guest.gone = True
+    game.agenda.at(4, Down())
+    game.keep()
+    assert game.target.done == []
+
+
 def test_a_run_wants_a_stack_into_which_nothing_is_injected(game: Game, tmp_path: Path) -> None:
     game.agenda.at(2, SLOW)
     guest = game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
