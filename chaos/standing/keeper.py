@@ -95,11 +95,12 @@ class Keeper:
         self._not_undone = ""
         self._over = False
 
-    def keep(self, ready: Callable[[Target], None]) -> None:
+    def keep(self, ready: Callable[[Target], None]) -> str:
         """Bring the stack up, call `ready`, and keep it until it is asked to go, or its days are over.
 
-        Everything is undone and taken down at the end, and the driver is closed. Raises ArmFailed where the
-        stack cannot be brought up or driven on, LeftBehind where it cannot be taken down.
+        Everything is undone and taken down at the end, and the driver is closed; returns why an undo failed,
+        or nothing. Raises ArmFailed where the stack cannot be brought up or driven on, LeftBehind where it
+        cannot be taken down.
         """
         kept = self._kept
         with ExitStack() as stack:
@@ -128,6 +129,7 @@ class Keeper:
             except Interrupted:
                 self._write(Phase(self._day(), "interrupted", "the user asked to stop as it came up"))
                 raise
+        return self._not_undone
 
     def _live(self) -> None:
         days = self._kept.plan.days

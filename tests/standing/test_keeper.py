@@ -243,7 +243,7 @@ def test_an_undo_that_fails_as_the_stack_goes_down_is_said_too(game: Game) -> No
     game.driver.fails_to_undo = True
     game.agenda.at(2, SLOW)
     leaving = game.agenda.at(3, Down())
-    game.keep()
+    assert game.keep() == "the undo of latency_1 failed: the fake target cannot undo"
     assert leaving.answer == Answer("down, but the undo of latency_1 failed: the fake target cannot undo", 4)
     assert game.target.closed
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from chaos.drivers.fake import FakeDriver
 from chaos.errors import ArmFailed, UndoFailed
 from chaos.standing import place, up
+from chaos.standing.keeper import Keeper
 from chaos.standing.wire import Answer, Desk, Down
+from tests.harness import target_of
 from tests.standing.test_place import state_of
 
 TOKEN = "t"
@@ -71,3 +75,19 @@ def test_a_keeper_that_never_says_goodbye_is_waited_for_so_long(
     keep(None)
     with pytest.raises(ArmFailed, match=r"did not end in 0\.2 s"):
         up.down("game")
+
+
+def test_a_stack_that_ends_by_itself_says_what_could_not_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked for it by `stack down`, so nobody else hears of it."""
+    says = "the undo of latency_1 failed: no answer"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(up, "check", lambda _asked: None)
+    monkeypatch.setattr(up, "make_driver", lambda *_: FakeDriver())
+    monkeypatch.setattr(up, "Guardian", lambda _folder: Namespace(close=lambda: None))
+    monkeypatch.setattr(Keeper, "keep", lambda self, _ready: self._kept.desk.close() or says)
+    told: list[str] = []
+    with pytest.raises(UndoFailed, match=f"^down, but {says}$"):
+        up.up(up.Asked("game", target_of(), 1, "default", 3.0, 1.0), told.append)
+    assert told == []
