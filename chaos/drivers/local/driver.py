@@ -159,6 +159,7 @@ class LocalDriver:
         if key not in self._warmed:
             out = self._folder / "warmup" / f"{plan.world}-{plan.seed}"
             out.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(out, ignore_errors=True)  # the half of one that failed
             command = [
                 *command_of(spec.driver.command),
                 "warmup",

@@ -1,0 +1,58 @@
+"""What all arms of a run share, where something of it is lost: the warm-up and the proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.clock import WallClock
+from chaos.domain.target import TargetSpec
+from chaos.drivers.local.driver import LocalDriver
+from chaos.errors import ArmFailed
+from tests.harness import TARGET, planned, target_of
+
+pytestmark = pytest.mark.processes
+
+# Its first warm-up ends half way.
+COMMAND = """
+import pathlib, sys
+
+if sys.argv[1] == "parent":
+    print('{"ready": true}', flush=True)
+    sys.stdin.read()
+else:
+    out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+    if out.exists():
+        sys.exit(f"{out} is not empty")
+    out.mkdir()
+    (out / "half").touch()
+    tried = pathlib.Path(__file__).with_name("tried")
+    if not tried.exists():
+        tried.touch()
+        sys.exit("killed in the middle")
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> TargetSpec:
+    command = tmp_path / "shop.py"
+    command.write_text(COMMAND)
+    folders = "{folders: {events: {source: out, sink: in}}}"
+    local = f"{{kind: local, command: [python, {command}], settings: {folders}}}"
+    return target_of(TARGET.replace("{kind: fake}", local))
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[LocalDriver]:
+    driver = LocalDriver(tmp_path, WallClock(), lambda _name, _pid: None)
+    yield driver
+    driver.close()
+
+
+def test_a_warm_up_that_failed_is_no_obstacle_to_the_next_one(driver: LocalDriver, spec: TargetSpec) -> None:
+    plan = planned().arms[0]
+    with pytest.raises(ArmFailed, match=r"^the warm-up failed: killed in the middle$"):
+        driver._warm_up(plan, spec)
+    assert (driver._warm_up(plan, spec) / "half").exists()
