@@ -22,7 +22,7 @@ from chaos.drivers.local.http import HttpFailed, ask, request
 from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.ports import HOST, free_addresses
 from chaos.drivers.local.program import Program, last_words
-from chaos.drivers.local.stack import StackParent
+from chaos.drivers.local.stack import Ended, StackParent
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.toxiproxy import ProxySpec, Toxiproxy
 from chaos.drivers.words import command_of
@@ -61,6 +61,8 @@ class LocalDriver:
         self._on_process = on_process
         self._stack: StackParent | None = None
         self._programs: list[Program] = []
+        self._beside: list[Program] = []
+        """Those of ours that everything passes, and whose end has not been told yet."""
         self._network: Toxiproxy | None = None
         self._proxies: dict[str, int] = {}
         self._data_api = ""
@@ -113,20 +115,42 @@ class LocalDriver:
             raise
         tail = LogTail(root / "logs")
         return LocalTarget(
-            plan, spec, wiring, stack, tail, network, self._clock, origin, on_event, self._proxies
+            plan,
+            spec,
+            wiring,
+            stack,
+            tail,
+            network,
+            self._clock,
+            origin,
+            on_event,
+            self._proxies,
+            self._ended_beside,
         )
 
     def close(self) -> None:
         """End the parent and the proxies, and remove the warm-up's folders."""
-        self._stack = None
-        for program in self._programs:
-            program.close()
-        self._programs.clear()
+        self._end_shared()
         shutil.rmtree(self._folder / "warmup", ignore_errors=True)
 
     # --- what all arms share -----------------------------------------------------------------------------
 
+    def _end_shared(self) -> None:
+        self._stack = self._network = None
+        for program in self._programs:
+            program.close()
+        self._programs.clear()
+        self._beside.clear()
+
+    def _ended_beside(self) -> list[Ended]:
+        """The proxies that have ended since the last call: without them no component reaches another."""
+        ended = [program for program in self._beside if program.code is not None]
+        self._beside = [program for program in self._beside if program not in ended]
+        return [Ended(program.name, program.code or 0) for program in ended]
+
     def _shared(self, spec: TargetSpec) -> tuple[StackParent, Toxiproxy]:
+        if any(program.code is not None for program in self._programs):
+            self._end_shared()  # an arm before lost one of them; this one is to have all
         if self._stack is None or self._network is None:
             logs = self._folder / "harness"
             logs.mkdir(parents=True, exist_ok=True)
@@ -148,6 +172,7 @@ class LocalDriver:
         command += ["--until-stdin-closes", *options]
         program = Program(f"{kind} proxy", command, logs / f"{kind}-proxy.err", {})
         self._programs.append(program)
+        self._beside.append(program)
         self._programs_started(program)
         return program
 

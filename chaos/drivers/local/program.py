@@ -47,6 +47,11 @@ class Program:
         """The process id."""
         return self._process.pid
 
+    @property
+    def code(self) -> int | None:
+        """Its exit code, a negative one being a signal's number; None while it runs."""
+        return self._process.poll()
+
     def send(self, message: object) -> None:
         """Write one JSON line. Raises ArmFailed where the program is gone."""
         assert self._process.stdin is not None

@@ -129,7 +129,8 @@ class Wiring:
 class LocalTarget:
     """One arm: lets time pass, makes changes, hands on what the components say.
 
-    `proxies` are the processes besides the stack's that every view passes, by name.
+    `proxies` are the processes besides the stack's that every view passes, by name; `beside` tells which of
+    them have ended since it was last asked: what fails then is none of the platform's doing.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class LocalTarget:
         origin: float,
         on_event: Callable[[Event], None],
         proxies: Mapping[str, int],
+        beside: Callable[[], Sequence[Ended]] = tuple,
     ) -> None:
         self._spec = spec
         self._plan = plan
@@ -160,6 +162,7 @@ class LocalTarget:
         self._slowest: dict[str, Latest[float]] = {}
         self._data = DataWatch(wiring.data_api, wiring.sinks, self._pool, self.day)
         self._machine = Machine(clock, proxies)
+        self._beside = beside
         self._seen: dict[object, list[Event]] = {}
         self._ending = Ends()
         self._duty = DutyCycles(
@@ -307,7 +310,7 @@ class LocalTarget:
     def _hand_on(self) -> None:
         self._hear(self._tail.poll())
         self._look_at_machine()
-        if found := list(self._stack.ended()):
+        if found := [*self._stack.ended(), *self._beside()]:
             self._hear(self._tail.poll())  # what it has said between the look above and its end
         for ended in found:
             expected = self._ending.expected(ended.component) or ended.excused

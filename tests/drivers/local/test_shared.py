@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import pytest
 from chaos.clock import WallClock
 from chaos.domain.target import TargetSpec
 from chaos.drivers.local.driver import LocalDriver
+from chaos.drivers.local.stack import Ended
 from chaos.errors import ArmFailed
+from tests.command import until
 from tests.harness import TARGET, planned, target_of
 
 pytestmark = pytest.mark.processes
@@ -56,3 +60,17 @@ def test_a_warm_up_that_failed_is_no_obstacle_to_the_next_one(driver: LocalDrive
     with pytest.raises(ArmFailed, match=r"^the warm-up failed: killed in the middle$"):
         driver._warm_up(plan, spec)
     assert (driver._warm_up(plan, spec) / "half").exists()
+
+
+def test_a_proxy_that_has_ended_is_told_once_and_the_next_arm_has_another(
+    driver: LocalDriver, spec: TargetSpec
+) -> None:
+    driver._shared(spec)
+    assert driver._ended_beside() == []
+    os.kill(driver._proxies["network proxy"], signal.SIGKILL)
+    told: list[Ended] = []
+    assert until(lambda: bool(told.extend(driver._ended_beside()) or told), 5.0)
+    assert told == [Ended("network proxy", -signal.SIGKILL)]
+    assert driver._ended_beside() == []
+    _, network = driver._shared(spec)
+    assert network.proxies() == {}

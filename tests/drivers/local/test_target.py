@@ -280,3 +280,14 @@ def test_who_has_ended_before_the_arm_was_taken_down_was_not_asked_to(
     monkeypatch.setattr(NoStack, "ended", lambda _self: left.pop() if left else ())
     target.drain()
     assert [(one.component, one.expected) for one in target.seen(Exit)] == [("writer", False)]
+
+
+def test_the_end_of_a_proxy_spoils_an_arm_as_much_as_a_component_s(
+    target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [[Ended("network proxy", -9)]]
+    monkeypatch.setattr(target, "_beside", lambda: left.pop() if left else ())
+    target.advance(target.day() + 0.1, lambda: False)
+    assert [(one.component, one.code, one.expected) for one in target.seen(Exit)] == [
+        ("network proxy", -9, False)
+    ]
