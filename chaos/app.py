@@ -24,6 +24,7 @@ from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP, added
 from chaos.probes import BUILT_IN as PROBES
+from chaos.runner.imports import as_here
 from chaos.runner.overrides import Overrides
 from chaos.runner.plan import Planner, Request
 from chaos.seeds import fresh_id
@@ -294,7 +295,7 @@ def make_driver(
     if spec.driver.kind == "local":
         from chaos.drivers.local.driver import LocalDriver
 
-        return LocalDriver(folder, clock, on_process, stopping)
+        return LocalDriver(folder, clock, on_process, stopping, as_here())
     if spec.driver.kind == "virtual":
         from chaos.drivers.virtual.driver import VirtualDriver
 

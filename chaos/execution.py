@@ -20,6 +20,7 @@ from chaos.parallel import run_in_parallel
 from chaos.results import RunInfo, score_folder, undo_failures, write_reports
 from chaos.runner.cache import Code
 from chaos.runner.guardian import Guardian
+from chaos.runner.imports import as_here
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal, on_signals
 from chaos.runner.trials import RunContext, run_trial, trial_folder
@@ -77,7 +78,7 @@ def execute(
 def _measured() -> float:
     from chaos.drivers.local.gauge import pieces_per_second
 
-    return pieces_per_second()
+    return pieces_per_second(as_here())
 
 
 def at_this_machines_pace(

@@ -21,6 +21,7 @@ from chaos.domain.target import TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
 from chaos.errors import ArmFailed, UndoFailed, UsageError
 from chaos.runner.guardian import Guardian
+from chaos.runner.imports import imported_as_here
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal, on_signals
 from chaos.seeds import fresh_secret
@@ -32,7 +33,7 @@ COMING_UP_SECONDS = 300.0
 DOWN_SECONDS = 120.0
 """Of silence: whoever waits hears nothing until all is undone and cleared away."""
 POLL_SECONDS = 0.05
-KEEPER = "from chaos.cli import main; main()"
+KEEPER = "from chaos.runner.imports import give_back; give_back(); from chaos.cli import main; main()"
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def detach(arguments: Sequence[str], name: str, say: Callable[[str], None]) -> N
     clock = WallClock()
     log = place.FOLDER / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as out:
+    with log.open("wb") as out, imported_as_here():
         process = subprocess.Popen(
             [sys.executable, "-c", KEEPER, *arguments],
             stdin=subprocess.DEVNULL,

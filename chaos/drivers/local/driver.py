@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
@@ -44,7 +45,10 @@ class _Health(msgspec.Struct):
 
 
 class LocalDriver:
-    """One warm parent and one pair of proxies for all arms of a run."""
+    """One warm parent and one pair of proxies for all arms of a run.
+
+    `ours` is added to the environment of the proxies, which are programs of our own.
+    """
 
     name: ClassVar[str] = "local"
 
@@ -54,8 +58,10 @@ class LocalDriver:
         clock: Clock,
         on_process: Callable[[str, int], None],
         stopping: Callable[[], bool] = lambda: False,
+        ours: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._folder = run_folder
+        self._ours = ours
         self._clock = clock
         self._stopping = stopping
         self._on_process = on_process
@@ -170,7 +176,7 @@ class LocalDriver:
     def _proxy(self, kind: str, logs: Path, *options: str) -> Program:
         command = [sys.executable, "-m", f"chaos.proxies.{kind}", "--host", HOST, "--port", "0"]
         command += ["--until-stdin-closes", *options]
-        program = Program(f"{kind} proxy", command, logs / f"{kind}-proxy.err", {})
+        program = Program(f"{kind} proxy", command, logs / f"{kind}-proxy.err", self._ours)
         self._programs.append(program)
         self._beside.append(program)
         self._programs_started(program)

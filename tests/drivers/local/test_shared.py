@@ -14,6 +14,7 @@ from chaos.domain.target import TargetSpec
 from chaos.drivers.local.driver import LocalDriver
 from chaos.drivers.local.stack import Ended
 from chaos.errors import ArmFailed
+from chaos.runner.imports import as_here
 from tests.command import until
 from tests.harness import TARGET, planned, target_of
 
@@ -50,7 +51,7 @@ def spec(tmp_path: Path) -> TargetSpec:
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[LocalDriver]:
-    driver = LocalDriver(tmp_path, WallClock(), lambda _name, _pid: None)
+    driver = LocalDriver(tmp_path, WallClock(), lambda _name, _pid: None, ours=as_here())
     yield driver
     driver.close()
 
@@ -72,5 +73,15 @@ def test_a_proxy_that_has_ended_is_told_once_and_the_next_arm_has_another(
     assert until(lambda: bool(told.extend(driver._ended_beside()) or told), 5.0)
     assert told == [Ended("network proxy", -signal.SIGKILL)]
     assert driver._ended_beside() == []
+    _, network = driver._shared(spec)
+    assert network.proxies() == {}
+
+
+def test_a_package_in_the_working_directory_is_not_taken_for_ours(
+    driver: LocalDriver, spec: TargetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chaos").mkdir()
+    (tmp_path / "chaos" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
     _, network = driver._shared(spec)
     assert network.proxies() == {}
