@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ class ProcessRecord:
     def note(self, name: str, pid: int) -> None:
         """Write down a process, with the time it started, which tells it from a later one of its number."""
         with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-            self._append(_Process(name, pid, psutil.Process(pid).create_time()))
+            self._append(_Process(name, pid, born(psutil.Process(pid))))
 
     def also(self, folder: Path) -> None:
         """Undos and journals lie in this folder, too."""
@@ -95,6 +96,16 @@ class Recovered:
     def nothing(self) -> bool:
         """Whether there was nothing to do."""
         return not (self.ended or self.undone or self.interrupted)
+
+
+def born(process: psutil.Process) -> float:
+    """When a process began, in seconds: the same whenever it is asked for, and another one's is another.
+
+    Linux counts from the machine's start; by the calendar it would be another moment after each step of the
+    clock. Raises NoSuchProcess.
+    """
+    began: float = process.create_time()
+    return began - psutil.boot_time() if sys.platform == "linux" else began
 
 
 def is_closed(run_folder: Path) -> bool:
@@ -170,7 +181,7 @@ def _mark_interrupted(path: Path) -> bool:
 def _alive(entry: _Process) -> psutil.Process | None:
     try:
         process = psutil.Process(entry.pid)
-        same = abs(process.create_time() - entry.started) < 0.01
+        same = abs(born(process) - entry.started) < 0.01
         running = process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return None

@@ -14,6 +14,7 @@ import psutil
 
 from chaos.capabilities import nearest
 from chaos.errors import UsageError
+from chaos.runner.remains import born
 
 FOLDER = Path("runs") / "standing"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -125,7 +126,7 @@ def _read(path: Path) -> State | None:
 def _lives(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 0.01
+        same = abs(born(process) - started) < 0.01
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

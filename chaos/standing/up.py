@@ -22,7 +22,7 @@ from chaos.drivers.local.http import HttpFailed, request
 from chaos.errors import ArmFailed, UndoFailed, UsageError
 from chaos.runner.guardian import Guardian
 from chaos.runner.imports import imported_as_here
-from chaos.runner.remains import ProcessRecord
+from chaos.runner.remains import ProcessRecord, born
 from chaos.runner.stop import StopSignal, on_signals
 from chaos.seeds import fresh_secret
 from chaos.standing import place
@@ -136,7 +136,7 @@ def _state(asked: Asked, folder: Path, desk: Desk, token: str, target: Target) -
         name=asked.name,
         target=asked.spec.target,
         pid=me.pid,
-        started=me.create_time(),
+        started=born(me),
         folder=str(folder),
         port=desk.port,
         token=token,
@@ -264,7 +264,7 @@ def down(name: str) -> str:
             raise ArmFailed(f"the stack (process {state.pid}) did not end in {DOWN_SECONDS:g} s") from error
     try:
         process = psutil.Process(state.pid)
-        if abs(process.create_time() - state.started) < 0.01:
+        if abs(born(process) - state.started) < 0.01:
             psutil.wait_procs([process], timeout=DOWN_SECONDS)
     except psutil.NoSuchProcess:
         pass

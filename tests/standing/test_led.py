@@ -22,6 +22,7 @@ from chaos.contracts import Target
 from chaos.domain.event import Exit, Phase
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.journal import read
+from chaos.runner.remains import born
 from chaos.runner.stop import StopSignal
 from chaos.standing import place
 from chaos.standing.keeper import Keeper, Kept
@@ -127,7 +128,7 @@ def stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
     def ready(_target: Target) -> None:
         me = psutil.Process()
-        place.write(state_of("game", target="fake", port=desk.port, token=TOKEN, started=me.create_time()))
+        place.write(state_of("game", target="fake", port=desk.port, token=TOKEN, started=born(me)))
 
     thread = threading.Thread(target=Keeper(kept).keep, args=(ready,))
     thread.start()

@@ -11,13 +11,14 @@ import psutil
 import pytest
 
 from chaos.errors import UsageError
+from chaos.runner.remains import born
 from chaos.standing import place
 from tests.command import REPOSITORY
 
 
 def state_of(name: str, **changes: object) -> place.State:
     me = psutil.Process()
-    state = place.State(name, "reference-local", me.pid, me.create_time(), "/x", 1, "t", 1, "default", 90, 30)
+    state = place.State(name, "reference-local", me.pid, born(me), "/x", 1, "t", 1, "default", 90, 30)
     return msgspec.structs.replace(state, **changes)
 
 
@@ -96,3 +97,11 @@ def test_who_was_killed_takes_no_name() -> None:
         other.wait()
     with place.reserved("game"):
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system keeps the moment itself")
+def test_a_stack_is_found_after_a_step_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(state_of("game"))
+    booted = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted + 2.0)
+    assert place.is_taken("game")

@@ -14,6 +14,7 @@ import pytest
 
 from chaos.drivers.fake import FakeDriver
 from chaos.errors import ArmFailed, UndoFailed
+from chaos.runner.remains import born
 from chaos.standing import place, up
 from chaos.standing.keeper import Keeper
 from chaos.standing.wire import Answer, Desk, Down
@@ -44,7 +45,7 @@ def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keep]:
             process.communicate(b"\n")
 
     def begin(goodbye: Answer | None) -> None:
-        started = psutil.Process(process.pid).create_time()
+        started = born(psutil.Process(process.pid))
         place.write(state_of("game", pid=process.pid, started=started, port=desk.port, token=TOKEN))
         threads.append(threading.Thread(target=serve, args=(goodbye,)))
         threads[-1].start()
