@@ -114,6 +114,8 @@ def changed_meanwhile(undo: Change, present: Present) -> bool:
             return not to_take_back(undo, present)
         case Start(component=component):
             return present.running(component)
+        case Resume(component=component):
+            return not present.running(component)  # what stood still has ended
         case _:
             return False
 

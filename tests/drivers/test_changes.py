@@ -162,3 +162,8 @@ def test_a_boolean_is_no_number() -> None:
     assert undo is not None
     present.settings["reader", "cap"] = True
     assert changed_meanwhile(undo, present)
+
+
+def test_what_stood_still_and_has_ended_meanwhile_cannot_go_on() -> None:
+    assert not changed_meanwhile(Resume("writer"), Present())
+    assert changed_meanwhile(Resume("writer"), Present(dead={"writer"}))

@@ -83,7 +83,8 @@ class Containers:
                 case "pause":
                     container.pause()
                 case "resume":
-                    container.unpause()
+                    if container.status == "paused":  # else it was killed, and started anew, meanwhile
+                        container.unpause()
                 case _:
                     raise ArmFailed(f"{verb!r} is none of start, stop, kill, pause, resume")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import WallClock
-from chaos.domain.change import Change, Disconnect, LimitMemory, RunImage
+from chaos.domain.change import Change, Disconnect, LimitMemory, Pause, RunImage
 from chaos.domain.event import Event, Exit
 from chaos.drivers.compose import stack
 from chaos.drivers.compose.limits import MIB
@@ -201,3 +201,16 @@ def test_a_network_that_is_cut_off_ends_nothing(arm: Arm) -> None:
 )
 def test_a_stamp_of_the_engine_is_read_to_the_nanosecond(stamp: str, nanoseconds: int) -> None:
     assert _nanoseconds(stamp) == nanoseconds
+
+
+def test_who_was_paused_is_let_go_on_unless_another_has_taken_its_place(arm: Arm) -> None:
+    container, said = arm.engine.get("run-reader-1"), list[str]()
+    container.pause, container.unpause = lambda: said.append("pause"), lambda: said.append("unpause")
+    undo = arm.do(Pause("reader"))
+    assert arm.target.revert(undo) == "undone"  # killed and started anew, it runs
+    container.status = "paused"
+    assert arm.target.revert(undo) == "undone"
+    assert said == ["pause", "unpause"]
+    kill_by_hand(arm)
+    assert arm.expected(1) == [False]
+    assert arm.target.revert(undo) == "left"
