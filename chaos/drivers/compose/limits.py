@@ -61,7 +61,8 @@ class Limits:
         """The undo, from what is there now; None for a change of another kind. Raises ArmFailed."""
         match change:
             case LimitCpu(component=component, cpus=cpus):
-                return LimitCpu(component, self._cpus(component), expect=cpus)
+                kept = None if cpus is None else _share(round(cpus * PERIOD_US), PERIOD_US)
+                return LimitCpu(component, self._cpus(component), expect=kept)
             case LimitMemory(component=component, mib=mib):
                 return LimitMemory(component, self._mib(component), expect=mib)
             case RunImage(component=component, image=image):
@@ -196,7 +197,7 @@ class Limits:
         if host.get("NanoCpus"):
             return float(host["NanoCpus"]) / 1e9
         quota = host.get("CpuQuota") or -1
-        return None if quota < 0 else round(quota / (host.get("CpuPeriod") or PERIOD_US), 4)
+        return None if quota < 0 else _share(quota, host.get("CpuPeriod") or PERIOD_US)
 
     def _mib(self, component: str) -> int | None:
         limit = self._containers.container(component).attrs["HostConfig"].get("Memory") or 0
@@ -212,3 +213,8 @@ class Limits:
     def _network(self) -> Network:
         found: Network = self._client.networks.get(self._network_name())
         return found
+
+
+def _share(quota_us: int, period_us: int) -> float:
+    """How much of a processor that is, as it is compared: the engine keeps whole microseconds."""
+    return round(quota_us / period_us, 4)

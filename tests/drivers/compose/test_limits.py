@@ -222,3 +222,18 @@ def test_a_change_of_another_kind_is_somebody_elses(engine: Engine, limits: Limi
     assert not limits.apply(Stop("serving-b"))
     assert not limits.changed_meanwhile(Stop("serving-b"))
     assert engine.said == []
+
+
+@pytest.mark.parametrize("cpus", [0.03, 0.0333, 0.33333, 0.12345, 0.123456789])
+def test_a_share_of_many_digits_is_the_faults_as_the_engine_keeps_it(
+    cpus: float, engine: Engine, limits: Limits
+) -> None:
+    change = LimitCpu("serving-b", cpus)
+    undo = limits.undo_of(change)
+    assert undo is not None
+    limits.apply(change)
+    engine.host["CpuQuota"] = int(engine.said[-1].rpartition("=")[2])
+    assert not limits.changed_meanwhile(undo)
+    assert limits.left_over(undo) != ""
+    engine.host["CpuQuota"] = 100_000
+    assert limits.changed_meanwhile(undo)
