@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from chaos.domain.event import Observed
 from chaos.drivers.observed import LogReader
-from chaos.errors import ArmFailed
+from chaos.errors import ArmFailed, told
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -63,18 +63,29 @@ class ContainerLogs:
         self._ending.set()
 
     def _follow(self, container: str, kept: Path) -> None:
-        read = _Bookmark()
-        with kept.open("ab") as file:
-            while True:
-                # Asked before the look, so that what is said until the end is not missed.
-                ending = self._ending.is_set()
-                self._follow_once(container, read, file)
-                if ending:
-                    return
-                self._ending.wait(LOOK_AGAIN_SECONDS)
+        """Whatever ends it early is told: a component whose log nobody follows would look well."""
+        try:
+            with kept.open("ab") as file:
+                self._follow_into(file, container, _Bookmark())
+        except OSError as error:  # the engine's are told where they come up
+            self._fail(f"the log of {kept.stem} cannot be written: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 (likewise)
+            self._fail(f"the log of {kept.stem} cannot be followed: {told(error)}")
 
-    def _follow_once(self, container: str, read: _Bookmark, file: BinaryIO) -> None:
-        """Hand on the lines that were not read before, until the container ends."""
+    def _follow_into(self, file: BinaryIO, container: str, read: _Bookmark) -> None:
+        while True:
+            # Asked before the look, so that what is said until the end is not missed.
+            ending = self._ending.is_set()
+            for text in self._said(container, read):
+                file.write(text + b"\n")
+                file.flush()
+                self._lines.put(text)
+            if ending:
+                return
+            self._ending.wait(LOOK_AGAIN_SECONDS)
+
+    def _said(self, container: str, read: _Bookmark) -> Iterator[bytes]:
+        """The lines that were not read before, until the container ends."""
         import requests
         from docker.errors import DockerException, NotFound
         from urllib3.exceptions import HTTPError
@@ -87,15 +98,16 @@ class ContainerLogs:
             )
             for stamp, text in _lines(said):
                 if read.is_new(stamp):
-                    file.write(text + b"\n")
-                    file.flush()
-                    self._lines.put(text)
+                    yield text
         except NotFound:  # replaced by another of its name, or removed
             return
         except (DockerException, requests.RequestException, HTTPError, OSError) as error:
             if not self._ending.is_set():
-                self._failures.put(f"the container engine does not answer any more ({error})")
-                self._ending.set()
+                self._fail(f"the container engine does not answer any more ({error})")
+
+    def _fail(self, says: str) -> None:
+        self._failures.put(says)
+        self._ending.set()
 
 
 @dataclass

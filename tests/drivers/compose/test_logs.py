@@ -13,6 +13,7 @@ from docker.errors import NotFound
 from chaos.domain.event import Views
 from chaos.drivers.compose import logs
 from chaos.drivers.compose.logs import ContainerLogs
+from chaos.errors import ArmFailed
 from tests.command import until
 from tests.containers import engine_or_skip, image_of
 
@@ -118,3 +119,33 @@ def test_a_line_that_a_real_engine_splits_is_one_event(engine: DockerClient, tmp
     (views,) = events
     assert isinstance(views, Views)
     assert len(views.rows) == 300
+
+
+def failure(found: ContainerLogs) -> str:
+    """Why a log cannot be followed any more, once that is known."""
+    told: list[str] = []
+
+    def failed() -> bool:
+        try:
+            list(found.poll())
+        except ArmFailed as error:
+            told.append(str(error))
+        return bool(told)
+
+    assert until(failed, SOON_SECONDS)
+    return told[0]
+
+
+def test_a_full_disk_is_no_engine_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "shop.jsonl").symlink_to("/dev/full")
+    engine = Engine(("x", [at(1, "a\n")]))
+    found = ContainerLogs(engine, {"shop": "run-shop-1"}, tmp_path)  # type: ignore[arg-type]
+    assert failure(found) == "the log of shop cannot be written: No space left on device"
+
+
+def test_a_log_that_nobody_can_follow_does_not_pass_for_a_silent_one(tmp_path: Path) -> None:
+    engine = Engine(("x", [at(1, "a\n"), b"\xff\xff what is this\n"]))
+    found = ContainerLogs(engine, {"shop": "run-shop-1"}, tmp_path)  # type: ignore[arg-type]
+    assert failure(found).startswith("the log of shop cannot be followed: UnicodeDecodeError")
+    elsewhere = ContainerLogs(engine, {"shop": "run-shop-1"}, tmp_path / "gone")  # type: ignore[arg-type]
+    assert failure(elsewhere) == "the log of shop cannot be written: No such file or directory"
