@@ -106,15 +106,24 @@ def asking(what: str) -> Iterator[None]:
 
 def mark(run_folder: Path, run: str) -> None:
     """Write down what a run's containers will be labelled with, before the first of them."""
-    (run_folder / MARK).write_bytes(msgspec.json.encode(Mark(run)))
+    part = run_folder / f"{MARK}.part"
+    with part.open("wb") as file:
+        file.write(msgspec.json.encode(Mark(run)))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(run_folder / MARK)
 
 
 def marked(run_folder: Path) -> str | None:
-    """The label of a run's containers, None for a run without any."""
+    """The label of a run's containers, None for a run without any. Raises ArmFailed where it is damaged."""
+    file = run_folder / MARK
     try:
-        return msgspec.json.decode((run_folder / MARK).read_bytes(), type=Mark).run
+        return msgspec.json.decode(file.read_bytes(), type=Mark).run
     except FileNotFoundError:
         return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        look = f"remove it once `docker ps -a --filter label={RUN_LABEL}` shows none of that run"
+        raise ArmFailed(f"{file} is damaged, so its containers cannot be told from others: {look}") from error
 
 
 def containers_of(client: DockerClient, run: str) -> list[Container]:

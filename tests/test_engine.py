@@ -59,3 +59,11 @@ def test_the_mark_of_a_run(tmp_path: Path) -> None:
     mark(tmp_path, "mlchaos-0123")
     assert marked(tmp_path) == "mlchaos-0123"
     assert (tmp_path / engine.MARK).is_file()
+
+
+def test_a_mark_that_is_damaged_is_said(tmp_path: Path) -> None:
+    (tmp_path / engine.MARK).touch()  # as a machine leaves it that loses its power
+    with pytest.raises(ArmFailed, match=r"containers\.json is damaged, .*`docker ps -a --filter label="):
+        marked(tmp_path)
+    mark(tmp_path, "mlchaos-0123")
+    assert [path.name for path in tmp_path.iterdir()] == [engine.MARK]

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from chaos.app import recover_all
 from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
+from chaos.engine import MARK
 from chaos.journal import journal_name, read, read_folder
-from chaos.runner.remains import RECORD, recover
+from chaos.runner.remains import RECORD, is_closed, recover
 from tests.journals import Story, write_journal
 
 
@@ -36,3 +38,14 @@ def test_a_journal_that_ends_within_a_line_is_marked_and_whole(trial: Path) -> N
     (*before, last) = read(path).events
     assert before == list(kept.events)
     assert last == Phase(kept.last_day, "interrupted", "the runner ended before the arm did")
+
+
+def test_a_run_whose_mark_is_damaged_keeps_no_other_from_being_recovered(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / RECORD).touch()
+    (tmp_path / "a" / MARK).touch()
+    found = recover_all(tmp_path)
+    assert list(found.done) == [tmp_path / "b"]
+    assert list(found.left) == [tmp_path / "a"]
+    assert [is_closed(tmp_path / name) for name in ("a", "b")] == [False, True]
