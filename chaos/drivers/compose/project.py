@@ -96,8 +96,8 @@ class Project:
                 )
         except OSError as error:
             raise ArmFailed(f"docker compose cannot be run: {error.strerror}") from error
-        self._on_process("docker compose", process.pid)
         try:
+            self._on_process("docker compose", process.pid)
             code = self._wait(process)
         finally:
             self._end(process)
