@@ -61,7 +61,7 @@ class Present(Protocol):
         ...
 
     def running(self, component: str) -> bool:
-        """Whether a component has a process."""
+        """Whether a component has a process, paused or not."""
         ...
 
 

@@ -428,7 +428,7 @@ class LocalTarget:
     # --- what is there, for undos ------------------------------------------------------------------------
 
     def running(self, component: str) -> bool:
-        """Whether the component has a process."""
+        """Whether the component has a process, paused or not."""
         return component in self._stack.pids
 
     def link_up(self, link: str) -> bool:

@@ -125,7 +125,7 @@ class InProcessTarget(Protocol):
         ...
 
     def running(self, component: str) -> bool:
-        """Whether a component has a process."""
+        """Whether a component has a process, paused or not."""
         ...
 
     def kill(self, component: str) -> None:
