@@ -6,7 +6,7 @@ Lengths of time carry their clock in their names: `_days` of calendar, `_ms` ope
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +14,10 @@ from reference_stack.costs import Costs
 from reference_stack.layers.contract import Mode
 
 T = TypeVar("T")
+
+Period = Annotated[float, msgspec.Meta(ge=0.0001)]
+"""How often something is done, in days. With 0 or less it would be done without end, and in virtual time
+nobody would come to anything else."""
 
 
 class SettingsError(ValueError):
@@ -57,7 +61,7 @@ class FeaturesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_days: int = 7
     due_days: float = 0.15
     max_late_days: float = 0.1
-    poll_days: float = 0.01
+    poll_days: Period = 0.01
     take_ms: float = 4.0
 
     @property
@@ -105,12 +109,12 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features_timeout_ms: float = 50.0
     give_up_ms: float = 2000.0
     default_after_ms: float = 0.0
-    refresh_days: float = 0.05
+    refresh_days: Period = 0.05
     canary: bool = False
     canary_share: float = 0.5
     late_ms: float = 75.0
     rules: bool = False
-    report_days: float = 1 / 24
+    report_days: Period = 1 / 24
 
 
 class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,15 +127,15 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """
 
     start_days: float = 0.02
-    lease_days: float = 0.5
+    lease_days: Period = 0.5
     attempts: int = 3
     retry_days: float = 0.02
-    recheck_days: float = 0.1
+    recheck_days: Period = 0.1
     step_timeout_days: float = 0.2
     train_timeout_days: float = 0.5
-    canary_look_days: float = 0.05
-    push_stage_days: float = 0.08
-    audit_days: float = 0.1
+    canary_look_days: Period = 0.05
+    push_stage_days: Period = 0.08
+    audit_days: Period = 0.1
     paused: bool = False
 
 
@@ -143,8 +147,8 @@ class MonitorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule of that name alerts.
     """
 
-    scrape_days: float = 1 / 24
-    compare_days: float = 1 / 12
+    scrape_days: Period = 1 / 24
+    compare_days: Period = 1 / 12
     fallback_share: float = 0.01
     engagement_ratio: float = 0.5
     quarantine_share: float = 0.05
@@ -177,7 +181,7 @@ class ShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backoff_ms: float = 10.0
     surge: float = 1.0
     drained: tuple[str, ...] = ()
-    report_days: float = 1 / 24
+    report_days: Period = 1 / 24
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

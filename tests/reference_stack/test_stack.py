@@ -298,6 +298,28 @@ def test_settings_can_be_read_changed_and_set_back(new_run):
     assert run.stack.setting("trainer", "rank") == 8
 
 
+@pytest.mark.parametrize(
+    ("component", "key"),
+    [
+        ("serving-a", "report_days"),
+        ("serving-a", "refresh_days"),
+        ("shop", "report_days"),
+        ("monitor", "scrape_days"),
+        ("monitor", "compare_days"),
+        ("orchestrator", "audit_days"),
+        ("orchestrator", "canary_look_days"),
+        ("orchestrator", "lease_days"),
+        ("features", "poll_days"),
+    ],
+)
+def test_nothing_is_to_be_done_without_end(new_run, component, key):
+    run = new_run(1.0).until(0.1)
+    for value in (0.0, -1.0):
+        with pytest.raises(Rejected):
+            run.stack.configure(component, key, value)
+    run.until(0.2)
+
+
 def test_metrics_and_requests_past_every_link(new_run):
     run = new_run(1.0).until(0.5)
     assert 'requests_total{operation="recommend",status="200"}' in run.stack.metrics("serving-a")
