@@ -17,6 +17,7 @@ _LEASE = "lease.json"
 _ADMITTED = "admitted.json"
 _CARRIED = "carried.json"
 _PROMOTED = "promoted.json"
+_LEFT = "left.json"
 _STAGED = "staged.json"
 _OWED = "owed.json"
 _PUSHES = "pushes.json"
@@ -130,6 +131,16 @@ class Ledger:
         left = [version for version in promoted if version not in versions]
         if left != promoted:
             self._keep_promoted(left)
+
+    def left(self) -> tuple[int, int] | None:
+        """The version that somebody was last about to leave, and the one to go back to; None before."""
+        if not self._folder.exists(_LEFT):
+            return None
+        return msgspec.json.decode(self._folder.read(_LEFT), type=tuple[int, int])
+
+    def leave(self, bad: int, good: int) -> None:
+        """Note that somebody is about to go back, and may not hear that it was done."""
+        self._folder.write(_LEFT, msgspec.json.encode((bad, good)))
 
     def _keep_promoted(self, versions: list[int]) -> None:
         self._folder.write(_PROMOTED, msgspec.json.encode(versions[-_PROMOTED_KEPT:]))

@@ -134,8 +134,11 @@ class Promotions:
         try:
             champion = await self.champion()
             left = await self._registry.resolve(ROLLED_BACK)
+            previous = await self._registry.resolve(PREVIOUS)
             # Where the alias was flipped past this door, what was promoted last is what to go back to.
-            candidates = [self._ledger.admitted(), await self._registry.resolve(PREVIOUS)]
+            candidates = [self._ledger.admitted(), previous]
+            if previous == champion:  # a promotion broke off half way: the ledger knows who came before
+                candidates += reversed(self._ledger.promoted())
             good = next((one for one in candidates if one is not None and one not in (champion, left)), None)
         except PortError as error:
             good, says = None, f"the registry does not answer: {type(error).__name__}"
@@ -151,11 +154,13 @@ class Promotions:
         async with self.alone():
             before = await self._registry.resolve(ROLLED_BACK)
             await self._registry.set_alias(ROLLED_BACK, bad)
+            self._ledger.leave(bad, good)
             try:
                 previous = await self._flip(good, by)
             except PortError:
                 with suppress(PortError):
-                    await self._set_back(ROLLED_BACK, before)
+                    if await self.champion() != good:  # else it was done, and the audit will find it so
+                        await self._set_back(ROLLED_BACK, before)
                 raise
             self._ledger.demote([bad])
         return previous
@@ -196,11 +201,21 @@ class Promotions:
         champion, admitted = await self.champion(), self._ledger.admitted()
         if champion in (None, admitted):
             return
+        if admitted is not None and (admitted, champion) == self._ledger.left():
+            async with self.alone():
+                await self._note_left(champion, admitted)
+            return
         objection = "" if admitted is None else await self.objection(champion)
         async with self.alone():
             # What was looked at may be promoted, or replaced, meanwhile.
             if (await self.champion(), self._ledger.admitted()) == (champion, admitted):
                 await self._settle(champion, admitted, objection)
+
+    async def _note_left(self, good: int, bad: int) -> None:
+        """Somebody has gone back, and did not hear that it was done."""
+        if (await self.champion(), self._ledger.admitted()) == (good, bad):
+            self._admit(good, bad, "roll back")
+            self._ledger.demote([bad])
 
     async def _settle(self, champion: int, admitted: int | None, objection: str) -> None:
         """Take what somebody made champion past the door for the champion, or turn it back."""

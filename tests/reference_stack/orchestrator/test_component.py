@@ -4,7 +4,7 @@ import pytest
 
 from reference_stack.layers.contract import Mode
 from reference_stack.orchestrator import promotions
-from reference_stack.ports import Unreachable
+from reference_stack.ports import TimedOut, Unreachable
 from reference_stack.settings import LayerSettings
 
 
@@ -332,6 +332,47 @@ def test_a_version_that_could_not_be_left_may_be_gone_back_to(office, monkeypatc
     assert office.champion() == 4
     _, reply = office.ask("roll_back", by="ml")
     assert (reply["refused_by"], office.champion()) == ("", 3)
+
+
+def test_a_roll_back_of_which_nobody_heard_is_not_turned_back(office, monkeypatch):
+    admission = LayerSettings(use="reference_stack.layers.admission:Admission", mode=Mode.OFF)
+    office.layers = {**office.layers, "admission": admission}
+    office.start()
+    office.until(2.9)
+    flip = office.registry.set_alias
+    with monkeypatch.context() as patched:
+
+        async def unheard(alias: str, version: int) -> None:
+            await flip(alias, version)
+            if alias == "champion":
+                raise TimedOut("on purpose")
+
+        patched.setattr(office.registry, "set_alias", unheard)
+        assert office.ask("roll_back", by="ml")[1]["refused_by"] == "registry"
+    office.ask("configure", key="layers.admission.mode", value="enforce")  # it objects to any scripted model
+    office.until(3.01)
+    assert (office.champion(), office.alias("rolled_back"), office.gauge("champion_version")) == (2, 3, 2.0)
+    office.ask("configure", key="layers.admission.mode", value="off")
+    _, reply = office.ask("roll_back", by="ml")
+    assert "no version to go back to" in reply["says"]  # never to the one that was left
+
+
+def test_half_a_promotion_leaves_a_way_back(office, monkeypatch):
+    office.start()
+    office.until(2.9)
+    flip = office.registry.set_alias
+    with monkeypatch.context() as patched:
+
+        async def breaks(alias: str, version: int) -> None:
+            if alias == "champion":
+                raise Unreachable("on purpose")
+            await flip(alias, version)
+
+        patched.setattr(office.registry, "set_alias", breaks)
+        assert office.ask("promote", version=1, by="ann")[1]["refused_by"] == "registry"
+    assert (office.champion(), office.alias("previous")) == (3, 3)
+    _, reply = office.ask("roll_back", by="ml")
+    assert (reply["refused_by"], office.champion()) == ("", 2)
 
 
 def test_an_alias_flipped_past_the_door_is_rolled_back_to_what_was_promoted(office):
