@@ -76,7 +76,7 @@ class Pushes:
         unknown = [name for name in request.components if name not in self._ports]
         if unknown:
             return PushReply(refused_by=_DOOR, says=f"no component {', '.join(unknown)}")
-        wanted = list(request.components) or [name for name in self._ports if await self._has(name, request)]
+        wanted = list(request.components) or await self._takers(request)
         if not wanted:
             return self._said(request, [], _DOOR, f"no component has a setting {request.key!r}")
         enforced, previous = any(host.mode == "enforce" for host in self._hosts), msgspec.Raw(b"null")
@@ -202,13 +202,20 @@ class Pushes:
         )
         return PushReply(refused_by=refused_by, says=says)
 
-    async def _has(self, component: str, request: PushRequest) -> bool:
+    async def _takers(self, request: PushRequest) -> list[str]:
+        """Those that have such a setting, and after them those that do not answer: each may have it, is asked
+        again when it is its turn, and then the push stops at it.
+        """
+        has = {name: await self._has(name, request) for name in self._ports}
+        return [name for wanted in (True, None) for name, found in has.items() if found is wanted]
+
+    async def _has(self, component: str, request: PushRequest) -> bool | None:
         try:
             await self._in_force(component, request.key)
         except Rejected:
             return False
         except PortError:
-            return True  # it is asked again when it is its turn, and then the push stops at it
+            return None
         return True
 
     async def _in_force(self, component: str, key: str) -> msgspec.Raw:

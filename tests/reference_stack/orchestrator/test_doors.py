@@ -188,6 +188,20 @@ def test_a_push_to_who_does_not_answer_is_refused_by_it(hall):
     assert (reply.refused_by, reply.says[:8]) == ("serving-a", "TimedOut")
 
 
+def test_who_does_not_answer_is_no_reason_that_the_others_do_not_get_a_value(hall):
+    """Whoever pushes names nobody: then one who may not even have the setting must not be in the way."""
+    process = hall.machine.process("serving-a")
+    process.pause()
+    telemetry, hosts = hall.layers("config")
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
+    request = PushRequest("placements", msgspec.Raw(b'"home=9"'), "ann", [], "bob")
+    assert hall.run(door.push(request, 0.1), 0.5).refused_by == ""
+    assert hall.replica("serving-b").settings.placements == "home=9"
+    process.resume()
+    hall.machine.advance(5.0)
+    assert hall.settings("placements") == ["home=9", "home=9"]
+
+
 @pytest.mark.parametrize("components", [REPLICAS[:1], REPLICAS])
 def test_what_cannot_be_held_against_what_is_there_is_not_let_in(hall, components):
     """One reply is lost on the way, that which says what is in force."""
