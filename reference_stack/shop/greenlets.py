@@ -137,14 +137,17 @@ class GreenletRuntime:
     async def until(self, day: float) -> None:
         """Block until a moment of the calendar; returns at once if it is past."""
         self._started.wait()
+        # Once: a timer that is set counts by the true clock, wherever the calendar is moved meanwhile.
+        due = monotonic() + (day - self._ahead_days) * self._day_seconds - self.now()
         waited = False
-        while (remaining := (day - self._ahead_days) * self._day_seconds - self.now()) > 0:
+        while (remaining := due - monotonic()) > 0:
             gevent.sleep(remaining)
             waited = True
         if self._closing:
             raise gevent.GreenletExit
-        if waited:
-            self._lag.woke(day, self.day())
+        if waited and self._origin is not None:
+            woke = monotonic() - self._origin
+            self._lag.woke((due - self._origin) / self._day_seconds, woke / self._day_seconds)
 
     async def timeout(self, seconds: float, work: Awaitable[T]) -> T:
         """Block on `work` for `seconds` at most, else raise TimeoutError in it."""

@@ -141,3 +141,32 @@ def test_timeouts_and_permits() -> None:
         return await runtime.blocking(lambda: "done", "shop.work")
 
     assert run_to_end(work()) == "done"
+
+
+def test_a_calendar_that_is_moved_is_no_lag_and_moves_no_timer_that_is_set() -> None:
+    from reference_stack.runtime import monotonic
+
+    lags: list[tuple[float, float]] = []
+    runtime = GreenletRuntime(1.0, on_lag=lambda *told: lags.append(told), on_error=lambda _: None)
+    runtime.start(monotonic())
+    woke: list[float] = []
+
+    async def wait() -> None:
+        await runtime.until(runtime.day() + 0.2)
+        woke.append(monotonic())
+
+    asked = monotonic()
+    runtime.move_clock(3.0)
+    task = runtime.spawn(wait())
+    gevent.sleep(0.02)
+    runtime.move_clock(0.0)  # the timer was set while the calendar was ahead
+    gevent.sleep(0.02)
+    runtime.move_clock(3.0)
+    gevent.sleep(0.05)
+    runtime.move_clock(0.0)
+    with gevent.Timeout(5.0):
+        while not task.done():
+            gevent.sleep(0.01)
+    assert 0.2 <= woke[0] - asked < 2.0
+    assert all(late_days < 2.0 for late_days, _ in lags)  # by the machine, not by the calendar
+    runtime.close()
