@@ -163,6 +163,11 @@ WORLD_LAYERS: dict[str, dict[str, dict[str, object]]] = {
 V = 1000, for skew twice what benchmarks.guards measured, for drift clicks of the median day. The layers' own
 defaults are those for V = 600. In `hungry` six products a day are new, and customers are seldom seen."""
 
+REGISTRY_WRITERS = ("trainer", "orchestrator")
+"""Components that change the registry; the others only read it."""
+_REGISTRY_TIMEOUT_DAYS = 0.2
+_REGISTRY_WRITE_MS = 1000.0
+"""What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
 _PRODUCTS_ROOM = 1.5
 _SERVICE_MS = 5.0
 _HEADROOM = 4 / 3
@@ -205,6 +210,12 @@ def serving_shell(world: str) -> ShellSettings:
     capacity = _HEADROOM * max(views, _LEAST_VIEWS_A_DAY) / len(REPLICAS)
     workers = max(1, round(capacity * _SERVICE_MS / 1000.0))
     return ShellSettings(workers=workers, queue=64, service_ms=round(1000.0 * workers / capacity, 3))
+
+
+def registry_timeout_ms(component: str, day_seconds: float) -> float:
+    """How long a component waits for the registry to answer, in either kind of time."""
+    timeout_ms = 1000.0 * _REGISTRY_TIMEOUT_DAYS * day_seconds
+    return max(timeout_ms, _REGISTRY_WRITE_MS) if component in REGISTRY_WRITERS else timeout_ms
 
 
 def settings_from(changes: Mapping[str, object]) -> StackSettings:

@@ -10,7 +10,16 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from reference_stack.assembly import LAYERS, LINKS, build_component, folder_path, merged, settings_from
+from reference_stack.assembly import (
+    LAYERS,
+    LINKS,
+    REGISTRY_WRITERS,
+    build_component,
+    folder_path,
+    merged,
+    registry_timeout_ms,
+    settings_from,
+)
 from reference_stack.component import Component
 from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
@@ -21,11 +30,6 @@ from reference_stack.shells.addresses import free_addresses
 from reference_stack.shells.live import Life, line_sink, open_log, run_component
 from reference_stack.shells.processes import Body
 
-WRITERS = ("trainer", "orchestrator")
-"""Components that change the registry; the others only read it."""
-_REGISTRY_TIMEOUT_DAYS = 0.2
-_REGISTRY_WRITE_MS = 1000.0
-"""What a request that changes the registry is given at least: MLflow needs 20 to 40 ms for one."""
 _PARTITIONS = ("pyarrow.parquet", "pandas")
 """Pyarrow looks for pandas when it makes its first array, which takes half a second then."""
 _FITTING = "sklearn.utils.extmath"
@@ -48,11 +52,10 @@ def build_live(life: Life) -> Component[Any]:
     registry: Registry | None = None
     reader: RegistryReader | None = None
     link = _registry_link(life.name, settings)
-    timeout_ms = 1000.0 * _REGISTRY_TIMEOUT_DAYS * settings.day_seconds
+    timeout_ms = registry_timeout_ms(life.name, settings.day_seconds)
     if link is not None:
-        writes = life.name in WRITERS
-        within_ms = max(timeout_ms, _REGISTRY_WRITE_MS) if writes else timeout_ms
-        rest = RestRegistry(settings.links[link], timeout_ms=within_ms)
+        writes = life.name in REGISTRY_WRITERS
+        rest = RestRegistry(settings.links[link], timeout_ms=timeout_ms)
         traced = TracedRegistry(rest, link, life.tracer)
         registry, reader = (traced, None) if writes else (None, traced)
         life.closing.append(rest.close)

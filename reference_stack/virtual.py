@@ -21,6 +21,7 @@ from reference_stack.assembly import (
     LINKS,
     build_component,
     draw_world,
+    registry_timeout_ms,
     settings_from,
 )
 from reference_stack.collector.partition import remembering
@@ -55,7 +56,6 @@ T = TypeVar("T")
 Store = dict[str, bytes]
 LogListener = Callable[[str, str], object]
 
-_REGISTRY_TIMEOUT_DAYS = 0.2
 _ALERT = '"event":"alert"'
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decode = remembering()
@@ -267,7 +267,7 @@ class VirtualStack:
     def _registry_for(self, component: str, port: Callable[[str], Port]) -> Registry | None:
         for name, link in LINKS.items():
             if link.callee == "registry" and component in link.callers:
-                timeout_ms = 1000.0 * _REGISTRY_TIMEOUT_DAYS * self.settings.day_seconds
+                timeout_ms = registry_timeout_ms(component, self.settings.day_seconds)
                 return PortRegistry(port(name), timeout_ms=timeout_ms)
         return None
 

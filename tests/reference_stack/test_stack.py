@@ -239,6 +239,13 @@ def test_a_registry_that_is_away_stops_the_cycle_and_no_view(new_run):
     assert [day for day, _ in run.champions()] == [0, 2, 2]
 
 
+def test_a_slow_way_to_the_registry_is_waited_for_as_on_real_processes(new_run):
+    run = new_run(4.0).until(0.9)
+    run.stack.link("orchestrator-registry").shape(lambda plan: plan.replace(down_ms=plan.down_ms + 190.0))
+    run.until(4.0)
+    assert [day for day, _ in run.champions()] == [0, 3]  # some ten answers a cycle, a fifth of a day each
+
+
 def test_an_orchestrator_that_dies_in_its_cycle_goes_on_with_it(new_run):
     run = new_run(2.0).until(1.0)
     run.stack.advance(
