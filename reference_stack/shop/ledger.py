@@ -91,8 +91,8 @@ class Ledger:
         self._telemetry.metrics.values[name] += rows
 
     def report(self, end_day: float) -> None:
-        """Log the tallies as one `views` event, if there were any views, and begin anew."""
-        if self._tallies:
+        """Log the tallies as one `views` event, also of a time without a view, and begin anew."""
+        if self._tallies or end_day > self._start_day:
             rows = [self._tallies[key] for key in sorted(self._tallies)]
             self._telemetry.log(
                 "views", start_day=round(self._start_day, 6), end_day=round(end_day, 6), rows=rows

@@ -64,6 +64,13 @@ def test_views_per_day() -> None:
     assert ViewsPerDay().read(target(2.0)) is None
 
 
+def test_hardly_any_views_are_no_more_for_being_few() -> None:
+    empty = [
+        Views(1.75 + tick / 24, "shop", 1.75 + (tick - 1) / 24, 1.75 + tick / 24, []) for tick in range(1, 6)
+    ]
+    assert ViewsPerDay().read(target(2.0, *empty, views(2.0, 1))) == pytest.approx(4.0)
+
+
 def test_the_age_of_the_model_that_answers_most() -> None:
     old = Version(0.0, "trainer", 1, "r", "s", 0.5, [], [])
     new = Version(2.0, "trainer", 2, "r", "s", 2.0, [], [])

@@ -214,3 +214,12 @@ def test_fallback_answers_are_counted_and_their_events_tagged(stage: Any) -> Non
     stage.advance(0.5)
     assert 0 < stage.total("fallback") < stage.total("n")
     assert {events.fallback for events in stage.collector.events} == {"", "popularity"}
+
+
+def test_hours_without_a_view_are_told_of_too(make_stage: Make) -> None:
+    stage = make_stage(settings=ShopSettings(surge=0.0))
+    stage.start()
+    stage.advance(0.5 + 0.001)
+    views = [line for line in stage.logs if line["event"] == "views"]
+    assert (len(views), [row for line in views for row in line["rows"]]) == (12, [])
+    assert [line["start_day"] for line in views[1:]] == [line["end_day"] for line in views[:-1]]
