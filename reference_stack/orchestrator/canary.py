@@ -57,11 +57,13 @@ class CanaryDesk:
         """One at a time: who ends what was left behind must not end a stage that begins meanwhile."""
         self.abandoned = False
         """Whether the last stage was given up, so that nobody waits for it."""
+        self._untold = False
+        """Whether a replica could not be told that a stage is over, and still has it on."""
 
     @property
     def left_behind(self) -> bool:
-        """Whether a stage that nobody waits for may still be routed."""
-        return self.abandoned and self._open
+        """Whether a stage that nobody waits for may still be routed, or is still on somewhere."""
+        return self.abandoned if self._open else self._untold
 
     def take_over(self, *, under_way: bool) -> None:
         """Another process was at work before: is its last stage still under way?"""
@@ -108,14 +110,19 @@ class CanaryDesk:
         async with holding(self._changes):
             if self.left_behind:
                 with contextlib.suppress(PortError):
-                    await self._end()
+                    await (self._end() if self._open else self._tell_over())
 
     async def _end(self) -> None:
         # Without the alias a replica that cannot be told has no challenger to route to.
         with contextlib.suppress(PortError):
-            await self._route(False)
+            await self._tell_over()
         await self._registry.drop_alias(CHALLENGER)
         self._note(open_=False)
+
+    async def _tell_over(self) -> None:
+        self._untold = True
+        await self._route(False)
+        self._untold = False
 
     def _note(self, *, open_: bool) -> None:
         if open_ != self._open:

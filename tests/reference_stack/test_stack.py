@@ -158,6 +158,24 @@ def test_who_dies_in_a_canary_costs_an_innocent_challenger_a_few_hours(new_run, 
     assert [day for day, _ in run.champions()][:3] == [0, 1, 2]
 
 
+def test_a_replica_that_could_not_be_told_that_a_stage_is_over_is_told_later(new_run):
+    def is_staged() -> bool:
+        return run.stack.registry.resolve("challenger") is not None
+
+    run = new_run(3.0).until(1.0)
+    run.stack.advance(2.0, is_staged)
+    run.stack.advance(run.stack.day() + 0.1)
+    run.stack.link("orchestrator-serving-b").down()
+    run.stack.advance(2.0, lambda: not is_staged())
+    run.until(run.stack.day() + 0.02)
+    assert run.stack.setting("serving-b", "canary") is True
+    run.stack.link("orchestrator-serving-b").up()
+    run.until(run.stack.day() + 0.1)
+    assert run.stack.setting("serving-b", "canary") is False
+    run.until(2.0)
+    assert "version" not in run.alerts()
+
+
 def test_a_partition_held_back_three_days_is_red_is_held_and_is_made_up_for(new_run):
     run = new_run(7.0)
     release = run.stack.folder("events").shape(hold_day(1))
