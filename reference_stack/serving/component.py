@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from reference_stack.comparing import SAMPLE, SampleReply
@@ -381,7 +383,11 @@ class Serving(Component[ServingSettings]):
         metrics, champion = self.telemetry.metrics, self._versions.ranking("champion")
         if champion is not None:
             metrics.set("model_version", champion.version.version)
-            metrics.set("model_age_days", self.runtime.day() - champion.version.trained_day)
+            age_days = self.runtime.day() - champion.version.trained_day
+            if math.isfinite(age_days):
+                metrics.set("model_age_days", age_days)
+            else:  # a version that somebody registered without its day: no number, and NaN goes over no wire
+                metrics.values.pop("model_age_days", None)
 
     def _get(self, key: str) -> object:
         return self.build if key == "build" else super()._get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -117,7 +118,8 @@ class Versions:
         """What is known of a version that was served once. Raises a PortError."""
         name = f"lineage/{version}.json"
         if self._folder.exists(name):
-            return msgspec.json.decode(self._folder.read(name), type=ModelVersion)
+            with suppress(msgspec.DecodeError):  # a version without its day does not come back from JSON
+                return msgspec.json.decode(self._folder.read(name), type=ModelVersion)
         return await self._registry.version(version)
 
     async def model(self, version: int) -> Model:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from reference_stack.calibration import Release
@@ -112,3 +114,15 @@ def test_features_are_logged_once(stage: Any) -> None:
     stage.machine.advance(0.2)
     (file,) = stage.folder.list("features/")
     assert len(stage.folder.read(file).split()) == 2
+
+
+def test_a_version_of_unknown_day_can_be_scraped_and_explained(stage: Any) -> None:
+    known, artifact = stage.registry.known[1]
+    stage.registry.known[1] = (msgspec.structs.replace(known, trained_day=math.nan), artifact)
+    stage.start()
+    stage.machine.advance(0.2)
+    reply = stage.ask(9)[1]
+    samples = stage.request("scrape", {})[1]["samples"]
+    assert samples["model_version"] == 1
+    assert None not in samples.values()  # JSON has no NaN, and the monitor could read none of it
+    assert stage.explain(reply["recommendation"])[0] == 200
