@@ -60,12 +60,13 @@ class Distributions:
 def distributions(arrays: Mapping[str, npt.NDArray[Any]]) -> Distributions:
     """Of a partition's `arrays` (see Partition.arrays); what is null is in no bin."""
     clicked = (arrays["clicked"] == 1) & ~np.isnan(arrays["dwell"])
-    spread = np.floor(np.nan_to_num(arrays["customer"])).astype(np.int64) * _SPREAD % 2**32 % CUSTOMER_BINS
+    customer = arrays["customer"]
+    spread = np.floor(np.nan_to_num(customer)).astype(np.int64) * _SPREAD % 2**32 % CUSTOMER_BINS
     known = ~np.isnan(arrays["price"])
     bins = {
         "segment": (_whole(arrays["segment"], SEGMENTS), SEGMENTS),
         "shard": (_whole(arrays["shard"], SHARDS), SHARDS),
-        "customer": (spread, CUSTOMER_BINS),
+        "customer": (np.where(np.isnan(customer), -1, spread), CUSTOMER_BINS),
         "price": _cut(arrays["price"], PRICE_EDGES, known),
         "dwell": _cut(arrays["dwell"], DWELL_EDGES, clicked),
     }

@@ -96,3 +96,8 @@ def test_fingerprints_tell_which_source_differs() -> None:
     assert before["0"] == after["0"]
     assert before["1"] != after["1"]
     assert list(partition(source=[None, 2]).sources) == ["-1", "2"]
+
+
+def test_nulls_are_in_no_bin() -> None:
+    holes = distributions(partition(customer=[None, 1, 2] * 4, shard=[None, 1, 2] * 4).arrays())
+    assert [holes.columns[name].sum() for name in ("customer", "shard", "segment")] == [8, 8, 12]
