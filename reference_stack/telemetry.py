@@ -58,7 +58,13 @@ class Metrics:
 
     def render(self) -> str:
         """The text of /metrics."""
-        return "".join(f"{key} {value:g}\n" for key, value in sorted(self.values.items()))
+        return "".join(f"{key} {_text(value)}\n" for key, value in sorted(self.values.items()))
+
+
+def _text(value: float) -> str:
+    """Six digits, but all of a whole number: a counter that is rounded stands still, and then jumps."""
+    whole = 1e6 <= abs(value) < 2.0**53 and float(value).is_integer()
+    return f"{value:.0f}" if whole else f"{value:g}"
 
 
 def sample_key(name: str, labels: dict[str, str | int]) -> str:
