@@ -453,6 +453,13 @@ def test_a_bad_command_line_is_one_message_and_starts_nothing(
     assert files_below(tmp_path) == []
 
 
+@pytest.mark.parametrize(("words", "named"), [((), "validate"), (("stack",), "status")])
+def test_without_a_command_there_is_help(mlchaos: Command, words: tuple[str, ...], named: str) -> None:
+    outcome = mlchaos(*words)
+    assert (outcome.code, outcome.err) == (3, "")
+    assert named in outcome.out
+
+
 def test_out_must_be_empty_and_can_be_made(mlchaos: Command, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").write_text("x")

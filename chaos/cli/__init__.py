@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ def main() -> NoReturn:
 
 def _put_away(words: Sequence[str]) -> None:
     """Where a run is to write JUnit, nothing green is left of an older one, also if it never begins."""
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in itertools.zip_longest(words, words[1:], fillvalue=""):
         name, joined, value = word.partition("=")
         file = Path(value if joined else after)
         if name != "--junit" or not file.is_file():
@@ -110,6 +111,8 @@ def _command_line(words: Sequence[str]) -> int:
 
 
 def _say(says: str) -> None:
+    if not says:  # the help was shown in place of words
+        return
     with contextlib.suppress(OSError):  # whoever read it may have gone
         sys.stderr.write(f"mlchaos: {says}\n")
 
