@@ -396,6 +396,7 @@ def test_an_address_for_the_driver_leads_to_loopback_too(
     ("arguments", "says"),
     [
         (["run", "late-partitoin"], "there is no scenario 'late-partitoin' (did you mean 'late-partition'?)"),
+        (["run", "late-partition.yaml"], "late-partition.yaml: there is no such file (did you mean 'late-partition'?)"),
         (["run", "late-partition", "--target", "reference-virtal"], "did you mean 'reference-virtual'?"),
         (["run", "late-partition", "--target", "k9s"], "cannot be run, its driver is 'fake'"),
         (["run", "late-partition", "late-partition"], "'late-partition' with seed 1 is asked for twice"),

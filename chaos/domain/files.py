@@ -83,12 +83,12 @@ class Files:
 
     def scenario(self, named: str) -> tuple[Scenario, Source]:
         """A scenario by file or name. Raises InvalidInput or UsageError."""
-        source = read_source(self._locate(named, "scenario"))
+        source = read_source(self._asked_for(named, "scenario"))
         return build(Scenario, source), source
 
     def target(self, named: str) -> tuple[TargetSpec, Source]:
         """A target by file or name, on top of what it extends. Raises InvalidInput or UsageError."""
-        source = self._target_source(self._locate(named, "target"), ())
+        source = self._target_source(self._asked_for(named, "target"), ())
         return build(TargetSpec, source), source
 
     def _target_source(self, path: Path, below: tuple[Path, ...]) -> Source:
@@ -108,6 +108,15 @@ class Files:
         if not base.is_file():
             raise InvalidInput([source.problem(("extends",), f"there is no file {extends!r}")])
         return source.over(self._target_source(base, (*below, path)))
+
+    def _asked_for(self, named: str, kind: Kind) -> Path:
+        """As `_locate`, and of a file that is not there the nearest name is told."""
+        path = self._locate(named, kind)
+        if not path.exists():
+            known = [one.name for one in self.found(kind).found]
+            near = next(iter(difflib.get_close_matches(path.stem, known, n=1, cutoff=0.5)), None)
+            raise InvalidInput([Problem(named, None, "", "there is no such file", near)])
+        return path
 
     def _locate(self, named: str, kind: Kind) -> Path:
         if named.endswith(SUFFIXES) or "/" in named:

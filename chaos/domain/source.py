@@ -209,6 +209,8 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
                 continue
         elif item["type"] in {"enum", "literal_error"}:
             says, near = _none_of(str(item.get("input")), str(item.get("ctx", {}).get("expected", "")))
+        elif item["type"] == "string_pattern_mismatch":
+            says = _not_so_written(str(item.get("input")), str(item["ctx"]["pattern"]))
         elif item["type"] == "union_tag_invalid":
             path.append(item["ctx"]["discriminator"].strip("'"))
             says, near = _none_of(item["ctx"]["tag"], item["ctx"]["expected_tags"])
@@ -233,6 +235,12 @@ def _none_of(wrong: str, expected: str) -> tuple[str, str | None]:
     options = expected.replace("'", "").replace(" or ", ", ").split(", ")
     near = next(iter(difflib.get_close_matches(wrong, options, n=1, cutoff=0.5)), None)
     return f"{wrong!r} is not one of {', '.join(options)}", near
+
+
+def _not_so_written(name: str, pattern: str) -> str:
+    """What to say of a name that is not written as its kind is."""
+    between, example = ("dashes", "late-partition") if "-[" in pattern else ("underscores", "late_partition")
+    return f"{name!r} must be small letters and digits with single {between} between them, as in {example}"
 
 
 def _in_file(source: Source, loc: Sequence[str | int]) -> list[str | int]:

@@ -70,7 +70,7 @@ def test_every_problem_has_its_line_and_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"scenario": "Not Kebab"}, "scenario"),
+        ({"scenario": "Not Kebab"}, "with single dashes between them, as in late-partition"),
         ({"steady_state": []}, "steady_state"),
         ({"steady_state": [{"probe": "good_views"}]}, "needs at_least or at_most"),
         ({"pass_share": 1.5}, "pass_share"),
