@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Config, MeaninglessChange, nearest
+from chaos.capabilities import Capability, Config, MeaninglessChange, component_of
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
@@ -33,9 +33,7 @@ class BadConfig:
         if not self.components:
             raise MeaninglessChange("components", "a push without a component reaches nobody")
         for component in self.components:
-            if component not in spec.components:
-                near = nearest(component, spec.components)
-                raise MeaninglessChange("components", f"the target has no component {component!r}", near)
+            component_of(spec, component, "components")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One push, or one setting for each component."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Config, MeaninglessChange, Network, nearest
+from chaos.capabilities import Capability, Config, MeaninglessChange, Network, network_link
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.durations import Milliseconds
@@ -35,10 +35,7 @@ class SilentDefault:
         if not 1 <= self.default_after_ms < self.delay_ms:
             says = "zeros come after 1ms or later, and before the delayed reply"
             raise MeaninglessChange("default_after_ms", says)
-        if not isinstance(spec.links.get(self.link), NetworkLink):
-            known = [name for name, one in spec.links.items() if isinstance(one, NetworkLink)]
-            says = f"the target has no network link {self.link!r}"
-            raise MeaninglessChange("link", says, nearest(self.link, known))
+        network_link(spec, self.link)
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The callers' setting, then the delay."""

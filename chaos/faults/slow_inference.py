@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Config, MeaninglessChange
+from chaos.capabilities import Capability, Config, MeaninglessChange, component_of
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.durations import Milliseconds
@@ -33,8 +33,7 @@ class SlowInference:
         if self.service_ms <= 0:
             raise MeaninglessChange("service_ms", "an answer costs something")
         for component in self.components:
-            if component not in spec.components:
-                raise MeaninglessChange("components", f"the target has no component {component!r}")
+            component_of(spec, component, "components")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The setting of each."""

@@ -126,6 +126,10 @@ def test_overrides_that_match_nothing(holes: list[str], sets: list[str], says: s
             ),
             "the target has no component 'x'",
         ),
+        (
+            fault(fault="slow_inference", **{"with": {"components": ["writerx"], "service_ms": "9ms"}}),
+            "the target has no component 'writerx' (did you mean 'writer'?)",
+        ),
         (edited(latent=[{"layer": "holt", "mode": "off"}]), "did you mean 'hold'?"),
         (edited(latent=[{"layer": "freshness", "set": {"warn_days": "x"}}]), "latent.0.set.warn_days"),
         (edited(expect={"detected": {"by": ["freshnes"], "within": "1d"}}), "did you mean 'freshness'?"),
