@@ -21,7 +21,6 @@ class AddedColumn:
 
     name: ClassVar[str] = "added_column"
     needs: ClassVar[tuple[type[Capability], ...]] = (Data,)
-    benign: ClassVar[bool] = True
     link: str
     column: str
 

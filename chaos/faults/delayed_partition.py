@@ -23,7 +23,6 @@ class DelayedPartition:
 
     name: ClassVar[str] = "delayed_partition"
     needs: ClassVar[tuple[type[Capability], ...]] = (Data,)
-    benign: ClassVar[bool] = True
     link: str
     delay_days: Days
 

@@ -21,7 +21,6 @@ class HolidayDip:
 
     name: ClassVar[str] = "holiday_dip"
     needs: ClassVar[tuple[type[Capability], ...]] = (Traffic,)
-    benign: ClassVar[bool] = True
     level: float
 
     def refuse(self, spec: TargetSpec) -> None:  # noqa: ARG002

@@ -23,7 +23,6 @@ class NewCategory:
 
     name: ClassVar[str] = "new_category"
     needs: ClassVar[tuple[type[Capability], ...]] = (Data, Layers)
-    benign: ClassVar[bool] = True
     link: str
     category: int
     where: str

@@ -22,7 +22,6 @@ class PlannedBackfill:
 
     name: ClassVar[str] = "planned_backfill"
     needs: ClassVar[tuple[type[Capability], ...]] = (Data,)
-    benign: ClassVar[bool] = True
     link: str
 
     def changes(self, target: Usable) -> Iterator[Change]:

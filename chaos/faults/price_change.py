@@ -23,7 +23,6 @@ class PriceChange:
 
     name: ClassVar[str] = "price_change"
     needs: ClassVar[tuple[type[Capability], ...]] = (Data,)
-    benign: ClassVar[bool] = True
     link: str
     by: float
     column: str = "price"
