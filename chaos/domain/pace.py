@@ -9,7 +9,7 @@ from chaos.domain.plan import TrialPlan
 
 BUSY = 0.55
 """The share of the processors' time that a day's work may take: the rest is for bursts and for others. At
-0.59 one of three runs of late-partition failed on false alarms (docs/performance.md).
+0.59 one of three runs of late-partition failed on false alarms.
 """
 STEPS_A_SECOND = 10
 SLOWEST = 4.0

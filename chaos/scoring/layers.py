@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chaos.domain.event import Refused, Signal
@@ -164,8 +164,8 @@ def layer_results(
     return rows
 
 
-def _first(days: object, since: float) -> float | None:
-    return min((day for day in days if day is not None and day >= since), default=None)  # type: ignore[attr-defined]
+def _first(days: Iterable[float | None], since: float) -> float | None:
+    return min((day for day in days if day is not None and day >= since), default=None)
 
 
 def _outcome(

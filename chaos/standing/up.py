@@ -38,7 +38,7 @@ KEEPER = "from chaos.runner.imports import give_back; give_back(); from chaos.cl
 
 @dataclass(frozen=True)
 class Asked:
-    """The stack that is asked for; `day_seconds` None takes the target's own pace."""
+    """The stack that is asked for: in `world`, for so many `days` of `day_seconds` each."""
 
     name: str
     spec: TargetSpec

@@ -246,7 +246,7 @@ class Line:
         self._socket.close()
 
     def say(self, ask: Ask) -> None:
-        """Send a request."""
+        """Send a request. Raises ArmFailed where the stack is gone."""
         try:
             self._socket.sendall(msgspec.json.encode(_Envelope(self._token, ask)) + b"\n")
         except OSError as error:

@@ -399,7 +399,7 @@ class VirtualTarget:
         return self._inner.registry.resolve(name)
 
     def setting(self, component: str, key: str) -> Scalar:
-        """The setting that the component has in force."""
+        """The setting that the component has in force. Raises ArmFailed where it does not run."""
         if not self._inner.running(component):
             raise ArmFailed(f"{component} is not running")
         return cast("Scalar", self._inner.setting(component, key))
