@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every table that needs no container engine, one after the other."""
+"""`python -m benchmarks`: the tables of the proxy, of real processes and of virtual time, in turn."""
 
 from __future__ import annotations
 
