@@ -30,9 +30,8 @@ class SchemaDrift:
     def refuse(self, spec: TargetSpec) -> None:
         """Something must change, one thing at a time, and no name may be taken."""
         if self.stored_as not in ("", *TYPES):
-            raise MeaninglessChange(
-                "stored_as", f"is one of {', '.join(TYPES)}", nearest(self.stored_as, TYPES)
-            )
+            says = f"{self.stored_as!r} is not one of {', '.join(TYPES)}"
+            raise MeaninglessChange("stored_as", says, nearest(self.stored_as, TYPES))
         if bool(self.renamed_to) == bool(self.stored_as):
             raise MeaninglessChange("renamed_to", "name either renamed_to or stored_as")
         if self.renamed_to and self.renamed_to in (self.column, *spec.columns):

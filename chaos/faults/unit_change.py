@@ -36,9 +36,8 @@ class UnitChange:
         if self.factor <= 0:
             raise MeaninglessChange("factor", "a unit is a multiple of another: the factor is above 0")
         if self.stored_as not in ("", *TYPES):
-            raise MeaninglessChange(
-                "stored_as", f"is one of {', '.join(TYPES)}", nearest(self.stored_as, TYPES)
-            )
+            says = f"{self.stored_as!r} is not one of {', '.join(TYPES)}"
+            raise MeaninglessChange("stored_as", says, nearest(self.stored_as, TYPES))
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One `scale` toxic, and a `retype` after it where the type changes too."""
