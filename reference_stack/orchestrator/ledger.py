@@ -133,7 +133,7 @@ class Ledger:
             self._keep_promoted(left)
 
     def left(self) -> tuple[int, int] | None:
-        """The version that somebody was last about to leave, and the one to go back to; None before."""
+        """The version that somebody was about to leave, and the one to go back to; None where it is known."""
         if not self._folder.exists(_LEFT):
             return None
         return msgspec.json.decode(self._folder.read(_LEFT), type=tuple[int, int])
@@ -141,6 +141,10 @@ class Ledger:
     def leave(self, bad: int, good: int) -> None:
         """Note that somebody is about to go back, and may not hear that it was done."""
         self._folder.write(_LEFT, msgspec.json.encode((bad, good)))
+
+    def arrive(self) -> None:
+        """It is known to be done: from now on the same two versions may be somebody's mistake."""
+        self._folder.delete(_LEFT)
 
     def _keep_promoted(self, versions: list[int]) -> None:
         self._folder.write(_PROMOTED, msgspec.json.encode(versions[-_PROMOTED_KEPT:]))

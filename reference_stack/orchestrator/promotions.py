@@ -163,6 +163,7 @@ class Promotions:
                         await self._set_back(ROLLED_BACK, before)
                 raise
             self._ledger.demote([bad])
+            self._ledger.arrive()
         return previous
 
     async def _set_back(self, alias: str, version: int | None) -> None:
@@ -216,6 +217,7 @@ class Promotions:
         if (await self.champion(), self._ledger.admitted()) == (good, bad):
             self._admit(good, bad, "roll back")
             self._ledger.demote([bad])
+            self._ledger.arrive()
 
     async def _settle(self, champion: int, admitted: int | None, objection: str) -> None:
         """Take what somebody made champion past the door for the champion, or turn it back."""

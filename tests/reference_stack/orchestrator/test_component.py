@@ -357,6 +357,19 @@ def test_a_roll_back_of_which_nobody_heard_is_not_turned_back(office, monkeypatc
     assert "no version to go back to" in reply["says"]  # never to the one that was left
 
 
+def test_a_way_back_that_was_taken_excuses_no_later_flip(office):
+    admission = LayerSettings(use="reference_stack.layers.admission:Admission", mode=Mode.OFF)
+    office.layers = {**office.layers, "admission": admission}
+    office.start()
+    office.until(2.9)
+    assert office.ask("roll_back", by="ml")[1]["refused_by"] == ""
+    assert office.ask("promote", version=3, by="ann")[1]["refused_by"] == ""
+    office.ask("configure", key="layers.admission.mode", value="enforce")  # it objects to any scripted model
+    asyncio.run(office.registry.set_alias("champion", 2))
+    office.until(3.01)
+    assert office.champion() == 3
+
+
 def test_half_a_promotion_leaves_a_way_back(office, monkeypatch):
     office.start()
     office.until(2.9)
