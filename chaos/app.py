@@ -219,19 +219,24 @@ def check_can_start(wanted: Wanted, planned: Planned) -> None:
         from chaos.drivers.virtual.driver import check_factory
 
         check_factory(spec)
-    _check_junit(wanted.junit)
+    check_junit(wanted.junit)
 
 
 def check_can_visit(wanted: Wanted, planned: Planned) -> None:
     """As `check_can_start`, for a run in a stack that stands: nothing has to come up. Raises UsageError."""
     if planned.trials:
         check_images(planned.spec, _images_of(planned))
-    _check_junit(wanted.junit)
+    check_junit(wanted.junit)
 
 
-def _check_junit(junit: Path | None) -> None:
-    if junit is not None and (junit.is_dir() or not junit.absolute().parent.is_dir()):
-        raise UsageError(f"--junit {junit}: is a folder, or is in none that is there")
+def check_junit(junit: Path | None) -> None:
+    """Whether JUnit can be written there. Raises UsageError."""
+    if junit is None:
+        return
+    if junit.is_dir():
+        raise UsageError(f"--junit {junit}: that is a folder, name a file in it")
+    if not junit.absolute().parent.is_dir():
+        raise UsageError(f"--junit {junit}: there is no folder {junit.parent}")
 
 
 def check_surroundings(spec: TargetSpec, images: Sequence[str] = ()) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -427,7 +428,9 @@ def test_an_address_for_the_driver_leads_to_loopback_too(
         (["run", "late-partition", "--arms", ""], "'' is not one of defended, control, undefended, bare"),
         (["run", "late-partition", "--day-seconds", "0"], "--day-seconds must be above 0"),
         (["run", "late-partition", "--day-seconds", "nan"], "--day-seconds must be above 0"),
-        (["run", "late-partition", "--junit", "nowhere/x.xml"], "--junit nowhere/x.xml"),
+        (["run", "late-partition", "--junit", "nowhere/x.xml"], "--junit nowhere/x.xml: there is no folder"),
+        (["run", "late-partition", "--junit", "."], "--junit .: that is a folder"),
+        (["report", ".", "--junit", "nowhere/x.xml"], "--junit nowhere/x.xml: there is no folder"),
         (["run", "late-partition", "--keep", "some"], "'--keep'"),
         (["run", "late-partition", "--outt", "x"], "No such option: --outt"),
         (["run"], "Missing argument"),
@@ -459,6 +462,11 @@ def test_without_a_command_there_is_help(mlchaos: Command, words: tuple[str, ...
     outcome = mlchaos(*words)
     assert (outcome.code, outcome.err) == (3, "")
     assert named in outcome.out
+
+
+def test_it_says_which_version_it_is(mlchaos: Command) -> None:
+    outcome = mlchaos("--version")
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"mlchaos {version('mlchaos')}\n", "")
 
 
 def test_out_must_be_empty_and_can_be_made(mlchaos: Command, tmp_path: Path) -> None:

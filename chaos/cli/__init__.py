@@ -37,10 +37,29 @@ def commands(word: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+    @cli.callback()
+    def mlchaos(
+        version: bool = typer.Option(
+            False, "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ) -> None:
+        pass  # what there is to answer was answered by the option itself
+
     holding = [module for module, words in _MODULES.items() if word in words]
     for module in holding or _MODULES:
         cli.add_typer(importlib.import_module(f"{__name__}.{module}").cli)
     return cli
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import typer
+
+        from chaos.app import version
+
+        sys.stdout.write(f"mlchaos {version()}\n")
+        raise typer.Exit
 
 
 def main() -> NoReturn:

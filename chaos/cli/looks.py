@@ -101,9 +101,11 @@ def report(
     """Score and render a run again from its journals; nothing is run. Names what is damaged: a trial that
     cannot be read leaves the run void, and one with a journal that does not hold to its rules is void itself.
     """
+    from chaos.app import check_junit
     from chaos.reports.screen import Screen
     from chaos.results import journal_problems, write_reports
 
+    check_junit(junit)
     results = write_reports(folder.resolve())
     for problem in journal_problems(folder.resolve()):
         sys.stderr.write(f"mlchaos: {problem}\n")
