@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from chaos.errors import ArmFailed, UsageError
+from chaos.whole import write_whole
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -106,12 +107,7 @@ def asking(what: str) -> Iterator[None]:
 
 def mark(run_folder: Path, run: str) -> None:
     """Write down what a run's containers will be labelled with, before the first of them."""
-    part = run_folder / f"{MARK}.part"
-    with part.open("wb") as file:
-        file.write(msgspec.json.encode(Mark(run)))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(run_folder / MARK)
+    write_whole(run_folder / MARK, msgspec.json.encode(Mark(run)).decode(), lasting=True)
 
 
 def marked(run_folder: Path) -> str | None:

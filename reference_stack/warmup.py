@@ -169,6 +169,10 @@ def _without_registry(store: Store) -> Store:
     return {name: data for name, data in store.items() if not name.startswith("registry/")}
 
 
+def _below_registry(files: Store) -> Store:
+    return {f"registry/{name}": data for name, data in files.items()}
+
+
 def _write(store: Store, out: Path, marker: Marker) -> None:
     for name, data in store.items():
         file = out / name
@@ -222,15 +226,14 @@ def _place_with_mlflow(out: Path, marker: Marker, cache: Path, solving: Solving 
     file = cache / f"{marker.key}.mlflow"
     if (registry := _kept(file)) is not None:
         store = warm_store(marker.world, marker.seed, cache=cache, solving=solving)
-        _write({**_without_registry(store), **registry}, out, marker)
+        _write({**_without_registry(store), **_below_registry(registry)}, out, marker)
         return
     from reference_stack.registry.seeder import Seeder
 
     with closing(Seeder(out)) as seeder:
         store = warm_store(marker.world, marker.seed, cache=cache, solving=solving)
         place(store, out, marker, seeder.seed)
-    seeded = read_folders(out)
-    _keep(file, _pack({name: data for name, data in seeded.items() if name.startswith("registry/")}))
+    _keep(file, _pack(read_folders(out / "registry")))
 
 
 def lies_in(root: Path, world: str, seed: int) -> bool:

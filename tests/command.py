@@ -81,7 +81,7 @@ def begin(
     )
 
 
-def complete(process: subprocess.Popen[str], *, seconds: float = 300) -> Outcome:
+def complete(process: subprocess.Popen[str], *, seconds: float = 120) -> Outcome:
     """Wait for its end."""
     try:
         out, err = process.communicate(timeout=seconds)

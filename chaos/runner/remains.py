@@ -108,6 +108,17 @@ def born(process: psutil.Process) -> float:
     return began - psutil.boot_time() if sys.platform == "linux" else began
 
 
+def alive(pid: int, started: float) -> psutil.Process | None:
+    """The process of this number if it is the one that was `born` then, and has not ended."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(born(process) - started) < 0.01
+        running = process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if same and running else None
+
+
 def is_closed(run_folder: Path) -> bool:
     """Whether the run took everything down itself; True for a folder that is no run."""
     record = run_folder / RECORD
@@ -117,7 +128,7 @@ def is_closed(run_folder: Path) -> bool:
 def runner_alive(run_folder: Path) -> bool:
     """Whether the run's own runner is still at work."""
     return any(
-        isinstance(entry, _Process) and entry.name == "runner" and _alive(entry) is not None
+        isinstance(entry, _Process) and entry.name == "runner" and alive(entry.pid, entry.started) is not None
         for entry in _entries(run_folder / RECORD)
     )
 
@@ -178,18 +189,8 @@ def _mark_interrupted(path: Path) -> bool:
     return True
 
 
-def _alive(entry: _Process) -> psutil.Process | None:
-    try:
-        process = psutil.Process(entry.pid)
-        same = abs(born(process) - entry.started) < 0.01
-        running = process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return None
-    return process if same and running else None
-
-
 def _kill(entry: _Process) -> bool:
-    process = _alive(entry)
+    process = alive(entry.pid, entry.started)
     if process is None:
         return False
     with contextlib.suppress(psutil.NoSuchProcess):

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from chaos.capabilities import nearest
 from chaos.errors import UsageError
-from chaos.runner.remains import born
+from chaos.runner.remains import alive
 
 FOLDER = Path("runs") / "standing"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -120,13 +119,4 @@ def _read(path: Path) -> State | None:
         state = msgspec.json.decode(path.read_bytes(), type=State)
     except (OSError, msgspec.DecodeError):
         return None
-    return state if _lives(state.pid, state.started) else None
-
-
-def _lives(pid: int, started: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        same = abs(born(process) - started) < 0.01
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    return state if alive(state.pid, state.started) else None

@@ -22,7 +22,7 @@ from chaos.drivers.local.http import HttpFailed, request
 from chaos.errors import ArmFailed, UndoFailed, UsageError
 from chaos.runner.guardian import Guardian
 from chaos.runner.imports import imported_as_here
-from chaos.runner.remains import ProcessRecord, born
+from chaos.runner.remains import ProcessRecord, alive, born
 from chaos.runner.stop import StopSignal, on_signals
 from chaos.seeds import fresh_secret
 from chaos.standing import place
@@ -262,12 +262,8 @@ def down(name: str) -> str:
             goodbye = _goodbye(line)
         except TimeoutError as error:
             raise ArmFailed(f"the stack (process {state.pid}) did not end in {DOWN_SECONDS:g} s") from error
-    try:
-        process = psutil.Process(state.pid)
-        if abs(born(process) - state.started) < 0.01:
-            psutil.wait_procs([process], timeout=DOWN_SECONDS)
-    except psutil.NoSuchProcess:
-        pass
+    if (keeper := alive(state.pid, state.started)) is not None:
+        psutil.wait_procs([keeper], timeout=DOWN_SECONDS)
     return goodbye.ok_or_raise()
 
 
