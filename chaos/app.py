@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaos.capabilities import Described, nearest
+from chaos.capabilities import Described
 from chaos.catalogue import Catalogue, Shelf
 from chaos.clock import Clock
 from chaos.contracts import Driver
@@ -20,7 +20,7 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError
+from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError, hint, nearest
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP, added
 from chaos.probes import BUILT_IN as PROBES
@@ -371,8 +371,7 @@ def choose(names: Sequence[str], files: Files) -> list[str]:
         matches = _in_folder(Path(name), found, alone=not ours) or ours
         if not matches:
             near = nearest(name, sorted(set().union(*words.values())))
-            hint = f" (did you mean {near!r}?)" if near else ""
-            raise UsageError(f"no scenario is in a folder {name!r}, or has that tag or name{hint}")
+            raise UsageError(f"no scenario is in a folder {name!r}, or has that tag or name{hint(near)}")
         chosen += [match for match in matches if match not in chosen]
     return chosen
 

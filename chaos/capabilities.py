@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -30,6 +29,7 @@ from chaos.domain.change import (
 )
 from chaos.domain.data_toxics import BadParameter, make_data_toxic, named_columns
 from chaos.domain.target import CapabilityName, DataLink, NetworkLink, TargetSpec, TrafficSpec
+from chaos.errors import nearest
 
 
 class MeaninglessChange(ValueError):
@@ -53,12 +53,6 @@ class BeyondTarget(MeaninglessChange):
     def __init__(self, need: str, says: str) -> None:
         self.need = need
         super().__init__("", says)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to `name`, if one is close."""
-    found = difflib.get_close_matches(name, [str(one) for one in known], n=1, cutoff=0.4)
-    return found[0] if found else None
 
 
 def network_link(spec: TargetSpec, link: str, field: str = "link") -> str:

@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from chaos.capabilities import MeaninglessChange, nearest
+from chaos.capabilities import MeaninglessChange
 from chaos.contracts import Fault, Probe
-from chaos.errors import ChaosError
+from chaos.errors import ChaosError, nearest
 
 Entry = TypeVar("Entry")
 

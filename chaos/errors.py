@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import traceback
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +20,18 @@ def told(error: BaseException) -> str:
     """An error that nobody foresaw, and where it came from."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to `name`, if one is close."""
+    return next(iter(difflib.get_close_matches(name, list(map(str, known)), n=1, cutoff=0.4)), None)
+
+
+def hint(near: str | None, known: Sequence[str] = ()) -> str:
+    """What follows on a name that is not there: the one that was meant, else all that are known."""
+    if near:
+        return f" (did you mean {near!r}?)"
+    return f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}" if known else ""
 
 
 class UsageError(ChaosError):
@@ -40,8 +54,7 @@ class Problem:
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         field = f" {self.field}:" if self.field else ""
-        hint = f" (did you mean {self.nearest!r}?)" if self.nearest else ""
-        return f"{where}:{field} {self.says}{hint}"
+        return f"{where}:{field} {self.says}{hint(self.nearest)}"
 
 
 class InvalidInput(ChaosError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel
 
 from chaos.app import Wanted, make_catalogue, make_files, plan_run
-from chaos.capabilities import Described, nearest
+from chaos.capabilities import Described
 from chaos.catalogue import Catalogue
 from chaos.domain.change import describe
 from chaos.domain.durations import format_days
@@ -22,7 +22,7 @@ from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import Results
 from chaos.entries import KINDS, Entry, entries
-from chaos.errors import InvalidInput, Problem, UsageError
+from chaos.errors import InvalidInput, Problem, UsageError, hint, nearest
 
 WIDTH = 100
 MODELS: dict[str, type[BaseModel]] = {"scenario": Scenario, "target": TargetSpec, "results": Results}
@@ -35,7 +35,7 @@ def listing(what: str, target: str) -> Iterator[str]:
     others have been listed, for files that cannot be read.
     """
     if what and what not in KINDS:
-        raise UsageError(_unknown(f"there is no list of {what!r}", what, KINDS))
+        raise UsageError(f"there is no list of {what!r}{hint(nearest(what, KINDS), KINDS)}")
     shelves = _Shelves.read(make_files(), target)
     problems: list[Problem] = []
     for kind in [what] if what else KINDS:
@@ -107,7 +107,8 @@ def explain(name: str, target: str) -> str:
         return "\n\n".join(parts)
     if problems := [problem for wrong in shelves.problems.values() for problem in wrong]:
         raise InvalidInput(problems)
-    raise UsageError(_unknown(f"nothing is called {name!r}", name, [entry.name for entry in everything]))
+    known = [entry.name for entry in everything]
+    raise UsageError(f"nothing is called {name!r}{hint(nearest(name, known), known)}")
 
 
 def _explained(entry: Entry, paths: Mapping[str, Path]) -> str:
@@ -179,7 +180,7 @@ def _unusual(arm: ArmPlan, spec: TargetSpec) -> Iterator[str]:
 def schema(what: str) -> dict[str, object]:
     """The JSON Schema of a file. Raises UsageError."""
     if what not in MODELS:
-        raise UsageError(_unknown(f"there is no schema of {what!r}", what, list(MODELS)))
+        raise UsageError(f"there is no schema of {what!r}{hint(nearest(what, MODELS), list(MODELS))}")
     # What a reader is given has every field; what a writer gives may leave some out.
     mode: Literal["serialization", "validation"] = "serialization" if what in _WRITTEN else "validation"
     found: dict[str, object] = MODELS[what].model_json_schema(by_alias=True, mode=mode)
@@ -188,8 +189,3 @@ def schema(what: str) -> dict[str, object]:
 
 def _first(text: str) -> str:
     return text.split(". ", maxsplit=1)[0].rstrip(".") + "."
-
-
-def _unknown(says: str, name: str, known: Sequence[str]) -> str:
-    near = nearest(name, known)
-    return f"{says} (did you mean {near!r}?)" if near else f"{says}; there are {', '.join(known)}"

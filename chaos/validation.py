@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.app import make_catalogue, make_files
-from chaos.capabilities import nearest
 from chaos.catalogue import Catalogue
 from chaos.domain.files import Files
 from chaos.domain.scenario import Scenario
 from chaos.domain.source import build, read_source
-from chaos.errors import InvalidInput, Problem
+from chaos.errors import InvalidInput, Problem, nearest
 from chaos.runner.plan import Planner, Request
 
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from chaos.capabilities import nearest
 from chaos.domain.scenario import MAX_SEED, Arm
-from chaos.errors import UsageError
+from chaos.errors import UsageError, hint, nearest
 
 if TYPE_CHECKING:
     from chaos.app import Wanted
@@ -118,9 +117,8 @@ def _arms(arms: str | None) -> tuple[Arm, ...]:
     names = arms.split(",")
     for name in names:
         if name not in list(Arm):
-            near = nearest(name, Arm)
-            hint = f" (did you mean {near!r}?)" if near else ""
-            raise UsageError(f"--arms {arms}: {name!r} is not one of {', '.join(Arm)}{hint}")
+            says = f"--arms {arms}: {name!r} is not one of {', '.join(Arm)}"
+            raise UsageError(says + hint(nearest(name, Arm)))
         if names.count(name) > 1:
             raise UsageError(f"--arms {arms}: {name!r} is there twice")
     return tuple(Arm(name) for name in names)

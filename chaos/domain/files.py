@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Literal
 from chaos.domain.scenario import Scenario
 from chaos.domain.source import MAX_BYTES, Source, build, read_source
 from chaos.domain.target import TargetSpec
-from chaos.errors import InvalidInput, Problem, UsageError
+from chaos.errors import InvalidInput, Problem, UsageError, hint, nearest
 
 Kind = Literal["scenario", "target"]
 SUFFIXES = (".yaml", ".yml")
@@ -114,8 +113,7 @@ class Files:
         path = self._locate(named, kind)
         if not path.exists():
             known = [one.name for one in self.found(kind).found]
-            near = next(iter(difflib.get_close_matches(path.stem, known, n=1, cutoff=0.5)), None)
-            raise InvalidInput([Problem(named, None, "", "there is no such file", near)])
+            raise InvalidInput([Problem(named, None, "", "there is no such file", nearest(path.stem, known))])
         return path
 
     def _locate(self, named: str, kind: Kind) -> Path:
@@ -129,9 +127,7 @@ class Files:
             return found[named]
         if search.problems:  # it may be in one of those
             raise InvalidInput(search.problems)
-        near = difflib.get_close_matches(named, found, n=1, cutoff=0.5)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise UsageError(f"there is no {kind} {named!r}{hint}")
+        raise UsageError(f"there is no {kind} {named!r}{hint(nearest(named, found))}")
 
 
 def _find(folders: Iterable[Path], key: Kind) -> Search:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from chaos.errors import InvalidInput, Problem
+from chaos.errors import InvalidInput, Problem, nearest
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
@@ -168,8 +167,8 @@ def _dotted(path: Path_) -> str:
 
 def misplaced(path: Sequence[str | int], says: str, known: Iterable[str] = (), wrong: str = "") -> Exception:
     """What a model's validator raises of a value deeper within it; `wrong` should be one of `known`."""
-    near = next(iter(difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.4)), "")
-    return PydanticCustomError("misplaced", "{says}", {"says": says, "path": list(path), "near": near})
+    context = {"says": says, "path": list(path), "near": nearest(wrong, known)}
+    return PydanticCustomError("misplaced", "{says}", context)
 
 
 def build(model: type[Model], source: Source) -> Model:
@@ -192,13 +191,11 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
         near = None
         says = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            wrong = str(item["loc"][-1])
             says = "there is no such key"
-            known = sorted(_keys_at(model, item["loc"][:-1]))
-            near = next(iter(difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)), None)
+            near = nearest(str(item["loc"][-1]), sorted(_keys_at(model, item["loc"][:-1])))
         elif item["type"] == "misplaced":
             path += item["ctx"]["path"]
-            near = item["ctx"]["near"] or None
+            near = item["ctx"]["near"]
         elif item["type"] == "missing":
             says = "is missing"
             name = tuple(path[:-1])
@@ -227,14 +224,13 @@ def _meant(source: Source, path: Path_) -> str | None:
         known = known.get(str(part)) if isinstance(known, Mapping) else None
     if not path or not isinstance(known, Mapping) or path[-1] in known:
         return None
-    return next(iter(difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)), None)
+    return nearest(str(path[-1]), known)
 
 
 def _none_of(wrong: str, expected: str) -> tuple[str, str | None]:
     """What to say of a word that is none of those that pydantic names, and the nearest of them."""
     options = expected.replace("'", "").replace(" or ", ", ").split(", ")
-    near = next(iter(difflib.get_close_matches(wrong, options, n=1, cutoff=0.5)), None)
-    return f"{wrong!r} is not one of {', '.join(options)}", near
+    return f"{wrong!r} is not one of {', '.join(options)}", nearest(wrong, options)
 
 
 def _not_so_written(name: str, pattern: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 import math
 import re
@@ -16,6 +15,7 @@ from chaos.domain.durations import Days, Milliseconds, parse_days, parse_ms
 from chaos.domain.layer import Mode, Stage
 from chaos.domain.scenario import KEBAB, Arm, Strict
 from chaos.domain.source import misplaced
+from chaos.errors import nearest
 
 _FACTORY = re.compile(r"^[\w.]+:[\w.]+$")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -89,7 +89,7 @@ class UnknownWord(ValueError):
     """A name that is none of those that a parameter can hold; `nearest` is the closest of them."""
 
     def __init__(self, name: str, among: Sequence[str]) -> None:
-        self.nearest = next(iter(difflib.get_close_matches(name, among, n=1, cutoff=0.4)), None)
+        self.nearest = nearest(name, among)
         super().__init__(f"{name!r} is none of {', '.join(among)}")
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Data, Layers, MeaninglessChange, column_of, nearest
+from chaos.capabilities import Capability, Data, Layers, MeaninglessChange, column_of
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
+from chaos.errors import nearest
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Data, MeaninglessChange, nearest
+from chaos.capabilities import Capability, Data, MeaninglessChange
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.data_toxics.retype import TYPES
 from chaos.domain.target import TargetSpec
+from chaos.errors import nearest
 
 
 @dataclass(frozen=True)

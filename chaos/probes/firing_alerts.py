@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import MeaninglessChange, nearest
+from chaos.capabilities import MeaninglessChange
 from chaos.contracts import Readable
 from chaos.domain.event import Alert, Views
 from chaos.domain.target import TargetSpec
+from chaos.errors import nearest
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from chaos.capabilities import BeyondTarget, Described, MeaninglessChange, nearest
+from chaos.capabilities import BeyondTarget, Described, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Fault, SelfTimed
 from chaos.domain.change import Promote, SetAlias
@@ -27,7 +27,7 @@ from chaos.domain.plan import (
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import CapabilityName, DataLink, LayerSpec, TargetSpec, UnknownWord
-from chaos.errors import InvalidInput, Problem, UsageError
+from chaos.errors import InvalidInput, Problem, UsageError, hint, nearest
 from chaos.runner.check import changes_of, effect_of, listed, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
 from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
@@ -184,7 +184,7 @@ class Planner:
         except MeaninglessChange as error:
             for setting in self._request.overrides.settings:
                 if (setting.what, setting.name, setting.key) == ("fault", use.key, error.field):
-                    raise UsageError(_usage(f"{setting}: {error}", error.nearest)) from error
+                    raise UsageError(f"{setting}: {error}{hint(error.nearest)}") from error
             self._report(("faults", index, "with", error.field), str(error), error.nearest)
             return None
         lasts = use.for_ if use.for_ is not None else lasts_of(fault)
@@ -325,7 +325,7 @@ class Planner:
         for hole in self._request.overrides.holes:
             if hole.layer not in self._spec.layers:
                 near = nearest(hole.layer, self._spec.layers)
-                raise UsageError(_usage(f"--hole {hole.layer}: the target has no such layer", near))
+                raise UsageError(f"--hole {hole.layer}: the target has no such layer{hint(near)}")
             if max(hole.from_ or 0.0, hole.until or 0.0) > self._scenario.days:
                 days = f"the run's {self._scenario.days:g} days"
                 raise UsageError(f"--hole {hole.layer}@{hole.from_:g}d..{hole.until:g}d: not inside {days}")
@@ -335,7 +335,7 @@ class Planner:
             if setting.what == "fault":
                 if setting.name not in faults:
                     near = nearest(setting.name, faults)
-                    raise UsageError(_usage(f"{text}: the scenario has no fault {setting.name!r}", near))
+                    raise UsageError(f"{text}: the scenario has no fault {setting.name!r}{hint(near)}")
                 continue
             for hole in [*self._scenario.latent, *self._request.overrides.holes]:
                 if hole.layer == setting.name and hole.from_ is None and setting.key in hole.keys:
@@ -347,22 +347,20 @@ class Planner:
     def _check_layer_setting(self, text: str, name: str, key: str, value: Scalar) -> None:
         layer = self._spec.layers.get(name)
         if layer is None:
-            raise UsageError(
-                _usage(f"{text}: the target has no layer {name!r}", nearest(name, self._spec.layers))
-            )
+            near = nearest(name, self._spec.layers)
+            raise UsageError(f"{text}: the target has no layer {name!r}{hint(near)}")
         if key == "mode":
             if value not in list(Mode):
-                raise UsageError(
-                    _usage(f"{text}: a mode is off, observe or enforce", nearest(str(value), Mode))
-                )
+                near = nearest(str(value), Mode)
+                raise UsageError(f"{text}: a mode is off, observe or enforce{hint(near)}")
         elif key not in layer.parameters:
             near = nearest(key, ["mode", *layer.parameters])
-            raise UsageError(_usage(f"{text}: layer {name!r} has no parameter {key!r}", near))
+            raise UsageError(f"{text}: layer {name!r} has no parameter {key!r}{hint(near)}")
         else:
             try:
                 read = layer.parameters[key].read(value)
             except ValueError as error:
-                raise UsageError(_usage(f"{text}: {error}", _nearest_of(error))) from error
+                raise UsageError(f"{text}: {error}{hint(_nearest_of(error))}") from error
             if layer.parameters[key].type == "ms" and (
                 says := too_long(cast("float", read), self.day_seconds)
             ):
@@ -393,10 +391,6 @@ class Planner:
 
 def _nearest_of(error: ValueError) -> str | None:
     return error.nearest if isinstance(error, UnknownWord) else None
-
-
-def _usage(says: str, near: str | None) -> str:
-    return f"{says} (did you mean {near!r}?)" if near else says
 
 
 def lasts_of(fault: Fault) -> float | None:

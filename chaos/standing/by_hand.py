@@ -11,7 +11,7 @@ from chaos.domain.change import Scalar
 from chaos.domain.durations import parse_days
 from chaos.domain.event import Event
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, Interrupted, UsageError
+from chaos.errors import ArmFailed, Interrupted, UsageError, hint
 from chaos.runner.check import changes_of, effect_of, make_fault, texts_of
 from chaos.runner.overrides import Setting
 from chaos.standing import place
@@ -49,9 +49,8 @@ def inject(
         changes = changes_of(made, Described(spec))
         effect_of(made, spec, catalogue)
     except (UnknownName, MeaninglessChange) as error:
-        hint = f" (did you mean {error.nearest!r}?)" if error.nearest else ""
         says = error.of_its_field if isinstance(error, MeaninglessChange) else str(error)
-        raise UsageError(f"inject {fault}: {says}{hint}") from error
+        raise UsageError(f"inject {fault}: {says}{hint(error.nearest)}") from error
     except ValueError as error:
         raise UsageError(f"--for {lasts}: {error}") from error
     if for_days is not None and for_days <= 0:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from chaos.capabilities import nearest
-from chaos.errors import UsageError
+from chaos.errors import UsageError, hint, nearest
 from chaos.runner.remains import alive
 
 FOLDER = Path("runs") / "standing"
@@ -103,9 +102,7 @@ def find(name: str) -> State:
     state = _read(path_of(name))
     if state is None:
         known = [one.name for one in standing()]
-        near = nearest(name, known)
-        hint = f" (did you mean {near!r}?)" if near else f"; there is {', '.join(known)}" if known else ""
-        raise UsageError(f"no stack stands under the name {name!r} here{hint}")
+        raise UsageError(f"no stack stands under the name {name!r} here{hint(nearest(name, known), known)}")
     return state
 
 
