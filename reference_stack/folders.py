@@ -246,12 +246,6 @@ def open_folder(where: str) -> Folder:
     return FsspecFolder(cast(FileSystem, filesystem), root)
 
 
-def copy_files(source: Folder, target: Folder, prefix: str = "") -> None:
-    """Copy the files whose names start with `prefix`, under the same names."""
-    for name in source.list(prefix):
-        target.write(name, source.read(name))
-
-
 @lru_cache(maxsize=1024)
 def checked(name: str) -> str:
     """The name itself. Raises ValueError unless it is relative, with `/`, and stays inside."""

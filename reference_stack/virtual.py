@@ -56,7 +56,6 @@ T = TypeVar("T")
 Store = dict[str, bytes]
 LogListener = Callable[[str, str], object]
 
-_ALERT = '"event":"alert"'
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decode = remembering()
 """For all stacks of a process: those of a trial begin with the same partitions."""
@@ -121,7 +120,6 @@ class VirtualStack:
         self._solve = solve
         self._world = world if world is not None else draw_world(settings)
         self._log_listeners: list[LogListener] = []
-        self._alert_listeners: list[LogListener] = []
         for name, link in LINKS.items():
             self.machine.link(name, link.callee)
         self._data_links = {
@@ -225,10 +223,6 @@ class VirtualStack:
         """Tell of each log line: component, JSON. The stack adds `exit` lines {component, code}."""
         self._log_listeners.append(listener)
 
-    def on_alert(self, listener: LogListener) -> None:
-        """Tell of each log line about an alert that reached on-call."""
-        self._alert_listeners.append(listener)
-
     def close(self) -> None:
         """End everything. What it was made of holds itself in circles, so memory is given back by a search
         for those, which an arm does not make on its way.
@@ -274,9 +268,6 @@ class VirtualStack:
     def _logged(self, component: str, line: str) -> None:
         for listener in self._log_listeners:
             listener(component, line)
-        if self._alert_listeners and component == "oncall" and _ALERT in line:
-            for listener in self._alert_listeners:
-                listener(component, line)
 
     def _exited(self, component: str, code: int) -> None:
         line = {"event": "exit", "day": round(self.day(), 4), "component": component, "code": code}

@@ -14,10 +14,9 @@ from chaos.campaign import Progress, keep_data, set_aside, write_so_far
 from chaos.domain.event import Phase, Undone
 from chaos.domain.plan import fingerprint_of
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import Unfinished, Verdict
+from chaos.domain.verdict import Results, Unfinished, Verdict
 from chaos.errors import InvalidInput, UsageError
 from chaos.journal import journal_name
-from chaos.reports.json_report import read_json
 from chaos.reports.junit import junit
 from chaos.results import (
     RunInfo,
@@ -88,7 +87,7 @@ def test_while_a_run_goes_on_its_results_are_whole_and_not_passed(tmp_path: Path
     progress.done(ended[:1])
     progress.done(ended)
     assert told == [(1, 3), (2, 3)]
-    written = read_json(tmp_path / "results.json")
+    written = Results.model_validate_json((tmp_path / "results.json").read_text())
     assert [trial.verdict for trial in written.trials] == [Verdict.PASSED, Verdict.PASSED]
     assert written.verdict is Verdict.VOID
     assert written.unfinished == keys[2:]

@@ -16,8 +16,3 @@ def dumps(results: Results) -> str:
 def write_json(results: Results, path: Path) -> None:
     """Write results.json."""
     write_whole(path, dumps(results))
-
-
-def read_json(path: Path) -> Results:
-    """Read results.json back. Raises pydantic's ValidationError for one of another shape."""
-    return Results.model_validate_json(path.read_text(encoding="utf-8"))

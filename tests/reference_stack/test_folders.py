@@ -8,7 +8,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from reference_stack.folders import DirectoryFolder, FsspecFolder, Held, MemoryFolder, copy_files, open_folder
+from reference_stack.folders import DirectoryFolder, FsspecFolder, Held, MemoryFolder, open_folder
 from reference_stack.ports import Folder
 
 
@@ -185,15 +185,6 @@ def test_a_memory_folder_knows_how_long_a_file_is() -> None:
     assert folder.size("b") == 5
     with pytest.raises(FileNotFoundError):
         folder.size("c")
-
-
-def test_files_are_copied(folder: Folder) -> None:
-    folder.write("a/1", b"1")
-    folder.write("b/2", b"2")
-    target = MemoryFolder()
-    copy_files(folder, target, "a/")
-    assert list(target.list()) == ["a/1"]
-    assert target.read("a/1") == b"1"
 
 
 def test_a_folder_is_opened_by_path_or_address(tmp_path: Path) -> None:

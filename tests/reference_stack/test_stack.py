@@ -25,9 +25,7 @@ class Run:
             seed=seed, day_seconds=1.0, days=days, settings=given, root=NOWHERE
         )
         self.lines: list[str] = []
-        self.alert_lines: list[str] = []
         self.stack.on_log(lambda _component, line: self.lines.append(line))
-        self.stack.on_alert(lambda _component, line: self.alert_lines.append(line))
 
     def until(self, day: float) -> "Run":
         self.stack.advance(day)
@@ -41,7 +39,7 @@ class Run:
         return [line["signal"] for line in self.logged("signal", layer=layer) if line["signal"] != "reached"]
 
     def alerts(self) -> set[str]:
-        return {json.loads(line)["name"] for line in self.alert_lines}
+        return {line["name"] for line in self.logged("alert")}
 
     def champions(self) -> list[tuple[int, int]]:
         """(day of its cycle, version) of each flip of the champion: no cycle begins before its partition is due."""
@@ -93,7 +91,7 @@ NORMAL = ("started", "begun", "done")  # begun: the canary takes its time, the c
 
 
 def test_a_month_without_faults_is_a_month_without_pages_and_holds(month):
-    assert month.alert_lines == []
+    assert month.logged("alert") == []
     assert [line for line in month.logged("cycle") if line["state"] not in NORMAL] == []
     assert month.logged("error") == []
     assert month.logged("exit") == []
@@ -197,7 +195,7 @@ def test_a_partition_held_back_three_days_is_red_is_held_and_is_made_up_for(new_
     assert [each["partition_day"] for each in trained["partitions"]] == list(range(-3, 4))
     for layer in ("volume", "freshness", "hold"):
         assert run.signals(layer)[-1] == "cleared"
-    assert {(a["name"], a["state"]) for a in map(json.loads, run.alert_lines)} >= {("volume", "resolved")}
+    assert {(a["name"], a["state"]) for a in run.logged("alert")} >= {("volume", "resolved")}
 
 
 def test_with_all_layers_off_it_trains_on_the_hole(new_run):
@@ -208,7 +206,7 @@ def test_with_all_layers_off_it_trains_on_the_hole(new_run):
     trained = run.logged("version")[3]
     assert trained["due"] == list(range(-4, 3))
     assert 1 not in [each["partition_day"] for each in trained["partitions"]]
-    assert run.alert_lines == []
+    assert run.logged("alert") == []
     assert run.logged("signal") == []
 
 
