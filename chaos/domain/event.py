@@ -247,6 +247,11 @@ class Exit(_Event, frozen=True, tag="exit"):
     says: str = ""
 
 
+LATE_DAYS = 0.1
+SPELL_DAYS = 0.25
+"""Timers that are later than the one for longer than the other make a trial void."""
+
+
 class Lag(_Event, frozen=True, tag="lag"):
     """A component's timers (or the harness's ticker) were late by `lag_days` for `over_days`."""
 

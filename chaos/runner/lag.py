@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-LIMIT_DAYS = 0.1
-SPAN_DAYS = 0.25
+from chaos.domain.event import LATE_DAYS, SPELL_DAYS
 
 
 class LagMeter:
     """Watches the lateness of ticks; reports once a spell above the limit has lasted too long."""
 
-    def __init__(self, limit_days: float = LIMIT_DAYS, span_days: float = SPAN_DAYS) -> None:
+    def __init__(self, limit_days: float = LATE_DAYS, span_days: float = SPELL_DAYS) -> None:
         self._limit = limit_days
         self._span = span_days
         self._since: float | None = None

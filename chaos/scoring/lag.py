@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from chaos.domain.event import WAIT_LIMIT_MS, Contention, Lag, Saturation, Stall, ViewRow, Views, Waiting
+from chaos.domain.event import (
+    LATE_DAYS,
+    SPELL_DAYS,
+    WAIT_LIMIT_MS,
+    Contention,
+    Lag,
+    Saturation,
+    Stall,
+    ViewRow,
+    Views,
+    Waiting,
+)
 from chaos.domain.scenario import Arm, Harm
 from chaos.scoring.arms import ArmView
 
 E = TypeVar("E", Stall, Contention, Saturation)
-
-LIMIT_DAYS = 0.1
-SPAN_DAYS = 0.25
 
 
 def worst_lag(view: ArmView) -> float | None:
@@ -39,13 +47,13 @@ def busy(views: Mapping[Arm, ArmView]) -> str:
     though timers were not late.
     """
     for arm, view in views.items():
-        late = [lag for lag in _counted(view) if lag.lag_days > LIMIT_DAYS and lag.over_days > SPAN_DAYS]
+        late = [lag for lag in _counted(view) if lag.lag_days > LATE_DAYS and lag.over_days > SPELL_DAYS]
         if late:
             worst = max(late, key=lambda lag: lag.lag_days)
             return (
                 f"the machine was too busy: in the {arm.value} arm {worst.component} ran up to "
                 f"{worst.lag_days:.2f} d late for {worst.over_days:.2f} d around day {worst.day:.2f} "
-                f"(allowed: {LIMIT_DAYS:g} d for {SPAN_DAYS:g} d)"
+                f"(allowed: {LATE_DAYS:g} d for {SPELL_DAYS:g} d)"
             )
     for arm, view in views.items():
         waits = [waiting for waiting in _waits(view) if waiting.wait_ms > WAIT_LIMIT_MS]

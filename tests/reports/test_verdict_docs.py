@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from chaos import errors
+from chaos.domain import event
 from chaos.domain.layer import Outcome
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import Verdict
-from chaos.scoring import containment, detection, episodes, harm, lag, steady
+from chaos.scoring import containment, detection, episodes, harm, steady
 
 TEXT = (Path(__file__).parents[2] / "docs" / "verdict.md").read_text(encoding="utf-8")
 
@@ -31,7 +32,7 @@ def test_every_exit_code_is_explained(code: int) -> None:
 @pytest.mark.parametrize(
     "figure",
     [
-        f"{lag.LIMIT_DAYS:g} day for more than {lag.SPAN_DAYS:g} day",
+        f"{event.LATE_DAYS:g} day for more than {event.SPELL_DAYS:g} day",
         f"within {episodes.SAME_TIME_DAYS:g} day",
         f"until {detection.TAIL_DAYS:g} day after the undo",
         f"{steady.WINDOWS} readings in a row",
