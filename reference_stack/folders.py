@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import IO, Protocol, cast
 
 from reference_stack.ports import Folder
@@ -244,6 +245,12 @@ def open_folder(where: str) -> Folder:
 
     filesystem, root = url_to_fs(where)
     return FsspecFolder(cast(FileSystem, filesystem), root)
+
+
+def cache_folder(name: str) -> Path:
+    """Where this user's runs keep what can be made again: one folder for each kind of it."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "mlchaos" / name
 
 
 @lru_cache(maxsize=1024)

@@ -24,7 +24,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reference_stack.assembly import default_settings, draw_world
-from reference_stack.folders import MemoryFolder
+from reference_stack.folders import MemoryFolder, cache_folder
 from reference_stack.imports import uncollected
 from reference_stack.layers.contract import Mode
 from reference_stack.registry.memory import Export, MemoryRegistry
@@ -103,7 +103,7 @@ def warm_store(
     """
     if root is not None and lies_in(root, world, seed):
         return read_folders(root)
-    file = _cached(cache or cache_folder(), warm_up_key(world, seed))
+    file = _cached(cache or cache_folder("warmup"), warm_up_key(world, seed))
     if (kept := _kept(file)) is not None:
         return kept
     with _alone(file.with_suffix(".lock")):
@@ -137,12 +137,6 @@ def warm_up_key(world: str, seed: int) -> str:
         digest.update(str(file.relative_to(package)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where warm-ups are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mlchaos" / "warmup"
 
 
 def write_folders(store: Store, out: Path, marker: Marker) -> None:
@@ -212,7 +206,7 @@ def main(arguments: Sequence[str] | None = None, solving: Solving | None = None)
         marker = Marker(options.world, options.seed, warm_up_key(options.world, options.seed))
         _check_empty(options.out)
         if options.registry == "mlflow":
-            _place_with_mlflow(options.out, marker, options.cache or cache_folder(), solving)
+            _place_with_mlflow(options.out, marker, options.cache or cache_folder("warmup"), solving)
         else:
             store = warm_store(options.world, options.seed, cache=options.cache, solving=solving)
             write_folders(store, options.out, marker)

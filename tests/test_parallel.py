@@ -23,7 +23,7 @@ from chaos.domain.scenario import Arm
 from chaos.errors import ArmFailed
 from chaos.journal import read_folder
 from chaos.parallel import staggered
-from reference_stack.warmup import cache_folder
+from reference_stack.folders import cache_folder
 from tests.command import LATE, SCENARIOS, begin, complete, until
 
 ALONE = """
@@ -81,8 +81,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     (folder / "alone.yaml").write_text(ALONE)
     (folder / "cache" / "mlchaos").mkdir(parents=True)
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    (folder / "cache" / "mlchaos" / "warmup").symlink_to(cache_folder())
+    cache_folder("warmup").mkdir(parents=True, exist_ok=True)
+    (folder / "cache" / "mlchaos" / "warmup").symlink_to(cache_folder("warmup"))
     return folder
 
 

@@ -6,6 +6,7 @@ import importlib
 from contextlib import suppress
 from pathlib import Path
 
+from reference_stack.folders import cache_folder
 from reference_stack.imports import uncollected
 from reference_stack.registry.environment import (
     ARTIFACT_ROOT,
@@ -22,7 +23,7 @@ from reference_stack.registry.naming import (
     SHA256_TAG,
 )
 from reference_stack.registry.server import ARTIFACTS, DATABASE, registry_folder
-from reference_stack.registry.template import cache_folder, migrate, place_database, template
+from reference_stack.registry.template import migrate, place_database, template
 
 _STORES = (
     "mlflow.store.model_registry.sqlalchemy_store",
@@ -42,7 +43,7 @@ def prepare(database_at: str = "") -> None:
             migrate(database_at)
             return
         with suppress(OSError):  # where it cannot be kept, a database is migrated in its place
-            template(cache_folder())
+            template(cache_folder("registry"))
 
 
 def seed_store(root: Path, export: Export, cache: Path | None = None, database_at: str = "") -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
 
+from reference_stack.folders import cache_folder
 from reference_stack.registry.environment import (
     ARTIFACT_ROOT,
     database_uri,
@@ -23,12 +23,6 @@ from reference_stack.registry.environment import (
 
 _LAYOUT = 1
 """Counts up when what this module makes of MLflow's database changes."""
-
-
-def cache_folder() -> Path:
-    """Where the template is kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mlchaos" / "registry"
 
 
 def place_database(database: Path, cache: Path | None = None) -> None:
@@ -43,7 +37,7 @@ def place_database(database: Path, cache: Path | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=database.parent, prefix=".placing-") as folder:
         fresh = Path(folder) / "mlflow.db"
         try:
-            shutil.copyfile(template(cache or cache_folder()), fresh)
+            shutil.copyfile(template(cache or cache_folder("registry")), fresh)
         except OSError:
             _migrate(fresh)
         fresh.replace(database)

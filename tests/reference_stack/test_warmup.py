@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from reference_stack import warmup
-from reference_stack.folders import MemoryFolder
+from reference_stack.folders import MemoryFolder, cache_folder
 from reference_stack.registry import seeder
 from reference_stack.registry.memory import Export, MemoryRegistry
 from reference_stack.registry.seeder import Seeder
@@ -213,7 +213,7 @@ def test_a_registry_that_cannot_be_seeded_is_the_last_word(tmp_path, store):
     (tmp_path / "mlflow.py").write_text("raise ImportError('there is no MLflow')")
     (tmp_path / "cache").mkdir()
     kept = f"{warm_up_key(WORLD, SEED)}.msgpack"
-    (tmp_path / "cache" / kept).symlink_to(warmup.cache_folder() / kept)
+    (tmp_path / "cache" / kept).symlink_to(cache_folder("warmup") / kept)
     command = [sys.executable, "-m", "reference_stack", "warmup", "--world", WORLD, "--seed", str(SEED)]
     command += ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--registry", "mlflow"]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reference_stack.registry.template import cache_folder, place_database, template
+from reference_stack.folders import cache_folder
+from reference_stack.registry.template import place_database, template
 
 
 def tables(database: Path) -> set[str]:
@@ -56,7 +57,7 @@ def test_where_the_cache_cannot_be_written_the_database_is_made_in_place(tmp_pat
 
 def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "mlchaos" / "registry"
+    assert cache_folder("registry") == tmp_path / "mlchaos" / "registry"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert cache_folder() == tmp_path / "home" / ".cache" / "mlchaos" / "registry"
+    assert cache_folder("registry") == tmp_path / "home" / ".cache" / "mlchaos" / "registry"
