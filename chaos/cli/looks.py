@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from chaos.cli.options import Allow, Arms, Holes, Pace, Sets, Target, wanted
-from chaos.domain.scenario import MAX_SEED
+from chaos.cli.options import Allow, Arms, Holes, Json, Junit, OneSeed, Pace, Sets, Target, wanted
 from chaos.errors import LeftBehind, UsageError
 
 cli = typer.Typer()
@@ -66,7 +65,7 @@ def validate(
 def plan(
     scenario: Annotated[str, typer.Argument(help="A scenario, by name or file.")],
     target: Target = "reference-local",
-    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED)] = 1,
+    seed: OneSeed = 1,
     arms: Arms = None,
     hole: Holes = None,
     set_: Sets = None,
@@ -95,8 +94,8 @@ def schema(
 @cli.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A run's folder.")],
-    junit: Annotated[Path | None, typer.Option("--junit")] = None,
-    json_: Annotated[bool, typer.Option("--json")] = False,
+    junit: Junit = None,
+    json_: Json = False,
 ) -> None:
     """Score and render a run again from its journals; nothing is run. Names what is damaged: a trial that
     cannot be read leaves the run void, and one with a journal that does not hold to its rules is void itself.

@@ -29,6 +29,11 @@ class Keep(StrEnum):
 
 
 Target = Annotated[str, typer.Option("--target", help="A target's name or file.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED, help="One seed.")]
+OneSeed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="The seed.")]
+Seeds = Annotated[str | None, typer.Option("--seeds", help="A range of seeds: 1..20.")]
+Kept = Annotated[Keep, typer.Option("--keep", help="Whose data stays in the run's folder.")]
+Blind = Annotated[bool, typer.Option("--blind", help="Keep the faults' names off the screen.")]
 Holes = Annotated[
     list[str] | None, typer.Option("--hole", help="Switch a layer off: freshness, or freshness@5d..8d.")
 ]

@@ -13,21 +13,24 @@ from chaos import app as application
 from chaos.cli.options import (
     Allow,
     Arms,
+    Blind,
     Holes,
     Jobs,
     Json,
     Junit,
     Keep,
+    Kept,
     NoCache,
     Out,
     Pace,
     RerunVoid,
+    Seed,
+    Seeds,
     Sets,
     Target,
     campaign,
     wanted,
 )
-from chaos.domain.scenario import MAX_SEED
 from chaos.errors import Interrupted, UndoFailed, UsageError
 
 if TYPE_CHECKING:
@@ -41,14 +44,14 @@ cli = typer.Typer()
 def run(
     scenarios: Annotated[list[str], typer.Argument(help="Scenarios, by name or file.")],
     target: Target = "reference-local",
-    seed: Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED, help="One seed.")] = None,
-    seeds: Annotated[str | None, typer.Option("--seeds", help="A range of seeds: 1..20.")] = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
     arms: Arms = None,
     hole: Holes = None,
     set_: Sets = None,
     day_seconds: Pace = None,
     out: Out = None,
-    keep: Annotated[Keep, typer.Option("--keep", help="Whose data stays in the run's folder.")] = Keep.FAILED,
+    keep: Kept = Keep.FAILED,
     junit: Junit = None,
     json_: Json = False,
     allow: Allow = None,
@@ -59,7 +62,7 @@ def run(
     pause_before: Annotated[
         str | None, typer.Option("--pause-before", help="Wait for Enter, with --into: inject,undo.")
     ] = None,
-    blind: Annotated[bool, typer.Option("--blind", help="Keep the faults' names off the screen.")] = False,
+    blind: Blind = False,
 ) -> None:
     """Run scenarios against a target and give the verdict."""
     asked = wanted(scenarios, target, seed, seeds, arms, hole, set_, day_seconds, out, allow, keep)
@@ -78,11 +81,11 @@ def suite(
         list[str] | None, typer.Argument(help="Folders, tags or scenarios; all if none.")
     ] = None,
     target: Target = "reference-local",
-    seed: Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED)] = None,
-    seeds: Annotated[str | None, typer.Option("--seeds")] = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
     day_seconds: Pace = None,
     out: Out = None,
-    keep: Annotated[Keep, typer.Option("--keep")] = Keep.FAILED,
+    keep: Kept = Keep.FAILED,
     junit: Junit = None,
     json_: Json = False,
     allow: Allow = None,
@@ -103,10 +106,10 @@ def ablation(
         list[str] | None, typer.Argument(help="Folders, tags or scenarios; all scenarios if none.")
     ] = None,
     target: Target = "reference-virtual",
-    seed: Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED)] = None,
-    seeds: Annotated[str | None, typer.Option("--seeds")] = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
     out: Out = None,
-    keep: Annotated[Keep, typer.Option("--keep")] = Keep.NEVER,
+    keep: Kept = Keep.NEVER,
     json_: Annotated[bool, typer.Option("--json", help="Print ablation.json and nothing else.")] = False,
     allow: Allow = None,
     jobs: Jobs = None,

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from chaos import app as application
-from chaos.cli.options import Allow, Target
-from chaos.domain.scenario import MAX_SEED
+from chaos.cli.options import Allow, Blind, OneSeed, Target
 from chaos.errors import UsageError
 
 cli = typer.Typer()
@@ -26,8 +25,8 @@ Into = Annotated[str, typer.Option("--into", help="A standing stack, by name.")]
 def stack_up(
     target: Target = "reference-local",
     name: Name = "k9s",
-    seed: Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED)] = 1,
-    world: Annotated[str, typer.Option("--world")] = "default",
+    seed: OneSeed = 1,
+    world: Annotated[str, typer.Option("--world", help="The shop's world, by name.")] = "default",
     days: Annotated[float, typer.Option("--days", min=1, max=90, help="Ends after so many days.")] = 90.0,
     day_seconds: Annotated[float, typer.Option("--day-seconds", help="Seconds in a simulated day.")] = 30.0,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it stands.")] = False,
@@ -100,7 +99,7 @@ def undo(
 @cli.command()
 def watch(
     into: Into = "k9s",
-    blind: Annotated[bool, typer.Option("--blind", help="Keep the faults' names off the screen.")] = False,
+    blind: Blind = False,
 ) -> None:
     """Show what happens in a standing stack, until it ends or Ctrl-C."""
     from chaos.reports.screen import Screen

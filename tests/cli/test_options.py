@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import typer
+
+from chaos.cli import commands
 from chaos.cli.options import wanted
 
 
@@ -20,3 +24,13 @@ def test_seeds_are_one_or_a_range(typed: str, meant: tuple[int, ...]) -> None:
         allow=None,
     )
     assert found.seeds == meant
+
+
+def test_every_option_says_what_it_is() -> None:
+    pending: list[tuple[str, Any]] = [("mlchaos", typer.main.get_command(commands()))]
+    silent = []
+    while pending:
+        name, command = pending.pop()
+        pending += [(f"{name} {word}", one) for word, one in getattr(command, "commands", {}).items()]
+        silent += [f"{name} {option.opts[0]}" for option in command.params if not option.help]
+    assert silent == []
