@@ -113,7 +113,9 @@ def report(
 
         write_junit(results, junit)
     if json_:
-        sys.stdout.write(results.model_dump_json(by_alias=True, indent=1) + "\n")
+        from chaos.reports.json_report import dumps
+
+        sys.stdout.write(dumps(results))
     else:
         Screen(quiet=False).results(results, folder)
 

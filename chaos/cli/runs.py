@@ -119,6 +119,7 @@ def ablation(
     """Switch off the layers that decide each defended scenario: it must fail then."""
     from chaos.ablation import ablate
     from chaos.reports.ablation import plain
+    from chaos.reports.json_report import dumps
     from chaos.reports.screen import Screen
 
     files, catalogue = application.make_files(), application.make_catalogue()
@@ -128,7 +129,7 @@ def ablation(
     asked = replace(asked, **campaign(jobs, rerun_void, no_cache))
     found, folder = ablate(asked, files, catalogue, Screen(quiet=json_, fault_names=True))
     if json_:
-        sys.stdout.write(found.model_dump_json(by_alias=True, indent=1) + "\n")
+        sys.stdout.write(dumps(found))
     else:
         for line in plain(found):
             sys.stdout.write(line + "\n")
@@ -176,7 +177,9 @@ def _tell(asked: application.Wanted, as_json: bool, screen: Screen, results: Res
 
         write_junit(results, asked.junit)
     if as_json:
-        sys.stdout.write(results.model_dump_json(by_alias=True, indent=1) + "\n")
+        from chaos.reports.json_report import dumps
+
+        sys.stdout.write(dumps(results))
     else:
         screen.results(results, folder)
     return application.exit_code(results, folder)

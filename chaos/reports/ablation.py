@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chaos.domain.ablation import Ablation, AblationRow
 from chaos.domain.verdict import Verdict
+from chaos.reports.json_report import dumps
 from chaos.whole import write_whole
 
 HEAD = ("scenario", "without", "failed", "with all layers", "fails on")
@@ -71,6 +72,5 @@ def plain(ablation: Ablation) -> Iterator[str]:
 
 def write_ablation(ablation: Ablation, folder: Path) -> None:
     """Write ablation.json and ablation.md into a folder."""
-    text = ablation.model_dump_json(by_alias=True, indent=1) + "\n"
-    write_whole(folder / "ablation.json", text)
+    write_whole(folder / "ablation.json", dumps(ablation))
     write_whole(folder / "ablation.md", markdown(ablation))
