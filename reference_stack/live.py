@@ -25,7 +25,7 @@ from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
 from reference_stack.registry.rest import RestRegistry
 from reference_stack.registry.traced import TracedRegistry
-from reference_stack.settings import COMPONENTS, SettingsError, StackSettings, decode_file
+from reference_stack.settings import COMPONENTS, SettingsError, StackSettings, read_file
 from reference_stack.shells.addresses import free_addresses
 from reference_stack.shells.live import Life, line_sink, open_log, run_component
 from reference_stack.shells.processes import Body
@@ -86,10 +86,7 @@ def read_changes(path: Path, more: str = "") -> StackSettings:
 
     Raises SettingsError.
     """
-    try:
-        changes = decode_file(path, dict[str, object])
-    except (msgspec.DecodeError, OSError) as error:
-        raise SettingsError(f"{path}: {error}") from error
+    changes = read_file(path, dict[str, object])
     try:
         for further in _further(more):
             changes = merged(changes, further)

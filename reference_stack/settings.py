@@ -244,18 +244,18 @@ COMPONENTS = (
 )
 
 
-def decode_file(path: Path, kind: type[T]) -> T:
-    """What a YAML or JSON file holds. Raises DecodeError, OSError.
+def read_file(path: Path, kind: type[T]) -> T:
+    """What a YAML or JSON file holds. Raises SettingsError, naming the file and the field.
 
     JSON is not read as YAML: of version 1.1, which this is, a number such as 1e-6 would be text.
     """
     decode = msgspec.json.decode if path.suffix == ".json" else msgspec.yaml.decode
-    return decode(path.read_bytes(), type=kind)
+    try:
+        return decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, OSError) as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def read_settings(path: Path) -> StackSettings:
     """Settings from a YAML or JSON file. Raises SettingsError, naming the file and the field."""
-    try:
-        return decode_file(path, StackSettings)
-    except (msgspec.DecodeError, OSError) as error:
-        raise SettingsError(f"{path}: {error}") from error
+    return read_file(path, StackSettings)

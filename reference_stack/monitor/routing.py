@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from reference_stack.alerting import CATEGORIES, SEVERITIES, refuse_unknown
-from reference_stack.settings import SettingsError
+from reference_stack.settings import read_file
 
 DEFAULT = Path(__file__).with_name("routing.yaml")
 
@@ -37,10 +37,7 @@ class Routing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_routing(path: str = "") -> Routing:
     """The routing in a file, or the stack's own. Raises SettingsError, naming the file and what is wrong."""
     file = Path(path) if path else DEFAULT
-    try:
-        routing = msgspec.yaml.decode(file.read_bytes(), type=Routing)
-    except (msgspec.DecodeError, OSError) as error:
-        raise SettingsError(f"{file}: {error}") from error
+    routing = read_file(file, Routing)
     for index, route in enumerate(routing.routes):
         where = f"{file}: routes.{index}"
         refuse_unknown(f"{where}.category", "category", route.category, CATEGORIES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from reference_stack.alerting import CATEGORIES, SEVERITIES, refuse_unknown
-from reference_stack.settings import SettingsError
+from reference_stack.settings import read_file
 
 DEFAULT = Path(__file__).with_name("runbook.yaml")
 LABELS = {
@@ -58,10 +58,7 @@ class Runbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_runbook(path: str, known: Collection[str]) -> Runbook:
     """The runbook in a file, or the stack's own. Raises SettingsError, naming the file and what is wrong."""
     file = Path(path) if path else DEFAULT
-    try:
-        runbook = msgspec.yaml.decode(file.read_bytes(), type=Runbook)
-    except (msgspec.DecodeError, OSError) as error:
-        raise SettingsError(f"{file}: {error}") from error
+    runbook = read_file(file, Runbook)
     for index, page in enumerate(runbook.runbook):
         where = f"{file}: runbook.{index}"
         refuse_unknown(f"{where}.category", "category", page.category, CATEGORIES)
