@@ -40,6 +40,20 @@ def epoch_ms() -> int:
     return int(time.time() * 1000)
 
 
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that hands no wait on to a loop: it has none, or each blocks its thread or greenlet.
+
+    Raises RuntimeError for any other.
+    """
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    work.close()
+    raise RuntimeError(f"{work!r} waits for something that does not block")
+
+
 class Waited:
     """What has been waited for in the course of one piece of work, operational seconds."""
 

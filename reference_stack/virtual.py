@@ -6,12 +6,11 @@ settings, logs, registry), and knows nothing of any harness.
 
 from __future__ import annotations
 
-import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -38,6 +37,7 @@ from reference_stack.messages import (
 from reference_stack.ports import Folder, ModelVersion, Port, PortError, Registry, Unreachable
 from reference_stack.registry.memory import MemoryRegistry
 from reference_stack.registry.served import PortRegistry
+from reference_stack.runtime import run_to_end
 from reference_stack.settings import COMPONENTS, ShellSettings, StackSettings
 from reference_stack.shells.server import Outcome
 from reference_stack.shells.virtual_link import VirtualLink
@@ -52,7 +52,6 @@ with suppress(ImportError):  # a process may do without: see `imports.Without`
     import pandas  # noqa: F401 (pyarrow looks for it when it makes its first array: before a fork, then)
     import sklearn.utils.extmath  # noqa: F401 (what the first fit imports, likewise)
 
-T = TypeVar("T")
 Store = dict[str, bytes]
 LogListener = Callable[[str, str], object]
 
@@ -69,27 +68,27 @@ class RegistryHandle:
 
     def resolve(self, alias: str) -> int | None:
         """The version that an alias names, or None."""
-        return _at_once(self._registry.resolve(alias))
+        return run_to_end(self._registry.resolve(alias))
 
     def set_alias(self, alias: str, version: int) -> None:
         """Flip an alias. Raises NotFound."""
-        _at_once(self._registry.set_alias(alias, version))
+        run_to_end(self._registry.set_alias(alias, version))
 
     def drop_alias(self, alias: str) -> None:
         """Remove an alias."""
-        _at_once(self._registry.drop_alias(alias))
+        run_to_end(self._registry.drop_alias(alias))
 
     def versions(self) -> Sequence[ModelVersion]:
         """All versions, oldest first."""
-        return _at_once(self._registry.versions())
+        return run_to_end(self._registry.versions())
 
     def register(self, artifact: bytes, tags: dict[str, str]) -> ModelVersion:
         """Register a version that no trainer made. Raises Rejected."""
-        return _at_once(self._registry.register(artifact=artifact, parameters={}, metrics={}, tags=tags))
+        return run_to_end(self._registry.register(artifact=artifact, parameters={}, metrics={}, tags=tags))
 
     def artifact(self, version: int) -> bytes:
         """A model's bytes. Raises NotFound."""
-        return _at_once(self._registry.artifact(version))
+        return run_to_end(self._registry.artifact(version))
 
 
 class VirtualStack:
@@ -289,17 +288,6 @@ class VirtualStack:
         if isinstance(outcome, PortError):
             raise outcome
         return outcome
-
-
-def _at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The result of work that waits for nothing."""
-    try:
-        work.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    work.close()
-    raise asyncio.InvalidStateError("this would have to wait")
 
 
 def factory(

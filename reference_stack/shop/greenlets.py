@@ -25,7 +25,7 @@ from reference_stack.ports import (
     TimedOut,
     Unreachable,
 )
-from reference_stack.runtime import TICK_DAYS, LagAccount, monotonic
+from reference_stack.runtime import TICK_DAYS, LagAccount, monotonic, run_to_end
 from reference_stack.shells.server import error_of
 from reference_stack.shop.http import BadReply, Client
 
@@ -33,17 +33,6 @@ T = TypeVar("T")
 
 Measured = Callable[[str, float, int, Exception | None, float | None], object]
 """Told of each request: operation, milliseconds, bytes of the reply, error, milliseconds at the other end."""
-
-
-def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine whose every wait blocks the greenlet. Raises RuntimeError for any other."""
-    try:
-        work.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    work.close()
-    raise RuntimeError(f"{work!r} waits for something that does not block its greenlet")
 
 
 class GreenletSemaphore:

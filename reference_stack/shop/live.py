@@ -19,11 +19,12 @@ from locust.stats import save_stats_json
 from reference_stack.component import operations_of
 from reference_stack.folders import DirectoryFolder
 from reference_stack.ports import NotFound, PortError, Rejected
+from reference_stack.runtime import run_to_end
 from reference_stack.settings import REPLICAS, SettingsError, StackSettings
 from reference_stack.shells.server import body_of, status_of
 from reference_stack.shells.tracing import Tracer
 from reference_stack.shop.component import Shop
-from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end, stand_by
+from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, stand_by
 from reference_stack.shop.shopper import Replica
 from reference_stack.telemetry import Telemetry, report
 from reference_stack.world import World, preset

@@ -13,7 +13,8 @@ import pytest
 
 from reference_stack.messages import RECOMMEND, SCRAPE, Empty, RecommendRequest
 from reference_stack.ports import Failed, NotFound, TimedOut, Unreachable
-from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, run_to_end
+from reference_stack.runtime import run_to_end
+from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime
 
 pytestmark = pytest.mark.processes
 REQUEST = RecommendRequest(view="0-1", customer=2, segment=3)
