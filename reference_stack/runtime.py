@@ -193,44 +193,23 @@ class LagAccount:
             self.report(self._worst, over)
 
 
-class LiveRuntime:
-    """A component's runtime in a real process: asyncio and the monotonic clock.
+class LiveClock:
+    """The clock of a component in a real process, and its calendar.
 
-    Until `start(origin)` the clock stands at 0 and `until` waits; after it, `now` counts from `origin`, a
-    value of the monotonic clock shared by all components of an arm on the machine, and is negative before it.
-    `on_work` is told of blocking work: its name, and how many milliseconds it took.
+    It stands at 0 until there is an origin; then `now` counts from that, a value of the monotonic clock
+    shared by all components of an arm on the machine, and is negative before it.
     """
 
-    def __init__(
-        self,
-        day_seconds: float,
-        *,
-        on_lag: Callable[[float, float], object],
-        on_error: Callable[[BaseException], object],
-        on_work: Callable[[str, float], object],
-    ) -> None:
+    def __init__(self, day_seconds: float, on_lag: Callable[[float, float], object]) -> None:
         self._day_seconds = day_seconds
-        self._on_work = on_work
         self._origin: float | None = None
         self._ahead_days = 0.0
-        self._started = asyncio.Event()
-        self._tasks = OwnedTasks(on_error)
         self._lag = LagAccount(on_lag)
 
     @property
     def day_seconds(self) -> float:
         """Operational seconds in a calendar day."""
         return self._day_seconds
-
-    def start(self, origin: float) -> None:
-        """Begin to count from `origin`, in seconds of the monotonic clock, and to measure lag."""
-        self._origin = origin
-        self._started.set()
-        self.spawn(self._watch_lag())
-
-    async def started(self) -> None:
-        """Wait until the count has begun."""
-        await self._started.wait()
 
     def now(self) -> float:
         """Operational seconds since the origin; 0 before the start."""
@@ -243,6 +222,42 @@ class LiveRuntime:
     def move_clock(self, ahead_days: float) -> None:
         """Set the calendar so far ahead of the true one. Timers that are set already stay as they are."""
         self._ahead_days = ahead_days
+
+    def _woke(self, due: float) -> None:
+        """Note a timer that was due at a moment of the monotonic clock and goes off now."""
+        if self._origin is not None:
+            self._lag.woke((due - self._origin) / self._day_seconds, self.now() / self._day_seconds)
+
+
+class LiveRuntime(LiveClock):
+    """A component's runtime in a real process: asyncio and the monotonic clock.
+
+    Until `start(origin)` `until` waits. `on_work` is told of blocking work: its name, and how many
+    milliseconds it took.
+    """
+
+    def __init__(
+        self,
+        day_seconds: float,
+        *,
+        on_lag: Callable[[float, float], object],
+        on_error: Callable[[BaseException], object],
+        on_work: Callable[[str, float], object],
+    ) -> None:
+        super().__init__(day_seconds, on_lag)
+        self._on_work = on_work
+        self._started = asyncio.Event()
+        self._tasks = OwnedTasks(on_error)
+
+    def start(self, origin: float) -> None:
+        """Begin to count from `origin`, in seconds of the monotonic clock, and to measure lag."""
+        self._origin = origin
+        self._started.set()
+        self.spawn(self._watch_lag())
+
+    async def started(self) -> None:
+        """Wait until the count has begun."""
+        await self._started.wait()
 
     async def sleep(self, seconds: float) -> None:
         """Let operational `seconds` pass."""
@@ -303,9 +318,7 @@ class LiveRuntime:
         # uvloop counts in whole milliseconds and may wake up to 0.7 ms early.
         while (remaining := due - time.monotonic()) > 0:
             await asyncio.sleep(remaining)
-        if self._origin is not None:
-            woke = time.monotonic() - self._origin
-            self._lag.woke((due - self._origin) / self._day_seconds, woke / self._day_seconds)
+        self._woke(due)
 
     async def _watch_lag(self) -> None:
         while True:

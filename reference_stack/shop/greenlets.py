@@ -25,7 +25,7 @@ from reference_stack.ports import (
     TimedOut,
     Unreachable,
 )
-from reference_stack.runtime import TICK_DAYS, LagAccount, monotonic, run_to_end
+from reference_stack.runtime import TICK_DAYS, LiveClock, monotonic, run_to_end
 from reference_stack.shells.server import error_of
 from reference_stack.shop.http import BadReply, Client
 
@@ -74,7 +74,7 @@ def stand_by(seconds: float) -> None:
     gevent.sleep(seconds)
 
 
-class GreenletRuntime:
+class GreenletRuntime(LiveClock):
     """Implements ports.Runtime on gevent. As in `runtime.LiveRuntime` the clock stands at 0 until `start`."""
 
     def __init__(
@@ -84,18 +84,10 @@ class GreenletRuntime:
         on_lag: Callable[[float, float], object],
         on_error: Callable[[BaseException], object],
     ) -> None:
-        self._day_seconds = day_seconds
-        self._origin: float | None = None
-        self._ahead_days = 0.0
+        super().__init__(day_seconds, on_lag)
         self._started = gevent.event.Event()
-        self._lag = LagAccount(on_lag)
         self._on_error = on_error
         self._closing = False
-
-    @property
-    def day_seconds(self) -> float:
-        """Operational seconds in a calendar day."""
-        return self._day_seconds
 
     def start(self, origin: float) -> None:
         """Begin to count from `origin`, in seconds of the monotonic clock, and to measure lag."""
@@ -106,18 +98,6 @@ class GreenletRuntime:
     def close(self) -> None:
         """Whoever waits for a moment of the calendar ends there instead; what is under way goes on."""
         self._closing = True
-
-    def now(self) -> float:
-        """Operational seconds since the origin; 0 before the start."""
-        return 0.0 if self._origin is None else monotonic() - self._origin
-
-    def day(self) -> float:
-        """Calendar days since the origin; 0 before the start."""
-        return self.now() / self._day_seconds + self._ahead_days
-
-    def move_clock(self, ahead_days: float) -> None:
-        """Set the calendar so far ahead of the true one. Timers that are set already stay as they are."""
-        self._ahead_days = ahead_days
 
     async def sleep(self, seconds: float) -> None:
         """Block the greenlet for operational `seconds`."""
@@ -134,9 +114,8 @@ class GreenletRuntime:
             waited = True
         if self._closing:
             raise gevent.GreenletExit
-        if waited and self._origin is not None:
-            woke = monotonic() - self._origin
-            self._lag.woke((due - self._origin) / self._day_seconds, woke / self._day_seconds)
+        if waited:
+            self._woke(due)
 
     async def timeout(self, seconds: float, work: Awaitable[T]) -> T:
         """Block on `work` for `seconds` at most, else raise TimeoutError in it."""
