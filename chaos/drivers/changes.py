@@ -153,6 +153,17 @@ def _left_of(present: Present, components: Sequence[str], key: str, value: Scala
     return f"{key} of {', '.join(left)} is still {expect}" if left else ""
 
 
+def settings_of(change: Configure | SetLayer | TakeBack, present: Present) -> list[tuple[str, str, Scalar]]:
+    """What a change sets: component, key and value, in turn. Raises ArmFailed."""
+    match change:
+        case Configure(component=component, key=key, value=value):
+            return [(component, key, value)]
+        case SetLayer(layer=layer, key=key, value=value):
+            return [(one, f"layers.{layer}.{key}", value) for one in to_set(change, present)]
+        case TakeBack(key=key, values=values):
+            return [(one, key, values[one]) for one in to_take_back(change, present)]
+
+
 def to_take_back(undo: TakeBack, present: Present) -> list[str]:
     """The components that still have the pushed value. Raises ArmFailed."""
     return _holding(present, list(undo.values), undo.key, undo.expect)

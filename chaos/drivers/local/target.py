@@ -39,7 +39,7 @@ from chaos.domain.change import (
 from chaos.domain.event import Event, Exit, Observed, Views
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, left_over, to_set, to_take_back, undo_of
+from chaos.drivers.changes import changed_meanwhile, left_over, settings_of, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.ends import Ends
@@ -361,11 +361,9 @@ class LocalTarget:
                 self._data.follow(link)
             case RemoveDataToxic(link=link, name=name):
                 request(self._wiring.data_api, "DELETE", f"/links/{link}/toxics/{name}")
-            case Configure(component=component, key=key, value=value):
-                self._configure(component, key, value)
-            case SetLayer(layer=layer, key=key, value=value):
-                for component in to_set(change, self):
-                    self._configure(component, f"layers.{layer}.{key}", value)
+            case Configure() | SetLayer() | TakeBack():
+                for component, key, value in settings_of(change, self):
+                    self._configure(component, key, value)
             case Kill(component=component) | Stop(component=component):
                 self._ending.asked_for(component)
                 self._stack.tell("kill" if isinstance(change, Kill) else "stop", component)
@@ -383,9 +381,6 @@ class LocalTarget:
                 self._set_alias(alias, version)
             case Promote() | Push():
                 self._ask_door(change)
-            case TakeBack(key=key):
-                for component in to_take_back(change, self):
-                    self._configure(component, key, change.values[component])
 
     def _ask_door(self, change: Promote | Push) -> None:
         asked = request_of(change)

@@ -40,7 +40,7 @@ from chaos.domain.change import (
 from chaos.domain.event import Event, Exit
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
-from chaos.drivers.changes import changed_meanwhile, left_over, to_set, to_take_back, undo_of
+from chaos.drivers.changes import changed_meanwhile, left_over, settings_of, undo_of
 from chaos.drivers.doors import ANSWER_DAYS, check_answer, request_of
 from chaos.drivers.duty import DutyCycles
 from chaos.drivers.ends import Ends
@@ -298,11 +298,9 @@ class VirtualTarget:
                 self._toxics.pop((link, name), _nothing)()
             case SetLinkUp(link=link, up=up):
                 (self._inner.link(link).up if up else self._inner.link(link).down)()
-            case Configure(component=component, key=key, value=value):
-                self._configure(component, key, value)
-            case SetLayer(layer=layer, key=key, value=value):
-                for component in to_set(change, self):
-                    self._configure(component, f"layers.{layer}.{key}", value)
+            case Configure() | SetLayer() | TakeBack():
+                for component, key, value in settings_of(change, self):
+                    self._configure(component, key, value)
             case Kill(component=component):
                 self._ending.asked_for(component)
                 self._inner.kill(component)
@@ -327,9 +325,6 @@ class VirtualTarget:
                 self._inner.registry.set_alias(alias, version)
             case Promote() | Push():
                 self._ask_door(change)
-            case TakeBack(key=key):
-                for component in to_take_back(change, self):
-                    self._configure(component, key, change.values[component])
 
     def _ask_door(self, change: Promote | Push) -> None:
         """Ask, and let time pass until the door has answered. Raises ChangeRefused or ArmFailed."""
