@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from reference_stack.calibration import (
+from benchmarks.shop import (
     Plan,
     Shop,
     harm,

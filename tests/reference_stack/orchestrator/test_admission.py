@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.shop import sample
 from reference_stack.arrays import pack, unpack
-from reference_stack.calibration import sample
 from reference_stack.layers.evidence import Candidate
 from reference_stack.orchestrator.admission import examine
 from reference_stack.ports import ModelVersion

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from reference_stack.calibration import Release, Shop
+from benchmarks.shop import Release, Shop
 from reference_stack.component import Component, serves
 from reference_stack.features.snapshot import Snapshot
 from reference_stack.folders import MemoryFolder

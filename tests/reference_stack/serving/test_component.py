@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks.shop import Release, slates
 from reference_stack.arrays import pack, unpack
-from reference_stack.calibration import Release, slates
 from reference_stack.layers.contract import Mode
 from reference_stack.settings import ServingSettings
 from reference_stack.trainer.model import Model

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from reference_stack.calibration import Release
+from benchmarks.shop import Release
 
 
 def test_reasons_sum_to_scores_in_the_order_of_the_slate(stage: Any) -> None:

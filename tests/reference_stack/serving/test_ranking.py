@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from reference_stack.calibration import Release, Shop
+from benchmarks.shop import Release, Shop
 from reference_stack.features.manifest import Manifest
 from reference_stack.features.online import Online
 from reference_stack.features.snapshot import customer_row, popularity_slate

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from reference_stack.calibration import Shop, warmed_up
+from benchmarks.shop import Shop, warmed_up
 from reference_stack.collector.partition import encode, sha256
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.manifest import (

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from reference_stack.calibration import Shop
+from benchmarks.shop import Shop
 from reference_stack.collector.partition import sha256
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.manifest import snapshot_file, stored_partition

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference_stack.calibration import sample
+from benchmarks.shop import sample
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import build
 from reference_stack.trainer.evaluation import Judge, evaluate, paired_z

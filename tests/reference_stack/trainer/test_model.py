@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.shop import sample
 from reference_stack.arrays import DamagedBytes, pack, unpack
-from reference_stack.calibration import sample
 from reference_stack.features.impressions import Impressions
 from reference_stack.features.snapshot import build, customer_row
 from reference_stack.trainer.model import (

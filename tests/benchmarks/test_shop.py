@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from reference_stack.calibration import Plan, harm, live_through, lost_by_age, popular, warmed_up
+from benchmarks.shop import Plan, harm, live_through, lost_by_age, popular, warmed_up
 from reference_stack.features.impressions import Impressions
 from reference_stack.trainer.evaluation import evaluate
 from reference_stack.trainer.model import fit

@@ -1,6 +1,6 @@
 """The shop without a stack: days, slates, clicks and the nightly retraining, in one process.
 
-Tests and benchmarks show with it that the world is calibrated. It is also the shortest description of
+It shows that the world is calibrated, and makes models for tests. It is also the shortest description of
 what the stack does in a day.
 """
 
