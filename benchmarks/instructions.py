@@ -33,9 +33,13 @@ _COUNTED = re.compile(r"I\s+refs:\s+([\d,]+)")
 
 def live(days: float, world: str, seed: int) -> None:
     """Live through the beginning of an arm, and through nothing else."""
-    from reference_stack.assembly import settings_from
     from reference_stack.virtual import VirtualStack, settle_heap
     from reference_stack.warmup import warm_store
+
+    try:
+        from reference_stack.defaults import settings_from
+    except ImportError:  # a checkout from before that module
+        from reference_stack.assembly import settings_from  # type: ignore[attr-defined, no-redef]
 
     store = warm_store(world, seed)
     settle_heap()

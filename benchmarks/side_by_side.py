@@ -28,9 +28,13 @@ ROW = "{:<12}{:>10}{:>10}{:>10}"
 
 def serve(world: str, seed: int, days: float) -> None:
     """Live through an arm for each line on standard input, and say what it took."""
-    from reference_stack.assembly import settings_from
     from reference_stack.virtual import VirtualStack, settle_heap
     from reference_stack.warmup import warm_up
+
+    try:
+        from reference_stack.defaults import settings_from
+    except ImportError:  # a checkout from before that module
+        from reference_stack.assembly import settings_from  # type: ignore[attr-defined, no-redef]
 
     settle_heap()
     store = warm_up(world, seed)

@@ -31,7 +31,7 @@ from chaos.drivers.blas import pins
 
 os.environ.update(pins())
 
-from reference_stack.assembly import default_settings, draw_world
+from reference_stack.defaults import default_settings, draw_world
 from reference_stack.settings import StackSettings
 from reference_stack.virtual import Store, VirtualStack, settle_heap
 from reference_stack.warmup import warm_up

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 
-from reference_stack.assembly import FOLDERS, LINKS
 from reference_stack.registry.seeder import Seeder
 from reference_stack.runtime import monotonic, stand_by
 from reference_stack.settings import SettingsError, StackSettings
@@ -20,6 +19,7 @@ from reference_stack.shells.live import LOGS, read_origin, write_origin
 from reference_stack.shop.component import LAST_DAY
 from reference_stack.up import await_healthy
 from reference_stack.warmup import Marker, lies_in, place, warm_store, warm_up_key
+from reference_stack.wiring import FOLDERS, LINKS
 
 ANSWER_SECONDS = 30.0
 LEAD_SECONDS = 2.0

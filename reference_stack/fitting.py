@@ -25,9 +25,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from reference_stack.assembly import LINKS
 from reference_stack.costs import Costs, Way
 from reference_stack.traces import Traces
+from reference_stack.wiring import LINKS
 
 T = TypeVar("T")
 

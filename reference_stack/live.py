@@ -10,17 +10,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from reference_stack.assembly import (
-    LAYERS,
-    LINKS,
-    REGISTRY_WRITERS,
-    build_component,
-    folder_path,
-    merged,
-    registry_timeout_ms,
-    settings_from,
-)
+from reference_stack.assembly import build_component
 from reference_stack.component import Component
+from reference_stack.defaults import LAYERS, merged, settings_from
 from reference_stack.folders import open_folder
 from reference_stack.ports import Folder, Registry, RegistryReader
 from reference_stack.registry.rest import RestRegistry
@@ -29,6 +21,7 @@ from reference_stack.settings import COMPONENTS, SettingsError, StackSettings, r
 from reference_stack.shells.addresses import free_addresses
 from reference_stack.shells.live import Life, line_sink, open_log, run_component
 from reference_stack.shells.processes import Body
+from reference_stack.wiring import LINKS, REGISTRY_WRITERS, folder_path, registry_link, registry_timeout_ms
 
 _PARTITIONS = ("pyarrow.parquet", "pandas")
 """Pyarrow looks for pandas when it makes its first array, which takes half a second then."""
@@ -51,11 +44,11 @@ def build_live(life: Life) -> Component[Any]:
     life.telemetry.gauges["disk_used_share"] = lambda: _used_share(own)
     registry: Registry | None = None
     reader: RegistryReader | None = None
-    link = _registry_link(life.name, settings)
+    link = registry_link(life.name)
     timeout_ms = registry_timeout_ms(life.name, settings.day_seconds)
     if link is not None:
         writes = life.name in REGISTRY_WRITERS
-        rest = RestRegistry(settings.links[link], timeout_ms=timeout_ms)
+        rest = RestRegistry(life.address(link), timeout_ms=timeout_ms)
         traced = TracedRegistry(rest, link, life.tracer)
         registry, reader = (traced, None) if writes else (None, traced)
         life.closing.append(rest.close)
@@ -69,15 +62,6 @@ def _used_share(folder: Path) -> float:
     there = next(each for each in (folder, *folder.parents) if each.exists())
     total, _, free = shutil.disk_usage(there)
     return 1.0 - free / total if total else 0.0
-
-
-def _registry_link(component: str, settings: StackSettings) -> str | None:
-    for name, link in LINKS.items():
-        if link.callee == "registry" and component in link.callers:
-            if name not in settings.links:
-                raise SettingsError(f"{component}: links has no {name!r}")
-            return name
-    return None
 
 
 def read_changes(path: Path, more: str = "") -> StackSettings:

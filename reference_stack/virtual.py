@@ -14,17 +14,10 @@ from typing import Any
 
 import msgspec
 
-from reference_stack.assembly import (
-    DATA_LINKS,
-    EVENTS,
-    LINKS,
-    build_component,
-    draw_world,
-    registry_timeout_ms,
-    settings_from,
-)
+from reference_stack.assembly import build_component
 from reference_stack.collector.partition import remembering
 from reference_stack.component import Component
+from reference_stack.defaults import draw_world, settings_from
 from reference_stack.folders import Held, MemoryFolder, whole
 from reference_stack.messages import (
     CONFIGURE,
@@ -46,6 +39,7 @@ from reference_stack.shells.virtual_machine import VirtualMachine, VirtualProces
 from reference_stack.telemetry import Telemetry
 from reference_stack.trainer.factors import Solver
 from reference_stack.virtual_data_link import VirtualDataLink
+from reference_stack.wiring import DATA_LINKS, EVENTS, LINKS, registry_link, registry_timeout_ms
 from reference_stack.world import World
 
 with suppress(ImportError):  # a process may do without: see `imports.Without`
@@ -258,11 +252,10 @@ class VirtualStack:
         )
 
     def _registry_for(self, component: str, port: Callable[[str], Port]) -> Registry | None:
-        for name, link in LINKS.items():
-            if link.callee == "registry" and component in link.callers:
-                timeout_ms = registry_timeout_ms(component, self.settings.day_seconds)
-                return PortRegistry(port(name), timeout_ms=timeout_ms)
-        return None
+        link = registry_link(component)
+        if link is None:
+            return None
+        return PortRegistry(port(link), timeout_ms=registry_timeout_ms(component, self.settings.day_seconds))
 
     def _logged(self, component: str, line: str) -> None:
         for listener in self._log_listeners:

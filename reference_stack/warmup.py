@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from reference_stack.assembly import default_settings, draw_world
+from reference_stack.defaults import default_settings, draw_world
 from reference_stack.folders import MemoryFolder, cache_folder
 from reference_stack.imports import uncollected
 from reference_stack.layers.contract import Mode

@@ -32,7 +32,7 @@ from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Planner, Request
 from chaos.runner.stop import StopSignal
 from chaos.validation import validate
-from reference_stack.assembly import LAYERS
+from reference_stack.defaults import LAYERS
 from reference_stack.layers.contract import Hook
 from tests.command import CALM, REPOSITORY, begin, complete
 

@@ -72,7 +72,7 @@ def test_a_fault_is_one_file_one_line_and_one_scenario(copy: Copy) -> None:
 def test_a_layer_is_one_file_one_line_and_one_entry(copy: Copy) -> None:
     copy.add("reference_stack/layers/variety.py", shown("layers.md", "reference_stack/layers/variety.py"))
     copy.insert(
-        "reference_stack/assembly.py",
+        "reference_stack/defaults.py",
         '    "hold": "reference_stack.layers.hold:Hold",\n',
         shown("layers.md", "a line of LAYERS"),
     )

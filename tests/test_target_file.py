@@ -9,10 +9,10 @@ import pytest
 
 from chaos.app import make_files
 from chaos.domain.target import DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
-from reference_stack.assembly import DATA_LINKS, FOLDERS, LAYERS, LINKS, default_settings
 from reference_stack.collector.component import Collector
 from reference_stack.collector.partition import COLUMNS
 from reference_stack.component import Component
+from reference_stack.defaults import LAYERS, default_settings
 from reference_stack.features.component import Features
 from reference_stack.layers.contract import Layer, Mode
 from reference_stack.layers.host import hooks_of, load
@@ -27,6 +27,7 @@ from reference_stack.serving.component import Serving
 from reference_stack.settings import COMPONENTS, LayerSettings, ShopSettings, StackSettings
 from reference_stack.shop.component import Shop
 from reference_stack.trainer.component import Trainer
+from reference_stack.wiring import DATA_LINKS, FOLDERS, LINKS
 from reference_stack.world import PRESETS
 
 CLASSES: Mapping[str, type[Component]] = {  # type: ignore[type-arg]

@@ -44,11 +44,15 @@ class Life:
     tracer: Tracer
     closing: list[Callable[[], Awaitable[object]]]
 
-    def port(self, link: str) -> Port:
-        """The port to whoever answers on a link. Raises SettingsError for a link without an address."""
+    def address(self, link: str) -> str:
+        """Where whoever answers on a link is. Raises SettingsError for a link without an address."""
         if link not in self.settings.links:
             raise SettingsError(f"{self.name}: links has no {link!r}")
-        return TracedPort(self.client.port(self.settings.links[link]), link, self.tracer)
+        return self.settings.links[link]
+
+    def port(self, link: str) -> Port:
+        """The port to whoever answers on a link. Raises SettingsError for a link without an address."""
+        return TracedPort(self.client.port(self.address(link)), link, self.tracer)
 
 
 Build = Callable[[Life], Component[Any]]

@@ -17,6 +17,7 @@ from gevent.pywsgi import WSGIServer
 from locust.stats import save_stats_json
 
 from reference_stack.component import operations_of
+from reference_stack.defaults import draw_world
 from reference_stack.folders import DirectoryFolder
 from reference_stack.ports import NotFound, PortError, Rejected
 from reference_stack.runtime import run_to_end
@@ -27,7 +28,6 @@ from reference_stack.shop.component import Shop
 from reference_stack.shop.greenlets import GreenletPort, GreenletRuntime, stand_by
 from reference_stack.shop.shopper import Replica
 from reference_stack.telemetry import Telemetry, report
-from reference_stack.world import World, preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -57,7 +57,7 @@ class LiveShop:
             settings.shop,
             settings.layers,
             settings.build,
-            world=World.draw(preset(settings.world), settings.seed),
+            world=draw_world(settings),
             replicas=[Replica(name, self._port(name)) for name in REPLICAS],
             collector=self._port("collector"),
             folder=DirectoryFolder(self._root / "shop"),

@@ -3,23 +3,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reference_stack.assembly import (
-    DATA_LINKS,
-    FOLDERS,
-    LAYERS,
-    LINKS,
-    PUSHED,
-    SCRAPED,
-    WORLD_LAYERS,
-    default_settings,
-    draw_world,
-    folder_path,
-    settings_from,
-)
+from reference_stack.defaults import LAYERS, WORLD_LAYERS, default_settings, draw_world, settings_from
 from reference_stack.layers.contract import Mode
 from reference_stack.layers.drift import DriftParameters
 from reference_stack.layers.host import load
 from reference_stack.settings import COMPONENTS, REPLICAS, SettingsError
+from reference_stack.wiring import DATA_LINKS, FOLDERS, LINKS, PUSHED, SCRAPED, folder_path
 from reference_stack.world import PRESETS
 
 K9S = Path(__file__).parents[2] / "targets" / "k9s.yaml"

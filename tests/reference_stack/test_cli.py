@@ -12,11 +12,11 @@ import msgspec
 import psutil
 import pytest
 
-from reference_stack.assembly import LINKS
 from reference_stack.live import read_changes, with_addresses
 from reference_stack.settings import COMPONENTS, SettingsError
 from reference_stack.shells.live import write_origin
 from reference_stack.shells.processes import components_of
+from reference_stack.wiring import LINKS
 
 LIMIT_S = 60.0
 

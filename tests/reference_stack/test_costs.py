@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 import reference_stack
-from reference_stack.assembly import LINKS, settings_from
 from reference_stack.costs import Costs, Way, fitted_costs, kind_of
+from reference_stack.defaults import settings_from
 from reference_stack.settings import COMPONENTS
+from reference_stack.wiring import LINKS
 
 SOURCES = Path(reference_stack.__file__).parent
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reference_stack.assembly import LAYERS
 from reference_stack.collector.partition import sha256
+from reference_stack.defaults import LAYERS
 from reference_stack.ports import Rejected, Unreachable
 from reference_stack.virtual import VirtualStack, factory
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reference_stack.assembly import settings_from
 from reference_stack.cli import main
 from reference_stack.costs import Costs
+from reference_stack.defaults import settings_from
 from reference_stack.settings import SettingsError
 from reference_stack.traces import read_traces
 
