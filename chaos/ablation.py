@@ -19,9 +19,9 @@ from chaos.domain.scenario import Hole, Kind, Scenario
 from chaos.domain.verdict import NotRun, TrialResult
 from chaos.errors import UsageError
 from chaos.execution import execute
-from chaos.parallel import code_of
 from chaos.reports.ablation import write_ablation
 from chaos.runner.overrides import Overrides
+from chaos.worker import code_of
 
 COMPLETE = "complete"
 SHARED = "arms"

@@ -5,46 +5,34 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import platform
 import queue
-import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextvars import ContextVar
-from dataclasses import dataclass
-from importlib.metadata import entry_points
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
-from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, cast
 
-from chaos.app import Wanted, make_catalogue, version, versions
 from chaos.campaign import Campaign, Progress, keep_data, replay, set_aside
 from chaos.clock import WallClock
-from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
-from chaos.domain.target import TargetSpec
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.blas import pins
 from chaos.drivers.virtual import preloading
 from chaos.drivers.virtual.ahead import made_ahead
-from chaos.drivers.virtual.driver import VirtualDriver, home_of, package_of, packages_of
+from chaos.drivers.virtual.driver import home_of
 from chaos.errors import ArmFailed, Interrupted
-from chaos.plugins import FAULT_GROUP, PROBE_GROUP
 from chaos.results import rehearse_reports, score_folder
-from chaos.runner.cache import ArmCache, Code, NotKnown, salt_of, stamp_of
 from chaos.runner.imports import as_here, imported_as_here
-from chaos.runner.parents import RUNNER, end_with
-from chaos.runner.remains import ProcessRecord
-from chaos.runner.stop import StopSignal
-from chaos.runner.trials import RunContext, folder_of, open_trial, read_trial, run_arms, trial_folder
+from chaos.runner.parents import RUNNER
+from chaos.runner.trials import open_trial, trial_folder
 from chaos.runner.trunk import packed
+from chaos.worker import Common, Done, Job, begin, code_of, unchanged, work
 
 T = TypeVar("T")
 
@@ -55,40 +43,9 @@ SILENT_SECONDS = 3600.0
 """An arm of a large world lives for minutes; a target of somebody's own that never comes back, for ever."""
 BOUND = "chaos.runner.bound"
 """Only the process imports it that workers are forked from."""
-VIRTUAL_RUN = "virtual"
-"""Stands in a virtual journal's header for the run and the date, so that equal runs have equal bytes."""
-
 
 Key = tuple[str, int]
 """A trial: its scenario and its seed."""
-Done = tuple[str, int, Arm]
-
-
-@dataclass(frozen=True)
-class Common:
-    """What all jobs of a campaign have in common, told to each worker once. The spec travels as JSON.
-
-    `found` is where the runner has found the factory: see `home_of`.
-    """
-
-    spec: str
-    folder: Path
-    found: str
-    cache: Path | None
-    shared: Path | None
-    code: Code | None
-
-
-@dataclass(frozen=True)
-class Job:
-    """Some arms for a worker, which share a trunk where they are more than one.
-
-    Their plans lie in their trials' folders. A job is small on purpose: jobs wait for workers in a pipe, and
-    where all workers have died the executor waits for ever to put one more into a full one
-    (https://github.com/python/cpython/issues/94777).
-    """
-
-    arms: tuple[Done, ...]
 
 
 def run_in_parallel(campaign: Campaign) -> list[TrialResult]:
@@ -107,14 +64,14 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
     context = multiprocessing.get_context("forkserver")
     os.environ[preloading.WANTED], _, _ = (campaign.planned.spec.driver.factory or "").partition(":")
     os.environ[RUNNER] = str(os.getpid())
-    context.set_forkserver_preload([BOUND, "chaos.parallel", preloading.__name__])
+    context.set_forkserver_preload([BOUND, work.__module__, preloading.__name__])
     with imported_as_here():
         forkserver.ensure_running()
     told: SimpleQueue[Done] = context.SimpleQueue()
     pool = ProcessPoolExecutor(
         max_workers=campaign.wanted.jobs,
         mp_context=context,
-        initializer=_begin,
+        initializer=begin,
         initargs=(common, told),
     )
     try:
@@ -124,7 +81,7 @@ def _run_by_workers(campaign: Campaign) -> list[TrialResult]:
             stack.callback(pool.shutdown, cancel_futures=True)
             stack.push(ending.begin)
             results = _Board(campaign, pool, told).run()
-        if common.code is not None and not _unchanged(common.code, campaign.planned.spec):
+        if common.code is not None and not unchanged(common.code, campaign.planned.spec):
             says = "a file of the code, or beside it, has changed since the start"
             campaign.watcher.note(f"{says}: nothing more was kept for later runs")
         return results
@@ -275,75 +232,6 @@ class _Board:
         self._progress.done(self._results)
 
 
-def work(job: Job) -> None:
-    """In a worker: some arms, their journals on disk. Raises ArmFailed where a process died."""
-    worker = WORKER.get()
-    signal.signal(signal.SIGTERM, worker)  # again: somebody else's code has run here since
-    if worker.stop.asked:  # by whomever: arms that are not run must not pass for arms that were
-        raise ArmFailed("a worker process was told to end")
-    common = worker.common
-    spec = TargetSpec.model_validate_json(common.spec)
-    context = RunContext(
-        run=VIRTUAL_RUN,
-        mlchaos=version(),
-        started_at=VIRTUAL_RUN,
-        folder=common.folder,
-        spec=spec,
-        catalogue=make_catalogue(),
-        driver=VirtualDriver(common.found),
-        stop=worker.stop,
-        show=_unseen,
-        versions=_facts(),
-        cache=_cache(common.cache, common.code, spec),
-        shared=_cache(common.shared, common.code, spec),
-    )
-    arms = []
-    for scenario, seed, wanted in job.arms:
-        trial = read_trial(folder_of(common.folder, scenario, seed))
-        arms.append((trial, next(arm for arm in trial.arms if arm.arm is wanted)))
-    run_arms(arms, context, worker)
-
-
-def _unseen(_plan: TrialPlan, _arm: Arm, _event: Event) -> None:
-    pass
-
-
-class _Worker:
-    """What a worker knows, and does when it is told to end: its arms and those that wait stop, and say so."""
-
-    def __init__(self, common: Common, told: SimpleQueue[Done]) -> None:
-        self.common = common
-        self.stop = StopSignal()
-        self._record = ProcessRecord(common.folder)
-        self._told = told
-        self._children: set[int] = set()
-
-    def __call__(self, _number: int, _frame: object) -> None:
-        self.stop.asked = True
-        for child in self._children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
-
-    def born(self, pid: int) -> None:
-        """A child goes on with an arm: it is to be told, too, and the guardian knows of it."""
-        self._children.add(pid)
-        if self.stop.asked:
-            os.kill(pid, signal.SIGTERM)
-        self._record.note("worker", pid)
-
-    def gone(self, pid: int) -> None:
-        """It has ended."""
-        self._children.remove(pid)
-
-    def done(self, plan: ArmPlan) -> None:
-        """Tell the runner."""
-        self._told.put((plan.scenario, plan.seed, plan.arm))
-
-
-WORKER: ContextVar[_Worker] = ContextVar("worker")
-"""In a worker: what it knows."""
-
-
 def _common(campaign: Campaign) -> Common:
     spec, wanted = campaign.planned.spec, campaign.wanted
     code = campaign.code or code_of(wanted, spec, campaign.watcher.note)
@@ -357,67 +245,5 @@ def _common(campaign: Campaign) -> Common:
     )
 
 
-def _begin(common: Common, told: SimpleQueue[Done]) -> None:
-    """A worker leaves Ctrl-C to its parent, is known to the guardian, prints nothing among results, and does
-    not outlive the runner.
-    """
-    end_with(os.getppid())
-    runner = multiprocessing.parent_process()
-    if runner is not None and not runner.is_alive():
-        os._exit(1)
-    with contextlib.suppress(OSError):  # of a standard error that is closed
-        os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker = _Worker(common, told)
-    WORKER.set(worker)
-    signal.signal(signal.SIGTERM, worker)
-    ProcessRecord(common.folder).note("worker", os.getpid())
-
-
 def _key(trial: TrialPlan) -> Key:
     return trial.scenario.scenario, trial.seed
-
-
-def _facts() -> Mapping[str, str]:
-    pinned = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
-    return {
-        **versions(),
-        "machine": platform.machine(),
-        **{name: os.environ.get(name, "") for name in pinned},
-    }
-
-
-def code_of(wanted: Wanted, spec: TargetSpec, note: Callable[[str], object]) -> Code | None:
-    """What arms in virtual time are computed by, before it is imported. None where nothing is to be kept; and
-    where it cannot be told, which is said.
-    """
-    if spec.driver.kind != "virtual" or (wanted.cache is None and wanted.shared is None):
-        return None
-    added = [point.value for group in (FAULT_GROUP, PROBE_GROUP) for point in entry_points(group=group)]
-    plugins = tuple(sorted(added))
-    try:
-        packages = _packages(spec, plugins)
-        stamp = stamp_of(packages)
-        salt = salt_of(packages, {**_facts(), "target": spec.model_dump_json(by_alias=True)})
-    except (NotKnown, OSError) as error:
-        note(f"no arms are kept: {error}")
-        return None
-    return Code(salt, stamp, plugins)
-
-
-def _cache(folder: Path | None, code: Code | None, spec: TargetSpec) -> ArmCache | None:
-    if folder is None or code is None:
-        return None
-    return ArmCache(folder, code.salt, lambda: _unchanged(code, spec))
-
-
-def _unchanged(code: Code, spec: TargetSpec) -> bool:
-    try:
-        return stamp_of(_packages(spec, code.plugins)) == code.stamp
-    except (NotKnown, OSError):
-        return False
-
-
-def _packages(spec: TargetSpec, plugins: Sequence[str]) -> list[Path]:
-    added = {path for value in plugins for path in package_of(value)}
-    return list(dict.fromkeys([Path(__file__).parent, *packages_of(spec), *sorted(added)]))

@@ -17,12 +17,12 @@ import psutil
 import pytest
 import yaml
 
-from chaos import parallel
 from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
 from chaos.errors import ArmFailed
 from chaos.journal import read_folder
 from chaos.parallel import staggered
+from chaos.worker import WORKER, Common, Job, Worker, work
 from reference_stack.folders import cache_folder
 from tests.command import LATE, SCENARIOS, begin, complete, until
 
@@ -224,20 +224,20 @@ def test_a_job_is_small_enough_for_all_that_wait_to_fit_into_a_pipe() -> None:
     arms = tuple(
         ("a-scenario-with-a-very-long-name-" + "x" * 31, 10**6 + nth, Arm.UNDEFENDED) for nth in range(120)
     )
-    waiting = 3 * len(pickle.dumps(parallel.Job(arms)))
+    waiting = 3 * len(pickle.dumps(Job(arms)))
     assert waiting < 65_536
 
 
 def test_a_worker_that_was_told_to_end_takes_no_arm_for_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    common = parallel.Common(spec="", folder=tmp_path, found="", cache=None, shared=None, code=None)
-    worker = parallel._Worker(common, Mock())
+    common = Common(spec="", folder=tmp_path, found="", cache=None, shared=None, code=None)
+    worker = Worker(common, Mock())
     worker.stop.asked = True
     heeded: list[object] = []
     monkeypatch.setattr(signal, "signal", lambda *given: heeded.append(given))
     context = copy_context()
-    context.run(parallel.WORKER.set, worker)
+    context.run(WORKER.set, worker)
     with pytest.raises(ArmFailed, match="told to end"):
-        context.run(parallel.work, Mock(spec=parallel.Job))
+        context.run(work, Mock(spec=Job))
     assert heeded == [(signal.SIGTERM, worker)]  # whatever a target has made of it
