@@ -13,8 +13,8 @@ from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, Record
+from chaos.reports.pieces import amount, detection_measured, not_recovered
 from chaos.reports.price import prices
-from chaos.reports.terminal import amount, detection_measured, not_recovered
 from chaos.whole import write_whole
 
 DRAWN_TRIALS = 12

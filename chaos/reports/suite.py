@@ -11,8 +11,8 @@ from rich.text import Text
 
 from chaos.domain.interval import share_interval
 from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.reports.pieces import STYLE, detections, not_passed, not_run, others, paths, title
 from chaos.reports.price import Price, prices
-from chaos.reports.terminal import STYLE, detections, not_run, others, paths, title
 
 FEW = 8
 """Up to so many scenarios the answer tells each trial."""
@@ -44,10 +44,7 @@ def suite_answer(results: Results, folder: Path) -> Iterator[Text]:
         yield from map(_price, quiet)
     yield Text("")
     yield Text(_share(results.trials), style="bold")
-    bad = sorted(
-        (trial for trial in results.trials if trial.verdict is not Verdict.PASSED),
-        key=lambda trial: trial.verdict is Verdict.VOID,
-    )
+    bad = not_passed(results.trials)
     for trial in bad[:TOLD_TRIALS]:
         yield from _told(results, trial)
     if len(bad) > TOLD_TRIALS:
