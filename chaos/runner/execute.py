@@ -14,7 +14,7 @@ from pathlib import Path
 from chaos.capabilities import Layers
 from chaos.catalogue import Catalogue
 from chaos.contracts import Driver, EffectCheck, Probe, Target, Worded
-from chaos.domain.event import Action, Effect, Event, Exit, Header, Lag, Phase, Reading
+from chaos.domain.event import Action, Event, Exit, Header, Lag, Phase, Reading
 from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, PlannedFault, PlannedHole, same_day
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
@@ -22,6 +22,7 @@ from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind, told
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
+from chaos.runner.readings import Steady, read_effect, reading
 from chaos.runner.stop import StopSignal
 from chaos.runner.undo import UndoLedger
 
@@ -59,28 +60,6 @@ class ArmContext:
     pause: Pause = no_pause
 
 
-def reading(probe: Probe, target: Target) -> float | None:
-    """What a probe reads now; None for NaN too, which is within no bounds and beyond none.
-
-    Raises ArmFailed where that is no number.
-    """
-    value: object = probe.read(target)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArmFailed(f"probe {probe.name} reads {value!r}, which is no number")
-    if isinstance(value, float) and math.isnan(value):  # a whole number may be too large to ask
-        return None
-    return value if type(value) in (int, float) else float(value)  # one of a library's own cannot be written
-
-
-def read_effect(target: Target, fault: str, check: EffectCheck, probe: Probe) -> Effect:
-    """A reading of a fault's own effect, now."""
-    value = reading(probe, target)
-    seen = None if value is None else check.seen(value)
-    return Effect(day=target.day(), fault=fault, seen=seen, value=value)
-
-
 class ArmEnded(Exception):
     """The arm ends before its time; the phase says why."""
 
@@ -88,24 +67,6 @@ class ArmEnded(Exception):
         self.phase = phase
         self.says = says
         super().__init__(says)
-
-
-@dataclass(frozen=True)
-class Steady:
-    """A steady-state probe with its bounds."""
-
-    name: str
-    probe: Probe
-    at_least: float | None
-    at_most: float | None
-
-    def judge(self, value: float | None) -> bool | None:
-        """Whether a reading is within the bounds; None without data."""
-        if value is None:
-            return None
-        return (self.at_least is None or value >= self.at_least) and (
-            self.at_most is None or value <= self.at_most
-        )
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from chaos.domain.places import grip_of
 from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan
 from chaos.errors import ChaosError, UndoFailed
 from chaos.runner.check import changes_of, check_lengths, effect_of, make_fault
-from chaos.runner.execute import read_effect
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
 from chaos.runner.quarrels import Claim, quarrel
+from chaos.runner.readings import read_effect
 from chaos.standing.wire import Answer, Inject, Open
 
 SAME_MOMENT_DAYS = 1e-6

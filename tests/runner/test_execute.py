@@ -26,9 +26,9 @@ from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, Interrupted, InvalidInput
 from chaos.journal import read, verify
-from chaos.runner.execute import reading
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
+from chaos.runner.readings import reading
 from chaos.runner.stop import StopSignal
 from chaos.runner.undo import open_undos
 from tests.harness import SCENARIO, edited, planned, run_arm, shoppers
