@@ -15,11 +15,11 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.journal import read
-from chaos.results import SET_ASIDE, TRIAL, VOID_TRY, RunInfo, compose
+from chaos.results import SET_ASIDE, VOID_TRY, RunInfo, compose
 from chaos.runner.cache import Code
 from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal
-from chaos.runner.trials import journal_path, thin_out
+from chaos.runner.trials import TRIAL, journal_path, thin_out
 
 KEPT = ("logs", "registry")
 WRITE_EVERY_SECONDS = 1.0

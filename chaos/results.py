@@ -25,13 +25,12 @@ from chaos.reports.charts import rehearse
 from chaos.reports.html import write_html
 from chaos.reports.incident import Record, incident, record_of
 from chaos.reports.json_report import write_json
-from chaos.runner.trials import read_trial
+from chaos.runner.trials import TRIAL, read_trial
 from chaos.scoring.picture import picture_of
 from chaos.scoring.trial import score_trial
 from chaos.whole import write_whole
 
 RUN = "run.json"
-TRIAL = "trial.json"
 VOID_TRY = ".void-"
 SET_ASIDE = "void-trial.json"
 """The plan of a void try in whose place the trial was run again."""

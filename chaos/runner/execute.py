@@ -24,7 +24,7 @@ from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
 from chaos.runner.readings import Steady, read_effect, reading
 from chaos.runner.stop import StopSignal
-from chaos.runner.undo import UndoLedger
+from chaos.runner.undo import LEDGER, UndoLedger
 
 TICK_DAYS = 0.05
 
@@ -133,7 +133,7 @@ class ArmRun:
         context = self._context
         with ExitStack() as stack:
             self._journal = stack.enter_context(JournalWriter(context.journal, self._header()))
-            self._ledger = stack.enter_context(UndoLedger(context.folder / "undo.jsonl"))
+            self._ledger = stack.enter_context(UndoLedger(context.folder / LEDGER))
             if not self._plan.start_day:
                 self._phase("provision")
             self._opened = stack.pop_all()

@@ -19,7 +19,7 @@ from chaos.domain.event import Phase
 from chaos.engine import connect, marked, sweep
 from chaos.errors import LeftBehind
 from chaos.journal import JournalWriter
-from chaos.runner.undo import UndoLedger, open_undos
+from chaos.runner.undo import LEDGER, UndoLedger, open_undos
 
 RECORD = "processes.jsonl"
 TEMPORARY = ("warmup",)
@@ -149,7 +149,7 @@ def recover(run_folder: Path) -> Recovered:
     if label is not None:
         done.ended += sweep(connect(), label)
     for folder in _folders(run_folder):
-        for ledger in sorted(folder.rglob("undo.jsonl")):
+        for ledger in sorted(folder.rglob(LEDGER)):
             for undo in open_undos(ledger):
                 done.undone.append(undo.id)
             _settle(ledger)

@@ -24,6 +24,8 @@ from chaos.runner.stop import StopSignal
 from chaos.runner.trunk import Processes, Trunk
 from chaos.whole import write_whole
 
+TRIAL = "trial.json"
+
 Show = Callable[[TrialPlan, Arm, Event], None]
 
 
@@ -70,7 +72,7 @@ def open_trial(plan: TrialPlan, run_folder: Path) -> Path:
     """Make a trial's folder, with its plan."""
     folder = trial_folder(run_folder, plan)
     folder.mkdir(parents=True)
-    write_whole(folder / "trial.json", plan.model_dump_json(by_alias=True, indent=1))
+    write_whole(folder / TRIAL, plan.model_dump_json(by_alias=True, indent=1))
     return folder
 
 
@@ -154,7 +156,7 @@ def _arm_run(trial: TrialPlan, plan: ArmPlan, context: RunContext) -> ArmRun:
 
 def read_trial(folder: Path) -> TrialPlan:
     """The plan that a trial's folder was run by. Raises InvalidInput with the file where it is damaged."""
-    file = folder / "trial.json"
+    file = folder / TRIAL
     try:
         return TrialPlan.model_validate_json(file.read_text())
     except (OSError, ValueError) as error:

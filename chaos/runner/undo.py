@@ -14,6 +14,9 @@ from chaos.domain.change import Change
 from chaos.errors import ArmFailed, ChaosError, told
 from chaos.lines import LineFile
 
+LEDGER = "undo.jsonl"
+"""The file, in the folder of an arm or of a stack that stands."""
+
 Outcome = Literal["undone", "left", "failed"]
 
 

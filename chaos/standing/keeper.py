@@ -28,7 +28,7 @@ from chaos.runner.injection import Injector
 from chaos.runner.quarrels import Claim, claim_of_fault
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, trial_folder
-from chaos.runner.undo import UndoLedger, open_undos
+from chaos.runner.undo import LEDGER, UndoLedger, open_undos
 from chaos.standing.injections import SAME_MOMENT_DAYS, Injections
 from chaos.standing.wire import (
     Answer,
@@ -108,7 +108,7 @@ class Keeper:
             stack.push(self._say_goodbye)
             stack.callback(kept.driver.close)
             self._journal = stack.enter_context(JournalWriter(kept.folder / JOURNAL, self._header()))
-            self._ledger = stack.enter_context(UndoLedger(kept.folder / "undo.jsonl"))
+            self._ledger = stack.enter_context(UndoLedger(kept.folder / LEDGER))
             try:
                 self._target = kept.driver.start(kept.plan, kept.spec, kept.folder, self._hear)
                 stack.callback(self._tear_down)
@@ -256,7 +256,7 @@ class Keeper:
             return Answer("stopped: what it did is undone, the stack stands", error.exit_code)
         finally:
             self._loan = None
-            self._take_over(arm_folder / "undo.jsonl", plan, loan.ask.run)
+            self._take_over(arm_folder / LEDGER, plan, loan.ask.run)
         return Answer("done")
 
     def _take_over(self, ledger: Path, plan: ArmPlan, run: str) -> None:
