@@ -33,7 +33,7 @@ class SignalKind(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """What a layer did about a fault, from worst armed to unarmed ranked as in `OUTCOME_RANK`."""
+    """What a layer did about a fault; docs/verdict.md explains each."""
 
     NOT_ARMED = "not armed"
     NOT_REACHED = "not reached"

@@ -53,7 +53,7 @@ class PlannedHole(Strict):
 
 
 class PlannedLayer(Strict):
-    """A layer as the arm starts it; `armed` says whether it is on for all of the run."""
+    """A layer as the arm starts it."""
 
     mode: Mode
     stages: list[Stage]

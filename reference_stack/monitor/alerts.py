@@ -23,7 +23,7 @@ FIRING, RESOLVED = "firing", "resolved"
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """One alert from when its rule first found it. `since_day` counts from the last state change."""
+    """One alert from when its rule first found it; `delivered` is the state that on-call has heard of."""
 
     fingerprint: str
     labels: dict[str, str]
