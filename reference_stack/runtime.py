@@ -137,22 +137,18 @@ class OwnedTasks:
         self,
         loop: asyncio.AbstractEventLoop,
         work: Coroutine[Any, Any, object],
-        context: contextvars.Context | None = None,
         ended: Ended | None = None,
     ) -> asyncio.Task[Any]:
         """Start work as a task of this component."""
-        task = asyncio.Task(work, loop=loop, context=context)
+        task = asyncio.Task(work, loop=loop)
         self._tasks[task] = ended
-        task.add_done_callback(self._ended, context=context)
+        task.add_done_callback(self._ended)
         return task
 
     def cancel(self) -> None:
         """Cancel all, oldest first."""
         for task in list(self._tasks):
             task.cancel()
-
-    def __len__(self) -> int:
-        return len(self._tasks)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         ended = self._tasks.pop(task)

@@ -56,12 +56,12 @@ class Impressions:
         return len(self.customer)
 
     @classmethod
-    def of(cls, columns: Mapping[str, npt.NDArray[Any]], *, keep_fallback: bool = True) -> Impressions:
-        """The usable rows of event `columns` (the COLUMNS and, where there are, `view` and `fallback`).
+    def of(cls, columns: Mapping[str, npt.NDArray[Any]]) -> Impressions:
+        """The usable rows of event `columns` (the COLUMNS and, where there is one, `view`).
 
         A row is unusable if a number in it is null (NaN) or no number at all, if a click has no dwell, or
-        if `clicked` is neither 0 nor 1. With `keep_fallback` False, rows whose `fallback` is not "" are left
-        out too. Order is kept. Raises KeyError for a missing column, ValueError for one of text.
+        if `clicked` is neither 0 nor 1. Order is kept. Raises KeyError for a missing column, ValueError for
+        one of text.
         """
         numbers = {name: np.asarray(columns[name], dtype=np.float64) for name in COLUMNS}
         clicked = numbers["clicked"] == 1
@@ -70,8 +70,6 @@ class Impressions:
             if name != "dwell":
                 usable &= np.abs(numbers[name]) < _TOO_LARGE
         usable &= numbers["position"] >= 1
-        if not keep_fallback and "fallback" in columns:
-            usable &= np.asarray(columns["fallback"]) == ""
         rows = {name: values[usable] for name, values in numbers.items()}
         whole = {name: rows[name].astype(np.int64) for name in _WHOLE}
         view = _numbered(np.asarray(columns["view"])[usable]) if "view" in columns else _views(rows)

@@ -174,11 +174,10 @@ def test_columns_that_are_missing_or_hold_text_are_refused():
         Impressions.of({**ROWS, "price": np.array(["9 euro"] * 4)})
 
 
-def test_fallback_rows_can_be_left_out():
+def test_rows_of_a_fallback_count_like_any_other():
     tagged = {**ROWS, "fallback": np.array(["", "", "features", "features"], dtype=object)}
 
     assert len(Impressions.of(tagged)) == 4
-    assert Impressions.of(tagged, keep_fallback=False).customer.tolist() == [7, 7]
 
 
 def test_views_come_from_their_column_or_from_customer_and_moment():
