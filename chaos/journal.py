@@ -164,7 +164,10 @@ class Journal:
 
 def read(path: Path) -> Journal:
     """Read a journal; a last line that was cut off is left out and marks it. Raises InvalidInput."""
-    lines, torn = _lines(path)
+    return _parsed(path, *_lines(path))
+
+
+def _parsed(path: Path, lines: Sequence[bytes], torn: bool) -> Journal:
     if not lines:
         says = "is empty" if not torn else "holds no whole line"
         raise InvalidInput([Problem(str(path), None, "", says)])
@@ -197,8 +200,11 @@ def read_folder(folder: Path) -> dict[Arm, Journal]:
     found: dict[Arm, Journal] = {}
     for arm in Arm:
         path = folder / journal_name(arm)
-        if path.exists() and _lines(path)[0]:
-            found[arm] = read(path)
+        if not path.exists():
+            continue
+        lines, torn = _lines(path)
+        if lines:
+            found[arm] = _parsed(path, lines, torn)
     return found
 
 
