@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from reference_stack.component import Component, serves
+from reference_stack.folders import MemoryFolder
 from reference_stack.messages import (
     BUILD,
     CHECK,
@@ -30,31 +31,6 @@ from reference_stack.world import World, preset
 
 CATALOGUE = World.draw(preset("default"), 1).catalogue
 HOLD = {"hold": LayerSettings(use="reference_stack.layers.hold:Hold")}
-
-
-class DictFolder:
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def write(self, name: str, data: bytes) -> None:
-        self.files[name] = data
-
-    def append(self, name: str, data: bytes) -> None:
-        self.files[name] = self.files.get(name, b"") + data
-
-    def read(self, name: str) -> bytes:
-        if name not in self.files:
-            raise FileNotFoundError(name)
-        return self.files[name]
-
-    def exists(self, name: str) -> bool:
-        return name in self.files
-
-    def list(self, prefix: str = "") -> list[str]:
-        return sorted(name for name in self.files if name.startswith(prefix))
-
-    def delete(self, name: str) -> None:
-        self.files.pop(name, None)
 
 
 @dataclass
@@ -122,8 +98,8 @@ class Office:
     def __init__(self) -> None:
         self.machine = VirtualMachine(1, 1.0, start_day=-0.5)
         self.upstream = Upstream()
-        self.folder = DictFolder()
-        self.shelf = DictFolder()
+        self.folder = MemoryFolder()
+        self.shelf = MemoryFolder()
         self.registry = MemoryRegistry(self.shelf, self.machine.day)
         self.lines: list[str] = []
         self.orchestrators: dict[str, Orchestrator] = {}
@@ -167,7 +143,7 @@ class Office:
         return self.alias("champion")
 
     def alias(self, name: str) -> int | None:
-        aliases = json.loads(self.shelf.files.get("aliases.json", b"{}"))
+        aliases = json.loads(self.shelf.read("aliases.json") if self.shelf.exists("aliases.json") else b"{}")
         return aliases.get(name)
 
     def logged(self, event: str) -> list[dict]:

@@ -47,33 +47,6 @@ class InlineRuntime:
         return work()
 
 
-class DictFolder:
-    """A folder in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def write(self, name: str, data: bytes) -> None:
-        self.files[name] = data
-
-    def append(self, name: str, data: bytes) -> None:
-        self.files[name] = self.files.get(name, b"") + data
-
-    def read(self, name: str) -> bytes:
-        if name not in self.files:
-            raise FileNotFoundError(name)
-        return self.files[name]
-
-    def exists(self, name: str) -> bool:
-        return name in self.files
-
-    def list(self, prefix: str = "") -> list[str]:
-        return sorted(name for name in self.files if name.startswith(prefix))
-
-    def delete(self, name: str) -> None:
-        self.files.pop(name, None)
-
-
 class Parent:
     """A process that has imported MLflow and forks servers."""
 

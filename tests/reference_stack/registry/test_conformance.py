@@ -12,13 +12,14 @@ import msgspec
 import pytest
 
 from reference_stack.component import operations_of
+from reference_stack.folders import MemoryFolder
 from reference_stack.ports import ModelVersion, NotFound, Registry, RegistryReader, Rejected
 from reference_stack.registry.memory import MemoryRegistry
 from reference_stack.registry.rest import RestRegistry
 from reference_stack.registry.served import PortRegistry, RegistryService
 from reference_stack.telemetry import Telemetry
 
-from .conftest import DictFolder, InlineRuntime, Server
+from .conftest import InlineRuntime, Server
 
 Scenario = Callable[[Registry, RegistryReader], Awaitable[None]]
 
@@ -44,11 +45,11 @@ def hold(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
 
     async def run(scenario: Scenario) -> None:
         if request.param == "memory":
-            folder = DictFolder()
+            folder = MemoryFolder()
             await scenario(MemoryRegistry(folder, lambda: 3.5), MemoryRegistry(folder, lambda: 9.0))
             return
         if request.param == "served":
-            folder = DictFolder()
+            folder = MemoryFolder()
             await scenario(
                 served(MemoryRegistry(folder, lambda: 3.5)), served(MemoryRegistry(folder, lambda: 9.0))
             )
@@ -186,15 +187,15 @@ def test_a_run_may_log_nothing_and_an_artifact_may_be_empty(hold: Any) -> None:
 
 
 def test_memory_state_is_in_its_folder_alone(tmp_path: Path) -> None:
-    async def twice() -> tuple[dict[str, bytes], dict[str, bytes]]:
-        folders = (DictFolder(), DictFolder())
+    async def twice() -> list[dict[str, bytes]]:
+        folders = (MemoryFolder(), MemoryFolder())
         for folder in folders:
             await register(MemoryRegistry(folder, lambda: 1.0))
             # Another life of the component goes on where the first one stopped.
             again = MemoryRegistry(folder, lambda: 2.0)
             await register(again)
             await again.set_alias("champion", 2)
-        return folders[0].files, folders[1].files
+        return [{name: folder.read(name) for name in folder.list()} for folder in folders]
 
     first, second = asyncio.run(twice())
     assert first == second
@@ -209,7 +210,7 @@ def test_memory_state_is_in_its_folder_alone(tmp_path: Path) -> None:
 
 def test_memory_lost_artifact_is_not_found() -> None:
     async def scenario() -> None:
-        folder = DictFolder()
+        folder = MemoryFolder()
         registry = MemoryRegistry(folder, lambda: 1.0)
         await register(registry)
         folder.delete("artifacts/000001.bin")

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from reference_stack.folders import MemoryFolder
 from reference_stack.ports import ModelVersion, NotFound, PortError, TimedOut, Unreachable
 from reference_stack.registry.memory import MemoryRegistry
 from reference_stack.registry.rest import RestRegistry
 from reference_stack.registry.seeding import seed_store
 
-from .conftest import DictFolder, Server, free_port
+from .conftest import Server, free_port
 
 TAGS = {"snapshot": "s", "trained_day": "-3.0"}
 
@@ -160,7 +161,7 @@ def test_a_server_that_hangs_up_is_unreachable() -> None:
 
 @pytest.mark.processes
 def test_a_warm_up_becomes_a_live_registry(new_server: Callable[..., Server], template_cache: Path) -> None:
-    memory = MemoryRegistry(DictFolder(), lambda: -4.0)
+    memory = MemoryRegistry(MemoryFolder(), lambda: -4.0)
 
     async def live_through() -> None:
         for day in range(-4, 0):
@@ -214,7 +215,7 @@ def test_a_copied_registry_is_another_registry(new_server: Callable[..., Server]
 
 
 def test_numbers_with_gaps_cannot_be_seeded(tmp_path: Path) -> None:
-    folder = DictFolder()
+    folder = MemoryFolder()
     memory = MemoryRegistry(folder, lambda: 0.0)
     for _ in range(2):
         asyncio.run(memory.register(artifact=b"", parameters={}, metrics={}, tags=TAGS))
