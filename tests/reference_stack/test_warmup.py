@@ -240,3 +240,8 @@ def test_a_database_elsewhere_is_seeded_in_its_place(tmp_path, store):
 def test_a_seeder_that_nobody_needs_any_more_ends(tmp_path):
     Seeder(tmp_path).close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_warm_up_that_is_kept_is_read_without_any_component():
+    code = "import sys, reference_stack.warmup; sys.exit('reference_stack.assembly' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
