@@ -15,7 +15,7 @@ from chaos.clock import WallClock
 from chaos.domain.pace import at_pace, pace_for
 from chaos.domain.plan import TrialPlan
 from chaos.domain.verdict import Results, TrialResult, Unfinished, Verdict
-from chaos.errors import Interrupted, LeftBehind, UndoFailed
+from chaos.errors import ChaosError, LeftBehind, UndoFailed
 from chaos.parallel import run_in_parallel
 from chaos.results import RunInfo, score_folder, undo_failures, write_reports
 from chaos.runner.cache import Code
@@ -65,14 +65,14 @@ def execute(
         try:
             virtual = planned.spec.driver.kind == "virtual"
             trials = run_in_parallel(campaign) if virtual else _run_in_turn(campaign)
+            return write_reports(folder, trials), folder
         except LeftBehind:
             write_reports(folder)
             raise
-        except Interrupted as error:
+        except (ChaosError, OSError) as error:
             if failed := undo_failures(folder):
                 raise UndoFailed(f"{error}, and an undo failed: {', '.join(failed)}") from error
             raise
-        return write_reports(folder, trials), folder
 
 
 def _measured() -> float:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from chaos import execution
-from chaos.app import Wanted
+from chaos.app import Planned, Wanted, make_catalogue, make_files
 from chaos.domain.verdict import Verdict
+from chaos.errors import ArmFailed, Interrupted, UndoFailed
 from tests.harness import planned
 
 WANTED = Wanted(("small",), "fake", rerun_void=1)
@@ -38,3 +39,29 @@ def test_a_void_trial_is_tried_again_and_named_only_where_names_may_be_told(
     campaign = execution.Campaign(wanted, nobody, nobody, watcher, nobody, nobody, tmp_path, nobody, nobody)
     assert execution._run_one(planned(), nobody, campaign).verdict is Verdict.PASSED
     assert told == [says]
+
+
+def nothing(*_: object) -> None:
+    """Whoever is told does nothing."""
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [ArmFailed("a worker process died"), Interrupted("stopped by the user"), OSError(28, "No space left")],
+    ids=["a worker", "Ctrl-C", "a full disk"],
+)
+def test_an_undo_that_failed_is_told_however_the_run_ended(
+    ended: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_campaign: object) -> None:
+        raise ended
+
+    monkeypatch.setattr(execution, "run_in_parallel", end)
+    monkeypatch.setattr(execution, "undo_failures", lambda _folder: ["late_partition-1"])
+    monkeypatch.setattr(execution, "Guardian", lambda _folder: Namespace(close=nothing))
+    watcher: Any = Namespace(note=nothing, stopping=nothing)
+    wanted = Wanted(("small",), "reference-virtual", out=tmp_path / "run")
+    found = Planned(make_files().target("reference-virtual")[0], [planned()], [])
+    with pytest.raises(UndoFailed, match="and an undo failed: late_partition-1") as caught:
+        execution.execute(wanted, found, make_catalogue(), watcher)
+    assert caught.value.exit_code == 4
