@@ -114,6 +114,8 @@ class Wanted:
     by_name: tuple[str, ...] = ()
     """What was typed: a large scenario is run with others only where it stands there itself."""
     blind: bool = False
+    of_virtual_time: tuple[str, ...] = ()
+    """Options that were given and mean something in virtual time alone."""
 
 
 def options_of(wanted: Wanted) -> list[str]:
@@ -140,6 +142,8 @@ class Planned:
     not_run: list[NotRun]
     files: dict[str, str] = field(default_factory=dict)
     """Scenarios that were given as files, by their names: the file as it was given."""
+    notes: list[str] = field(default_factory=list)
+    """What was asked for and is not done, though the run goes on."""
 
 
 def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
@@ -151,13 +155,17 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
     trials: list[TrialPlan] = []
     not_run: list[NotRun] = []
     problems: list[InvalidInput] = []
-    given: dict[str, str] = {}
+    files_given: dict[str, str] = {}
+    notes: list[str] = []
+    if wanted.of_virtual_time and spec.driver.kind != "virtual":
+        given = " and ".join(wanted.of_virtual_time)
+        notes.append(f"{given}: without meaning on target {spec.target!r}, which is not in virtual time")
     request = Request(wanted.overrides, wanted.arms, wanted.day_seconds)
     for named in wanted.scenarios:
         try:
             scenario, source = files.scenario(named)
             if named != scenario.scenario:
-                given[scenario.scenario] = named
+                files_given[scenario.scenario] = named
             world = _world_lacking(scenario, spec, files)
             any_world = spec.model_copy(update={"worlds": []}) if world else spec
             planner = Planner(scenario, source, any_world, catalogue, request)
@@ -174,7 +182,13 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
                 planner.plan(1)
                 not_run.append(NotRun(scenario=scenario.scenario, needs=[]))
                 continue
-            trials += [planner.plan(seed) for seed in _seeds(wanted, scenario)]
+            seeds = wanted.seeds or scenario.seeds or (1,)
+            if says := _other_seeds(wanted, scenario):
+                if by_name or not wanted.list_not_run:
+                    raise UsageError(says)
+                notes.append(f"{says}; it is run with its own")
+                seeds = scenario.seeds or ()
+            trials += [planner.plan(seed) for seed in seeds]
         except InvalidInput as error:
             problems.append(error)
     if problems:
@@ -182,7 +196,7 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
     for name, count in Counter((trial.scenario.scenario, trial.seed) for trial in trials).items():
         if count > 1:
             raise UsageError(f"scenario {name[0]!r} with seed {name[1]} is asked for twice")
-    return Planned(spec, trials, not_run, given)
+    return Planned(spec, trials, not_run, files_given, notes)
 
 
 def _world_lacking(scenario: Scenario, spec: TargetSpec, files: Files) -> list[str]:
@@ -193,10 +207,13 @@ def _world_lacking(scenario: Scenario, spec: TargetSpec, files: Files) -> list[s
     return [f"world {scenario.world}"] if any(scenario.world in other.worlds for other in others) else []
 
 
-def _seeds(wanted: Wanted, scenario: Scenario) -> Sequence[int]:
-    if scenario.seeds is not None:
-        return scenario.seeds
-    return wanted.seeds or (1,)
+def _other_seeds(wanted: Wanted, scenario: Scenario) -> str:
+    """That seeds are asked for which a scenario with seeds of its own has not; empty where none are."""
+    others = [seed for seed in wanted.seeds or () if scenario.seeds and seed not in scenario.seeds]
+    if not others:
+        return ""
+    fixed = ", ".join(map(str, scenario.seeds or ()))
+    return f"scenario {scenario.scenario!r} fixes its seeds ({fixed}): {others[0]} is none of them"
 
 
 def check_hosts(spec: TargetSpec, source: Source, allow: Sequence[str]) -> None:

@@ -108,7 +108,7 @@ def _setting(scenario: Scenario) -> Iterator[tuple[str, str]]:
     if scenario.world != "default":
         yield "world", scenario.world
     if scenario.seeds is not None:
-        yield "seeds", f"{', '.join(map(str, scenario.seeds))}, whatever is asked for"
+        yield "seeds", f"{', '.join(map(str, scenario.seeds))}, and no others"
     if scenario.pass_share != 1:
         yield "passes", f"where {scenario.pass_share:g} of its trials do"
     if scenario.large:

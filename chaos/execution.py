@@ -37,6 +37,8 @@ def execute(
     """
     clock = WallClock()
     run, folder = new_run_folder(wanted.out, clock)
+    for says in planned.notes:
+        watcher.note(says)
     planned = at_this_machines_pace(wanted, planned, watcher.note)
     paces = [trial.arms[0].day_seconds for trial in planned.trials if trial.scenario.day_seconds is None]
     paces += [trial.arms[0].day_seconds for trial in planned.trials]

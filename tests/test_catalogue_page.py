@@ -99,7 +99,7 @@ def test_all_that_a_scenario_claims_is_told() -> None:
     facts = dict(scenario_entry(scenario).facts)
     assert facts["a day"] == "2 s, the pace that its load needs"
     assert facts["large"] == "left to a run of its own, unless it is named"
-    assert facts["seeds"] == "3, 5, whatever is asked for"
+    assert facts["seeds"] == "3, 5, and no others"
     assert facts["passes"] == "where 0.8 of its trials do"
     assert facts["faults"].endswith("at the first save of trainer from day 3 on for 1d")
     assert facts["alerted"] == (

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from chaos import execution
-from chaos.app import Planned, Wanted, make_catalogue, make_files
+from chaos.app import Planned, Wanted, make_catalogue, make_files, plan_run
+from chaos.cli.options import campaign as campaign_options
 from chaos.domain.verdict import Verdict
 from chaos.errors import ArmFailed, Interrupted, UndoFailed
 from tests.harness import planned
@@ -65,3 +66,16 @@ def test_an_undo_that_failed_is_told_however_the_run_ended(
     with pytest.raises(UndoFailed, match="and an undo failed: late_partition-1") as caught:
         execution.execute(wanted, found, make_catalogue(), watcher)
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("target", ["reference-virtual", "reference-local"])
+@pytest.mark.parametrize(
+    ("jobs", "no_cache", "given"), [(2, True, "--jobs and --no-cache"), (None, False, "")]
+)
+def test_an_option_without_meaning_on_a_target_is_told(
+    jobs: int | None, no_cache: bool, given: str, target: str
+) -> None:
+    wanted = replace(Wanted(("late-partition",), target), **campaign_options(jobs, 0, no_cache))
+    notes = plan_run(wanted, make_files(), make_catalogue()).notes
+    told = [f"{given}: without meaning on target {target!r}, which is not in virtual time"]
+    assert notes == (told if given and target == "reference-local" else [])

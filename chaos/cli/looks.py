@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from chaos.cli.options import Allow, Arms, Holes, Json, Junit, OneSeed, Pace, Sets, Target, wanted
+from chaos.cli.options import Allow, Arms, Holes, Json, Junit, Pace, Seed, Sets, Target, wanted
 from chaos.errors import LeftBehind, UsageError
 
 cli = typer.Typer()
@@ -65,7 +65,7 @@ def validate(
 def plan(
     scenario: Annotated[str, typer.Argument(help="A scenario, by name or file.")],
     target: Target = "reference-local",
-    seed: OneSeed = 1,
+    seed: Seed = None,
     arms: Arms = None,
     hole: Holes = None,
     set_: Sets = None,

@@ -90,6 +90,7 @@ class CampaignOptions(TypedDict):
     jobs: int
     rerun_void: int
     cache: Path | None
+    of_virtual_time: tuple[str, ...]
 
 
 def campaign(jobs: int | None, rerun_void: int, no_cache: bool) -> CampaignOptions:
@@ -97,7 +98,13 @@ def campaign(jobs: int | None, rerun_void: int, no_cache: bool) -> CampaignOptio
     from chaos.app import cache_folder
 
     cache = None if no_cache else cache_folder() / "arms"
-    return {"jobs": jobs or os.cpu_count() or 1, "rerun_void": rerun_void, "cache": cache}
+    given = (("--jobs", jobs is not None), ("--no-cache", no_cache))
+    return {
+        "jobs": jobs or os.cpu_count() or 1,
+        "rerun_void": rerun_void,
+        "cache": cache,
+        "of_virtual_time": tuple(option for option, is_given in given if is_given),
+    }
 
 
 def _seeds(seed: int | None, seeds: str | None) -> tuple[int, ...] | None:

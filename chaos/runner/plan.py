@@ -100,8 +100,11 @@ class Planner:
         if self._problems:
             raise InvalidInput(self._problems)
         arms = [arm for arm in self._request.arms if arm in self._spec.arms]
-        if not arms:
-            raise UsageError(f"target {self._spec.target!r} can run none of the arms asked for")
+        beyond = [arm.value for arm in self._request.arms if arm not in arms]
+        by_name = set(self._request.arms) != set(Arm)  # all four are those that it can run
+        if beyond and (by_name or not arms):
+            says = f"target {self._spec.target!r} cannot run the arm {beyond[0]!r}"
+            raise UsageError(f"{says}; it can run {', '.join(self._spec.arms) or 'none'}")
         return TrialPlan(
             scenario=self._scenario,
             target=self._spec.target,

@@ -54,16 +54,10 @@ def pauses_of(text: str | None) -> tuple[str, ...]:
 def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) -> tuple[Planned, place.State]:
     """Plan a scenario for a stack that stands, as it does now. Raises InvalidInput or UsageError."""
     state = place.find(into)
-    if wanted.seeds is not None:
-        raise UsageError(f"--seed has no meaning with --into: {into} has its own ({state.seed})")
-    if wanted.day_seconds is not None:
-        raise UsageError(f"--day-seconds has no meaning with --into: {into} has its own")
-    if set(wanted.arms) not in ({Arm.DEFENDED}, set(Arm)):
-        raise UsageError(f"--arms has no meaning with --into: {into} is the defended arm")
-    if wanted.rerun_void:
-        raise UsageError(f"--rerun-void has no meaning with --into: {into} has had its days")
-    if len(wanted.scenarios) != 1:
-        raise UsageError("--into takes one scenario at a time")
+    _refuse_options(wanted, into, state)
+    scenario, _ = files.scenario(wanted.scenarios[0])
+    if scenario.seeds is not None and state.seed not in scenario.seeds:
+        raise UsageError(f"the scenario fixes its seeds, and {into} stands with seed {state.seed}")
     asked = replace(
         wanted,
         target=state.described or state.target,
@@ -74,9 +68,7 @@ def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) ->
     planned = plan_run(asked, files, catalogue)
     if not planned.trials:
         return planned, state
-    (trial, *others) = planned.trials
-    if others or trial.seed != state.seed:
-        raise UsageError(f"the scenario fixes its seeds, and {into} stands with seed {state.seed}")
+    (trial,) = planned.trials
     if trial.scenario.world != state.world:
         raise UsageError(f"the scenario wants the world {trial.scenario.world!r}, {into} has {state.world!r}")
     check_can_visit(asked, planned)
@@ -97,6 +89,23 @@ def plan_visit(wanted: Wanted, into: str, files: Files, catalogue: Catalogue) ->
         )
     standing = plan_of(Asked(into, planned.spec, state.seed, state.world, state.days, state.day_seconds))
     return replace(planned, trials=[onto(trial, into, start_day, standing.layers)]), state
+
+
+def _refuse_options(wanted: Wanted, into: str, state: place.State) -> None:
+    """Whether nothing is asked for that the stack has its own of. Raises UsageError."""
+    if wanted.seeds is not None:
+        raise UsageError(f"--seed has no meaning with --into: {into} has its own ({state.seed})")
+    if wanted.day_seconds is not None:
+        raise UsageError(f"--day-seconds has no meaning with --into: {into} has its own")
+    if set(wanted.arms) not in ({Arm.DEFENDED}, set(Arm)):
+        raise UsageError(f"--arms has no meaning with --into: {into} is the defended arm")
+    if wanted.of_virtual_time:
+        option = wanted.of_virtual_time[0]
+        raise UsageError(f"{option} has no meaning with --into: {into} is not in virtual time")
+    if wanted.rerun_void:
+        raise UsageError(f"--rerun-void has no meaning with --into: {into} has had its days")
+    if len(wanted.scenarios) != 1:
+        raise UsageError("--into takes one scenario at a time")
 
 
 @dataclass(frozen=True)

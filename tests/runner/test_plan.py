@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from chaos.domain.scenario import Arm
 from chaos.errors import InvalidInput, UsageError
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Planner, Request
+from tests.command import CALM
 from tests.harness import SCENARIO, TARGET, edited, planned, scenario_of, target_of
 
 
@@ -157,6 +159,14 @@ def test_a_scenario_about_load_fixes_its_pace() -> None:
     text = edited(day_seconds=2.0)
     assert planned(text).arms[0].day_seconds == 2.0
     assert "fixes 2 s a day, not 1" in problems(text, Request(day_seconds=1.0))
+
+
+def test_an_arm_that_is_asked_for_by_name_is_not_left_out_in_silence() -> None:
+    two = TARGET + "arms: [defended, control]\n"
+    assert [arm.arm for arm in planned(target=two).arms] == [Arm.DEFENDED, Arm.CONTROL]
+    assert len(planned(request=Request(arms=(Arm.DEFENDED,)), target=two).arms) == 1
+    with pytest.raises(UsageError, match="cannot run the arm 'bare'; it can run defended, control"):
+        planned(request=Request(arms=(Arm.DEFENDED, Arm.BARE)), target=two)
 
 
 def test_what_the_target_lacks_is_listed_not_run() -> None:
@@ -512,6 +522,20 @@ def test_a_scenario_that_was_given_as_a_file_is_known_by_it() -> None:
     found = next(one for one in make_files().scenarios() if one.name == "wrong-alias")
     wanted = Wanted((str(found.path), "late-partition"), "reference-virtual")
     assert plan_run(wanted, make_files(), make_catalogue()).files == {"wrong-alias": str(found.path)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "run", "told"),
+    [(None, [3, 5], []), ((5,), [5], []), ((1, 3), [3, 5], ["1 is none of them; it is run with its own"])],
+)
+def test_a_suite_runs_what_fixes_its_seeds_with_none_but_these_and_says_so(
+    asked: tuple[int, ...] | None, run: list[int], told: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "calm.yaml").write_text(CALM + "seeds: [3, 5]\n")
+    wanted = Wanted((str(tmp_path / "calm.yaml"),), "reference-virtual", seeds=asked, list_not_run=True)
+    planned = plan_run(wanted, make_files(), make_catalogue())
+    assert [trial.seed for trial in planned.trials] == run
+    assert [says.rpartition(": ")[2] for says in planned.notes] == told
 
 
 # --- names that a layer's parameter can hold -------------------------------------------------------------

@@ -59,6 +59,8 @@ def test_no_stack_at_all(mlchaos: Command) -> None:
         (("run", "slow-features", "--day-seconds", "2"), "--day-seconds has no meaning with --into"),
         (("run", "slow-features", "--arms", "control"), "--arms has no meaning with --into"),
         (("run", "slow-features", "--rerun-void", "3"), "--rerun-void has no meaning with --into"),
+        (("run", "slow-features", "--jobs", "2"), "--jobs has no meaning with --into"),
+        (("run", "slow-features", "--no-cache"), "--no-cache has no meaning with --into"),
         (("run", "slow-features", "late-partition"), "--into takes one scenario at a time"),
         (("run", "slow-features", "--target", "reference-virtual"), "--target has no meaning with --into"),
         (("run", "slow-features", "--pause-before", "injct"), "'injct' is not one of inject, undo"),

@@ -156,6 +156,25 @@ def test_a_run_begins_at_a_midnight_that_it_can_be_asked_for_in_time(
     assert planned.trials[0].arms[0].start_day == starts
 
 
+@pytest.mark.parametrize(("seeds", "fits"), [([1, 4], True), ([4], False)])
+def test_a_scenario_with_seeds_of_its_own_wants_a_stack_of_one_of_them(
+    seeds: list[int], fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / "fake.yaml").write_text(TARGET)
+    (tmp_path / "small.yaml").write_text(SCENARIO + f"seeds: {seeds}\n")
+    place.write(state_of("game", target="fake"))
+    monkeypatch.setattr(visit, "ask_status", lambda _state: StatusIs(2.0, "", (), ()))
+    wanted = Wanted(("small.yaml",), "fake")
+    if not fits:
+        with pytest.raises(UsageError, match="fixes its seeds, and game stands with seed 1"):
+            plan_visit(wanted, "game", make_files(), make_catalogue())
+        return
+    planned, _ = plan_visit(wanted, "game", make_files(), make_catalogue())
+    assert [trial.seed for trial in planned.trials] == [1]
+
+
 def test_what_stands_is_described_as_it_was_brought_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
