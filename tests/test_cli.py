@@ -12,7 +12,7 @@ from chaos.domain.event import Phase, Undone
 from chaos.domain.source import MAX_BYTES
 from chaos.domain.verdict import Results
 from chaos.journal import JournalWriter, read
-from tests.command import CALM, LATE, Command, begin, complete, in_process
+from tests.command import CALM, LATE, REPOSITORY, Command, begin, complete, in_process
 
 VIRTUAL = ("--target", "reference-virtual")
 GOOD = LATE.read_text()
@@ -250,6 +250,8 @@ BAD_TARGETS = [
     ("kind: data, from", "kind: dta, from", "wire:", "links.wire.kind: 'dta' is not one of network, data (did you mean 'data'?)"),
     ("kind: data, from", "from", "wire:", "links.wire.kind: is missing"),
     ('factory: "a:b"', 'factory: "a:b", stack: {layers: {gat: {use: "a:G"}}}', "driver:", "driver.stack.layers.gat: is none of the target's `layers`"),
+    ("normal_ms: 8ms", "toxics: [noop, latncy]", "toxics", "toxics.1: 'latncy' is not one of latency, bandwidth, "),
+    ("normal_ms: 8ms", "toxics: [latncy]", "toxics", "(did you mean 'latency'?)"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),
 ]  # fmt: skip
 TARGET = """target: bad
@@ -295,6 +297,33 @@ def test_a_local_target_says_how_it_is_started_and_where_its_data_lies(
     driver = 'kind: local, command: ["true"]'
     (tmp_path / "bad.yaml").write_text(TARGET.replace('kind: virtual, factory: "a:b"', driver))
     assert "bad.yaml:3: driver.settings.folders.wire: is missing" in mlchaos("validate", "bad.yaml").err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("shop-serving-a:", "shop-servin-a:", "links.shop-servin-a: the target has no network link 'shop-servin-a' (did you mean 'shop-serving-a'?)"),
+        ("      shop-serving-a: toxiproxy:21001\n", "", "links.shop-serving-a: is missing: network link 'shop-serving-a' needs the address"),
+        ("{collector:", "{colector:", "disks.colector: the target has no component 'colector' (did you mean 'collector'?)"),
+    ],
+)  # fmt: skip
+def test_what_the_containers_driver_is_told_is_about_what_the_target_has(
+    mlchaos: Command, tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    text = (REPOSITORY / "targets" / "k9s_compose.yaml").read_text()
+    assert text.count(old) == 1
+    (tmp_path / "bad.yaml").write_text(text.replace(old, new).replace("reference-compose", "mine"))
+    outcome = mlchaos("validate", "bad.yaml")
+    assert outcome.code == 3
+    assert outcome.err.startswith("mlchaos: bad.yaml:")
+    assert f": driver.settings.{says}" in outcome.err
+
+
+def test_folders_are_those_of_data_links_that_are_there(mlchaos: Command, tmp_path: Path) -> None:
+    folders = "driver: {settings: {folders: {evnts: {source: outbox, sink: inbox}}}}"
+    (tmp_path / "bad.yaml").write_text(f"target: bad\nextends: reference-local\n{folders}\n")
+    says = "bad.yaml:3: driver.settings.folders.evnts: the target has no data link 'evnts' (did you mean 'events'?)"
+    assert says in mlchaos("validate", "bad.yaml").err
 
 
 def test_nothing_beyond_loopback_without_being_listed_and_allowed(mlchaos: Command, tmp_path: Path) -> None:

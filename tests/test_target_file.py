@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 import msgspec
 import pytest
 
 from chaos.app import make_files
-from chaos.domain.target import DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec
+from chaos.domain.target import DataLink, LayerSpec, NetworkLink, Parameter, TargetSpec, ToxicName
+from chaos.proxies.network.toxics import by_type
 from reference_stack.collector.component import Collector
 from reference_stack.collector.partition import COLUMNS
 from reference_stack.component import Component
@@ -182,3 +184,7 @@ def test_the_names_that_people_can_be_told_of(spec: TargetSpec) -> None:
         if one.type == "names" and not one.among
     ]
     assert unlisted == []
+
+
+def test_a_target_may_name_every_toxic_of_the_proxy_and_no_other() -> None:
+    assert sorted(get_args(ToxicName)) == sorted(by_type())

@@ -26,6 +26,10 @@ _ADDRESS = re.compile(
 _HOST_KEY = re.compile(r"(^|_)host(name)?s?$")
 _NAMED_ADDRESS = re.compile(r"^([\w.-]+):\d{1,5}(/|$)")
 _ADDRESS_KEY = re.compile(r"(^|_)(broker|server|endpoint|upstream|address)(e?s)?$")
+ToxicName = Literal[
+    "latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data", "noop"
+]
+"""Toxiproxy's toxics."""
 ParameterValue = str | int | float | bool | list[str]
 
 
@@ -244,7 +248,9 @@ class TargetSpec(Strict):
     alerting: Alerting = Alerting()
     doors: Doors = Doors()
     columns: dict[str, str] = {}
-    toxics: list[str] = Field(default=[], description="toxics that network links can have; none listed: any")
+    toxics: list[ToxicName] = Field(
+        default=[], description="toxics that network links can have; none listed: any"
+    )
     worlds: list[str] = []
     versions: int | None = Field(
         default=None, ge=1, description="model versions, from 1 on, that are there when a run begins"
@@ -317,17 +323,35 @@ class TargetSpec(Strict):
     def _can_be_driven(self) -> TargetSpec:
         if self.driver.kind == "local" and not self.driver.command:
             raise misplaced(("driver", "command"), "is missing: a local target is started by a command")
+        data = [name for name, link in self.links.items() if isinstance(link, DataLink)]
         if self.driver.kind == "local":
-            folders = self.driver.settings.get("folders", {})
-            for name, link in self.links.items():
-                if isinstance(link, DataLink) and not _are_folders(folders.get(name)):
+            folders = self._driver_has("folders", "data link", data)
+            for name in data:
+                if not _are_folders(folders.get(name)):
                     says = f"is missing: data link {name!r} needs its folders, {{source: …, sink: …}}"
                     raise misplaced(("driver", "settings", "folders", name), says)
+        if self.driver.kind == "compose":
+            network = [name for name in self.links if name not in data]
+            addresses = self._driver_has("links", "network link", network)
+            for name in network:
+                if not isinstance(addresses.get(name), str):
+                    says = f"is missing: network link {name!r} needs the address at which it is called"
+                    raise misplaced(("driver", "settings", "links", name), says)
+            self._driver_has("disks", "component", self.components)
         if self.driver.kind == "virtual" and not _FACTORY.match(self.driver.factory or ""):
             raise misplaced(("driver", "factory"), "must be written as module:attribute")
         if self.driver.kind != "virtual" and self.driver.ahead:
             raise misplaced(("driver", "ahead"), "is for targets of kind virtual")
         return self
+
+    def _driver_has(self, setting: str, what: str, known: Iterable[str]) -> dict[str, Any]:
+        """A setting of the driver by the names of what the target has; empty where it is none."""
+        found = self.driver.settings.get(setting, {})
+        for name in found if isinstance(found, dict) else ():
+            if name not in known:
+                says = f"the target has no {what} {name!r}"
+                raise misplaced(("driver", "settings", setting, name), says, known, name)
+        return found if isinstance(found, dict) else {}
 
 
 def _are_folders(value: object) -> bool:
