@@ -178,6 +178,7 @@ class ArmRun:
         self._abort = [
             (bound, self._context.catalogue.probes.make(bound.probe, bound.with_)) for bound in plan.abort_if
         ]
+        self._unread = [bound for bound, _ in self._abort]
         start, probe_every = plan.start_day, plan.probe_every_days
         self._every(start + TICK_DAYS, TICK_DAYS, plan.days, self._check_abort)
         self._every(start + probe_every, probe_every, plan.days, self._read_steady)
@@ -300,12 +301,18 @@ class ArmRun:
             gone = [event.component for event in self._target.seen(Exit) if not event.expected]
             why = f"; {', '.join(dict.fromkeys(gone))} had ended by itself" if gone else ""
             raise ArmEnded("void", f"the steady state did not hold before the fault{why}")
+        if self._unread:
+            self._check_abort()
+        if self._unread:
+            blind = ", ".join(dict.fromkeys(bound.probe for bound in self._unread))
+            raise ArmEnded("void", f"abort_if has had no data from {blind} so far, and could stop nothing")
 
     def _check_abort(self) -> None:
         for bound, probe in self._abort:
             value = reading(probe, self._target)
             if value is None:
                 continue
+            self._unread = [unread for unread in self._unread if unread is not bound]
             if bound.below is not None and value < bound.below:
                 raise ArmEnded("aborted", f"{bound.probe} is {value:g}, below {bound.below:g}")
             if bound.above is not None and value > bound.above:

@@ -245,6 +245,20 @@ def test_abort_if_stops_and_undoes(tmp_path: Path) -> None:
     assert driver.targets[0].done == ["AddDataToxic", "RemoveDataToxic"]
 
 
+@pytest.mark.parametrize("arm", [0, 3])
+def test_nothing_is_injected_that_abort_if_could_not_stop(arm: int, tmp_path: Path) -> None:
+    """A sample that is misspelt is none for ever, and so beyond no bound."""
+    misspelt = {"probe": "metric", "with": {"component": "reader", "sample": "stps"}, "above": 24}
+    bounds = [{"probe": "good_views", "below": 0.1}, misspelt]
+    driver = FakeDriver(life)
+    journal = run_arm(tmp_path, planned(edited(abort_if=bounds)), driver, arm=arm)
+    (void,) = [phase for phase in read(journal).of(Phase) if phase.phase == "void"]
+    assert void.says == "abort_if has had no data from metric so far, and could stop nothing"
+    assert void.day == pytest.approx(2.0)
+    assert driver.targets[0].done == []
+    assert driver.targets[0].closed
+
+
 def test_a_target_that_does_not_come_up_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArmFailed, match="port 1 is taken"):
         run_arm(tmp_path, planned(), FakeDriver(life, fails_to_start="port 1 is taken"))
