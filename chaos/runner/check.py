@@ -26,11 +26,15 @@ def make_fault(name: str, parameters: Mapping[str, object], spec: TargetSpec, ca
     return fault
 
 
-def check_lengths(fault: Fault, day_seconds: float) -> None:
+def check_lengths(made: Fault | Probe, day_seconds: float) -> None:
     """Whether its operational constants are short beside a day. Raises MeaninglessChange."""
-    for field in dataclasses.fields(fault):  # type: ignore[arg-type]
-        value = getattr(fault, field.name)
-        if field.name.endswith("_ms") and isinstance(value, float) and (says := too_long(value, day_seconds)):
+    for field in dataclasses.fields(made):  # type: ignore[arg-type]
+        value = getattr(made, field.name)
+        if (
+            field.name.endswith("_ms")
+            and isinstance(value, int | float)
+            and (says := too_long(value, day_seconds))
+        ):
             raise MeaninglessChange(field.name, says)
 
 

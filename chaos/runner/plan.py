@@ -11,7 +11,6 @@ from chaos.capabilities import BeyondTarget, Described, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import Fault, SelfTimed
 from chaos.domain.change import Promote, SetAlias
-from chaos.domain.durations import parse_ms
 from chaos.domain.layer import Mode
 from chaos.domain.pace import too_long
 from chaos.domain.plan import (
@@ -28,7 +27,7 @@ from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import CapabilityName, DataLink, LayerSpec, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError, hint, nearest
-from chaos.runner.check import changes_of, effect_of, listed, make_fault, make_probe, texts_of
+from chaos.runner.check import changes_of, check_lengths, effect_of, listed, make_fault, make_probe, texts_of
 from chaos.runner.overrides import Overrides
 from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
 
@@ -177,6 +176,7 @@ class Planner:
         parameters = self._parameters(use)
         try:
             fault, effect = make_fault(use.fault, parameters, self._spec, self._catalogue), None
+            check_lengths(fault, self.day_seconds)
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
             if not lacks:
                 self._check_changes(fault, use.at)
@@ -210,7 +210,6 @@ class Planner:
             says = f"the target has no component {use.when.component!r}"
             near = nearest(use.when.component, self._spec.components)
             self._report(("faults", index, "when", "component"), says, near)
-        self._check_operational(index, parameters)
         return PlannedFault(
             key=use.key,
             fault=use.fault,
@@ -235,11 +234,6 @@ class Planner:
                 says = f"by day {at_day:g} there are versions 1 to {newest} at most, and no {change.version}"
                 raise MeaninglessChange("version", says)
 
-    def _check_operational(self, index: int, parameters: dict[str, object]) -> None:
-        for key, value in parameters.items():
-            if key.endswith("_ms") and (says := too_long(parse_ms(value), self.day_seconds)):
-                self._report(("faults", index, "with", key), says)
-
     def _check_pace(self) -> None:
         asked, fixed = self._request.day_seconds, self._scenario.day_seconds
         if asked is not None and fixed is not None and asked != fixed:
@@ -260,7 +254,8 @@ class Planner:
         uses += [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(self._scenario.abort_if)]
         for path, probe, parameters in uses:
             try:
-                make_probe(probe, parameters, self._spec, self._catalogue)
+                made = make_probe(probe, parameters, self._spec, self._catalogue)
+                check_lengths(made, self.day_seconds)
             except UnknownName as error:
                 self._report((*path, "probe"), str(error), error.nearest)
             except MeaninglessChange as error:

@@ -94,3 +94,30 @@ def test_a_link_takes_one_toxic_of_a_kind_and_direction(second: str) -> None:
         return
     with pytest.raises(InvalidInput, match="twice puts 2 toxics mlchaos_latency_upstream on link wire"):
         planned(text, catalogue=catalogue)
+
+
+@dataclass(frozen=True)
+class InWholeMilliseconds:
+    """A fault whose length is a number, as in somebody's own package."""
+
+    name: ClassVar[str] = "in_whole_milliseconds"
+    needs: ClassVar[tuple[type[Capability], ...]] = ()
+    delay_ms: int
+
+    def changes(self, target: Usable) -> Iterator[Change]:
+        yield from ()
+
+    def effect(self, spec: TargetSpec) -> EffectCheck | None:
+        return None
+
+
+def test_an_operational_length_may_be_a_number_and_is_no_longer_than_any_other() -> None:
+    catalogue = Catalogue(Shelf("fault", [InWholeMilliseconds]), make_catalogue().probes)
+
+    def lasting(delay_ms: int) -> str:
+        use = {"fault": "in_whole_milliseconds", "with": {"delay_ms": delay_ms}, "at": "2d", "for": "1d"}
+        return edited(faults=[use])
+
+    assert planned(lasting(100), catalogue=catalogue).arms[0].faults[0].parameters == {"delay_ms": 100}
+    with pytest.raises(InvalidInput, match=r"faults\.0\.with\.delay_ms: 300ms are more than a quarter"):
+        planned(lasting(300), catalogue=catalogue)

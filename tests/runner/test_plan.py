@@ -150,6 +150,15 @@ def test_an_operational_length_above_a_quarter_of_a_day_is_refused() -> None:
     assert planned(text, Request(day_seconds=2.0)).arms[0].day_seconds == 2.0
 
 
+@pytest.mark.parametrize("part", ["steady_state", "abort_if"])
+def test_nor_does_a_probe_look_over_more_than_that(part: str) -> None:
+    bound = {"steady_state": "at_most", "abort_if": "above"}[part]
+    probe = {"probe": "slowest_request", "with": {"link": "wire", "over_ms": "300ms"}, bound: 100}
+    assert f"{part}.0.with.over_ms: 300ms are more than a quarter of a day" in problems(
+        edited(**{part: [probe]})
+    )
+
+
 def test_a_fault_without_a_length_is_refused() -> None:
     latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "100ms"}, "at": "2d"}
     assert "needs `for`" in problems(edited(faults=[latency]))
