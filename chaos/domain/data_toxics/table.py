@@ -112,6 +112,8 @@ class Rows(AtOnce):
             raise BadParameter("share", f"{self.type}: share must be above 0 and at most 1")
         if isinstance(self.equals, bool) or not isinstance(self.equals, int):
             raise BadParameter("equals", f"{self.type}: equals must be a whole number")
+        if self.equals and not self.where:
+            raise BadParameter("equals", f"{self.type}: equals chooses nothing without the column `where`")
 
     def chosen(self, table: Any, parcel: Parcel) -> Mask:
         """The rows meant, as a mask. Raises MatchesNothing where there is none."""
