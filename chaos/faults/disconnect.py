@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Containers
+from chaos.capabilities import Capability, Containers, component_of
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
@@ -19,6 +19,10 @@ class Disconnect:
     name: ClassVar[str] = "disconnect"
     needs: ClassVar[tuple[type[Capability], ...]] = (Containers,)
     component: str
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """It must be there."""
+        component_of(spec, self.component)
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """The container is off the network."""

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from chaos.app import make_catalogue, make_files
-from chaos.capabilities import Described, MeaninglessChange
+from chaos.capabilities import Containers, Described, MeaninglessChange
 from chaos.contracts import Fault, Refusing
 from chaos.drivers.fake import FakeTarget, silent
 from chaos.runner.check import effect_of, make_fault
@@ -325,6 +325,22 @@ def test_a_link_of_the_other_kind_is_refused(name: str) -> None:
     with pytest.raises(MeaninglessChange) as caught:
         plan(name, {**example, "link": other})
     assert caught.value.field == "link"
+
+
+IN_CONTAINERS = sorted(
+    name
+    for name in EXAMPLES
+    if Containers in make_catalogue().faults.get(name).needs and "component" in EXAMPLES[name]
+)
+
+
+@pytest.mark.parametrize("name", IN_CONTAINERS)
+def test_a_component_that_is_not_there_is_told_where_there_are_no_containers_too(name: str) -> None:
+    """As `mlchaos validate` looks at a file, and as a suite does before it lists what it does not run."""
+    spec, _ = make_files().target("k9s")
+    with pytest.raises(MeaninglessChange) as caught:
+        make_fault(name, {**EXAMPLES[name], "component": "colector"}, spec, make_catalogue())
+    assert (caught.value.field, caught.value.nearest) == ("component", "collector")
 
 
 def test_a_column_that_is_there_is_not_added() -> None:
