@@ -37,6 +37,8 @@ SOON_DAYS = 0.02
 SOON_SECONDS = 1.0
 """So long it may take until the stack is asked; a midnight that comes earlier is left out."""
 LOOK_SECONDS = 0.2
+SILENT_SECONDS = 60.0
+"""After so long without a word the keeper is asked whether it is still there."""
 ENTERED_AT_ONCE = 4096
 MOST_LOOKS = 256
 """A pipe that always has more is not read for ever."""
@@ -188,7 +190,7 @@ def visit(
         stack.enter_context(on_signals(stop, watcher.stopping))
         line.say(ask)
         try:
-            answer = _follow(line, trial, stop, watcher, facilitator)
+            answer = _follow(line, trial, stop, watcher, facilitator, lambda: ask_status(state))
         except ArmFailed as gone:
             answer = Answer(str(gone), gone.exit_code)
     if answer.exit_code not in (0, ArmFailed.exit_code, Interrupted.exit_code):
@@ -201,9 +203,16 @@ def visit(
 
 
 def _follow(
-    line: Line, trial: TrialPlan, stop: StopSignal, watcher: Watcher, facilitator: Facilitator
+    line: Line,
+    trial: TrialPlan,
+    stop: StopSignal,
+    watcher: Watcher,
+    facilitator: Facilitator,
+    ask_whether_it_lives: Callable[[], object],
 ) -> Answer:
+    """What comes of the run. Raises ArmFailed where the stack is gone, or its keeper answers nobody."""
     waits = told = False
+    looks = 0
     while True:
         if stop.asked and not told:
             line.say(Stop())
@@ -221,7 +230,12 @@ def _follow(
         try:
             word = line.hear(patience_s=LOOK_SECONDS)
         except TimeoutError:
+            looks += 1
+            if looks * LOOK_SECONDS >= SILENT_SECONDS:
+                ask_whether_it_lives()
+                looks = 0
             continue
+        looks = 0
         match word:
             case Happened(event=event):
                 watcher.show(trial, Arm.DEFENDED, event)

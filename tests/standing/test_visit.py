@@ -12,7 +12,7 @@ from typing import TextIO
 import pytest
 
 from chaos.app import Wanted, make_catalogue, make_files
-from chaos.errors import UsageError
+from chaos.errors import ArmFailed, UsageError
 from chaos.runner.stop import StopSignal
 from chaos.standing import place, visit
 from chaos.standing.up import describe
@@ -49,6 +49,7 @@ class Desk:
         self.asked: list[str] = []
         self.notes: list[str] = []
         self.keys = keys
+        self.ask: Callable[[], object] = nothing
         self.facilitator = Facilitator(self.asked.append, hears)
 
     def press_enter(self) -> None:
@@ -56,7 +57,7 @@ class Desk:
 
     def follow(self, line: Script) -> Answer:
         watcher = SimpleNamespace(note=self.notes.append)
-        return _follow(line, None, StopSignal(), watcher, self.facilitator)  # type: ignore[arg-type]
+        return _follow(line, None, StopSignal(), watcher, self.facilitator, self.ask)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -129,6 +130,28 @@ def test_an_enter_from_before_the_question_does_not_count(desk: Desk) -> None:
     desk.follow(line)
     assert said_before_it_was_asked == [[], [Go()]]
     assert line.said == [Go(), Go()]
+
+
+def test_a_keeper_that_is_silent_for_long_is_asked_and_not_waited_for_if_it_hangs(desk: Desk) -> None:
+    """As one that was stopped where it stands, which closes no line."""
+    asked: list[int] = []
+
+    def hangs() -> None:
+        asked.append(len(line.said))
+        if len(asked) == 2:
+            raise ArmFailed("the stack 'game' does not answer")
+
+    desk.ask = hangs
+    line = Script(
+        *[nothing] * 300,
+        Waiting("inject", "latency"),
+        *[nothing] * 299,
+        Waiting("undo", "x"),
+        *[nothing] * 300,
+    )
+    with pytest.raises(ArmFailed, match="does not answer"):
+        desk.follow(line)
+    assert len(asked) == 2
 
 
 def test_a_question_that_nobody_can_answer_stops_the_run_and_what_was_measured_is_kept(desk: Desk) -> None:
