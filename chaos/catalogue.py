@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -119,6 +121,7 @@ class Shelf(Generic[Entry]):
         for key in parameters:
             if key not in known:
                 raise MeaninglessChange(key, f"{name} has no parameter {key!r}", nearest(key, known))
+        _refuse_other_kinds(entry, parameters)
         adapter = TypeAdapter(entry)
         try:
             made = adapter.validate_python(dict(parameters))
@@ -132,6 +135,37 @@ class Shelf(Generic[Entry]):
             if isinstance(value, float) and not math.isfinite(value):
                 raise MeaninglessChange(part.name, "must be a finite number")
         return made
+
+
+def _refuse_other_kinds(entry: type, parameters: Mapping[str, Any]) -> None:
+    """Text is no number, nor is a boolean, and neither of these a boolean: pydantic would make one of it.
+
+    Raises MeaninglessChange.
+    """
+    for key, hint in _plain_kinds(entry).items():
+        if key not in parameters or (value := parameters[key]) is None:
+            continue
+        if hint is bool and not isinstance(value, bool):
+            raise MeaninglessChange(key, f"{value!r} is not true or false")
+        if hint is float and isinstance(value, bool | str):
+            raise MeaninglessChange(key, f"{value!r} is not a number")
+
+
+@functools.cache
+def _plain_kinds(entry: type) -> dict[str, type]:
+    """The parameters of a class that are numbers (`float`), or booleans and nothing else (`bool`).
+
+    Lengths are neither: they are written as text.
+    """
+    found: dict[str, type] = {}
+    for name, hint in get_type_hints(entry, include_extras=True).items():
+        either = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        kinds = [kind for kind in either if kind is not NoneType]
+        if kinds == [bool]:
+            found[name] = bool
+        elif all(kind in (int, float) for kind in kinds):
+            found[name] = float
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

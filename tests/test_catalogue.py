@@ -76,6 +76,8 @@ def test_an_unknown_name_offers_the_nearest() -> None:
         ({"held": 5}, "held"),
         ({"held": "5d", "time": 2}, "time"),
         ({"held": "5d", "times": "x"}, "times"),
+        ({"held": "5d", "times": "2"}, "times"),
+        ({"held": "5d", "times": True}, "times"),
     ],
 )
 def test_parameters_are_checked_strictly(parameters: dict[str, object], field: str) -> None:

@@ -318,6 +318,24 @@ def test_no_fault_takes_what_it_cannot_mean(name: str, field: str, wrong: object
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "wrong"),
+    [
+        ("surge", "factor", "1.6"),
+        ("partial_partition", "share", "0.4"),
+        ("poisoned_source", "equals", True),
+        ("bad_hyperparameter", "value", "2"),
+        ("wrong_alias", "version", True),
+        ("wrong_alias", "bypass", "no"),
+        ("bad_config", "bypass", 1),
+    ],
+)
+def test_text_is_no_number_and_only_true_or_false_is_a_boolean(name: str, field: str, wrong: object) -> None:
+    with pytest.raises(MeaninglessChange, match=r"is not (a number|true or false)") as caught:
+        plan(name, {**EXAMPLES[name], field: wrong})
+    assert caught.value.field == field
+
+
 @pytest.mark.parametrize("name", sorted(name for name, given in EXAMPLES.items() if "link" in given))
 def test_a_link_of_the_other_kind_is_refused(name: str) -> None:
     example = EXAMPLES[name]
