@@ -251,6 +251,10 @@ BAD_TARGETS = [
     ("kind: data, from", "from", "wire:", "links.wire.kind: is missing"),
     ('factory: "a:b"', 'factory: "a:b", stack: {layers: {gat: {use: "a:G"}}}', "driver:", "driver.stack.layers.gat: is none of the target's `layers`"),
     ("normal_ms: 8ms", "toxics: [noop, latncy]", "toxics", "toxics.1: 'latncy' is not one of latency, bandwidth, "),
+    ("normal_ms: 8ms", "day_seconds: '2'", "day_seconds", "day_seconds: Input should be a valid number"),
+    ("normal_ms: 8ms", "versions: '17'", "versions", "versions: Input should be a valid integer"),
+    ("default: 1.0}", "default: 1.0, at_least: '0'}", "warn_days", "warn_days.at_least: Input should be a valid number"),
+    ("due: 0.1d", "due: 0.1d, integrity: {max_loss: true}", "wire", "max_loss: Input should be a valid number"),
     ("normal_ms: 8ms", "toxics: [latncy]", "toxics", "(did you mean 'latency'?)"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),
 ]  # fmt: skip
