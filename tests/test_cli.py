@@ -301,6 +301,12 @@ def test_a_local_target_says_how_it_is_started_and_where_its_data_lies(
     driver = 'kind: local, command: ["true"]'
     (tmp_path / "bad.yaml").write_text(TARGET.replace('kind: virtual, factory: "a:b"', driver))
     assert "bad.yaml:3: driver.settings.folders.wire: is missing" in mlchaos("validate", "bad.yaml").err
+    driver += ", settings: {modle: ours, folders: {wire: {source: out, sink: in}}}"
+    text = TARGET.replace('kind: virtual, factory: "a:b"', driver)
+    (tmp_path / "bad.yaml").write_text(text)
+    assert mlchaos("validate", "bad.yaml").code == 0
+    (tmp_path / "bad.yaml").write_text(text.replace("capabilities: [data]", "capabilities: [data, registry]"))
+    assert "bad.yaml:3: driver.settings.model: is missing" in mlchaos("validate", "bad.yaml").err
 
 
 @pytest.mark.parametrize(

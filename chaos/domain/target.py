@@ -333,6 +333,10 @@ class TargetSpec(Strict):
                 if not _are_folders(folders.get(name)):
                     says = f"is missing: data link {name!r} needs its folders, {{source: …, sink: …}}"
                     raise misplaced(("driver", "settings", "folders", name), says)
+        live = self.driver.kind in ("local", "compose")
+        if live and CapabilityName.REGISTRY in self.capabilities and not self.driver.settings.get("model"):
+            says = "is missing: the registry's aliases are those of a model"
+            raise misplaced(("driver", "settings", "model"), says)
         if self.driver.kind == "compose":
             network = [name for name in self.links if name not in data]
             addresses = self._driver_has("links", "network link", network)
