@@ -69,7 +69,9 @@ class Planner:
                 needs |= {name.value for name in names if name not in self._spec.capabilities}
                 if not needs:
                     needs |= self._beyond(use)
-        if self._scenario.latent or self._request.overrides.holes:
+        asked = self._request.overrides
+        of_layers = any(setting.what == "layer" for setting in asked.settings)
+        if self._scenario.latent or asked.holes or of_layers:
             needs |= {CapabilityName.LAYERS.value} - {name.value for name in self._spec.capabilities}
         return sorted(needs)
 

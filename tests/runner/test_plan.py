@@ -185,6 +185,14 @@ def test_what_the_target_lacks_is_listed_not_run() -> None:
     assert planner.needs_lacking() == ["data"]
 
 
+@pytest.mark.parametrize("request_", [overridden(["hold"]), overridden(sets=["layer.hold.mode=off"])])
+def test_a_layer_cannot_be_set_where_none_can_be_switched(request_: Request) -> None:
+    scenario, source = scenario_of()
+    spec = target_of(TARGET.replace("network, data, layers", "network, data"))
+    assert Planner(scenario, source, spec, make_catalogue(), request_).needs_lacking() == ["layers"]
+    assert Planner(scenario, source, spec, make_catalogue(), Request()).needs_lacking() == []
+
+
 def test_a_toxic_that_the_links_cannot_have_is_listed_not_run() -> None:
     latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "100ms"}, "at": "2d", "for": "1d"}
     scenario, source = scenario_of(edited(faults=[latency]))
