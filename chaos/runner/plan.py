@@ -100,12 +100,13 @@ class Planner:
         holes = [*self._scenario.latent, *self._request.overrides.holes]
         if self._problems:
             raise InvalidInput(self._problems)
-        arms = [arm for arm in self._request.arms if arm in self._spec.arms]
+        able = self._able()
+        arms = [arm for arm in self._request.arms if arm in able]
         beyond = [arm.value for arm in self._request.arms if arm not in arms]
         by_name = set(self._request.arms) != set(Arm)  # all four are those that it can run
         if beyond and (by_name or not arms):
             says = f"target {self._spec.target!r} cannot run the arm {beyond[0]!r}"
-            raise UsageError(f"{says}; it can run {', '.join(self._spec.arms) or 'none'}")
+            raise UsageError(f"{says}; it can run {', '.join(able) or 'none'}")
         return TrialPlan(
             scenario=self._scenario,
             target=self._spec.target,
@@ -114,6 +115,11 @@ class Planner:
             arms=[self._plan_arm(arm, seed, faults, holes) for arm in arms],
             not_armed=sorted({hole.layer for hole in holes if hole.mode is Mode.OFF} | self._switched_off()),
         )
+
+    def _able(self) -> list[Arm]:
+        """The arms that the target can run: layers that nobody can switch are on in every arm."""
+        switched = CapabilityName.LAYERS in self._spec.capabilities or not self._spec.layers
+        return [arm for arm in self._spec.arms if arm.has_layers or switched]
 
     def _switched_off(self) -> set[str]:
         """Layers that the command line leaves out, and the target file has on."""

@@ -178,6 +178,14 @@ def test_an_arm_that_is_asked_for_by_name_is_not_left_out_in_silence() -> None:
         planned(request=Request(arms=(Arm.DEFENDED, Arm.BARE)), target=two)
 
 
+def test_no_arm_passes_for_one_without_layers_where_they_cannot_be_switched_off() -> None:
+    fixed = TARGET.replace("network, data, layers", "network, data")
+    assert [arm.arm for arm in planned(target=fixed).arms] == [Arm.DEFENDED, Arm.CONTROL]
+    none = fixed[: fixed.index("layers:")]
+    text = edited(expect={"alerted": {"severity": "page", "within": "1d"}})
+    assert [arm.arm for arm in planned(text, target=none).arms] == list(Arm)
+
+
 def test_what_the_target_lacks_is_listed_not_run() -> None:
     scenario, source = scenario_of()
     spec = target_of(TARGET.replace("network, data, layers", "network, layers"))
