@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chaos.capabilities import MeaninglessChange
 from chaos.contracts import Fault, Probe
+from chaos.domain.wrong import plain
 from chaos.errors import ChaosError, nearest
 
 Entry = TypeVar("Entry")
@@ -128,8 +129,7 @@ class Shelf(Generic[Entry]):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = str(first["loc"][0]) if first["loc"] else ""
-            says = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
-            raise MeaninglessChange(field, says) from error
+            raise MeaninglessChange(field, plain(first)) from error
         for part in dataclasses.fields(entry):  # type: ignore[arg-type]
             value = getattr(made, part.name)
             if isinstance(value, float) and not math.isfinite(value):

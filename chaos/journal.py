@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from chaos.domain.event import SCHEMA, Applied, Event, Header, Phase, Planned, Prepared, Undone
 from chaos.domain.plan import ArmPlan, fingerprint_of
 from chaos.domain.scenario import Arm
+from chaos.domain.wrong import first_of
 from chaos.errors import ArmFailed, InvalidInput, Problem
 from chaos.lines import LineFile
 
@@ -140,7 +141,7 @@ class Journal:
             try:
                 self._plan.append(ArmPlan.model_validate_json(bytes(self.header.plan)))
             except ValidationError as error:
-                says = f"is not a plan of this version: {error.errors()[0]['msg']}"
+                says = f"is not a plan of this version: {first_of(error)}"
                 raise InvalidInput([Problem(str(self.path), 1, "plan", says)]) from error
         return self._plan[0]
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from chaos.domain.scenario import Arm, Strict
 from chaos.domain.verdict import (
     RESULTS_SCHEMA,
@@ -19,6 +21,7 @@ from chaos.domain.verdict import (
     combine,
     scenario_verdict,
 )
+from chaos.domain.wrong import first_of
 from chaos.errors import InvalidInput, Problem, UsageError
 from chaos.journal import breaches, read, read_folder, verify
 from chaos.reports.charts import rehearse
@@ -69,7 +72,8 @@ def read_run(folder: Path) -> RunInfo:
     try:
         return RunInfo.model_validate_json(path.read_text())
     except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+        says = first_of(error) if isinstance(error, ValidationError) else str(error)
+        raise UsageError(f"{path}: is not what a run says of itself: {says}") from error
 
 
 def score_folder(folder: Path) -> TrialResult:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
+from chaos.domain.wrong import plain
 from chaos.errors import InvalidInput, Problem, nearest
 
 MAX_BYTES = 1_000_000
@@ -189,15 +190,13 @@ def _problems(source: Source, error: ValidationError, model: type[BaseModel]) ->
     for item in items:
         path = _in_file(source, item["loc"])
         near = None
-        says = item["msg"].removeprefix("Value error, ")
+        says = plain(item)
         if item["type"] == "extra_forbidden":
-            says = "there is no such key"
             near = nearest(str(item["loc"][-1]), sorted(_keys_at(model, item["loc"][:-1])))
         elif item["type"] == "misplaced":
             path += item["ctx"]["path"]
             near = item["ctx"]["near"]
         elif item["type"] == "missing":
-            says = "is missing"
             name = tuple(path[:-1])
             if near := _meant(source, name):  # a slip of the name lacks all that the right one has
                 if lacks_all := lacking.pop(name, []):

@@ -16,6 +16,7 @@ from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
+from chaos.domain.wrong import first_of
 from chaos.errors import ArmFailed, Interrupted, InvalidInput, Problem
 from chaos.journal import journal_name
 from chaos.runner.cache import ArmCache
@@ -160,7 +161,7 @@ def read_trial(folder: Path) -> TrialPlan:
     try:
         return TrialPlan.model_validate_json(file.read_text())
     except (OSError, ValueError) as error:
-        says = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        says = first_of(error) if isinstance(error, ValidationError) else str(error)
         raise InvalidInput([Problem(str(file), 1, "", f"is no plan of a trial: {says}")]) from error
 
 

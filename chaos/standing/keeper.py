@@ -20,6 +20,7 @@ from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.places import grip_of
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
+from chaos.domain.wrong import first_of
 from chaos.errors import ArmFailed, ChaosError, DataTrouble, Interrupted, NothingMatched, UndoFailed
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
@@ -215,7 +216,7 @@ class Keeper:
         try:
             trial = TrialPlan.model_validate_json(bytes(loan.ask.plan))
         except ValidationError as error:
-            return Answer(f"not a plan of this version: {error.errors()[0]['msg']}", 3)
+            return Answer(f"not a plan of this version: {first_of(error)}", 3)
         (plan,) = trial.arms
         if injected := self._injected.open():
             return Answer(f"{injected[0].id} is injected; undo it first", 3)
