@@ -17,6 +17,7 @@ allocator, knows of forks.)
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import os
@@ -160,8 +161,7 @@ class Trunk:
             self._arms = []
             self._processes.done(arm.plan)
             return
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # else a child writes once more what its parent has still to write
+        _flush()  # else a child writes once more what its parent has still to write
         trunk = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -190,8 +190,7 @@ class Trunk:
         except BaseException:  # noqa: BLE001 (there is nobody above: the trunk is told by the exit code)
             traceback.print_exc()
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+            _flush()
             os._exit(code)
 
     def _live(self, arm: ArmRun, error: BaseException | None = None, trunk: int | None = None) -> None:
@@ -206,3 +205,10 @@ class Trunk:
         except ChaosError:
             return  # the arm's journal says why
         self._lived(arm)
+
+
+def _flush() -> None:
+    """Write what was printed, if anybody reads it still: it is nothing that an arm, or a process, ends by."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # the latter of one that is closed
+            stream.flush()

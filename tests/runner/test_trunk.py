@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -281,6 +284,26 @@ def test_an_error_of_the_harness_in_a_child_is_no_silence(tmp_path: Path) -> Non
     says = "a defect of its own: RuntimeError: a mistake"
     assert said == {name: says for name in ended if "-defended." in name or "-undefended." in name}
     assert len(said) == 4
+
+
+class Unread(io.StringIO):
+    """A standard output whose reader has gone."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def test_what_a_target_has_printed_for_nobody_ends_no_arm_and_keeps_no_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that got past its end would go on as another worker, with what is its parent's to do."""
+    group = Group(tmp_path / "together", trials("small"), FakeDriver(life))
+    monkeypatch.setattr(sys, "stdout", Unread())
+    group.run_together()
+    monkeypatch.undo()
+    assert sorted(arm for _, arm in group.told.done_arms) == ["bare", "control", "defended", "undefended"]
+    assert group.told.born_pids == group.told.gone_pids
+    assert all(b'"phase":"done"' in journal for journal in group.journals.values())
 
 
 def test_packs_hold_what_starts_alike_and_no_more_than_asked() -> None:
