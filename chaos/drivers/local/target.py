@@ -365,8 +365,8 @@ class LocalTarget:
                 for component, key, value in settings_of(change, self):
                     self._configure(component, key, value)
             case Kill(component=component) | Stop(component=component):
-                self._ending.asked_for(component)
                 self._stack.tell("kill" if isinstance(change, Kill) else "stop", component)
+                self._ending.asked_for(component)  # where that failed, its next end is nobody's wish
             case Start(component=component):
                 self._stack.tell("start", component)
             case Pause(component=component):

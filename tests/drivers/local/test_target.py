@@ -15,7 +15,15 @@ from typing import cast
 import pytest
 
 from chaos.clock import WallClock
-from chaos.domain.change import AddDataToxic, Configure, RemoveDataToxic, RemoveToxic, SetLayer, SetLinkUp
+from chaos.domain.change import (
+    AddDataToxic,
+    Configure,
+    Kill,
+    RemoveDataToxic,
+    RemoveToxic,
+    SetLayer,
+    SetLinkUp,
+)
 from chaos.domain.event import Exit, Observed
 from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
@@ -280,6 +288,25 @@ def test_who_has_ended_before_the_arm_was_taken_down_was_not_asked_to(
     monkeypatch.setattr(NoStack, "ended", lambda _self: left.pop() if left else ())
     target.drain()
     assert [(one.component, one.expected) for one in target.seen(Exit)] == [("writer", False)]
+
+
+def test_a_kill_that_failed_does_not_explain_the_next_end(
+    target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_self: NoStack, _verb: str, component: str) -> None:
+        raise ArmFailed(f"{component} does not run")
+
+    monkeypatch.setattr(NoStack, "tell", gone)
+    with pytest.raises(ArmFailed, match="writer does not run"):
+        target.apply(Kill("writer"))
+    left = [[Ended("writer", 1)]]
+    monkeypatch.setattr(NoStack, "ended", lambda _self: left.pop() if left else ())
+    target.advance(target.day() + 0.1, lambda: False)
+    assert [(one.component, one.expected) for one in target.seen(Exit)] == [("writer", False)]
+    monkeypatch.setattr(NoStack, "tell", lambda _self, _verb, _component: left.append([Ended("writer", -9)]))
+    target.apply(Kill("writer"))
+    target.advance(target.day() + 0.1, lambda: False)
+    assert [one.expected for one in target.seen(Exit)] == [False, True]
 
 
 def test_the_end_of_a_proxy_spoils_an_arm_as_much_as_a_component_s(
