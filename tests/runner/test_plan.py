@@ -1,16 +1,23 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
 
 from chaos.app import Wanted, make_catalogue, make_files, plan_run
-from chaos.capabilities import Data, MeaninglessChange
+from chaos.capabilities import Capability, Data, MeaninglessChange
+from chaos.catalogue import Catalogue, Shelf
+from chaos.contracts import Usable
+from chaos.domain.change import Change
+from chaos.domain.durations import Milliseconds
 from chaos.domain.layer import Mode
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
+from chaos.domain.target import TargetSpec
 from chaos.errors import InvalidInput, UsageError
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Planner, Request
@@ -157,6 +164,35 @@ def test_nor_does_a_probe_look_over_more_than_that(part: str) -> None:
     assert f"{part}.0.with.over_ms: 300ms are more than a quarter of a day" in problems(
         edited(**{part: [probe]})
     )
+
+
+def test_one_that_the_command_line_sets_is_told_as_the_command_line_s() -> None:
+    latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "9ms"}, "at": "2d", "for": "1d"}
+    with pytest.raises(UsageError, match=r"^--set fault\.latency\.delay_ms=300ms: 300ms are more than"):
+        planned(edited(faults=[latency]), overridden(sets=["fault.latency.delay_ms=300ms"]))
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A fault of somebody else's, with a length that it has by itself."""
+
+    name: ClassVar[str] = "slow"
+    needs: ClassVar[tuple[type[Capability], ...]] = ()
+    delay_ms: Milliseconds = 300.0
+
+    def changes(self, target: Usable) -> Iterator[Change]:
+        yield from ()
+
+    def effect(self, spec: TargetSpec) -> None:
+        return None
+
+
+def test_one_that_a_fault_has_by_itself_is_refused_too() -> None:
+    catalogue = Catalogue(Shelf("fault", [Slow]), make_catalogue().probes)
+    text = edited(faults=[{"fault": "slow", "at": "2d", "for": "1d"}])
+    with pytest.raises(InvalidInput, match=r"with\.delay_ms: 300ms are more than a quarter of a day"):
+        planned(text, catalogue=catalogue)
+    assert planned(text, Request(day_seconds=2.0), catalogue=catalogue).arms[0].faults
 
 
 def test_a_fault_without_a_length_is_refused() -> None:
