@@ -251,11 +251,13 @@ BAD_TARGETS = [
     ("kind: data, from", "from", "wire:", "links.wire.kind: is missing"),
     ('factory: "a:b"', 'factory: "a:b", stack: {layers: {gat: {use: "a:G"}}}', "driver:", "driver.stack.layers.gat: is none of the target's `layers`"),
     ("normal_ms: 8ms", "toxics: [noop, latncy]", "toxics", "toxics.1: 'latncy' is not one of latency, bandwidth, "),
-    ("normal_ms: 8ms", "day_seconds: '2'", "day_seconds", "day_seconds: Input should be a valid number"),
-    ("normal_ms: 8ms", "versions: '17'", "versions", "versions: Input should be a valid integer"),
-    ("default: 1.0}", "default: 1.0, at_least: '0'}", "warn_days", "warn_days.at_least: Input should be a valid number"),
-    ("due: 0.1d", "due: 0.1d, integrity: {max_loss: true}", "wire", "max_loss: Input should be a valid number"),
+    ("normal_ms: 8ms", "day_seconds: '2'", "day_seconds", "day_seconds: must be a number, not '2'"),
+    ("normal_ms: 8ms", "versions: '17'", "versions", "versions: must be a whole number, not '17'"),
+    ("default: 1.0}", "default: 1.0, at_least: '0'}", "warn_days", "warn_days.at_least: must be a number, not '0'"),
+    ("due: 0.1d", "due: 0.1d, integrity: {max_loss: true}", "wire", "max_loss: must be a number, not true"),
     ("normal_ms: 8ms", "toxics: [latncy]", "toxics", "(did you mean 'latency'?)"),
+    ('factory: "a:b"', 'factory: "a:b", stack: {layers: [gate]}', "driver:", "driver.stack.layers: must be a mapping of keys to values"),
+    ('virtual, factory: "a:b"', 'local, command: [x], settings: {folders: [wire]}', "driver:", "driver.settings.folders: must be a mapping of keys to values"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),
 ]  # fmt: skip
 TARGET = """target: bad
@@ -334,6 +336,17 @@ def test_folders_are_those_of_data_links_that_are_there(mlchaos: Command, tmp_pa
     (tmp_path / "bad.yaml").write_text(f"target: bad\nextends: reference-local\n{folders}\n")
     says = "bad.yaml:3: driver.settings.folders.evnts: the target has no data link 'evnts' (did you mean 'events'?)"
     assert says in mlchaos("validate", "bad.yaml").err
+
+
+def test_a_target_in_containers_says_where_callers_find_each_link(mlchaos: Command, tmp_path: Path) -> None:
+    text = "target: mine\nextends: reference-compose\nlinks:\n  more: {kind: network, from: [shop], to: oncall}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    outcome = mlchaos("validate", "mine.yaml")
+    assert outcome.code == 3
+    assert "driver.settings.links.more: is missing: network link 'more' needs the address" in outcome.err
+    address = "driver: {settings: {links: {more: 'toxiproxy:21028'}}}\n"
+    (tmp_path / "mine.yaml").write_text(text + address)
+    assert mlchaos("validate", "mine.yaml").code == 0
 
 
 def test_nothing_beyond_loopback_without_being_listed_and_allowed(mlchaos: Command, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +25,8 @@ _ADDRESS = re.compile(
 )
 _HOST_KEY = re.compile(r"(^|_)host(name)?s?$")
 _NAMED_ADDRESS = re.compile(r"^([\w.-]+):\d{1,5}(/|$)")
+_LOOKED_UP: Mapping[str, tuple[str, ...]] = {"local": ("folders",), "compose": ("links", "disks")}
+"""Of a driver's settings those that are looked up by name."""
 _ADDRESS_KEY = re.compile(r"(^|_)(broker|server|endpoint|upstream|address)(e?s)?$")
 ToxicName = Literal[
     "latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data", "noop"
@@ -323,6 +325,15 @@ class TargetSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def _maps_what_is_looked_up(self) -> TargetSpec:
+        for part, keys in (("settings", _LOOKED_UP.get(self.driver.kind, ())), ("stack", ("layers",))):
+            given = getattr(self.driver, part)
+            for key in keys:
+                if not isinstance(given.get(key, {}), dict):
+                    raise misplaced(("driver", part, key), "must be a mapping of keys to values")
+        return self
+
+    @model_validator(mode="after")
     def _can_be_driven(self) -> TargetSpec:
         if self.driver.kind == "local" and not self.driver.command:
             raise misplaced(("driver", "command"), "is missing: a local target is started by a command")
@@ -353,12 +364,12 @@ class TargetSpec(Strict):
 
     def _driver_has(self, setting: str, what: str, known: Iterable[str]) -> dict[str, Any]:
         """A setting of the driver by the names of what the target has; empty where it is none."""
-        found = self.driver.settings.get(setting, {})
-        for name in found if isinstance(found, dict) else ():
+        found: dict[str, Any] = self.driver.settings.get(setting, {})
+        for name in found:
             if name not in known:
                 says = f"the target has no {what} {name!r}"
                 raise misplaced(("driver", "settings", setting, name), says, known, name)
-        return found if isinstance(found, dict) else {}
+        return found
 
 
 def _are_folders(value: object) -> bool:
