@@ -254,6 +254,8 @@ def check_junit(junit: Path | None) -> None:
         raise UsageError(f"--junit {junit}: that is a folder, name a file in it")
     if not junit.absolute().parent.is_dir():
         raise UsageError(f"--junit {junit}: there is no folder {junit.parent}")
+    if not any(os.access(place, os.W_OK) for place in (junit, junit.absolute().parent)):
+        raise UsageError(f"--junit {junit}: you may not write there")
 
 
 def check_surroundings(spec: TargetSpec, images: Sequence[str] = ()) -> None:
@@ -300,6 +302,8 @@ def new_run_folder(out: Path | None, clock: Clock, base: Path = Path("runs")) ->
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder}: you may not write there")
     return run, folder.resolve()
 
 

@@ -89,10 +89,20 @@ def _put_away(words: Sequence[str]) -> None:
         file = Path(value if joined else after)
         if name != "--junit" or not file.is_file():
             continue
-        with file.open("rb") as report:
-            is_report = b"<testsuite" in report.read(_HEAD_BYTES)
-        if is_report:
-            file.unlink()
+        try:
+            with file.open("rb") as report:
+                is_report = b"<testsuite" in report.read(_HEAD_BYTES)
+            if is_report:
+                _remove(file)
+        except OSError as error:
+            raise UsageError(f"--junit {file}: what is there cannot be removed: {error.strerror}") from error
+
+
+def _remove(file: Path) -> None:
+    try:
+        file.unlink()
+    except OSError:  # of a folder that takes no change, as where the file alone is mounted
+        os.truncate(file, 0)
 
 
 def _only_validates(words: Sequence[str]) -> bool:

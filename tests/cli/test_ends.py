@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -29,6 +31,39 @@ def test_an_older_report_is_gone_also_where_nothing_was_started(
     words = f"run late-partition --target reference-virtual {wrong} {option.format(older)}".split()
     assert command(*words).code == 3
     assert not older.exists()
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_an_older_report_that_cannot_be_removed_is_emptied_or_told(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emptied: bool
+) -> None:
+    def busy(_path: object, _length: int = 0) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    older = tmp_path / "results.xml"
+    older.write_text(GREEN)
+    monkeypatch.setattr(Path, "unlink", busy)
+    if not emptied:
+        monkeypatch.setattr(os, "truncate", busy)
+    outcome = command("run", "nosuch", "--junit", older)
+    assert outcome.code == 3
+    assert older.read_text() == ("" if emptied else GREEN)
+    assert ("what is there cannot be removed: Device or resource busy" in outcome.err) is not emptied
+
+
+def test_where_nothing_may_be_written_is_said_before_anything_starts(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "reports").mkdir()
+    monkeypatch.setattr(os, "access", lambda place, _how: Path(place).name not in ("out", "reports", "x.xml"))
+    words = ("run", "late-partition", "--target", "reference-virtual")
+    for option, where in (("--out", "out"), ("--junit", "reports/x.xml")):
+        outcome = command(*words, option, where)
+        assert outcome.code == 3
+        assert f"{where}: you may not write there" in outcome.err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "reports"]
 
 
 def test_what_is_no_report_stays_where_it_is(command: Command, tmp_path: Path) -> None:
