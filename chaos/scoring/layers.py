@@ -193,14 +193,11 @@ def _against(
 ) -> Outcome | None:
     if any(refused.by == name for refused in span.refused):
         return Outcome.PREVENTED
-    spoke = [
-        signal
-        for signal in defended.journal.of(Signal)
-        if signal.layer == name and span.start <= signal.day <= span.end + TAIL_DAYS
-    ]
-    alerted = any(f.layer == name and f.day >= span.start for f in defended.firings if f.alert)
+    said = [signal.day for signal in defended.journal.of(Signal) if signal.layer == name]
+    said += [firing.day for firing in defended.firings if firing.layer == name and firing.alert]
+    spoke = any(span.start <= day <= span.end + TAIL_DAYS for day in said)
     running = any(one.layer == name and one.start <= span.start <= one.end for one in defended.episodes)
-    if not spoke and not alerted and not running:
+    if not spoke and not running:
         return Outcome.NOT_REACHED
     found = attributable(views, span)
     if found is None:

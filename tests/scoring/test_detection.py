@@ -8,7 +8,7 @@ import pytest
 from chaos.domain.event import Alert, Applied, Effect, Event, Planned, Prepared, Refused, Undone
 from chaos.domain.layer import Mode, Outcome
 from chaos.domain.plan import PlannedHole, TrialPlan
-from chaos.domain.scenario import Arm
+from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import Detection, TrialResult, Verdict
 from chaos.scoring.episodes import alerts_of, episodes_of
 from chaos.scoring.trial import score_trial
@@ -192,6 +192,23 @@ def test_a_layer_reached_only_before_the_fault_was_not_reached_by_it() -> None:
     story = Story().drop(Arm.DEFENDED, lambda event: getattr(event, "layer", "") == "burn")
     story.add(Arm.DEFENDED, signal("burn", "reached", 2.0))
     assert outcome(story.score(), "burn") is Outcome.NOT_REACHED
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"), [(3.4, Outcome.NOT_REACHED), (9.4, Outcome.DETECTED), (9.6, Outcome.NOT_REACHED)]
+)
+def test_an_alert_long_after_the_fault_does_not_say_that_its_layer_was_asked(
+    day: float, expected: Outcome
+) -> None:
+    story = Story(Told(kind=Kind.DEMONSTRATION, expect={"missed_by": ["people"]}))
+    story.add(
+        Arm.DEFENDED,
+        Alert(day, "monitor", "p", "Call", "user", "page", "ml", "firing", day, None, "people"),
+    )
+    trial = story.score()
+    assert outcome(trial, "people") is expected
+    (missed,) = [one for one in trial.reasons if one.about == "missed by people"]
+    assert missed.verdict is (Verdict.FAILED if expected is Outcome.DETECTED else Verdict.VOID)
 
 
 def test_a_layer_that_acted_in_vain_only_detected() -> None:
