@@ -22,7 +22,7 @@ from chaos.journal import Journal
 from chaos.scoring.arms import ArmView, FaultSpan, cut_off, view_of
 from chaos.scoring.containment import number
 from chaos.scoring.detection import TAIL_DAYS, first_of
-from chaos.scoring.effect import readings_before, readings_of, seen_in
+from chaos.scoring.effect import readings_before, readings_of
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, passed, void
 from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for, lost
@@ -322,7 +322,7 @@ def _fault(plan: TrialPlan, view: ArmView, span: FaultSpan) -> FaultResult:
         injected_day=span.injected_day,
         effective_day=_effective(view, span),
         undone_day=span.undone_day,
-        prevented=bool(span.refused) or (span.injected_day is not None and seen_in(view, span) is False),
+        prevented=bool(span.refused),  # that no effect was seen may have any reason: no other arm tells
         detection=first,
         containment=None,
         recovery=recovery_of(view, span)[1],

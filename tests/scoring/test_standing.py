@@ -40,6 +40,12 @@ def test_what_was_seen_before_the_injection_is_no_effect() -> None:
     assert standing(Story(Told(expect=DETECTED)), looked_before=True).verdict is Verdict.VOID
 
 
+def test_a_fault_without_an_effect_is_not_said_to_be_prevented() -> None:
+    trial = standing(Story(Told(expect=DETECTED, bites=False)))
+    assert reason(trial, "effect").verdict is Verdict.VOID
+    assert not trial.faults[0].prevented
+
+
 def test_nothing_is_compared_with_a_probe_that_gave_no_data_before() -> None:
     trial = standing(Story(Told(expect=DETECTED)), looked_before=None)
     assert trial.verdict is Verdict.VOID
