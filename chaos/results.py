@@ -79,9 +79,10 @@ def read_run(folder: Path) -> RunInfo:
 def score_folder(folder: Path) -> TrialResult:
     """The result of a trial from the journals in its folder; void tries lie in folders beside it.
 
-    Raises InvalidInput for what cannot be read, and for journals of another trial or arm.
+    One with a journal that does not hold to what journals do has not passed. Raises InvalidInput for what
+    cannot be read, and for journals of another trial or arm.
     """
-    return _score(folder)[0]
+    return _trusted(*_score(folder))
 
 
 def _score(folder: Path) -> tuple[TrialResult, list[Problem]]:
@@ -106,6 +107,8 @@ def compose(folder: Path, trials: list[TrialResult], *, damaged: bool = False) -
     Raises UsageError for a folder that is no run.
     """
     info = read_run(folder)
+    order = {(one.scenario, one.seed): nth for nth, one in enumerate(info.planned)}
+    trials = sorted(trials, key=lambda trial: order.get((trial.scenario, trial.seed), len(order)))
     by_scenario: dict[str, list[TrialResult]] = {}
     for trial in trials:
         by_scenario.setdefault(trial.scenario, []).append(trial)
@@ -144,7 +147,7 @@ def score_run(folder: Path) -> Scored:
     scored = Scored([], [])
     for path in sorted(folder.glob(f"*/{TRIAL}")):
         try:
-            scored.trials.append(_trusted(*_score(path.parent)))
+            scored.trials.append(score_folder(path.parent))
         except InvalidInput as error:
             scored.damaged.extend(error.problems)
     return scored

@@ -11,12 +11,12 @@ import pytest
 
 from chaos.app import Wanted
 from chaos.campaign import Progress, keep_data, set_aside, write_so_far
-from chaos.domain.event import Phase, Undone
+from chaos.domain.event import Action, Phase, Undone
 from chaos.domain.plan import fingerprint_of
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Results, Unfinished, Verdict
 from chaos.errors import InvalidInput, UsageError
-from chaos.journal import journal_name
+from chaos.journal import JournalWriter, journal_name
 from chaos.reports.junit import junit
 from chaos.results import (
     RunInfo,
@@ -191,6 +191,27 @@ def test_a_journal_that_does_not_hold_to_what_journals_do_is_no_pass(tmp_path: P
     assert (results.verdict, results.trials[0].verdict) == (Verdict.VOID, Verdict.VOID)
     assert any(one.about == "journal" and "never undone" in one.says for one in results.trials[0].reasons)
     assert '<error message="void: journal' in junit(results)
+
+
+def test_a_report_has_the_trials_in_the_order_in_which_they_were_planned(tmp_path: Path) -> None:
+    stories = [Story(replace(quiet(), seed=seed, scenario=name)) for name in ("b", "a") for seed in (2, 10)]
+    planned = [Unfinished(scenario=story.told.scenario, seed=story.told.seed) for story in stories]
+    RunInfo(run="r", mlchaos="0", target="t", day_seconds=1.0, started_at="x", planned=planned).save(tmp_path)
+    for story in stories:
+        folder = story.write(tmp_path)
+        (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    told = [(trial.scenario, trial.seed) for trial in write_reports(tmp_path).trials]
+    assert told == [("b", 2), ("b", 10), ("a", 2), ("a", 10)]
+
+
+def test_a_run_says_of_such_a_journal_what_its_report_says_later(tmp_path: Path) -> None:
+    folder, _ = written(tmp_path)
+    assert score_folder(folder).verdict is Verdict.PASSED
+    with JournalWriter.reopen(folder / journal_name(Arm.DEFENDED)) as journal:
+        journal.write(Action(-201.0, "theirs", "people", "look"))
+    for trial in (score_folder(folder), *write_reports(tmp_path).trials):
+        assert trial.verdict is Verdict.VOID
+        assert any(one.about == "journal" and "is not a day" in one.says for one in trial.reasons)
 
 
 def test_a_run_of_a_version_that_knew_less_of_plans_can_be_scored_anew(tmp_path: Path) -> None:
