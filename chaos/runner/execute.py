@@ -154,7 +154,9 @@ class ArmRun:
                 raise
             except ChaosError as failed:
                 self._void(str(failed), over=not (self._begun or isinstance(failed, LeftBehind)))
-                raise
+                if isinstance(failed, ArmFailed | LeftBehind):
+                    raise
+                raise ArmFailed(str(failed)) from failed  # by now it is no mistake of who asked for the run
             except (Exception, SystemExit) as error:
                 # Of a fault, a probe or a layer: without a word the journal would pass for a whole one.
                 self._void(says := f"a defect of its own: {told(error)}", over=not self._begun)

@@ -24,7 +24,7 @@ from chaos.domain.event import (
 )
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
-from chaos.errors import ArmFailed, Interrupted, InvalidInput
+from chaos.errors import ArmFailed, Interrupted, InvalidInput, UsageError
 from chaos.journal import read, verify
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
@@ -288,6 +288,22 @@ def test_a_proxy_server_that_is_gone_makes_the_arm_void(tmp_path: Path) -> None:
     assert void.says == "no answer from the proxy server at 127.0.0.1:1"
     assert phases(tmp_path / "journal.jsonl")[-2:] == ["teardown", "done"]
     assert driver.targets[0].closed
+
+
+def test_whatever_error_ends_an_arm_its_trial_is_void_and_the_run_goes_on(tmp_path: Path) -> None:
+    class Refusing(FakeDriver):
+        def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
+            target = super().start(*arguments)  # type: ignore[arg-type]
+
+            def apply(_change: Change) -> None:
+                raise UsageError("somebody's own driver knows no such link")
+
+            target.apply = apply  # type: ignore[method-assign]
+            return target
+
+    with pytest.raises(ArmFailed, match="knows no such link"):
+        run_arm(tmp_path, planned(), Refusing(life))
+    assert phases(tmp_path / "journal.jsonl")[-3:] == ["void", "teardown", "done"]
 
 
 def test_a_full_disk_undoes_and_takes_down_all_the_same(
