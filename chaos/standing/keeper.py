@@ -201,6 +201,8 @@ class Keeper:
                     answer = self._lend(Loan(ask, visitor))
         except ChaosError as error:
             answer = Answer(str(error), error.exit_code)
+        except OSError as error:  # of the folder of a run, such as one that is gone: the stack stands on
+            answer = Answer(str(error), ArmFailed.exit_code)
         visitor.tell(answer)
 
     def _at(self, day: float, act: Callable[[], None]) -> None:
@@ -255,6 +257,8 @@ class Keeper:
             ArmRun(plan, context).run()
         except Interrupted as error:
             return Answer("stopped: what it did is undone, the stack stands", error.exit_code)
+        except ChaosError as error:  # it has begun: what there is of it is to be read, whatever went wrong
+            return Answer(str(error), ArmFailed.exit_code)
         finally:
             self._loan = None
             self._take_over(arm_folder / LEDGER, plan, loan.ask.run)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -516,6 +518,33 @@ def test_who_has_hung_up_before_it_was_injected_does_not_expect_it(game: Game) -
     game.agenda.at(4, Down())
     game.keep()
     assert game.target.done == []
+
+
+def test_a_run_whose_folder_is_gone_leaves_the_stack_standing(game: Game, tmp_path: Path) -> None:
+    ask = ask_of(trial_of(5.0), tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    guest = game.agenda.at(4.2, ask)
+    by_hand = game.agenda.at(6, SLOW)
+    game.agenda.at(8, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert guest.answer.exit_code == ArmFailed.exit_code
+    assert "No such file or directory" in guest.answer.says
+    assert by_hand.answer is not None
+    assert by_hand.answer.exit_code == 0
+
+
+def test_a_run_that_fails_once_it_has_begun_was_no_mistake_of_usage(game: Game, tmp_path: Path) -> None:
+    """Its folder would be removed, and with it what there is to be read of it."""
+    error = UsageError("no such image")
+    game.driver = Half(shoppers, error=error)
+    half = {"link": "events", "column": "price", "factor": 100, "stored_as": "text"}
+    trial = trial_of(5.0, faults=[{"fault": "unit_change", "with": half, "at": "2d", "for": "1.5d"}])
+    guest = game.agenda.at(4.2, ask_of(trial, tmp_path / "run"))
+    game.agenda.at(12, Down())
+    game.keep()
+    assert guest.answer == Answer("no such image", ArmFailed.exit_code)
+    assert game.target.done == ["AddDataToxic", "RemoveDataToxic"]
 
 
 def test_a_run_wants_a_stack_into_which_nothing_is_injected(game: Game, tmp_path: Path) -> None:
