@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import msgspec
 import psutil
@@ -78,10 +79,20 @@ class ProcessRecord:
             self.close()
 
     def _append(self, entry: _Process | _Also | _Closed) -> None:
-        with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
+        with self._path.open("ab+") as file:  # several processes write to it, each at its end
+            begun = b"\n" if _is_torn(file) else b""
+            file.write(begun + msgspec.json.encode(entry) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _is_torn(file: BinaryIO) -> bool:
+    """Whether a full disk took only the beginning of the last line: what is added to that nobody can read."""
+    size = file.seek(0, os.SEEK_END)
+    if not size:
+        return False
+    file.seek(size - 1)
+    return file.read(1) != b"\n"
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
 from chaos.engine import MARK
 from chaos.journal import journal_name, read, read_folder
-from chaos.runner.remains import RECORD, is_closed, recover
+from chaos.runner.remains import RECORD, ProcessRecord, is_closed, recover, runner_alive
 from tests.journals import Story, write_journal
 
 
@@ -38,6 +39,19 @@ def test_a_journal_that_ends_within_a_line_is_marked_and_whole(trial: Path) -> N
     (*before, last) = read(path).events
     assert before == list(kept.events)
     assert last == Phase(kept.last_day, "interrupted", "the runner ended before the arm did")
+
+
+def test_what_is_noted_after_half_a_line_can_be_read(tmp_path: Path) -> None:
+    """A full disk took half of one, and has room again."""
+    (tmp_path / RECORD).write_bytes(b'{"what":"process","name":"netw')
+    record = ProcessRecord(tmp_path)
+    record.note("runner", os.getpid())
+    assert runner_alive(tmp_path)
+    record.note("stack", os.getpid())
+    assert not is_closed(tmp_path)
+    record.close()
+    assert is_closed(tmp_path)
+    assert (tmp_path / RECORD).read_bytes().count(b"\n") == 4
 
 
 def test_a_run_whose_mark_is_damaged_keeps_no_other_from_being_recovered(tmp_path: Path) -> None:
