@@ -483,6 +483,8 @@ def test_an_address_for_the_driver_leads_to_loopback_too(
         (["run", "late-partition", "--arms", ""], "'' is not one of defended, control, undefended, bare"),
         (["run", "late-partition", "--day-seconds", "0"], "--day-seconds must be above 0"),
         (["run", "late-partition", "--day-seconds", "nan"], "--day-seconds must be above 0"),
+        (["run", "late-partition", "--day-seconds", "0.1"], "--day-seconds 0.1: open_ms of layer breaker: 50ms are more than a quarter"),
+        (["stack", "up", "--day-seconds", "0.1"], "--day-seconds 0.1: open_ms of layer breaker: 50ms are more than a quarter"),
         (["run", "late-partition", "--junit", "nowhere/x.xml"], "--junit nowhere/x.xml: there is no folder"),
         (["run", "late-partition", "--junit", "."], "--junit .: that is a folder"),
         (["report", ".", "--junit", "nowhere/x.xml"], "--junit nowhere/x.xml: there is no folder"),

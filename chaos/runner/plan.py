@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -107,12 +107,14 @@ class Planner:
         if beyond and (by_name or not arms):
             says = f"target {self._spec.target!r} cannot run the arm {beyond[0]!r}"
             raise UsageError(f"{says}; it can run {', '.join(able) or 'none'}")
+        planned = [self._plan_arm(arm, seed, faults, holes) for arm in arms]
+        self._check_day(planned)
         return TrialPlan(
             scenario=self._scenario,
             target=self._spec.target,
             seed=seed,
             expect=self._scenario.expect,
-            arms=[self._plan_arm(arm, seed, faults, holes) for arm in arms],
+            arms=planned,
             not_armed=sorted({hole.layer for hole in holes if hole.mode is Mode.OFF} | self._switched_off()),
         )
 
@@ -248,6 +250,15 @@ class Planner:
             self._report(
                 ("day_seconds",), f"the scenario is about load and fixes {fixed:g} s a day, not {asked:g}"
             )
+
+    def _check_day(self, arms: Sequence[ArmPlan]) -> None:
+        """Whether a day is long enough for the layers, whose constants may be the target's own."""
+        each = (short_day(arm.layers, self._spec, self.day_seconds) for arm in arms)
+        says = next((says for says in each if says), "")
+        if says and self._request.day_seconds is not None:
+            raise UsageError(f"--day-seconds {self.day_seconds:g}: {says}")
+        if says:
+            raise InvalidInput([self._source.problem(("day_seconds",), says)])
 
     def _check_world(self) -> None:
         known = self._spec.worlds
@@ -397,6 +408,16 @@ class Planner:
 
 def _nearest_of(error: ValueError) -> str | None:
     return error.nearest if isinstance(error, UnknownWord) else None
+
+
+def short_day(layers: Mapping[str, PlannedLayer], spec: TargetSpec, day_seconds: float) -> str:
+    """The first operational constant of an armed layer that a day is too short for; empty without one."""
+    for name, layer in layers.items():
+        for key, value in layer.parameters.items() if layer.mode is not Mode.OFF else ():
+            of_ms = spec.layers[name].parameters[key].type == "ms"
+            if of_ms and (says := too_long(cast("float", value), day_seconds)):
+                return f"{key} of layer {name}: {says}"
+    return ""
 
 
 def lasts_of(fault: Fault) -> float | None:

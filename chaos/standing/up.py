@@ -22,6 +22,7 @@ from chaos.drivers.local.http import HttpFailed, request
 from chaos.errors import ArmFailed, UndoFailed, UsageError
 from chaos.runner.guardian import Guardian
 from chaos.runner.imports import imported_as_here
+from chaos.runner.plan import short_day
 from chaos.runner.remains import ProcessRecord, alive, born
 from chaos.runner.stop import StopSignal, on_signals
 from chaos.seeds import fresh_secret
@@ -56,6 +57,8 @@ def check(asked: Asked) -> None:
         raise UsageError(f"--world {asked.world}: the target has {', '.join(asked.spec.worlds)}")
     if place.is_taken(place.check_name(asked.name)):
         raise UsageError(f"a stack stands under the name {asked.name!r} already; see `mlchaos stack status`")
+    if says := short_day(plan_of(asked).layers, asked.spec, asked.day_seconds):
+        raise UsageError(f"--day-seconds {asked.day_seconds:g}: {says}")
     check_surroundings(asked.spec)
 
 

@@ -187,6 +187,19 @@ class Slow:
         return None
 
 
+def test_one_that_a_layer_has_by_itself_is_refused_too_where_it_is_armed() -> None:
+    target = TARGET.replace("{type: days, default: 0.5, at_least: 0}", "{type: ms, default: 300.0}")
+    with pytest.raises(InvalidInput, match=r"day_seconds: warn_days of layer freshness: 300ms are more than"):
+        planned(target=target)
+    for request in (
+        Request(day_seconds=2.0),
+        Request(arms=(Arm.UNDEFENDED, Arm.BARE)),
+        overridden(holes=["freshness"]),
+        overridden(sets=["layer.freshness.warn_days=9"]),
+    ):
+        assert planned(request=request, target=target).arms
+
+
 def test_one_that_a_fault_has_by_itself_is_refused_too() -> None:
     catalogue = Catalogue(Shelf("fault", [Slow]), make_catalogue().probes)
     text = edited(faults=[{"fault": "slow", "at": "2d", "for": "1d"}])
@@ -280,7 +293,7 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
     ("changes", "says"),
     [
         ({"expect": {"alerted": {"within": "1d"}}}, "any alert would do"),
-        ({"decisive": [[]]}, "at least 1 item"),
+        ({"decisive": [[]]}, "must hold 1 or more"),
         ({"kind": "demonstration", "decisive": [["hold"]]}, "only a defended scenario"),
         ({"kind": "quiet", "faults": [], "expect": {"alerted": {"name": "x", "within": "1d"}}}, "no fault"),
         ({"kind": "quiet", "faults": [], "expect": {"recovered": {"within": "1d"}}}, "no fault"),
@@ -292,7 +305,7 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
         ({"kind": "demonstration", "expect": {"harmful": "error_views"}}, "only a defended scenario"),
         ({"expect": {"harmful": "false_block_days"}}, "expect.harmful: is what layers do"),
         ({"seeds": [3, 1, 3]}, "seed 3 is there twice"),
-        ({"seeds": [True]}, "integer"),
+        ({"seeds": [True]}, "must be a whole number"),
         ({"pass_share": True}, "number"),
         ({"abort_if": [{"probe": "good_views", "below": True}]}, "number"),
         (
@@ -304,7 +317,10 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
             },
             "number",
         ),
-        ({"expect": {"detected": {"by": ["hold"], "within": "1d"}, "false_alarms": True}}, "integer"),
+        (
+            {"expect": {"detected": {"by": ["hold"], "within": "1d"}, "false_alarms": True}},
+            "must be a whole number",
+        ),
         ({"expect": {"contained": {"of": "error_views", "at_least": True}}}, "number"),
         (
             {
