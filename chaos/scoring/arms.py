@@ -15,7 +15,10 @@ from chaos.scoring.episodes import Episode, Firing, episodes_of, firings_of
 
 @dataclass(frozen=True)
 class FaultSpan:
-    """From a fault's injection to its undo, in one arm; an arm without faults has the planned days only."""
+    """From a fault's injection to its undo, in one arm; an arm without faults has the planned days only.
+
+    `undone_day` None: not undone, as also where an undo failed and was not made good later.
+    """
 
     key: str
     planned: PlannedFault
@@ -124,7 +127,10 @@ def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:
     made = applied or {event.id for event in refused}
     asked = [change.day for change in mine if change.id in made]
     injected = asked or _phase_days(journal, "inject", planned.key)
-    ended = [event.day for event in undone if event.id in applied] or _phase_days(
+    failed = [event for event in undone if event.outcome == "failed"]
+    good = {event.id for event in undone if event.outcome != "failed"}
+    left = any(event.id not in good for event in failed)
+    ended = [event.day for event in undone if event.id in applied & good] or _phase_days(
         journal, "undo", planned.key
     )
     components = [name for change in mine for name in touched(change.change)]
@@ -132,9 +138,9 @@ def _span(journal: Journal, planned: PlannedFault) -> FaultSpan:
         key=planned.key,
         planned=planned,
         injected_day=min(injected, default=None),
-        undone_day=max(ended, default=None),
+        undone_day=None if left else max(ended, default=None),
         refused=() if applied else refused,
-        undo_failed=next((event.says or event.id for event in undone if event.outcome == "failed"), ""),
+        undo_failed=next((event.says or event.id for event in failed), ""),
         components=tuple(components),
     )
 

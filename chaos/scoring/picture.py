@@ -62,7 +62,8 @@ def _faults(view: ArmView) -> Iterator[Bar]:
         lane = f"fault {span.key}"
         says = f"{span.key} injected on day {span.start:.2f}, "
         says += "not undone" if span.undone_day is None else f"undone on day {span.undone_day:.2f}"
-        yield Bar(lane, "fault", span.start, min(span.end, _end(view)), says)
+        until = _end(view) if span.undone_day is None else min(span.end, _end(view))
+        yield Bar(lane, "fault", span.start, until, says)
         seen = [reading.day for reading in readings_of(view, span) if reading.seen]
         if seen:
             end = min(max(seen) + 0.1, max(span.end, *seen), max(_end(view), *seen))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaos.domain.event import Event, Views
+from chaos.domain.event import Event, Undone, Views
 from chaos.domain.picture import Picture
 from chaos.domain.scenario import Arm, Harm
 from chaos.scoring.arms import views_of
 from chaos.scoring.picture import harm_series, lanes_of, picture_of
-from tests.journals import Story
+from tests.journals import DAYS, Story
 
 
 def test_the_lanes_are_the_faults_the_layers_the_alerts_and_the_models() -> None:
@@ -38,6 +38,23 @@ def test_the_lanes_of_a_killed_arm_end_where_its_journal_does() -> None:
     lanes = lanes_of(views[Arm.DEFENDED], None)
     assert max(bar.end for bar in lanes.bars) == pytest.approx(6.3, abs=0.05)
     assert "not undone" in lanes.bars[0].says
+
+
+def test_a_fault_whose_undo_failed_is_not_told_to_be_undone() -> None:
+    def fails(event: Event) -> Event:
+        if not isinstance(event, Undone):
+            return event
+        return msgspec.structs.replace(event, outcome="failed", says="link gone")
+
+    story = Story().change(Arm.DEFENDED, fails)
+    trial = story.score()
+    assert trial.faults[0].undone_day is None
+    (recovered,) = [one for one in trial.reasons if one.about == "recovered"]
+    assert "the undo of late_partition failed: link gone" in recovered.says
+    fault = lanes_of(views_of(story.journals())[Arm.DEFENDED], None).bars[0]
+    assert (fault.end, fault.says) == (DAYS, "late_partition injected on day 3.50, not undone")
+    story.add(Arm.DEFENDED, Undone(10.0, "late_partition-1", "undone"))
+    assert story.score().faults[0].undone_day == 10.0
 
 
 def test_harm_is_drawn_for_what_happened_and_quality_with_its_noise() -> None:
