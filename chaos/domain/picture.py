@@ -32,13 +32,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Lanes:
-    """A chart: lanes from top to bottom, what is drawn in them, and the spans of the faults behind it all."""
+    """A chart up to day `days`: lanes from top to bottom, what is drawn in them, and the spans of the faults
+    behind it all. It begins on `from_day`, above 0 for a run on a stack that stood before.
+    """
 
     days: float
     lanes: tuple[str, ...]
     bars: tuple[Bar, ...]
     marks: tuple[Mark, ...]
     spans: tuple[tuple[float, float], ...]
+    from_day: float = 0.0
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -58,8 +61,12 @@ class HarmSeries:
 
 @dataclass(frozen=True)
 class Picture:
-    """One trial: the lanes of `arm` (None where none was run), and the kinds of harm that happened."""
+    """One trial from `from_day` to `to_day`: the lanes of `arm` (None where none was run), and the kinds of
+    harm that happened.
+    """
 
     arm: Arm | None
     lanes: Lanes | None
     harms: tuple[HarmSeries, ...]
+    from_day: float = 0.0
+    to_day: float = 0.0

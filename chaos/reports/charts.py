@@ -55,7 +55,8 @@ def lanes_svg(lanes: Lanes, name: str) -> str:
 
 def _lanes_svg(lanes: Lanes, name: str) -> str:
     alt = _altair()
-    x = alt.X("start:Q", title="day", scale=_days(alt, lanes.days), axis=_ticks(alt, lanes.days, 30))
+    days = lanes.from_day, lanes.days
+    x = alt.X("start:Q", title="day", scale=_days(alt, days), axis=_ticks(alt, days, 30))
     y = alt.Y("lane:N", sort=list(lanes.lanes), title=None, scale=alt.Scale(paddingInner=0.35))
     colour = _colours(alt, "role:N")
     bars = [asdict(bar) for bar in lanes.bars]
@@ -83,19 +84,19 @@ def _lanes_svg(lanes: Lanes, name: str) -> str:
     return _svg(chart, name, "timeline of faults, layers, alerts and models")
 
 
-def harm_svg(series: HarmSeries, days: float, name: str) -> str:
-    """One kind of harm by day, a line for each arm, as an SVG element."""
+def harm_svg(series: HarmSeries, days: tuple[float, float], name: str) -> str:
+    """One kind of harm by day, from the first of `days` to the last, a line for each arm, as SVG."""
     with _altair().utils.schemapi.debug_mode(False):
         return _harm_svg(series, days, name)
 
 
-def _harm_svg(series: HarmSeries, days: float, name: str) -> str:
+def _harm_svg(series: HarmSeries, days: tuple[float, float], name: str) -> str:
     alt = _altair()
     x = alt.X("day:Q", title="day", scale=_days(alt, days), axis=_ticks(alt, days, 15))
     y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4))
     layers: list[Any] = []
     if series.band is not None:
-        band = [{"low": -series.band, "high": series.band, "from": 0, "to": days}]
+        band = [{"low": -series.band, "high": series.band, "from": days[0], "to": days[1]}]
         layers.append(
             alt.Chart(alt.Data(values=band))
             .mark_rect(color=PAGE["muted"], opacity=0.16)
@@ -123,13 +124,14 @@ def _colours(alt: Any, field: str) -> Any:
     return alt.Color(field, scale=alt.Scale(domain=list(PAGE), range=list(PAGE.values())), legend=None)
 
 
-def _days(alt: Any, days: float) -> Any:
-    return alt.Scale(domain=[0, days], nice=False)
+def _days(alt: Any, days: tuple[float, float]) -> Any:
+    return alt.Scale(domain=list(days), nice=False)
 
 
-def _ticks(alt: Any, days: float, most: int) -> Any:
-    step = max(1, math.ceil(days / most))
-    return alt.Axis(values=list(range(0, math.floor(days) + 1, step)), format="d")
+def _ticks(alt: Any, days: tuple[float, float], most: int) -> Any:
+    first, last = days
+    step = max(1, math.ceil((last - first) / most))
+    return alt.Axis(values=list(range(math.ceil(first), math.floor(last) + 1, step)), format="d")
 
 
 def _altair() -> Any:

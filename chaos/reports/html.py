@@ -117,7 +117,7 @@ def _pages(results: Results, folder: Path, picture_of: Drawn, records: Records) 
     for index, trial in enumerate(results.trials):
         drawing = Drawing(says=f"Charts are drawn for {DRAWN_TRIALS} trials only.")
         if trial in first:
-            drawing = draw(picture_of(_journals(trial, folder)), trial.days, f"t{index}")
+            drawing = draw(picture_of(_journals(trial, folder)), f"t{index}")
         kinds = tuple(k for k in Harm if any(k in kinds for kinds in trial.harm.by_arm.values()))
         record = records.get((trial.scenario, trial.seed))
         pages.append(Page(trial, drawing, _logs(trial, folder), f"trial-{index}", kinds, record))
@@ -146,11 +146,11 @@ def _logs(trial: TrialResult, folder: Path) -> dict[Arm, str]:
     return logs
 
 
-def draw(picture: Picture, days: float, name: str) -> Drawing:
+def draw(picture: Picture, name: str) -> Drawing:
     """A trial's charts."""
     if picture.arm is None:
         return Drawing(says="The journals of this trial are not there, so nothing can be drawn.")
-    arm, lanes = picture.arm, picture.lanes
+    arm, lanes, days = picture.arm, picture.lanes, (picture.from_day, picture.to_day)
     return Drawing(
         lanes="" if lanes is None else lanes_svg(lanes, f"{name}-lanes"),
         harms=tuple(

@@ -221,10 +221,10 @@ class ArmRun:
         """Let time pass until something is to be done, and do it; False where that was the end."""
         if self._moments:
             moment = heapq.heappop(self._moments)
-            self._pass_until(moment.day + self._waited_days)
+            self._pass_until(moment.day)
             moment.act()
             return True
-        self._pass_until(self._plan.days + self._waited_days)
+        self._pass_until(self._plan.days)
         self._injector.try_again()
         self._phase("drain")
         self._target.drain()
@@ -232,10 +232,11 @@ class ArmRun:
         self.hear(Lag(day=day, component="harness", lag_days=lag_days, over_days=0.0))
         return False
 
-    def _pass_until(self, day: float) -> None:
+    def _pass_until(self, planned_day: float) -> None:
         stop = self._context.stop
         while True:
-            self._target.advance(day, lambda: stop.asked or bool(self._waiting and self._come()))
+            due = planned_day + self._waited_days  # which what has come may put off
+            self._target.advance(due, lambda: stop.asked or bool(self._waiting and self._come()))
             if stop.asked:
                 raise Interrupted("stopped by the user")
             come = self._come()
@@ -244,7 +245,7 @@ class ArmRun:
             for waiting in come:
                 self._waiting.remove(waiting)
                 waiting.act()
-        self._note_time(day)
+        self._note_time(due)
 
     def _come(self) -> list[Waiting]:
         """What was waited for and has come."""

@@ -62,6 +62,14 @@ class ArmView:
         return max((span.end for span in self.spans), default=self.first_injection)
 
     @property
+    def last_day(self) -> float:
+        """When the arm's days are over: as planned, or as much later as somebody was waited for."""
+        told = self.journal.of(Phase)
+        if not any(phase.phase == "paused" for phase in told):
+            return self.plan.days
+        return max((phase.day for phase in told if phase.phase == "drain"), default=self.plan.days)
+
+    @property
     def failed_undos(self) -> dict[str, str]:
         """Why faults and holes could not be undone when they were to be, by their keys."""
         failed = [undone for undone in self.journal.of(Undone) if undone.outcome == "failed"]

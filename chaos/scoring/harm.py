@@ -264,7 +264,7 @@ def false_block_days(view: ArmView) -> float:
     All of them in the arms without a fault and in a quiet scenario; else those before the first injection.
     """
     whole = not view.arm.has_fault or view.plan.kind is Kind.QUIET
-    until = view.plan.days if whole else view.first_injection
+    until = view.last_day if whole else view.first_injection
     spans = sorted(
         (one.acted_day, min(one.end, until))
         for one in view.episodes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chaos.domain.event import Views
 from chaos.domain.layer import Mode
@@ -35,24 +35,27 @@ def picture_of(journals: Mapping[Arm, Journal]) -> Picture:
     main = views.get(Arm.DEFENDED) or next(iter(views.values()))
     other = views.get(Arm.UNDEFENDED)
     lanes = lanes_of(main, other if other is not main else None)
-    return Picture(main.arm, lanes if lanes.bars else None, tuple(harm_series(views)))
+    to_day = max(view.last_day for view in views.values())
+    harms = tuple(harm_series(views))
+    return Picture(main.arm, lanes if lanes.bars else None, harms, main.plan.start_day, to_day)
 
 
 def lanes_of(view: ArmView, undefended: ArmView | None) -> Lanes:
     """The defended arm, layer by layer; below it, which models answered, with layers and without."""
-    days = view.plan.days
+    start, days = view.plan.start_day, view.last_day
     bars: list[Bar] = [*_faults(view), *_layers(view), *_alerts(view), *_models(view, "model")]
     if undefended is not None:
         bars += _models(undefended, "model, no layers")
-    marks = [*_effect_marks(view), *_acknowledged(view)]
+    marks = [mark for mark in (*_effect_marks(view), *_acknowledged(view)) if mark.day >= start]
+    bars = [replace(bar, start=max(bar.start, start)) for bar in bars if bar.end > start]
     lanes = tuple(dict.fromkeys(bar.lane for bar in bars))
     spans = tuple((span.start, span.end) for span in view.spans if span.injected_day is not None)
-    return Lanes(days, lanes, tuple(bars), tuple(marks), spans)
+    return Lanes(days, lanes, tuple(bars), tuple(marks), spans, start)
 
 
 def _end(view: ArmView) -> float:
     """How far the arm is known."""
-    return min(view.plan.days, view.journal.last_day) if view.cut_short else view.plan.days
+    return min(view.plan.days, view.journal.last_day) if view.cut_short else view.last_day
 
 
 def _faults(view: ArmView) -> Iterator[Bar]:
@@ -200,7 +203,7 @@ def harm_series(views: Mapping[Arm, ArmView]) -> list[HarmSeries]:
 
 def _by_day(view: ArmView, kind: Harm) -> list[tuple[float, float]]:
     defects = defects_of(view)
-    totals = [0.0] * max(1, round(view.plan.days + 0.499))
+    totals = [0.0] * max(1, round(view.last_day + 0.499))
     for views in view.journal.of(Views):
         index = int((views.start_day + views.end_day) / 2 // 1)
         if not 0 <= index < len(totals):
@@ -212,7 +215,7 @@ def _by_day(view: ArmView, kind: Harm) -> list[tuple[float, float]]:
                 totals[index] += row.slow
             else:
                 totals[index] += defective_views(views, row, defects)
-    return [(day + 0.5, total) for day, total in enumerate(totals)]
+    return [(day + 0.5, total) for day, total in enumerate(totals) if day + 1 > view.plan.start_day]
 
 
 def _quality(view: ArmView, control: ArmView) -> list[tuple[float, float]]:

@@ -29,7 +29,7 @@ def recovery_of(view: ArmView, span: FaultSpan) -> tuple[Held, Recovery | None]:
 def time_left(view: ArmView, span: FaultSpan) -> float:
     """Days from a fault's undo to the next injection, or the arm's end: so long it had to recover."""
     until = _next_injection(view, span)
-    return (view.plan.days if until is None else until) - _over(view, span)
+    return (view.last_day if until is None else until) - _over(view, span)
 
 
 def _together(view: ArmView, span: FaultSpan) -> list[FaultSpan]:

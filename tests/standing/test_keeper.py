@@ -10,20 +10,34 @@ import msgspec
 import pytest
 
 from chaos.domain.change import AddDataToxic, AddToxic, Change
-from chaos.domain.event import Applied, Effect, Event, Phase, Planned, Signal, Undone, ViewRow, Views
+from chaos.domain.event import (
+    Action,
+    Applied,
+    Effect,
+    Event,
+    Lag,
+    Phase,
+    Planned,
+    Signal,
+    Undone,
+    ViewRow,
+    Views,
+)
 from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
-from chaos.drivers.fake import FakeDriver, FakeTarget
+from chaos.drivers.fake import STEP_DAYS, FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, ChaosError, LeftBehind, NothingMatched, UsageError
-from chaos.journal import read
+from chaos.journal import read, read_folder
+from chaos.reports.html import draw
 from chaos.results import score_folder
 from chaos.runner.adopt import onto
 from chaos.runner.plan import Request
 from chaos.runner.trials import open_trial
 from chaos.runner.undo import open_undos
+from chaos.scoring.picture import picture_of
 from chaos.standing.up import Asked, plan_of
 from chaos.standing.wire import Answer, Down, Go, Inject, Run, Status, StatusIs, Stop, Undo, Waiting, Watch
 from tests.games import Game, lively
@@ -435,6 +449,27 @@ def test_a_scenario_runs_into_a_standing_stack_and_is_judged_on_one_arm(game: Ga
     assert game.target.day() > 19  # it stood on
 
 
+def test_the_charts_of_a_run_are_of_its_own_days(game: Game, tmp_path: Path) -> None:
+    def failing(target: FakeTarget) -> Iterable[Event]:
+        row = ViewRow(1, "b", "r", 0, 10, 2, 5 if 20 <= target.day() < 21 else 0, 0, 0, 0, 10.0, 15.0)
+        return [Views(target.day(), "shop", target.day() - 1 / 24, target.day(), [row])]
+
+    game.driver.script = failing
+    game.agenda.at(17.2, ask_of(trial_of(18.0), tmp_path / "run"))
+    game.agenda.at(30, Down())
+    game.keep()
+    picture = picture_of(read_folder(tmp_path / "run" / "small-1"))
+    assert (picture.from_day, picture.to_day) == (18.0, pytest.approx(24.0))
+    assert picture.lanes is not None
+    assert (picture.lanes.from_day, picture.lanes.days) == (picture.from_day, picture.to_day)
+    (errors,) = picture.harms
+    assert [day for day, _ in errors.points[Arm.DEFENDED]] == [18.5, 19.5, 20.5, 21.5, 22.5, 23.5]
+    for chart in (draw(picture, "t").lanes, draw(picture, "t").harms[0][1]):
+        days = [int(day) for day in re.findall(r">(\d+)</text>", chart.partition("axis")[2])]
+        assert {18, 24} <= set(days)
+        assert 0 not in days[:1]
+
+
 def test_a_layer_that_fires_before_the_fault_too_has_not_seen_it(game: Game, tmp_path: Path) -> None:
     game.driver.script = lively(freshness(5.5, 7.3))  # type: ignore[arg-type]
     game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
@@ -631,6 +666,65 @@ def test_a_run_waits_for_the_facilitator_and_everything_planned_is_put_off(
     (fault,) = result.faults
     assert fault.injected_day == pytest.approx(9.0, abs=0.1)
     assert fault.undone_day == pytest.approx(12.0, abs=0.1)
+    assert result.verdict is Verdict.PASSED, result.reasons
+
+
+def test_what_was_put_off_has_its_time_to_recover_all_the_same(game: Game, tmp_path: Path) -> None:
+    def sick(target: FakeTarget) -> Iterable[Event]:
+        row = ViewRow(1, "b", "r", 0, 10, 2, 10 if target.day() > 13 else 0, 0, 0, 0, 10.0, 15.0)
+        return [Views(target.day(), "shop", target.day() - 1 / 24, target.day(), [row])]
+
+    game.driver.script = sick
+    expect = {"detected": {"by": ["freshness"], "within": "1d"}, "recovered": {"within": "2d"}}
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0, expect=expect), tmp_path / "run", "undo"))
+    game.agenda.at(13.5, Go(), guest)  # planned for day 8.5, of a run until day 11
+    game.agenda.at(20, Down())
+    game.keep()
+    verdict, says = reasons_of(result_of(tmp_path / "run"))["recovered"]
+    assert (verdict, says.partition(": ")[0]) == (Verdict.FAILED, "not steady again within 2 d of the undo")
+
+
+def test_days_that_were_put_off_are_looked_at_for_false_blocks(game: Game, tmp_path: Path) -> None:
+    def holds(target: FakeTarget) -> Iterable[Event]:
+        if 12 <= target.day() < 12 + STEP_DAYS:
+            yield Signal(target.day(), "reader", "hold", SignalKind.ACTED, Mode.ENFORCE, "no", "x")
+
+    game.driver.script = lively(holds)
+    trial = trial_of(5.0, kind="quiet", expect={"budgets": {"false_block_days": 0.5}})
+    guest = game.agenda.at(4.2, ask_of(trial, tmp_path / "run", "undo"))
+    game.agenda.at(13.5, Go(), guest)  # planned for day 8.5, of a run until day 11
+    game.agenda.at(20, Down())
+    game.keep()
+    verdict, says = reasons_of(result_of(tmp_path / "run"))["budget false_block_days"]
+    assert verdict is Verdict.FAILED, says
+
+
+def saves(*days: float) -> object:
+    """The writer saves in the first step after each of these days."""
+    left = list(days)
+
+    def script(target: FakeTarget) -> Iterable[Event]:
+        while left and target.day() >= left[0]:
+            left.pop(0)
+            yield Action(target.day(), "writer", "writer", "save")
+
+    return script
+
+
+def test_a_fault_that_waits_for_an_action_puts_off_everything_planned_too(game: Game, tmp_path: Path) -> None:
+    (fault,) = SLOW_SCENARIO["faults"]  # type: ignore[misc]
+    waiting = {**fault, "when": {"component": "writer", "action": "save"}}
+    game.driver.script = lively(freshness(10.3), saves(7.5))  # type: ignore[arg-type]
+    trial = trial_of(5.0, faults=[waiting])
+    guest = game.agenda.at(4.2, ask_of(trial, tmp_path / "run", "inject"))
+    game.agenda.at(10.0, Go(), guest)  # asked on day 7.5
+    game.agenda.at(20, Down())
+    game.keep()
+    journal = read(tmp_path / "run" / "small-1" / "journal-defended.jsonl")
+    assert [lag for lag in journal.of(Lag) if lag.over_days] == []
+    result = result_of(tmp_path / "run")
+    assert result.faults[0].injected_day == pytest.approx(10.0, abs=0.1)
+    assert result.faults[0].undone_day == pytest.approx(11.0, abs=0.1)  # planned for day 8.5
     assert result.verdict is Verdict.PASSED, result.reasons
 
 
