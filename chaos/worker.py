@@ -19,6 +19,7 @@ from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
+from chaos.drivers.blas import pins
 from chaos.drivers.virtual.driver import VirtualDriver, package_of, packages_of
 from chaos.errors import ArmFailed
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP
@@ -150,11 +151,12 @@ WORKER: ContextVar[Worker] = ContextVar("worker")
 
 
 def _facts() -> Mapping[str, str]:
-    pinned = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
+    pinned = {**os.environ, **pins()}  # as workers have it, also where they are still to come
+    names = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
     return {
         **versions(),
         "machine": platform.machine(),
-        **{name: os.environ.get(name, "") for name in pinned},
+        **{name: pinned.get(name, "") for name in names},
     }
 
 

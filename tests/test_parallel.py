@@ -17,12 +17,14 @@ import psutil
 import pytest
 import yaml
 
+from chaos.app import Wanted, make_files
 from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
+from chaos.drivers.blas import pins
 from chaos.errors import ArmFailed
 from chaos.journal import read_folder
 from chaos.parallel import staggered
-from chaos.worker import WORKER, Common, Job, Worker, work
+from chaos.worker import WORKER, Common, Job, Worker, code_of, work
 from reference_stack.folders import cache_folder
 from tests.command import LATE, SCENARIOS, begin, complete, until
 
@@ -48,6 +50,22 @@ def test_everything_is_begun_once_and_the_first_of_a_group_well_before_its_other
     for index in range(count):
         between = order.index((index, 1)) - order.index((index, 0))
         assert between >= min(jobs, count - index)
+
+
+def test_what_arms_are_computed_by_is_the_same_before_numeric_programs_are_pinned_and_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ablation asks first, and takes what runs have kept all the same."""
+    asked = Wanted(("late-partition",), TOGETHER, cache=tmp_path)
+    spec, _ = make_files().target(TOGETHER)
+    for name in pins():
+        monkeypatch.delenv(name, raising=False)
+    before = code_of(asked, spec, print)
+    for name, value in pins().items():
+        monkeypatch.setenv(name, value)
+    after = code_of(asked, spec, print)
+    assert before is not None
+    assert before == after
 
 
 def short_scenarios() -> dict[str, dict[str, object]]:
