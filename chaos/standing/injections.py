@@ -11,10 +11,10 @@ from functools import partial
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Probe, Target
-from chaos.domain.event import Event, Phase
+from chaos.domain.event import Effect, Event, Phase
 from chaos.domain.places import grip_of
 from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan
-from chaos.errors import ChaosError, UndoFailed
+from chaos.errors import ChaosError, UndoFailed, told
 from chaos.runner.check import changes_of, check_lengths, effect_of, make_fault
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
@@ -111,10 +111,17 @@ class Injections:
     def _watch_effect(self, id: str, check: EffectCheck, probe: Probe) -> None:
         def read() -> None:
             if id in self._open:
-                self._write(read_effect(self._target, id, check, probe))
+                self._write(self._effect(id, check, probe))
                 self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
 
         self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
+
+    def _effect(self, id: str, check: EffectCheck, probe: Probe) -> Effect:
+        try:
+            return read_effect(self._target, id, check, probe)
+        except Exception as error:  # noqa: BLE001 (what cannot be read now is no data, and the stack stands on)
+            says = str(error) if isinstance(error, ChaosError) else told(error)
+            return Effect(self._target.day(), id, seen=None, value=None, says=says)
 
     def _undo_in_time(self, id: str) -> None:
         if id in self._open:

@@ -139,6 +139,26 @@ def test_what_cannot_be_injected_is_refused_and_nothing_is_touched(
     assert game.target.done == []
 
 
+@pytest.mark.parametrize("error", [ArmFailed("no answer from the data proxy"), KeyError("nosuch")], ids=str)
+def test_an_effect_that_cannot_be_read_for_once_leaves_the_stack_standing(
+    game: Game, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def delivered(target: FakeTarget, _link: str) -> dict[int, int]:
+        if 2.4 < target.day() < 2.55:
+            raise error
+        return target.partitions
+
+    monkeypatch.setattr(FakeTarget, "delivered", delivered)
+    game.agenda.at(2, Inject("late_partition", {"link": "events", "held_days": "2d"}))
+    guest = game.agenda.at(3, Down())
+    game.keep()
+    assert guest.answer == Answer("down")
+    effects = game.journal.of(Effect)
+    unread = [effect for effect in effects if effect.seen is None]
+    assert {error.args[0] in effect.says for effect in unread} == {True}
+    assert effects[-1].day > unread[-1].day
+
+
 def test_going_down_undoes_what_is_still_injected(game: Game) -> None:
     game.agenda.at(2, SLOW)
     leaving = game.agenda.at(3, Down())
