@@ -220,13 +220,17 @@ def status(name: str | None) -> Iterator[str]:
     if name is None:
         found = list(place.standing())
         for state in found:
-            yield f"{state.name:<14} {state.target}, day {ask_status(state).day:.2f} of {state.days:g}"
+            try:
+                told = f"day {ask_status(state).day:.2f} of {state.days:g}"
+            except ArmFailed as error:  # such as one that is being taken down: the others stand
+                told = str(error)
+            yield f"{state.name:<14} {state.target}, {told}"
         if not found:
             yield "no stack stands here"
         return
     state = place.find(name)
-    told = ask_status(state)
-    yield f"{name}: {state.target}, day {told.day:.2f} of {state.days:g}, a day is {state.day_seconds:g} s"
+    answer = ask_status(state)
+    yield f"{name}: {state.target}, day {answer.day:.2f} of {state.days:g}, a day is {state.day_seconds:g} s"
     for component, address in state.addresses.items():
         try:
             request(address, "GET", state.health.get(component, "/health"), timeout_ms=1000)
@@ -234,13 +238,13 @@ def status(name: str | None) -> Iterator[str]:
         except HttpFailed as error:
             yield f"{component:<14} down  {error}"
     yield from _pages(state.pages)
-    for component in told.gone:
+    for component in answer.gone:
         yield f"ended by itself: {component}"
-    for one in told.open:
+    for one in answer.open:
         until = "until it is undone by hand" if one.until_day is None else f"until day {one.until_day:.2f}"
         yield f"injected: {one.id} since day {one.since_day:.2f}, {until}"
-    if told.run:
-        yield f"run {told.run} has it"
+    if answer.run:
+        yield f"run {answer.run} has it"
 
 
 def ask_status(state: place.State) -> StatusIs:

@@ -17,7 +17,7 @@ from chaos.errors import ArmFailed, UndoFailed
 from chaos.runner.remains import born
 from chaos.standing import place, up
 from chaos.standing.keeper import Keeper
-from chaos.standing.wire import Answer, Desk, Down
+from chaos.standing.wire import Answer, Desk, Down, StatusIs
 from tests.harness import target_of
 from tests.standing.test_place import state_of
 
@@ -92,3 +92,19 @@ def test_a_stack_that_ends_by_itself_says_what_could_not_be_undone(
     with pytest.raises(UndoFailed, match=f"^down, but {says}$"):
         up.up(up.Asked("game", target_of(), 1, "default", 3.0, 1.0), told.append)
     assert told == []
+
+
+def test_a_stack_that_does_not_answer_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask_status(state: place.State) -> StatusIs:
+        if state.name == "a":
+            raise ArmFailed("the stack 'a' does not answer")
+        return StatusIs(3.0, "", (), ())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(up, "ask_status", ask_status)
+    for name in ("a", "b"):
+        place.write(state_of(name))
+    assert list(up.status(None)) == [
+        "a              reference-local, the stack 'a' does not answer",
+        "b              reference-local, day 3.00 of 90",
+    ]
