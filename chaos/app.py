@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Scenario
 from chaos.domain.source import Source
 from chaos.domain.target import TargetSpec
+from chaos.drivers.words import command_of
 from chaos.errors import ArmFailed, InvalidInput, UndoFailed, UsageError, hint, nearest
 from chaos.faults import BUILT_IN as FAULTS
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP, added
@@ -230,8 +232,8 @@ def check_can_start(wanted: Wanted, planned: Planned) -> None:
     if spec.driver.kind not in DRIVERS:
         known = f"give one whose driver is {' or '.join(DRIVERS)}"
         raise UsageError(f"target {spec.target!r} cannot be run, its driver is {spec.driver.kind!r}; {known}")
-    if planned.trials and spec.driver.kind == "compose":
-        check_surroundings(spec, _images_of(planned))
+    if planned.trials:
+        check_surroundings(spec, _images_of(planned) if spec.driver.kind == "compose" else ())
     if planned.trials and spec.driver.kind == "virtual":
         from chaos.drivers.virtual.driver import check_factory
 
@@ -259,10 +261,14 @@ def check_junit(junit: Path | None) -> None:
 
 
 def check_surroundings(spec: TargetSpec, images: Sequence[str] = ()) -> None:
-    """Whether what the target is run on is there, the container engine above all. Raises UsageError.
+    """Whether what the target is run by or on is there: its command, the container engine. Raises UsageError.
 
     `images` are wanted besides the stack's own.
     """
+    if spec.driver.kind == "local":
+        command = command_of(spec.driver.command)[0]
+        if shutil.which(command) is None:
+            raise UsageError(f"target {spec.target!r}: its command {command!r} is not there to be run")
     if spec.driver.kind == "compose":
         from chaos.drivers.compose.surroundings import check
 

@@ -338,6 +338,17 @@ def test_folders_are_those_of_data_links_that_are_there(mlchaos: Command, tmp_pa
     assert says in mlchaos("validate", "bad.yaml").err
 
 
+def test_a_local_target_whose_command_is_not_there_starts_nothing(mlchaos: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "target: mine\nextends: reference-local\ndriver: {command: [nosuch]}\n"
+    )
+    says = "mlchaos: target 'mine': its command 'nosuch' is not there to be run\n"
+    for words in (("run", "late-partition"), ("stack", "up")):
+        outcome = mlchaos(*words, "--target", "mine.yaml")
+        assert (outcome.code, outcome.err) == (3, says)
+    assert files_below(tmp_path) == ["mine.yaml"]
+
+
 def test_a_target_in_containers_says_where_callers_find_each_link(mlchaos: Command, tmp_path: Path) -> None:
     text = "target: mine\nextends: reference-compose\nlinks:\n  more: {kind: network, from: [shop], to: oncall}\n"
     (tmp_path / "mine.yaml").write_text(text)
