@@ -157,8 +157,10 @@ def _dry_arm(arm: ArmPlan, spec: TargetSpec, catalogue: Catalogue) -> Iterator[s
             steps.append((hole.until_day, f"hole closes: {hole.layer} {hole.key}"))
     for planned in arm.faults:
         fault = catalogue.faults.make(planned.fault, planned.parameters)
+        when = planned.when
+        waits = f" (at the first {when.action} of {when.component} from then on)" if when is not None else ""
         steps += [
-            (planned.inject_day, f"{planned.key}: {describe(change)}")
+            (planned.inject_day, f"{planned.key}: {describe(change)}{waits}")
             for change in fault.changes(Described(spec))
         ]
         steps.append((planned.undo_day, f"{planned.key}: undone"))

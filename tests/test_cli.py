@@ -60,6 +60,15 @@ def test_show_explains_a_name_of_any_kind(mlchaos: Command, name: str, says: str
     assert says in outcome.out
 
 
+def test_plan_says_of_a_fault_that_waits_for_an_action_that_it_does(mlchaos: Command) -> None:
+    outcome = mlchaos("plan", "torn-checkpoint", "--arms", "defended", *VIRTUAL)
+    waiting = [
+        line for line in outcome.out.splitlines() if "at the first save of trainer from then on" in line
+    ]
+    assert waiting
+    assert all(line.startswith("    day 3.6    torn_checkpoint: ") for line in waiting)
+
+
 def test_plan_says_what_would_be_done_and_when(mlchaos: Command, tmp_path: Path) -> None:
     outcome = mlchaos("plan", "late-partition", "--hole", "hold@5d..8d", "--arms", "defended,bare", *VIRTUAL)
     assert outcome.code == 0
