@@ -208,7 +208,7 @@ class Trunk:
 
 
 def _flush() -> None:
-    """Write what was printed, if anybody reads it still: it is nothing that an arm, or a process, ends by."""
+    """Write out what was printed. That nobody reads it is no error, and keeps no child from its end."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the latter of one that is closed
             stream.flush()
