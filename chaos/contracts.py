@@ -75,7 +75,7 @@ class Readable(Protocol):
 class Probe(Protocol):
     """Reads one number of a target, at regular moments of an arm; an instance lives for one arm.
 
-    Optional extra: Refusing.
+    Optional extras: Refusing and Patient.
     """
 
     name: ClassVar[str]
@@ -127,6 +127,16 @@ class SelfTimed(Protocol):
     @property
     def lasts_days(self) -> float:
         """Days from the injection to the undo."""
+        ...
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A probe that tells of something only once it has lasted for longer than that."""
+
+    @property
+    def lasting_days(self) -> float:
+        """Days, counted from the first reading on."""
         ...
 
 

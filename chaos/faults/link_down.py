@@ -26,4 +26,4 @@ class LinkDown:
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """No health request over the link comes back."""
-        return EffectCheck("link_silent", {"link": self.link}, at_least=1)
+        return EffectCheck("link_silent", {"link": self.link, "over": "0.15d"}, at_least=1)

@@ -32,3 +32,8 @@ class LinkSilent:
         if answers:
             return 0.0
         return 1.0 if target.day() - self._asked[0] > self.over else None
+
+    @property
+    def lasting_days(self) -> float:
+        """Longer than `over`: what is shorter may have fallen between two requests that came back."""
+        return self.over

@@ -9,7 +9,7 @@ from typing import cast
 
 from chaos.capabilities import BeyondTarget, Described, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
-from chaos.contracts import Fault, SelfTimed
+from chaos.contracts import Fault, Patient, Probe, SelfTimed
 from chaos.domain.change import Promote, SetAlias
 from chaos.domain.layer import Mode
 from chaos.domain.pace import too_long
@@ -204,8 +204,10 @@ class Planner:
         if lasts is None:
             self._report(("faults", index), f"{use.fault} needs `for`: how long it lasts")
             return None
-        if effect is not None and lasts < EFFECT_EVERY_DAYS - SAME_DAYS:
+        if effect is not None and lasts < (seen_days := shortest_seen(effect[1])) - SAME_DAYS:
             says = f"{use.key} lasts {lasts:g} d, and its effect is looked for every {EFFECT_EVERY_DAYS:g} d"
+            if seen_days > EFFECT_EVERY_DAYS:
+                says += f" and seen after {seen_days:g} d"
             self._report(("faults", index, "for"), f"{says}: it would be over before anybody looks")
             return None
         end = same_day(use.at + lasts)
@@ -423,6 +425,13 @@ def short_day(layers: Mapping[str, PlannedLayer], spec: TargetSpec, day_seconds:
 def lasts_of(fault: Fault) -> float | None:
     """How many days a fault lasts by itself; None for one that does not say."""
     return fault.lasts_days if isinstance(fault, SelfTimed) else None
+
+
+def shortest_seen(probe: Probe) -> float:
+    """Days that a fault must last for its probe, first read one interval after the injection, to see it."""
+    lasting = probe.lasting_days if isinstance(probe, Patient) else 0.0
+    more = math.floor(lasting / EFFECT_EVERY_DAYS + SAME_DAYS) + 1 if lasting else 0
+    return same_day(EFFECT_EVERY_DAYS * (1 + more))
 
 
 def _timed(hole: Hole, layer: LayerSpec) -> list[PlannedHole]:

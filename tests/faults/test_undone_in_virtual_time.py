@@ -35,14 +35,13 @@ LATER = {
     "delayed_partition",
     "eager_retries",
     "late_partition",
-    "link_down",
     "offline_winner",
     "oversized_feature_file",
     "restart",
     "slow_challenger",
     "torn_checkpoint",
 }
-"""Half a day is too short to see them: they need a training, a partition to be due, or a longer silence."""
+"""Half a day is too short to see them: they need a training, or a partition to be due."""
 KEPT = {
     "kill": "how often it ended",
     "telemetry_gone": "a counter of the watcher",

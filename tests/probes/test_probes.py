@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from chaos.capabilities import MeaninglessChange
+from chaos.contracts import Patient
 from chaos.domain.change import AddToxic
 from chaos.domain.event import Alert, Event, Partition, Version, ViewRow, Views
 from chaos.domain.plan import ArmPlan
@@ -137,6 +138,8 @@ def test_a_link_is_silent_once_nothing_came_back_for_long_enough(monkeypatch: py
         readings.append(probe.read(seen))
     assert readings == [None, None, 1.0, 1.0, 0.0]
     assert set(asked) == {0.15}
+    assert isinstance(probe, Patient)
+    assert probe.lasting_days == 0.15
 
 
 def test_the_slowest_request_over_a_link() -> None:

@@ -477,6 +477,17 @@ def test_what_is_over_before_anybody_looks_is_refused(lasts: str, fine: bool) ->
         assert "faults.0.for: partial_partition lasts" in problems(text)
 
 
+@pytest.mark.parametrize(("lasts", "fine"), [("0.1d", False), ("0.29d", False), ("0.3d", True)])
+def test_what_its_probe_sees_only_after_a_while_must_last_for_so_long(lasts: str, fine: bool) -> None:
+    """A link is called silent when nothing has come back for 0.15 d; the readings are 0.1 d apart."""
+    text = edited(faults=[{"fault": "link_down", "with": {"link": "wire"}, "at": "2d", "for": lasts}])
+    if fine:
+        assert planned(text).arms[0].faults
+    else:
+        assert "faults.0.for: link_down lasts" in problems(text)
+        assert "seen after 0.3 d" in problems(text)
+
+
 @pytest.mark.parametrize("kind", ["demonstration", "quiet"])
 def test_a_demonstration_claims_something(kind: str) -> None:
     text = edited(kind=kind, expect={}, faults=[])
