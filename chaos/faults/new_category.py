@@ -50,7 +50,8 @@ class NewCategory:
         """The contract first, then one `poison` toxic (which puts a value into a column)."""
         yield target.use(Layers).set(self.layer, self.limit, self.category + 1, field="limit")
         values = [f"{column_of(target.spec, self.column)}={self.category}"]
-        yield target.use(Data).toxic(self.link, "poison", values=values, where=self.where, equals=self.equals)
+        where = column_of(target.spec, self.where, "where")
+        yield target.use(Data).toxic(self.link, "poison", values=values, where=where, equals=self.equals)
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """A partition came with another category than was written."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.capabilities import Capability, Data
+from chaos.capabilities import Capability, Data, column_of
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
@@ -30,8 +30,9 @@ class PoisonedSource:
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One `poison` toxic."""
+        where = column_of(target.spec, self.where, "where")  # a source is some rows, never all
         yield target.use(Data).toxic(
-            self.link, "poison", values=self.values, share=self.share, where=self.where, equals=self.equals
+            self.link, "poison", values=self.values, share=self.share, where=where, equals=self.equals
         )
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002

@@ -183,6 +183,7 @@ def test_what_is_no_table_is_an_error() -> None:
     [
         ("drop", {"share": 1.01}, "share"),
         ("drop", {"share": 0.0}, "share"),
+        ("drop", {"share": 0.5, "equals": 2}, "equals"),
         ("duplicate", {"copies": 1}, "copies"),
         ("rename", {"column": "a", "to": "a"}, "to"),
         ("retype", {"column": "a", "to": "int99"}, "to"),

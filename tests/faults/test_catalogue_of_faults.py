@@ -196,7 +196,14 @@ def test_parameters_that_cannot_be_meant(name: str, parameters: dict[str, object
     [
         ("partial_partition", {"link": "events", "share": 1.5}, "share", None),
         ("partial_partition", {"link": "events", "where": "shrd"}, "where", "shard"),
-        ("partial_partition", {"link": "events", "share": 0.4, "equals": 2}, "equals", None),
+        ("partial_partition", {"link": "events", "share": 0.5, "equals": 2}, "equals", None),
+        (
+            "poisoned_source",
+            {"link": "events", "where": "", "equals": 0, "values": ["dwell=60"]},
+            "where",
+            None,
+        ),
+        ("new_category", {"link": "events", "category": 8, "where": "", "equals": 0}, "where", None),
         ("duplicate_replay", {"link": "events", "copies": 1}, "copies", None),
         ("backlog", {"link": "events", "partitions": 0}, "partitions", None),
         ("backlog", {"link": "events", "partitions": 9, "share": 0.0}, "share", None),
