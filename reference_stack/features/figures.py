@@ -77,8 +77,16 @@ def statistics(day: DayFigures, before: Iterable[DayFigures]) -> dict[str, float
 
 def trailing(before_day: int, flagged: frozenset[int], there: Callable[[int], bool]) -> list[int]:
     """The trailing 7 days that are there and were not flagged, looking back 32 days at most; latest first."""
-    looked_at = range(before_day - 1, before_day - 1 - _LOOK_BACK_DAYS, -1)
-    return [day for day in looked_at if day not in flagged and there(day)][:TRAILING_DAYS]
+    return [day for day in _looked_at(before_day) if day not in flagged and there(day)][:TRAILING_DAYS]
+
+
+def passed_over(before_day: int, flagged: frozenset[int], there: Callable[[int], bool]) -> int:
+    """How many days are there of those that `trailing` looks at, and were flagged."""
+    return sum(day in flagged and there(day) for day in _looked_at(before_day))
+
+
+def _looked_at(before_day: int) -> range:
+    return range(before_day - 1, before_day - 1 - _LOOK_BACK_DAYS, -1)
 
 
 def reference(days: Sequence[Mapping[str, float]]) -> dict[str, float]:

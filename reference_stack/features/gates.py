@@ -8,7 +8,7 @@ from functools import partial
 
 from reference_stack.features.diary import Notebook
 from reference_stack.features.distributions import shifts, shifts_by_source
-from reference_stack.features.figures import reference, statistics, trailing
+from reference_stack.features.figures import passed_over, reference, statistics, trailing
 from reference_stack.features.shelf import Shelf
 from reference_stack.layers.evidence import Delivery
 from reference_stack.layers.host import LayerHost
@@ -104,7 +104,11 @@ class Gates:
         figures = self._shelf.figures(day) if shown else None
         if figures is None:
             return evidence
-        days = trailing(day, flagged, lambda other: self._shelf.figures(other) is not None)
+
+        def there(other: int) -> bool:
+            return self._shelf.figures(other) is not None
+
+        days = trailing(day, flagged, there)
         others = [other.distributions for other in map(self._shelf.figures, days) if other is not None]
         return Delivery(
             **{name: getattr(evidence, name) for name in evidence.__struct_fields__ if name not in _SHOWN},
@@ -114,6 +118,7 @@ class Gates:
             shifts=shifts(figures.distributions, others),
             shifts_by_source=shifts_by_source(figures.distributions, others),
             shifts_without=partial(shifts, figures.distributions, others),
+            objected_days=0 if days else passed_over(day, flagged, there),
         )
 
     def _ask(self, evidence: Delivery, shown: bool) -> list[tuple[str, str]]:
@@ -122,7 +127,7 @@ class Gates:
         acting = [(name, decision) for name, decision in decisions if decision.acts]
         diary = self._notes.diary
         changes: dict[str, object] = {}
-        fired = any(decision.fired for _, decision in decisions)
+        fired = any(decision.fired and decision.judged for _, decision in decisions)
         if shown and day in diary.unjudged:
             changes["unjudged"] = diary.unjudged - {day}
         if shown and fired != (day in diary.flagged):
@@ -154,7 +159,15 @@ class Gates:
         return self._statistics[key]
 
 
-_SHOWN = ("statistics", "reference", "contents", "shifts", "shifts_by_source", "shifts_without")
+_SHOWN = (
+    "statistics",
+    "reference",
+    "contents",
+    "shifts",
+    "shifts_by_source",
+    "shifts_without",
+    "objected_days",
+)
 
 
 def _about(day: int) -> str:

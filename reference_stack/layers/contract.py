@@ -65,7 +65,8 @@ class Decision(msgspec.Struct, frozen=True):
     """`fired`: the layer objects. `acts`: it would also do something about it (a warning does not).
 
     `detail` holds the figures behind the words; `rows` (hook ROW only) bad rows by index, with the reason;
-    `sources` (hook DELIVERY only) sources whose rows are left out of the day, which is not red then.
+    `sources` (hook DELIVERY only) sources whose rows are left out of the day, which is not red then. `judged`
+    (likewise) is False where it cannot say: that is told, and the day is compared with like any other.
     """
 
     fired: bool
@@ -74,6 +75,7 @@ class Decision(msgspec.Struct, frozen=True):
     detail: Mapping[str, float] = {}
     rows: Mapping[int, str] = {}
     sources: tuple[int, ...] = ()
+    judged: bool = True
 
 
 GREEN = Decision(fired=False, acts=False, says="")
@@ -87,6 +89,11 @@ def warn(says: str, **detail: float) -> Decision:
 def red(says: str, **detail: float) -> Decision:
     """Object and act."""
     return Decision(fired=True, acts=True, says=says, detail=detail)
+
+
+def unsure(says: str) -> Decision:
+    """Object to being unable to judge."""
+    return Decision(fired=True, acts=False, says=says, judged=False)
 
 
 class Layer(Protocol):

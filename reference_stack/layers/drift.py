@@ -6,6 +6,9 @@ Two things are looked at, both on what shoppers bring: the population stability 
 each source of products its click-through and dwell. A column that has shifted makes the day's data gate red.
 Where it is some sources only, their rows of that day are left out and retraining goes on without them, unless
 a column has shifted in the rows that are left, too.
+
+A shift that lasts for longer than the days looked back on leaves no day to compare with. That is a warning,
+for one day: the day after is compared with this one, else nothing would ever be judged again.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import ClassVar
 
 import msgspec
 
-from reference_stack.layers.contract import GREEN, Decision, Hook, red
+from reference_stack.layers.contract import GREEN, Decision, Hook, red, unsure
 from reference_stack.layers.evidence import Delivery
 
 
@@ -55,8 +58,10 @@ class Drift:
         self._parameters = parameters
 
     def decide(self, evidence: Delivery) -> Decision:
-        """Green where there is nothing to compare with."""
+        """Green where there has been nothing to compare with."""
         p = self._parameters
+        if evidence.objected_days:
+            return unsure(f"cannot be judged: all {evidence.objected_days} days before it were objected to")
         sources = {
             source: figures
             for source, figures in evidence.shifts_by_source.items()

@@ -52,6 +52,8 @@ class Delivery(msgspec.Struct, frozen=True):
     (PSI), and `shifts_without` the same when some sources' rows are left out of all days; `shifts_by_source`
     the like of each source's own rows: rows, dwell (PSI), ctr (ratio).
     `damage` says why what came for the day could not be read, so that it counts as absent.
+    `objected_days`: how many days there were to compare with, where layers have objected to each of them, so
+    that there is no reference; else 0.
     """
 
     day: float
@@ -69,6 +71,7 @@ class Delivery(msgspec.Struct, frozen=True):
     shifts_by_source: Mapping[int, Mapping[str, float]] = {}
     shifts_without: Callable[[Collection[int]], Mapping[str, float]] | None = None
     damage: str = ""
+    objected_days: int = 0
 
 
 class Queue(msgspec.Struct, frozen=True):

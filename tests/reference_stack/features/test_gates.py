@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
-from reference_stack.layers.contract import Mode
+from reference_stack.layers.contract import Decision, Hook, Mode, warn
+from reference_stack.layers.evidence import Delivery
+from reference_stack.settings import LayerSettings
 from tests.reference_stack.features.conftest import Stand, day_columns
-from tests.reference_stack.features.test_aside import build, red, short
+from tests.reference_stack.features.test_aside import NoParameters, build, red, short
 
 Make = Callable[..., Stand]
+
+
+class Grumbles:
+    """Objects to every day that is there."""
+
+    name: ClassVar[str] = "grumbles"
+    hook: ClassVar[Hook] = Hook.DELIVERY
+    Parameters: ClassVar[type[NoParameters]] = NoParameters
+
+    def __init__(self, parameters: NoParameters) -> None: ...
+
+    def decide(self, _evidence: Delivery) -> Decision:
+        return warn("as ever")
 
 
 def dear(stand: Stand, day: int) -> bytes:
@@ -124,3 +140,18 @@ def test_a_purge_whose_answer_was_lost_says_the_same_again(stand: Stand) -> None
         (check["partition_day"], check["sha256"]) for check in first
     ]
     assert stand.ask("purge", by="ann", days=[40])[0] == 400
+
+
+def test_where_every_day_before_was_objected_to_that_is_told_and_the_next_is_compared_again(
+    make_stand: Make,
+) -> None:
+    grumbles, drift = f"{__name__}:Grumbles", "reference_stack.layers.drift:Drift"
+    stand = make_stand(more={"grumbles": LayerSettings(use=grumbles), "drift": LayerSettings(use=drift)})
+    stand.live(0, 3)
+    stand.machine.advance(5.005)
+    stand.configure("layers.grumbles.mode", "off")
+    stand.live(4, 6)
+    stand.machine.advance(8.0)
+    assert [signal for signal, _ in stand.signals("drift", "day=4")] == ["fired", "cleared"]
+    assert stand.signals("drift", "day=5") == stand.signals("drift", "day=6") == []
+    assert red(stand, 8) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
 import pytest
 
 from reference_stack.layers.drift import Drift, DriftParameters
@@ -115,3 +116,9 @@ def test_where_most_sources_are_unlike_other_days_it_is_not_the_sources() -> Non
 
 def test_without_other_days_there_is_nothing_to_say() -> None:
     assert not LAYER.decide(delivery()).fired
+
+
+def test_where_all_other_days_were_objected_to_it_says_that_it_cannot_judge() -> None:
+    decision = LAYER.decide(msgspec.structs.replace(delivery(), objected_days=32))
+    assert (decision.fired, decision.acts, decision.judged) == (True, False, False)
+    assert "all 32 days" in decision.says
