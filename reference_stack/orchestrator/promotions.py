@@ -18,6 +18,8 @@ from reference_stack.world import Catalogue
 CHAMPION = "champion"
 PREVIOUS = "previous"
 ROLLED_BACK = "rolled_back"
+_SAID_FOR_DAYS = 0.1
+"""An objection stands for so long, whatever other version is looked at, so that whoever watches sees it."""
 
 
 class Promotions:
@@ -66,7 +68,7 @@ class Promotions:
         candidate = await self._runtime.blocking(
             lambda: examine(found, artifact, self._catalogue, day, known_good=known_good), EXAMINE
         )
-        decisions = [host.ask(candidate, day=day) for host in self._gates]
+        decisions = [host.ask(candidate, day=day, linger_days=_SAID_FOR_DAYS) for host in self._gates]
         return "; ".join(decision.says for decision in decisions if decision.acts)
 
     async def make_champion(

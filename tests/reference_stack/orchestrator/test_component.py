@@ -2,10 +2,25 @@ import asyncio
 
 import pytest
 
-from reference_stack.layers.contract import Mode
+from reference_stack.layers.contract import GREEN, Hook, Mode, red
 from reference_stack.orchestrator import promotions
 from reference_stack.ports import TimedOut, Unreachable
 from reference_stack.settings import LayerSettings
+from tests.reference_stack.features.test_aside import NoParameters
+
+
+class Picky:
+    """Objects to what was trained the day before yesterday, or earlier."""
+
+    name = "picky"
+    hook = Hook.ADMISSION
+    Parameters = NoParameters
+
+    def __init__(self, parameters):
+        pass
+
+    def decide(self, evidence):
+        return red("old") if evidence.age_days > 1.5 else GREEN
 
 
 def red_between(from_day, to_day):
@@ -443,3 +458,17 @@ def test_retraining_is_held_while_a_person_pauses_it(office):
     office.ask("configure", key="paused", value=False)
     office.until(3.9)
     assert (office.champion() or 0) > 1
+
+
+def test_a_refusal_can_be_seen_though_a_sound_version_is_looked_at_just_after(office):
+    """The monitor looks each 1/24 day."""
+    office.layers = {**office.layers, "picky": LayerSettings(use=f"{__name__}:Picky")}
+    office.start()
+    office.until(2.9)
+    assert office.ask("promote", version=1, by="a script")[1]["refused_by"] == "admission"
+    assert office.ask("promote", version=3, by="ann")[1]["refused_by"] == ""
+    office.until(2.99)
+    assert office.gauge('layer_fired{layer="picky"}') == 1.0
+    office.until(3.9)
+    assert office.champion() == 4
+    assert office.gauge('layer_fired{layer="picky"}') == 0.0
