@@ -89,13 +89,15 @@ class Probe(Protocol):
 class EffectCheck:
     """A fault's proof of its own effect: it bites when a probe of the catalogue reads within the bounds.
 
-    The probe is read in every arm, at the same moments.
+    The probe is read in every arm, at the same moments. A fault that does not last for longer than
+    `lasting_days` cannot be seen by it.
     """
 
     probe: str
     parameters: Mapping[str, str | float]
     at_least: float = -math.inf
     at_most: float = math.inf
+    lasting_days: float = 0.0
 
     def seen(self, value: float) -> bool:
         """Whether a reading shows the effect."""

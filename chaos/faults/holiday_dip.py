@@ -34,4 +34,4 @@ class HolidayDip:
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """Fewer views come than in the days before, half way to what is meant at least."""
-        return EffectCheck("traffic_ratio", {}, at_most=(1 + self.level) / 2)
+        return EffectCheck("traffic_ratio", {}, at_most=(1 + self.level) / 2, lasting_days=0.125)

@@ -9,7 +9,7 @@ from typing import cast
 
 from chaos.capabilities import BeyondTarget, Described, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
-from chaos.contracts import Fault, Patient, Probe, SelfTimed
+from chaos.contracts import EffectCheck, Fault, Patient, Probe, SelfTimed
 from chaos.domain.change import Promote, SetAlias
 from chaos.domain.layer import Mode
 from chaos.domain.pace import too_long
@@ -204,7 +204,7 @@ class Planner:
         if lasts is None:
             self._report(("faults", index), f"{use.fault} needs `for`: how long it lasts")
             return None
-        if effect is not None and lasts < (seen_days := shortest_seen(effect[1])) - SAME_DAYS:
+        if effect is not None and lasts < (seen_days := shortest_seen(*effect)) - SAME_DAYS:
             says = f"{use.key} lasts {lasts:g} d, and its effect is looked for every {EFFECT_EVERY_DAYS:g} d"
             if seen_days > EFFECT_EVERY_DAYS:
                 says += f" and seen after {seen_days:g} d"
@@ -427,11 +427,12 @@ def lasts_of(fault: Fault) -> float | None:
     return fault.lasts_days if isinstance(fault, SelfTimed) else None
 
 
-def shortest_seen(probe: Probe) -> float:
+def shortest_seen(check: EffectCheck, probe: Probe) -> float:
     """Days that a fault must last for its probe, first read one interval after the injection, to see it."""
-    lasting = probe.lasting_days if isinstance(probe, Patient) else 0.0
-    more = math.floor(lasting / EFFECT_EVERY_DAYS + SAME_DAYS) + 1 if lasting else 0
-    return same_day(EFFECT_EVERY_DAYS * (1 + more))
+    looks = [math.floor(check.lasting_days / EFFECT_EVERY_DAYS + SAME_DAYS) + 1]
+    if isinstance(probe, Patient):
+        looks.append(math.floor(probe.lasting_days / EFFECT_EVERY_DAYS + SAME_DAYS) + 2)
+    return same_day(EFFECT_EVERY_DAYS * max(looks))
 
 
 def _timed(hole: Hole, layer: LayerSpec) -> list[PlannedHole]:

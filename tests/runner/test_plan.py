@@ -19,10 +19,13 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.target import TargetSpec
 from chaos.errors import InvalidInput, UsageError
+from chaos.runner.check import effect_of, make_fault
 from chaos.runner.overrides import parse_overrides
-from chaos.runner.plan import Planner, Request
+from chaos.runner.plan import Planner, Request, shortest_seen
 from tests.command import CALM
 from tests.harness import SCENARIO, TARGET, edited, planned, scenario_of, target_of
+
+LATENCY = {"link": "serving-features", "delay_ms": "225ms"}
 
 
 def overridden(holes: list[str] | None = None, sets: list[str] | None = None) -> Request:
@@ -486,6 +489,21 @@ def test_what_its_probe_sees_only_after_a_while_must_last_for_so_long(lasts: str
     else:
         assert "faults.0.for: link_down lasts" in problems(text)
         assert "seen after 0.3 d" in problems(text)
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameters", "shortest"),
+    [("surge", {"factor": 2.0}, 0.4), ("holiday_dip", {"level": 0.75}, 0.2), ("latency", LATENCY, 0.1)],
+)
+def test_what_is_a_mean_over_a_while_must_last_for_a_part_of_it(
+    fault: str, parameters: dict[str, object], shortest: float
+) -> None:
+    """More shoppers are counted over a day, and seen from a third of what was asked for on."""
+    spec, _ = make_files().target("reference-virtual")
+    catalogue = make_catalogue()
+    effect = effect_of(make_fault(fault, parameters, spec, catalogue), spec, catalogue)
+    assert effect is not None
+    assert shortest_seen(*effect) == shortest
 
 
 @pytest.mark.parametrize("kind", ["demonstration", "quiet"])
