@@ -7,6 +7,7 @@ component for a while, and is taken back there if that component then fails.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import msgspec
@@ -58,13 +59,22 @@ class Config:
         value, previous = evidence.value, evidence.previous
         if value is None or (isinstance(value, str | list | dict) and not value and previous):
             return "the value is blank"
-        numbers = isinstance(value, int | float) and isinstance(previous, int | float)
-        if not numbers or isinstance(value, bool) or isinstance(previous, bool) or value == previous:
+        new, old = _number(value), _number(previous)
+        if new is None or old is None or value == previous:
             return ""
-        if not previous:
-            return f"{value:g} in place of 0: no factor leads there"
-        ratio = float(value) / float(previous)  # type: ignore[arg-type]
+        if not old:
+            return f"{new:g} in place of 0: no factor leads there"
         limit = self._parameters.max_ratio
-        if 1.0 / limit <= ratio <= limit:
+        if 1.0 / limit <= new / old <= limit:
             return ""
-        return f"{value:g} in place of {previous:g} is further than a factor of {limit:g}"
+        return f"{new:g} in place of {old:g} is further than a factor of {limit:g}"
+
+
+def _number(value: object) -> float | None:
+    """A number, infinite where it is a whole one that no float can hold; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

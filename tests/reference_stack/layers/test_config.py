@@ -9,6 +9,8 @@ from reference_stack.layers.evidence import PushedValue
 
 READ = PushedValue(key="ridge", value=8.0, previous=4.0, by="ann", approved_by="bob")
 BLANK = "the value is blank"
+HUGE = 10**400
+"""No float holds it."""
 
 
 def ask(parameters: ConfigParameters | None = None, **changed: object):
@@ -30,6 +32,10 @@ def ask(parameters: ConfigParameters | None = None, **changed: object):
         (0.0, 4.0, "factor of 10"),
         (0.0, 0.0, ""),
         (float("nan"), 0.0, "in place of 0"),
+        pytest.param(HUGE, 160, "inf in place of 160", id="huge"),
+        pytest.param(-HUGE, 160, "-inf in place of 160", id="huge below 0"),
+        pytest.param(160, HUGE, "factor of 10", id="huge before"),
+        pytest.param(HUGE, HUGE, "", id="huge as before"),
         (True, False, ""),
         (False, True, ""),
         ("home=4", "home=10", ""),
