@@ -34,5 +34,5 @@ class Surge:
 
     def effect(self, spec: TargetSpec) -> EffectCheck | None:  # noqa: ARG002
         """More views than in the days before, by a third of what was asked for: some leave at once."""
-        at_least, lasting_days = 1 + (self.factor - 1) / 3, 1 / 3  # a mean over a day, against noise
+        at_least, lasting_days = 1 + (self.factor - 1) / 3, 0.4  # a mean over a day, told of hour by hour
         return EffectCheck("traffic_ratio", {"over": "1d"}, at_least=at_least, lasting_days=lasting_days)

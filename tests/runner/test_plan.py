@@ -493,7 +493,7 @@ def test_what_its_probe_sees_only_after_a_while_must_last_for_so_long(lasts: str
 
 @pytest.mark.parametrize(
     ("fault", "parameters", "shortest"),
-    [("surge", {"factor": 2.0}, 0.4), ("holiday_dip", {"level": 0.75}, 0.2), ("latency", LATENCY, 0.1)],
+    [("surge", {"factor": 2.0}, 0.5), ("holiday_dip", {"level": 0.75}, 0.2), ("latency", LATENCY, 0.1)],
 )
 def test_what_is_a_mean_over_a_while_must_last_for_a_part_of_it(
     fault: str, parameters: dict[str, object], shortest: float
