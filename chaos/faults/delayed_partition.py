@@ -12,6 +12,9 @@ from chaos.domain.change import Change
 from chaos.domain.durations import Days
 from chaos.domain.target import DataLink, TargetSpec
 
+ROOM_DAYS = 0.06
+"""So long a partition may take from its midnight to its reader without any delay."""
+
 
 @dataclass(frozen=True)
 class DelayedPartition:
@@ -31,11 +34,11 @@ class DelayedPartition:
         link = spec.links[data_link(spec, self.link)]
         if not isinstance(link, DataLink):
             return
-        allowed = link.due + ((link.integrity and link.integrity.max_late) or 0.0)
-        if not 0 < self.delay_days < allowed:
-            raise MeaninglessChange(
-                "delay_days", f"a delay must be above 0d, and below the {allowed:g}d at which it is missing"
-            )
+        missing = link.due + ((link.integrity and link.integrity.max_late) or 0.0)
+        allowed = missing - ROOM_DAYS
+        if not 0 < self.delay_days <= allowed:
+            says = f"it is missing at {missing:g}d, and is written, handed on and read besides"
+            raise MeaninglessChange("delay_days", f"must be above 0d, and at most {allowed:g}d: {says}")
 
     def changes(self, target: Usable) -> Iterator[Change]:
         """One `late` toxic."""

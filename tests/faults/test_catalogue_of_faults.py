@@ -132,7 +132,7 @@ class TestContract:
         ("schema_drift", {"link": "events", "column": "dwell"}, "renamed_to"),
         ("schema_drift", {"link": "events", "column": "dwell", "stored_as": "int99"}, "stored_as"),
         ("clock_skew", {"link": "events", "column": "day", "ahead_days": "0d"}, "ahead_days"),
-        ("delayed_partition", {"link": "events", "delay_days": "0.25d"}, "delay_days"),
+        ("delayed_partition", {"link": "events", "delay_days": "0.2d"}, "delay_days"),
         ("new_category", {"link": "events", "category": 7, "where": "source", "equals": 3}, "category"),
         ("surge", {"factor": 1.0}, "factor"),
         ("slow_inference", {"components": [], "service_ms": "9ms"}, "components"),
