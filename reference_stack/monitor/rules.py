@@ -113,7 +113,7 @@ def hold_overdue(board: Board, _limits: Limits, _day: float) -> Iterator[Finding
 
 
 def cycle_failed(board: Board, _limits: Limits, _day: float) -> Iterator[Finding]:
-    """A step of the daily cycle was given up for now."""
+    """A step of the daily cycle was given up for now, or is refused."""
     if board.value("orchestrator", "cycle_failed"):
         yield Finding("orchestrator", "a step of the daily cycle fails")
 

@@ -171,7 +171,10 @@ class Orchestrator(Component[OrchestratorSettings]):
         holds = last is not None and (last.held or last.step in _BEFORE_THE_CHECK)
         held = last.held_cycles if last is not None and holds else 0
         counted = last is not None and last.day == today and last.counted
-        fresh = Cycle(day=today, step=self._first_step, resume_day=day, held_cycles=held, counted=counted)
+        refused = last.refused if last is not None else ""
+        fresh = Cycle(
+            today, self._first_step, resume_day=day, held_cycles=held, counted=counted, refused=refused
+        )
         self._log(fresh, fresh.step, "started", "")
         self._keep(fresh)
         if self._owed is not None and self._owed.gone_back:
@@ -249,9 +252,13 @@ class Orchestrator(Component[OrchestratorSettings]):
             if not self._lease.renew(self.runtime.day()):
                 return cycle
             try:
-                return replace(await step.work(self, cycle), failed=False)
+                moved = await step.work(self, cycle)
+                refused = "" if cycle.refused == step.name else cycle.refused
+                return replace(moved, failed=False, refused=refused)
             except Rejected as error:
-                return replace(cycle, step=DONE, outcome=f"{step.name} refused: {error}")
+                # What is made already and is not wanted any more is no trouble.
+                refused = cycle.refused if step.name in _AFTER_TRAINING else step.name
+                return replace(cycle, step=DONE, refused=refused, outcome=f"{step.name} refused: {error}")
             except PortError as error:
                 self.telemetry.metrics.add("step_errors_total", step=step.name)
                 self._log(cycle, step.name, "error", f"{type(error).__name__}: {error}")
@@ -264,7 +271,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         self._cycle = cycle
         metrics = self.telemetry.metrics
         metrics.set("held_cycles", cycle.held_cycles)
-        metrics.set("cycle_failed", float(cycle.failed))
+        metrics.set("cycle_failed", float(cycle.failed or bool(cycle.refused)))
         metrics.set("cycle_alive_day", self.runtime.day())
 
     def _log(self, cycle: Cycle, step: str, state: str, says: str) -> None:

@@ -40,7 +40,8 @@ class Cycle(msgspec.Struct, frozen=True):
     """The cycle of one calendar day. `step` is the one to do next, not before `resume_day`.
 
     `held` says that this cycle is held now, `counted` that it stands in `held_cycles` already;
-    `failed` that the step was given up for now.
+    `failed` that the step was given up for now; `refused` names one that was refused, in this cycle or an
+    earlier one, and has not been done since: until it has, no version is made.
     """
 
     day: int
@@ -49,6 +50,7 @@ class Cycle(msgspec.Struct, frozen=True):
     held: bool = False
     counted: bool = False
     failed: bool = False
+    refused: str = ""
     held_cycles: int = 0
     snapshot: str = ""
     version: int | None = None

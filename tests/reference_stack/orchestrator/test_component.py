@@ -185,6 +185,18 @@ def test_what_is_refused_is_not_asked_again(office, broken, refusal):
     assert office.champion() == 1
 
 
+def test_a_step_that_is_refused_is_a_failure_until_it_is_done(office, broken, refusal):
+    """Else no version is made, day after day, and nobody is told."""
+    office.upstream.breaks = broken("train", 1.0, 2.9, refusal)
+    office.start()
+    seen = {}
+    for day in (0.9, 1.9, 2.02, 2.9, 3.9):
+        office.until(day)
+        seen[day] = office.gauge("cycle_failed")
+    assert seen == {0.9: 0.0, 1.9: 1.0, 2.02: 1.0, 2.9: 1.0, 3.9: 0.0}
+    assert office.champion() == 2
+
+
 def test_a_restart_in_the_middle_of_a_cycle_goes_on_and_makes_one_version(office):
     office.upstream.train_s = 0.2
     office.start()
