@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from chaos.domain.durations import Days, Milliseconds, parse_days, parse_ms
 from chaos.domain.layer import Mode, Stage
-from chaos.domain.scenario import KEBAB, Arm, Number, Strict
+from chaos.domain.scenario import KEBAB, Arm, Strict
 from chaos.domain.source import misplaced
 from chaos.errors import nearest
 
@@ -65,7 +65,7 @@ class Integrity(Strict):
     """What a data link promises its reader."""
 
     max_late: Days | None = None
-    max_loss: Number | None = Field(default=None, ge=0, le=1)
+    max_loss: float | None = Field(default=None, ge=0, le=1)
     duplicates: bool | None = None
     ordered: bool | None = None
 
@@ -106,8 +106,8 @@ class Parameter(Strict):
 
     type: Literal["days", "ms", "number", "integer", "share", "boolean", "text", "names"]
     default: ParameterValue
-    at_least: Number | None = None
-    at_most: Number | None = None
+    at_least: float | None = None
+    at_most: float | None = None
     among: list[str] = []
     worlds: dict[str, ParameterValue] = {}
     """Its default in worlds in which it is another."""
@@ -238,8 +238,8 @@ class TargetSpec(Strict):
     driver: DriverSpec
     capabilities: list[CapabilityName]
     arms: list[Arm] = list(Arm)
-    day_seconds: Number = Field(default=1.0, gt=0)
-    day_work: Number | None = Field(
+    day_seconds: float = Field(default=1.0, gt=0)
+    day_work: float | None = Field(
         default=None, gt=0, description="what a day costs, in pieces of work: docs/targets.md"
     )
     normal_ms: Milliseconds = 0.0
@@ -255,10 +255,7 @@ class TargetSpec(Strict):
     )
     worlds: list[str] = []
     versions: int | None = Field(
-        default=None,
-        ge=1,
-        strict=True,
-        description="model versions, from 1 on, that are there when a run begins",
+        default=None, ge=1, description="model versions, from 1 on, that are there when a run begins"
     )
     builds: list[str] = Field(
         default=[], description="builds that components can be rolled out to; none listed: any"
