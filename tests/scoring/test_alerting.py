@@ -122,3 +122,45 @@ def test_answered_in_time_and_not_at_all_exclude_each_other() -> None:
         Alerted.model_validate(
             {"name": "hold", "within": "1d", "acknowledged_within": "1d", "unanswered": True}
         )
+
+
+@pytest.mark.parametrize(
+    ("sent", "verdict"),
+    [(3.4, Verdict.FAILED), (3.5, Verdict.PASSED), (9.5, Verdict.PASSED), (9.6, Verdict.FAILED)],
+)
+def test_an_alert_counts_from_the_injection_until_a_day_after_the_undo(sent: float, verdict: Verdict) -> None:
+    assert judged(story(within="6d").add(Arm.DEFENDED, alert(sent))).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("control_day", "verdict"),
+    [(4.25, Verdict.PASSED), (4.5, Verdict.FAILED), (5.5, Verdict.FAILED), (5.75, Verdict.PASSED)],
+)
+def test_the_control_arm_explains_an_alert_within_half_a_day(control_day: float, verdict: Verdict) -> None:
+    told = story().add(Arm.DEFENDED, alert(5.0)).add(Arm.CONTROL, alert(control_day))
+    assert judged(told).verdict is verdict
+
+
+def test_the_first_alert_that_fits_is_judged_in_the_order_of_sending() -> None:
+    told = story().add(Arm.DEFENDED, alert(4.3, name="volume"), alert(6.0, name="burn", id="2"))
+    reason = judged(told)
+    assert reason.verdict is Verdict.PASSED
+    assert reason.says.startswith("volume (page, ML system) about features to ml was sent on day 4.30")
+
+
+def test_an_alert_ahead_of_the_effect_has_no_delay() -> None:
+    assert "day 3.60, 0.00 d after the effect" in judged(story().add(Arm.DEFENDED, alert(3.6))).says
+
+
+def test_of_several_alerts_that_fit_the_quickest_answer_counts() -> None:
+    told = story(acknowledged_within="0.5d")
+    told.add(Arm.DEFENDED, alert(4.3, 6.0), alert(4.4, 4.6, name="volume", id="2"))
+    reason = judged(told)
+    assert reason.verdict is Verdict.PASSED
+    assert "answered 0.20 d later" in reason.says
+
+
+@pytest.mark.parametrize("asked", [{"acknowledged_within": "0.5d"}, {"unanswered": True}])
+def test_an_alert_that_is_too_late_is_not_made_good_by_how_it_is_answered(asked: dict[str, Any]) -> None:
+    acknowledged = None if "unanswered" in asked else 6.1
+    assert judged(story(**asked).add(Arm.DEFENDED, alert(6.0, acknowledged))).verdict is Verdict.FAILED

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chaos.domain.event import Event, Views
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import Verdict
-from chaos.scoring.containment import contain
+from chaos.scoring.containment import contain, excess, of_the_machine
 from tests.journals import Story, Told
 
 
@@ -56,6 +56,10 @@ def test_a_missing_arm_gives_no_ratio(values: list[float | None]) -> None:
         (Harm.STALE_DAYS, 0.2, 0, False),
         (Harm.QUALITY_PCT_DAYS, 36, 0, True),
         (Harm.QUALITY_PCT_DAYS, 34, 0, False),
+        (Harm.UNDETECTED_DAYS, 0.3, 0, True),
+        (Harm.UNDETECTED_DAYS, 0.2, 0, False),
+        (Harm.ERROR_VIEWS, 10, 0, True),
+        (Harm.ERROR_VIEWS, 9, 0, False),
     ],
 )
 def test_harm_must_be_above_its_noise(of: Harm, undefended: float, bare: float, harm: bool) -> None:
@@ -101,6 +105,9 @@ def test_containment_of_quality_is_judged_only_outside_its_noise(defended: float
         (40, 0.07, Verdict.FAILED),
         (10, 0.01, Verdict.VOID),
         (10, 0.05, Verdict.VOID),
+        (10, 0.06, Verdict.VOID),
+        (35, 0.04, Verdict.PASSED),
+        (35, 0.06, Verdict.FAILED),
         (10, 0.07, Verdict.FAILED),
     ],
 )
@@ -131,3 +138,29 @@ def test_a_budget_counts_what_is_beyond_the_control_arm() -> None:
     assert reason.says == "24 slow_views, at most 30 allowed (beyond the 48 of the control arm)"
     over = Story(told).change(Arm.DEFENDED, slow(3)).score()
     assert over.verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(24, Verdict.PASSED), (23, Verdict.FAILED)])
+def test_a_budget_that_is_spent_to_the_last_is_kept(limit: int, expected: Verdict) -> None:
+    told = Told(expect={**Told().expect, "budgets": {"slow_views": limit}})
+    trial = Story(told).change(Arm.DEFENDED, slow(3)).change(Arm.CONTROL, slow(2)).score()
+    assert next(one.verdict for one in trial.reasons if one.about == "budget slow_views") is expected
+
+
+def test_less_than_the_control_arm_suffers_is_nothing_and_no_credit() -> None:
+    spent = excess(table(Harm.SLOW_VIEWS, 24, 48, 0, 0), Harm.SLOW_VIEWS)
+    assert spent == 0.0
+
+
+@pytest.mark.parametrize("of", [Harm.QUALITY_PCT_DAYS, Harm.UNDETECTED_DAYS, Harm.FALSE_BLOCK_DAYS])
+def test_what_is_measured_against_the_twin_already_counts_as_it_is(of: Harm) -> None:
+    assert excess(table(of, 3.0, 1.0, 0, 0), of) == 3.0
+    assert excess(table(of, 3.0, None, 0, 0), of) == 3.0
+
+
+@pytest.mark.parametrize(("undisturbed", "enough"), [(2080.0, False), (2100.0, True), (None, True)])
+def test_harm_of_undisturbed_ticks_is_counted_beyond_what_the_twin_has(
+    undisturbed: float | None, enough: bool
+) -> None:
+    found = of_the_machine(table(Harm.ABANDONED_VIEWS, 0, 0, 9000, 1900), Harm.ABANDONED_VIEWS, undisturbed)
+    assert (found == "") is enough

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
 import pytest
 
-from chaos.domain.change import RunImage, SetAlias
+from chaos.domain.change import Change, Configure, Promote, Push, RunImage, SetAlias
 from chaos.domain.event import (
     Alias,
     Applied,
     Event,
     Partition,
     PartitionRef,
+    Phase,
     Planned,
     Prepared,
+    Refused,
     Snapshot,
     Version,
     ViewRow,
     Views,
 )
+from chaos.domain.layer import Mode, Stage
+from chaos.domain.plan import PlannedLayer
 from chaos.domain.scenario import Arm, Harm
 from chaos.domain.target import DataLink
 from chaos.domain.verdict import Verdict
@@ -393,3 +398,230 @@ def test_a_target_that_does_not_tell_what_answered_has_no_defective_views() -> N
     story = Story().drop(Arm.DEFENDED, lineage).change(Arm.DEFENDED, rows(nameless, 0.0, 14.0))
     assert harm(story, Harm.DEFECTIVE_VIEWS) is None
     assert harm(story, Harm.ERROR_VIEWS) is not None
+
+
+# --- limits, as numbers ----------------------------------------------------------------------------------
+
+
+def test_a_model_is_stale_from_an_age_of_a_day_and_a_half_on() -> None:
+    assert harm(Story(), Harm.STALE_DAYS) == pytest.approx((6.25 - 1.5) ** 2 / 2, rel=0.03)
+
+
+def test_the_age_of_features_is_that_of_the_newest_snapshot_then() -> None:
+    story = Story().drop(Arm.CONTROL, lambda event: isinstance(event, Snapshot) and 5 < event.day < 10)
+    stale = harm(story, Harm.STALE_DAYS, Arm.CONTROL)
+    assert stale == pytest.approx((10.16 - 4.16 - 1.5) ** 2 / 2, rel=0.03)
+
+
+def test_a_few_views_of_an_old_version_make_no_age() -> None:
+    old = rows(lambda row: msgspec.structs.replace(row, version=1) if row.segment == 0 else row, 4.0, 9.0)
+    assert harm(Story().change(Arm.CONTROL, old), Harm.STALE_DAYS, Arm.CONTROL) == 0
+
+
+def test_quality_is_summed_over_seven_days_from_the_injection_on() -> None:
+    def nothing_served(start: float, end: float) -> float | None:
+        change = rows(lambda row: msgspec.structs.replace(row, served_value=0.0), start, end)
+        return harm(Story().change(Arm.UNDEFENDED, change), Harm.QUALITY_PCT_DAYS, Arm.UNDEFENDED)
+
+    assert nothing_served(9.5, 10.5) == pytest.approx(160.0)
+    assert nothing_served(10.5, 11.5) == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize(("until", "count"), [(4.5, 0), (5.5, 48)])
+def test_defaults_are_a_defect_from_one_view_in_a_hundred_on(until: float, count: int) -> None:
+    """24 and 48 of the 3,000 views of the fault's span."""
+    newcomers = rows(lambda row: msgspec.structs.replace(row, defaulted=int(row.segment == 0)), 3.5, until)
+    assert harm(Story().change(Arm.DEFENDED, newcomers), Harm.DEFECTIVE_VIEWS) == count
+
+
+@pytest.mark.parametrize(("early", "late", "count"), [(2, 3, 0), (3, 4, 60 * 7)])
+def test_defaults_are_a_defect_from_three_times_as_many_as_before_on(
+    early: int, late: int, count: int
+) -> None:
+    """One in 25 before the fault; 2.5 and 3.5 in 25 while it lasts."""
+
+    def defaulted(segments: int, start: float, end: float) -> Callable[[Event], Event]:
+        return rows(
+            lambda row: msgspec.structs.replace(row, defaulted=int(row.segment < segments)), start, end
+        )
+
+    story = Story().change(Arm.DEFENDED, defaulted(1, 0.0, 3.5))
+    story.change(Arm.DEFENDED, defaulted(early, 3.5, 6.0)).change(Arm.DEFENDED, defaulted(late, 6.0, 8.5))
+    assert harm(story, Harm.DEFECTIVE_VIEWS) == count
+
+
+def test_a_partition_written_less_than_half_a_day_before_the_end_is_not_yet_due() -> None:
+    late = Partition(13.6, "collector", 13, 4500, "sha13", "written")
+    assert harm(Story().add(Arm.DEFENDED, late), Harm.LOST_EVENTS) == 0
+
+
+# --- what answers ----------------------------------------------------------------------------------------
+
+
+def test_what_had_been_answered_when_the_fault_put_a_version_in_service_is_sound() -> None:
+    old = rows(lambda row: msgspec.structs.replace(row, version=11), 4.9, 6.0)
+    assert harm(flipped(11).change(Arm.DEFENDED, old), Harm.DEFECTIVE_VIEWS) == 600
+
+
+def test_a_build_of_the_fault_is_a_defect_while_it_lasts_where_it_answers_at_all() -> None:
+    story = imaged("b0").change(
+        Arm.DEFENDED, rows(lambda row: msgspec.structs.replace(row, errors=1), 5.0, 6.0)
+    )
+    story.change(Arm.DEFENDED, rows(lambda row: msgspec.structs.replace(row, build="b0"), 9.0, 9.5))
+    assert harm(story, Harm.DEFECTIVE_VIEWS) == 600 - 120
+
+
+def test_what_another_replica_answers_is_not_of_an_image_of_the_fault() -> None:
+    def rolled_out(row: ViewRow) -> ViewRow:
+        return msgspec.structs.replace(row, build="b9", replica="serving-b") if row.segment == 4 else row
+
+    assert defective_builds(views(imaged("b0").change(Arm.DEFENDED, rows(rolled_out, 5.0, 6.0)))) == {
+        "b0": (5.0, 8.5)
+    }
+
+
+def made(change: Change, arm: Arm = Arm.CONTROL, *, applied: bool = True) -> Story:
+    """The change in an arm on day 5, as the fault's; it ends on day 8.5."""
+    id = f"{FAULT}-9"
+    story = Story().add(arm, Planned(5.0, id, FAULT, change), Prepared(5.0, id, None))
+    return story.add(arm, Applied(5.0, id) if applied else Refused(5.0, id, "admission", "no"))
+
+
+@pytest.mark.parametrize(
+    ("change", "builds"),
+    [
+        (Configure("serving-a", "build", "b0"), {"b0": (5.0, 8.5)}),
+        (Configure("serving-a", "ridge", "b0"), {}),
+    ],
+)
+def test_a_build_that_the_fault_rolled_out_is_defective(
+    change: Change, builds: dict[str, tuple[float, float]]
+) -> None:
+    assert defective_builds(views(made(change), Arm.CONTROL)) == builds
+
+
+@pytest.mark.parametrize(
+    ("change", "defective"),
+    [
+        (Configure("trainer", "ridge", -1e6), [25, 26, 27, 28]),
+        (Push("orchestrator", "ridge", -1e6, ["features", "trainer"], "researcher"), [25, 26, 27, 28]),
+        (Configure("features", "ridge", -1e6), []),
+    ],
+)
+def test_what_was_made_under_a_configuration_of_the_fault_is_defective(
+    change: Change, defective: list[int]
+) -> None:
+    control = views(made(change), Arm.CONTROL)
+    assert sorted(defective_from(control)) == defective
+    assert why_defective(control, 25) == ("made under the fault's configuration" if defective else "")
+
+
+@pytest.mark.parametrize(
+    ("change", "applied", "found"),
+    [
+        (SetAlias("champion", 11), True, {11: 5.0}),
+        (Promote("orchestrator", "champion", 11, "release script"), True, {11: 5.0}),
+        (Promote("orchestrator", "champion", 11, "release script"), False, {}),
+    ],
+)
+def test_only_what_was_done_puts_a_version_in_service(
+    change: Change, applied: bool, found: dict[int, float]
+) -> None:
+    assert defective_from(views(made(change, applied=applied), Arm.CONTROL)) == found
+
+
+def test_a_version_that_was_defective_before_the_fault_put_it_in_service_is_so_all_along() -> None:
+    assert (
+        defective_from(views(made(SetAlias("champion", 25), Arm.UNDEFENDED), Arm.UNDEFENDED))[25] == -math.inf
+    )
+
+
+def test_another_alias_puts_nothing_in_service() -> None:
+    story = flipped(11).add(Arm.DEFENDED, Alias(4.9, "registry", "challenger", 11, None, "canary"))
+    assert defective_from(views(story)) == {11: 5.0}
+
+
+# --- who suffers most ------------------------------------------------------------------------------------
+
+
+def test_of_segments_that_suffer_alike_the_first_is_told_and_of_none_nobody() -> None:
+    story = Story().change(Arm.DEFENDED, rows(lambda row: msgspec.structs.replace(row, errors=1), 4.0, 5.0))
+    errors = worst_segments(views(story), views(story, Arm.CONTROL))[Harm.ERROR_VIEWS]
+    assert errors is not None
+    assert (errors.segment, errors.value) == (0, 24)
+    control = views(Story(), Arm.BARE)
+    assert worst_segments(control, control)[Harm.QUALITY_PCT_DAYS] is None
+
+
+# --- partitions that come more than once -----------------------------------------------------------------
+
+
+def test_a_day_that_is_written_again_was_due_when_it_was_first_written() -> None:
+    first = Partition(13.2, "collector", 13, 4500, "sha13", "written")
+    again = msgspec.structs.replace(first, day=13.9, rows=100, sha256="other")
+    assert harm(Story().add(Arm.DEFENDED, first, again), Harm.LOST_EVENTS) == 4500
+
+
+@pytest.mark.parametrize(("first", "second", "lost"), [(4500, 100, 0), (4000, 4000, 500)])
+def test_a_day_that_is_delivered_again_counts_with_the_most_that_came_at_once(
+    first: int, second: int, lost: int
+) -> None:
+    def mine(event: Event) -> bool:
+        return isinstance(event, Partition) and event.partition_day == 5 and event.state == "delivered"
+
+    story = Story().drop(Arm.DEFENDED, mine)
+    came = [
+        Partition(day, "features", 5, count, "sha5", "delivered")
+        for day, count in ((9.1, first), (9.2, second))
+    ]
+    assert harm(story.add(Arm.DEFENDED, *came), Harm.LOST_EVENTS) == lost
+
+
+def test_what_two_data_links_lose_is_lost_twice() -> None:
+    story = Story().drop(Arm.DEFENDED, lambda one: isinstance(one, Partition) and one.state != "written")
+    for one in [one for one in story.events[Arm.DEFENDED] if isinstance(one, Partition)]:
+        story.add(Arm.DEFENDED, msgspec.structs.replace(one, component="till", rows=100))
+    links = {
+        name: DataLink.model_validate({"kind": "data", "from": [source], "to": sink, "due": "0.15d"})
+        for name, source, sink in (("events", "collector", "features"), ("billing", "till", "ledger"))
+    }
+    journal = story.journals()[Arm.DEFENDED]
+    view = replace(view_of(journal), plan=journal.plan.model_copy(update={"data_links": links}))
+    assert harm_of(view, view)[Harm.LOST_EVENTS] == 13 * 4600
+
+
+# --- blocks, further -------------------------------------------------------------------------------------
+
+
+def test_a_block_within_another_ends_nothing() -> None:
+    story = Story()
+    for layer, start, end in (("hold", 2.0, 6.0), ("evaluation", 3.0, 4.0), ("schema", 5.0, 7.0)):
+        story.add(Arm.CONTROL, signal(layer, "acted", start), signal(layer, "cleared", end))
+    assert harm(story, Harm.FALSE_BLOCK_DAYS, Arm.CONTROL) == 5.0
+
+
+def test_a_layer_that_is_there_to_prevent_blocks_too() -> None:
+    story = Story().add(Arm.CONTROL, signal("config", "acted", 2.0), signal("config", "cleared", 3.0))
+    view = views(story, Arm.CONTROL)
+    door = PlannedLayer(mode=Mode.ENFORCE, stages=[Stage.PREVENT])
+    plan = view.plan.model_copy(update={"layers": {**view.plan.layers, "config": door}})
+    assert harm_of(replace(view, plan=plan), view)[Harm.FALSE_BLOCK_DAYS] == 1.0
+
+
+# --- the control arm as a measure ------------------------------------------------------------------------
+
+
+def test_quality_is_not_measured_against_a_control_arm_that_did_not_tell_or_did_not_end() -> None:
+    def untold(event: Event) -> bool:
+        return isinstance(event, Views) and event.start_day >= 4.0 and event.end_day <= 4.4
+
+    assert harm(Story(), Harm.QUALITY_PCT_DAYS) is not None
+    assert harm(Story().drop(Arm.CONTROL, untold), Harm.QUALITY_PCT_DAYS) is None
+    assert harm(Story().add(Arm.CONTROL, Phase(13.9, "aborted", "because")), Harm.QUALITY_PCT_DAYS) is None
+
+
+def test_views_that_are_told_of_in_one_piece_are_told_of_though_others_are_within_it() -> None:
+    story = Story().drop(Arm.DEFENDED, lambda one: isinstance(one, Views) and 4.0 <= one.start_day < 5.0)
+    assert harm(story, Harm.ERROR_VIEWS) is None
+    story.add(Arm.DEFENDED, Views(5.0, "shop", 4.0, 5.0, []), Views(4.2, "kiosk", 4.1, 4.2, []))
+    assert harm(story, Harm.ERROR_VIEWS) == 0

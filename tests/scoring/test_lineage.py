@@ -35,3 +35,11 @@ def test_only_rows_that_were_used_can_make_a_partition_altered(
 
 def test_what_was_there_before_is_clean() -> None:
     assert altered_sources(ref(s0="z"), []) == []
+
+
+def test_of_a_day_that_was_written_twice_either_is_as_written_and_the_later_one_is_the_measure() -> None:
+    again = Partition(5.2, "collector", 4, 100, "v", "written", {"0": "a", "1": "c"})
+    for whole in ("w", "v"):
+        assert altered_sources(ref(whole, s0="z"), [WRITTEN, again]) == []
+    assert altered_sources(ref(s0="a", s1="c"), [WRITTEN, again]) == []
+    assert altered_sources(ref(s0="a", s1="b"), [WRITTEN, again]) == ["1"]

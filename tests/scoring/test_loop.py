@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
-from chaos.domain.scenario import Bound
-from chaos.scoring.loop import Day, measured
+from chaos.domain.event import Event, Version, Views
+from chaos.domain.scenario import Arm, Bound
+from chaos.scoring.arms import ArmView, view_of
+from chaos.scoring.loop import Day, days_of, loop_of, measured
+from tests.journals import Story, rows
 
 EPSILON, POWER, RATE, WINDOW = 0.3, 0.9, 0.25, 3
 SPELL = range(5, 19)
@@ -94,3 +98,56 @@ def test_a_bound_has_both_its_ends() -> None:
     assert [bound.holds(value) for value in (0.19, 0.2, 0.4, 0.41)] == [False, True, True, False]
     with pytest.raises(ValueError, match="cannot fail"):
         Bound()
+
+
+def test_the_end_is_the_last_three_days_of_the_spell_and_a_week_after_is_three_days_of_the_seventh() -> None:
+    slow, twin = lived(0.5), lived(1.0)
+
+    def mean(of: str, days: tuple[int, ...]) -> float:
+        return sum(getattr(slow[day], of) / getattr(twin[day], of) for day in days) / len(days)
+
+    found, ending, after = result(0.5), (16, 17, 18), (25, 26, 27)
+    assert found.users_at_end == pytest.approx(mean("views", ending))
+    assert found.quality_at_end == pytest.approx(mean("quality", ending))
+    assert found.users_week_after == pytest.approx(mean("views", after))
+    assert found.quality_week_after == pytest.approx(mean("quality", after))
+    assert found.cycles == 28 - SPELL.start
+
+
+# --- from journals ---------------------------------------------------------------------------------------
+
+
+def views_of(story: Story, arm: Arm) -> ArmView:
+    return view_of(story.journals()[arm])
+
+
+def test_a_day_is_what_its_answered_views_were_worth() -> None:
+    story = Story().change(Arm.BARE, rows(lambda row: msgspec.structs.replace(row, errors=1), 3.0, 4.0))
+    days = days_of(views_of(story, Arm.BARE))
+    assert sorted(days) == list(range(14))
+    assert (days[2].views, days[2].version) == (600, 22)
+    assert (days[2].quality, days[2].kept) == (pytest.approx(0.62), pytest.approx(0.8))
+    assert days[3].views == 600
+    assert (days[3].quality, days[3].kept) == (pytest.approx(0.775), pytest.approx(0.75))
+
+
+def test_versions_are_looked_up_in_the_arm_that_made_them() -> None:
+    def renumbered(event: Event) -> Event:
+        if isinstance(event, Version):
+            return msgspec.structs.replace(event, version=event.version + 100)
+        if isinstance(event, Views):
+            named = [msgspec.structs.replace(row, version=row.version + 100) for row in event.rows]
+            return msgspec.structs.replace(event, rows=named)
+        return event
+
+    found = loop_of(views_of(Story(), Arm.UNDEFENDED), views_of(Story(), Arm.BARE))
+    assert found is not None
+    assert found.cycles > 0
+    other = Story().change(Arm.UNDEFENDED, renumbered)
+    assert loop_of(views_of(other, Arm.UNDEFENDED), views_of(Story(), Arm.BARE)) == found
+
+
+@pytest.mark.parametrize("arm", [Arm.UNDEFENDED, Arm.BARE])
+def test_an_arm_that_was_cut_short_has_no_loop(arm: Arm) -> None:
+    story = Story().cut(arm, 13.0)
+    assert loop_of(views_of(story, Arm.UNDEFENDED), views_of(story, Arm.BARE)) is None

@@ -25,8 +25,9 @@ from chaos.domain.layer import Mode
 from chaos.domain.plan import PlannedFault, PlannedHole
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import TrialResult, Verdict
-from chaos.scoring.arms import view_of
+from chaos.scoring.arms import FaultSpan, view_of
 from chaos.scoring.recovery import recovery_of, time_left
+from chaos.scoring.steady import steady_before
 from tests.journals import DAYS, FAULT, INJECT, UNDO, Story, Told, quiet, signal
 
 WITH_LAYERS = (Arm.DEFENDED, Arm.CONTROL)
@@ -124,6 +125,22 @@ def test_a_hole_that_something_else_has_closed_is_void() -> None:
     trial = story.add(Arm.CONTROL, Undone(7.0, "hole_burn_mode_3-1", "left")).score()
     assert trial.verdict is Verdict.VOID
     assert "the hole in burn was closed in the control arm before its time" in says(trial)
+
+
+def test_a_hole_that_is_open_to_the_end_does_not_close_another_one_of_its_layer() -> None:
+    story = Story()
+    holes = [
+        PlannedHole(layer="burn", key="mode", value="off", from_day=3.0, until_day=7.0),
+        PlannedHole(layer="burn", key="objective", value=0.5, from_day=3.0, until_day=None),
+    ]
+    for index, arm in enumerate(story.plan.arms):
+        if arm.arm.has_layers:
+            story.plan.arms[index] = arm.model_copy(update={"holes": holes})
+    for arm in WITH_LAYERS:
+        story.add(
+            arm, Undone(7.0, "hole_burn_mode_3-1", "undone"), Undone(DAYS, "hole_burn_objective_4-2", "left")
+        )
+    assert story.score().verdict is Verdict.PASSED
 
 
 def test_a_hole_that_is_open_to_the_end_is_closed_with_the_components() -> None:
@@ -229,15 +246,10 @@ def test_a_reading_after_the_injection_is_not_of_before_it() -> None:
     story = Story()
     for arm in (Arm.DEFENDED, Arm.UNDEFENDED):
         story.add(arm, *(Reading(INJECT, probe, 1.0, True) for probe in ("good_views", "model_age")))
-        story.change(arm, lambda event: _bad(event) if isinstance(event, Reading) else event)
+        story.add(arm, *(Reading(INJECT + 0.01, probe, 0.5, False) for probe in ("good_views", "model_age")))
     trial = story.score()
     (before,) = [reason for reason in trial.reasons if reason.about == "steady state before"]
     assert before.verdict is Verdict.PASSED
-
-
-def _bad(event: Reading) -> Reading:
-    after = INJECT < event.day <= INJECT + 0.0625
-    return structs.replace(event, ok=False) if after else event
 
 
 def overlapping(second: tuple[float, float]) -> tuple[Story, PlannedFault]:
@@ -298,3 +310,54 @@ def test_a_fault_beside_it_that_was_not_undone_leaves_nothing_to_recover_from() 
     assert span is not None
     assert recovery_of(view, span)[0].says == "other was not undone"
     assert recovery_of(view, replace(span, undo_failed="gone"))[0].ok is None
+
+
+def test_what_comes_after_the_first_of_two_injections_is_not_of_before_it() -> None:
+    story, _ = overlapping((10.0, 11.0))
+    story.add(
+        Arm.DEFENDED, *(Reading(INJECT + 0.01, probe, 0.5, False) for probe in ("good_views", "model_age"))
+    )
+    view = view_of(story.journals()[Arm.DEFENDED])
+    assert steady_before(view).ok is True
+
+
+@pytest.mark.parametrize(
+    ("second", "first_day", "last_day"), [((5.0, 11.5), 3.5, 11.5), ((2.0, 3.0), 2.0, 8.5)]
+)
+def test_an_arm_s_faults_begin_with_the_first_and_end_with_the_last(
+    second: tuple[float, float], first_day: float, last_day: float
+) -> None:
+    story, _ = overlapping(second)
+    view = view_of(story.journals()[Arm.DEFENDED])
+    assert (view.first_injection, view.last_undo) == (first_day, last_day)
+
+
+# --- spans -----------------------------------------------------------------------------------------------
+
+
+def span_of(story: Story) -> FaultSpan:
+    found = view_of(story.journals()[Arm.DEFENDED]).span(FAULT)
+    assert found is not None
+    return found
+
+
+def test_a_fault_lasts_from_the_first_of_its_changes_that_was_asked_for_to_the_last_that_was_undone() -> None:
+    """Each is planned before it is made: what looks at a request speaks before it is answered."""
+    change = AddDataToxic("events", "mlchaos_other", "other", {})
+    story = Story().change(
+        Arm.DEFENDED, lambda one: structs.replace(one, day=3.6) if isinstance(one, Applied) else one
+    )
+    story.add(Arm.DEFENDED, Planned(3.7, f"{FAULT}-2", FAULT, change), Applied(3.8, f"{FAULT}-2"))
+    story.add(Arm.DEFENDED, Undone(8.7, f"{FAULT}-2", "undone"))
+    span = span_of(story)
+    assert (span.injected_day, span.undone_day) == (3.5, 8.7)
+
+
+def test_a_change_that_was_refused_neither_begins_nor_ends_a_fault_of_which_another_was_made() -> None:
+    change = AddDataToxic("events", "mlchaos_other", "other", {})
+    story = Story()
+    story.add(Arm.DEFENDED, Planned(3.4, f"{FAULT}-2", FAULT, change))
+    story.add(Arm.DEFENDED, Refused(3.45, f"{FAULT}-2", "schema", "no"), Undone(3.46, f"{FAULT}-2", "left"))
+    story.add(Arm.DEFENDED, Undone(9.0, f"{FAULT}-2", "left"))
+    span = span_of(story)
+    assert (span.injected_day, span.undone_day, span.refused) == (3.5, 8.5, ())

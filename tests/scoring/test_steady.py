@@ -9,7 +9,7 @@ from chaos.domain.event import Event, Phase, Reading, Undone
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.scoring.arms import view_of
-from chaos.scoring.steady import moments_of
+from chaos.scoring.steady import moments_of, steady_after
 from tests.journals import Story, Told, readings, without
 
 
@@ -74,7 +74,7 @@ def test_too_few_readings_are_void() -> None:
 
 
 def test_recovery_slower_than_allowed_fails() -> None:
-    for within, expected in (("0.9d", Verdict.FAILED), ("1.1d", Verdict.PASSED)):
+    for within, expected in (("0.9d", Verdict.FAILED), ("1d", Verdict.PASSED), ("1.1d", Verdict.PASSED)):
         told = Told(expect={**Told().expect, "recovered": {"within": within}})
         assert verdict(Story(told).score(), "recovered") is expected
 
@@ -128,3 +128,64 @@ def twice(story: Story, ok: bool | None) -> Story:
 )
 def test_a_probe_that_is_used_twice_must_be_well_twice(ok: bool | None, expected: Verdict) -> None:
     assert verdict(twice(Story(), ok).score(), "steady state after") is expected
+
+
+def test_a_probe_that_is_used_twice_and_read_once_gave_no_data() -> None:
+    story, seen = twice(Story(), True), set[float]()
+
+    def second(event: Event) -> bool:
+        if not isinstance(event, Reading) or event.probe != "good_views" or event.day < 9:
+            return False
+        again = event.day in seen
+        seen.add(event.day)
+        return again
+
+    assert verdict(story.drop(Arm.DEFENDED, second).score(), "steady state after") is Verdict.VOID
+
+
+def test_all_that_was_left_of_a_run_was_enough_to_recover_in() -> None:
+    days = [8.5 + tick / 4 for tick in range(24)]
+    told = Told(expect={**Told().expect, "recovered": {"within": "5.5d"}})
+    trial = Story(told).change(Arm.DEFENDED, readings(False, *days)).score()
+    assert verdict(trial, "recovered") is Verdict.FAILED
+
+
+def test_the_reading_of_the_undo_itself_is_not_of_after_it() -> None:
+    assert recovered(Story(without(Told(), "hold"))) == 8.75
+
+
+@pytest.mark.parametrize(("day", "expected"), [(3.505, Verdict.VOID), (3.75, Verdict.PASSED)])
+def test_without_a_fault_the_reading_of_its_planned_moment_counts_and_none_after_it(
+    day: float, expected: Verdict
+) -> None:
+    """Live, a reading that is asked for at that moment comes a little later."""
+    story = Story().drop(Arm.CONTROL, lambda one: isinstance(one, Reading) and one.day in (3.5, day))
+    story.add(Arm.CONTROL, *(Reading(day, probe, 0.5, False) for probe in ("good_views", "model_age")))
+    assert verdict(story.score(), "steady state before") is expected
+
+
+def test_a_probe_out_of_band_is_not_excused_by_another_that_is_silent() -> None:
+    days = [8.5 + tick / 4 for tick in range(24)]
+    story = Story().change(Arm.DEFENDED, readings(False, *days))
+    story.drop(
+        Arm.DEFENDED, lambda one: isinstance(one, Reading) and one.probe == "model_age" and one.day > 8.5
+    )
+    assert verdict(story.score(), "steady state after") is Verdict.FAILED
+
+
+def test_the_newest_moment_that_was_not_well_says_why() -> None:
+    silent, bad = [8.5, 8.75, 9.0], [9.25 + tick / 4 for tick in range(20)]
+    story = Story().change(Arm.DEFENDED, readings(None, *silent)).change(Arm.DEFENDED, readings(False, *bad))
+    trial = story.score()
+    assert verdict(trial, "steady state after") is Verdict.FAILED
+    says = next(one.says for one in trial.reasons if one.about == "steady state after")
+    assert says == "good_views out of band as late as day 14.00"
+
+
+def test_nothing_that_comes_after_the_next_injection_is_of_the_recovery_before_it() -> None:
+    story = Story().change(Arm.DEFENDED, readings(False, 8.75))
+    view = view_of(story.journals()[Arm.DEFENDED])
+    good = [moment.day for moment in moments_of(view) if moment.ok and 8.5 < moment.day < 10.5]
+    assert good == [9.5, 9.75, 10.0, 10.25]
+    assert steady_after(view, 8.5, 10.25).ok is True
+    assert steady_after(view, 8.5, 10.0).ok is False

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaos.domain.change import Change, Push, Starve
 from chaos.domain.event import (
     Alert,
     Alias,
+    Applied,
     Contention,
     Effect,
     Event,
@@ -21,6 +23,7 @@ from chaos.domain.event import (
     Lag,
     Partition,
     Phase,
+    Planned,
     Reading,
     Saturation,
     Signal,
@@ -32,7 +35,7 @@ from chaos.domain.event import (
     Waiting,
 )
 from chaos.domain.layer import Mode, Outcome
-from chaos.domain.plan import PlannedFault
+from chaos.domain.plan import PlannedFault, PlannedHole
 from chaos.domain.scenario import Arm, Detected, Harm, Kind, Scenario
 from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
 from chaos.scoring.trial import score_trial
@@ -305,6 +308,7 @@ def test_a_machine_that_is_in_the_way_never_makes_a_scenario_greener(late: Event
     ("day", "stalled_ms", "expected"),
     [
         (4.5, 0.0, Verdict.PASSED),
+        (2.0, 900.0, Verdict.PASSED),
         (4.5, 900.0, Verdict.VOID),
         (4.5, 20.0, Verdict.PASSED),
         (9.0, 900.0, Verdict.PASSED),
@@ -763,3 +767,314 @@ def test_nobody_contained_what_did_no_harm() -> None:
     trial = story.score()
     assert trial.verdict is Verdict.VOID
     assert [row.outcome for row in trial.layers if row.layer == "hold"] == [Outcome.DETECTED]
+
+
+# --- an arm that lost a component ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+def test_what_needs_an_arm_that_lost_a_component_is_void_and_the_rest_is_judged(arm: Arm) -> None:
+    """It lived through its days, so that there are numbers; they are not what was to be measured."""
+    trial = Story().add(arm, Exit(5.0, "trainer", 137, expected=False)).score()
+    for about, needs in NEEDS.items():
+        assert verdict(trial, about) is (Verdict.VOID if arm in needs else Verdict.PASSED), about
+        if arm in needs:
+            assert f"{arm.value} arm" in reason(trial, about).says, about
+    assert trial.faults[0].containment is None
+    assert not any(one.about == "injected" for one in trial.reasons)
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "expect"),
+    [
+        (Kind.DEFENDED, "alerted", {"alerted": {"severity": "page", "within": "1d"}}),
+        (Kind.DEMONSTRATION, "missed by schema", {"missed_by": ["schema"]}),
+    ],
+)
+def test_alerts_and_misses_are_told_by_the_control_arm_too(
+    kind: Kind, about: str, expect: dict[str, Any]
+) -> None:
+    assert verdict(Story(Told(kind=kind, expect=expect)).score(), about) is Verdict.PASSED
+    lost = Exit(5.0, "trainer", 137, expected=False)
+    trial = Story(Told(kind=kind, expect=expect)).add(Arm.CONTROL, lost).score()
+    assert verdict(trial, about) is Verdict.VOID
+    assert "the control arm lost trainer" in reason(trial, about).says
+
+
+def test_blocks_before_the_fault_are_told_by_the_defended_arm_alone() -> None:
+    expect = {"detected": {"by": ["volume"], "within": "1d"}, "budgets": {"false_block_days": 0}}
+    trial = Story(Told(expect=expect)).add(Arm.CONTROL, Exit(5.0, "trainer", 137, expected=False)).score()
+    assert verdict(trial, "budget false_block_days") is Verdict.PASSED
+
+
+def test_the_first_component_that_was_lost_is_named() -> None:
+    lost = (Exit(5.0, "trainer", 137, expected=False), Exit(6.0, "features", 1, expected=False))
+    assert "lost trainer on day 5.00" in reason(Story().add(Arm.BARE, *lost).score(), "arm bare").says
+
+
+def test_an_arm_that_ended_before_its_fault_is_not_said_to_lack_it() -> None:
+    story = Story().add(Arm.DEFENDED, Phase(2.0, "void", "because"))
+    story.drop(Arm.DEFENDED, lambda event: 2.0 < event.day < 14.0)
+    assert not any(one.about == "injected" for one in story.score().reasons)
+
+
+def test_what_was_stopped_is_told_from_what_ended_itself() -> None:
+    assert not Story().score().interrupted
+    assert Story().cut(Arm.CONTROL, 6.3).score().interrupted
+    story = Story()
+    del story.events[Arm.BARE]
+    assert story.score().interrupted
+    voided = Story().add(Arm.UNDEFENDED, Phase(5.0, "void", "no port"))
+    del voided.events[Arm.BARE]
+    assert not voided.score().interrupted
+
+
+def test_after_an_undo_that_failed_nobody_knows_whether_it_ends_steady() -> None:
+    story = Story().drop(Arm.CONTROL, lambda event: isinstance(event, Undone))
+    story.drop(Arm.DEFENDED, lambda event: isinstance(event, Undone))
+    trial = story.add(Arm.DEFENDED, Undone(8.5, "late_partition-1", "failed", "link gone")).score()
+    assert [arm.steady_after for arm in trial.arms] == [None, True, True, True]
+    assert reason(trial, "steady state after").verdict is Verdict.VOID
+
+
+def test_of_an_undo_that_failed_twice_the_first_reason_is_told() -> None:
+    failed = [
+        Undone(day, "late_partition-1", "failed", says) for day, says in ((8.5, "gone"), (13.0, "late"))
+    ]
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Undone)).add(Arm.DEFENDED, *failed)
+    assert reason(story.score(), "undo").says.endswith("failed in the defended arm: gone")
+
+
+# --- limits, both sides ----------------------------------------------------------------------------------
+
+
+def volume_from(day: float) -> Callable[[Event], Event]:
+    def later(event: Event) -> Event:
+        mine = getattr(event, "layer", "") == "volume" and event.day in (4.17, 4.2)
+        return msgspec.structs.replace(event, day=day) if mine else event
+
+    return later
+
+
+@pytest.mark.parametrize(("day", "expected"), [(5.2, Verdict.PASSED), (5.21, Verdict.FAILED)])
+def test_a_detection_on_its_limit_is_in_time(day: float, expected: Verdict) -> None:
+    story = Story(told(detected={"by": ["volume"], "within": "1d"})).change(Arm.DEFENDED, volume_from(day))
+    assert verdict(story.score(), "detected") is expected
+
+
+def test_containment_on_its_limit_is_enough() -> None:
+    assert Story(told(contained={"of": "defective_views", "at_least": 1.0})).score().verdict is Verdict.PASSED
+
+
+def test_a_demonstration_is_to_end_steady_only_where_it_says_so() -> None:
+    miss = {"missed_by": ["schema"]}
+    story = Story(Told(kind=Kind.DEMONSTRATION, expect=miss)).change(Arm.DEFENDED, bad_until(14.0))
+    assert story.score().verdict is Verdict.PASSED
+    assert not any(one.about == "steady state after" for one in story.score().reasons)
+    asked = Told(kind=Kind.DEMONSTRATION, expect={**miss, "recovered": {"within": "2d"}})
+    trial = Story(asked).change(Arm.DEFENDED, bad_until(14.0)).score()
+    assert verdict(trial, "steady state after") is Verdict.FAILED
+
+
+def test_a_detection_that_is_expected_of_one_fault_is_asked_of_no_other() -> None:
+    expect = {"detected": {"by": ["volume"], "within": "1d", "of": ["late_partition"]}}
+    trial = followed(Story(Told(expect=expect)), day=9.5).score()
+    abouts = [one.about for one in trial.reasons if one.about.startswith("detected")]
+    assert abouts == ["detected late_partition"]
+
+
+@pytest.mark.parametrize(("allowed", "expected"), [(1.5, Verdict.PASSED), (1.4, Verdict.FAILED)])
+def test_a_quiet_run_may_allow_some_days_of_blocks(allowed: float, expected: Verdict) -> None:
+    story = Story(quiet(false_alarms=5, budgets={"false_block_days": allowed}))
+    story.add(Arm.DEFENDED, signal("hold", "acted", 5.0), signal("hold", "cleared", 6.5))
+    assert story.score().verdict is expected
+
+
+def slow_views(row: ViewRow) -> ViewRow:
+    return msgspec.structs.replace(row, slow=2)
+
+
+@pytest.mark.parametrize("faults", [False, True])
+def test_in_a_quiet_run_all_that_the_defended_arm_suffers_counts(faults: bool) -> None:
+    """The control arm is not asked, so what is there anyway counts too."""
+    asked = replace(quiet(budgets={"slow_views": 100}), faults=faults)
+    assert Story(replace(asked, arms=(Arm.DEFENDED,), faults=False)).score().verdict is Verdict.PASSED
+    story = Story(asked)
+    for arm in Arm:
+        story.change(arm, rows(slow_views, 4.0, 5.0))
+    assert verdict(story.score(), "budget slow_views") is Verdict.FAILED
+
+
+def test_a_quiet_run_of_which_a_layer_is_switched_on_for_a_while_is_judged() -> None:
+    story = Story(without(quiet(false_alarms=0), *LAYERS))
+    on = PlannedHole(layer="volume", key="mode", value="enforce", from_day=3.0, until_day=7.0)
+    for index, arm in enumerate(story.plan.arms):
+        story.plan.arms[index] = arm.model_copy(update={"holes": [on]})
+    assert verdict(story.score(), "false alarms") is Verdict.PASSED
+
+
+def test_a_quiet_run_has_no_outcomes_though_a_layer_is_off_for_a_while() -> None:
+    story = Story(quiet(false_alarms=0))
+    off = PlannedHole(layer="volume", key="mode", value="off", from_day=3.0, until_day=7.0)
+    for index, arm in enumerate(story.plan.arms):
+        story.plan.arms[index] = arm.model_copy(update={"holes": [off]})
+    assert {row.outcome for row in story.score().layers} == {None}
+
+
+# --- of several faults the best outcome ------------------------------------------------------------------
+
+
+def test_the_best_outcome_over_the_faults_is_a_layer_s() -> None:
+    story = followed(Story(), day=9.5)
+    story.drop(Arm.DEFENDED, lambda one: getattr(one, "layer", "") == "schema" and 9.4 < one.day < 11.6)
+    story.add(Arm.DEFENDED, signal("hold", "fired", 9.7), signal("hold", "cleared", 9.9))
+    outcomes = {row.layer: row.outcome for row in story.score().layers}
+    assert (outcomes["schema"], outcomes["hold"]) == (Outcome.MISSED, Outcome.CONTAINED)
+
+
+# --- the machine -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "worse", "day", "expected"),
+    [
+        ("error_views", {"errors": 3}, 4.5, Verdict.VOID),
+        ("error_views", {"errors": 3}, 9.0, Verdict.PASSED),
+        ("abandoned_views", {"abandoned": 5}, 4.5, Verdict.VOID),
+        ("abandoned_views", {"abandoned": 5}, 9.0, Verdict.PASSED),
+        ("slow_views", {"slow": 5}, 4.5, Verdict.VOID),
+    ],
+)
+def test_harm_that_may_be_others_who_took_the_machine_is_none_to_be_contained(
+    kind: str, worse: dict[str, int], day: float, expected: Verdict
+) -> None:
+    expect = {"detected": {"by": ["volume"], "within": "1d"}, "harmful": kind}
+    story = Story(Told(expect=expect))
+    story.change(Arm.UNDEFENDED, rows(lambda row: msgspec.structs.replace(row, **worse), 4.0, 5.0))
+    assert story.score().verdict is Verdict.PASSED
+    assert story.add(Arm.UNDEFENDED, Contention(day, 0.8, 0.6)).score().verdict is expected
+
+
+def named_by_the_fault(story: Story, change: Change) -> Story:
+    id = f"{FAULT}-2"
+    return story.add(Arm.DEFENDED, Planned(3.5, id, FAULT, change), Applied(3.5, id))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Starve("serving-a", 30.0, 30.0),
+        Push("orchestrator", "shell.service_ms", 9.0, ["serving-a"], "someone"),
+    ],
+    ids=["one", "several"],
+)
+@pytest.mark.parametrize(
+    "late",
+    [Lag(5.0, "serving-a", 0.5, 0.5), Waiting(5.0, "serving-a", 9.0, 0.25), Stall(5.0, "serving-a", 55.0)],
+    ids=["lag", "waiting", "stall"],
+)
+def test_what_a_fault_keeps_from_running_is_not_the_machine_s_doing(late: Event, change: Change) -> None:
+    failing = without(Told(), "freshness", "volume")
+    assert Story(failing).add(Arm.DEFENDED, late).score().verdict is Verdict.VOID
+    assert (
+        named_by_the_fault(Story(failing), change).add(Arm.DEFENDED, late).score().verdict is Verdict.FAILED
+    )
+
+
+def test_the_worst_lag_and_wait_are_told() -> None:
+    story = Story().add(Arm.BARE, Lag(4.0, "shop", 0.02, 0.3), Lag(5.0, "trainer", 0.09, 0.3))
+    story.add(Arm.BARE, Waiting(4.0, "shop", 4.0, 0.25), Waiting(5.0, "trainer", 1.0, 0.25))
+    bare = story.score().arms[-1]
+    assert (bare.lag_days, bare.wait_ms) == (0.09, 4.0)
+    busy = Story().add(Arm.BARE, Lag(4.0, "shop", 0.2, 0.3), Lag(5.0, "trainer", 0.4, 0.3)).score()
+    assert "trainer ran up to 0.40 d late" in reason(busy, "lag").says
+
+
+def test_how_often_the_machine_stood_still_is_told() -> None:
+    failing = Story(without(Told(), "freshness", "volume"))
+    trial = failing.add(Arm.CONTROL, *(Stall(float(day), "shop", 20.0 + day) for day in (3, 4, 5))).score()
+    assert "for 25 ms on day 5.00 of the control arm (and 2 times more)" in reason(trial, "detected").says
+
+
+# --- the latency loop ------------------------------------------------------------------------------------
+
+
+def loop(**bounds: float) -> Story:
+    expect = {"loop": {"quality_at_end": bounds, "users_at_end": {"at_least": 1.0, "at_most": 1.0}}}
+    return Story(Told(kind=Kind.DEMONSTRATION, expect=expect))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ({"at_least": 0.87, "at_most": 0.89}, Verdict.PASSED),
+        ({"at_least": 0.89}, Verdict.FAILED),
+        ({"at_most": 0.87}, Verdict.FAILED),
+    ],
+)
+def test_the_loop_of_the_undefended_arm_is_held_to_its_bounds(
+    bounds: dict[str, float], expected: Verdict
+) -> None:
+    """Without layers 12% less of the best slate is served to the end of the fault, and nobody stays away."""
+    trial = loop(**bounds).score()
+    assert verdict(trial, "loop quality at end") is expected
+    assert verdict(trial, "loop users at end") is Verdict.PASSED
+
+
+@pytest.mark.parametrize("arm", [Arm.UNDEFENDED, Arm.BARE])
+def test_the_loop_is_not_measured_in_an_arm_that_lost_a_component(arm: Arm) -> None:
+    trial = loop(at_most=0.87).add(arm, Exit(5.0, "trainer", 137, expected=False)).score()
+    assert verdict(trial, "loop quality at end") is Verdict.VOID
+
+
+# --- what is told of a trial -----------------------------------------------------------------------------
+
+
+def test_alerts_of_every_arm_are_told() -> None:
+    trial = Story().add(Arm.CONTROL, told_of("engagement", "", 9.0)).score()
+    assert [(alert.arm, alert.name) for alert in trial.alerts] == [
+        (Arm.DEFENDED, "VolumeRed"),
+        (Arm.CONTROL, "engagement"),
+    ]
+
+
+def test_a_scenario_s_share_of_passes_is_its_trials_too() -> None:
+    story = Story()
+    scenario = story.plan.scenario.model_copy(update={"pass_share": 0.5})
+    story.plan = story.plan.model_copy(update={"scenario": scenario})
+    failing = Story(without(Told(), "freshness", "volume")).score()
+    passing = story.score()
+    assert passing.pass_share == 0.5
+    assert scenario_verdict([passing, failing]) is Verdict.PASSED
+    assert scenario_verdict([failing, passing]) is Verdict.FAILED
+
+
+def test_who_lost_most_quality_is_told_against_the_control_arm() -> None:
+    def worse(row: ViewRow) -> ViewRow:
+        return msgspec.structs.replace(row, served_value=0.5 * row.served_value) if row.segment == 3 else row
+
+    trial = Story().change(Arm.DEFENDED, rows(worse, 4.0, 5.0)).score()
+    worst = trial.harm.worst_segment[Harm.QUALITY_PCT_DAYS]
+    assert worst is not None
+    assert worst.segment == 3
+    assert worst.value > 50
+
+
+def test_harm_is_to_be_looked_for_in_both_arms_without_layers() -> None:
+    expect = {"detected": {"by": ["volume"], "within": "1d"}, "harmful": "defective_views"}
+    trial = Story(Told(expect=expect, arms=(Arm.DEFENDED, Arm.CONTROL, Arm.UNDEFENDED))).score()
+    assert verdict(trial, "harm") is Verdict.VOID
+    assert "the bare arm was not run" in reason(trial, "harm").says
+
+
+def test_undetected_days_need_the_control_arm() -> None:
+    story = Story()
+    del story.events[Arm.CONTROL]
+    assert story.score().harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] is None
+
+
+def test_days_after_the_undo_are_not_undetected_ones() -> None:
+    story = Story(without(Told(), "freshness", "volume")).add(Arm.DEFENDED, signal("schema", "fired", 9.2))
+    trial = story.score()
+    assert trial.faults[0].detection is not None
+    assert trial.harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] == pytest.approx(8.5 - 4.2)
