@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chaos.domain.event import Phase, Reading, Signal, Undone
+from chaos.domain.event import Event, Phase, Planned, Prepared, Reading, Signal, Undone
 from chaos.domain.scenario import Arm
 from chaos.errors import ArmFailed, InvalidInput
 from chaos.journal import JournalWriter, breaches, journal_name, read, read_folder, verify
@@ -242,3 +242,94 @@ def test_a_line_after_one_that_a_full_disk_took_in_part_is_read(
         writer.write(Phase(1.1, "void", "the disk was full"))
         writer.write(Phase(1.2, "done"))
     assert [event.day for event in read(path).events] == [1.1, 1.2]
+
+
+def relined(story: Story, path: Path, number: int, **fields: object) -> Path:
+    """The journal with fields of one line changed."""
+    write(story, path)
+    lines = path.read_bytes().splitlines()
+    lines[number - 1] = msgspec.json.encode({**msgspec.json.decode(lines[number - 1]), **fields})
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [({"schema": 2}, "is of schema 2; this version reads 1"), ({"arm": "shadow"}, "'shadow' is not an arm")],
+)
+def test_a_header_that_can_be_decoded_may_be_of_something_else(
+    story: Story, tmp_path: Path, fields: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        read(relined(story, tmp_path / "journal.jsonl", 1, **fields))
+
+
+def test_a_second_header_is_named(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines, lines[0]]) + b"\n")
+    with pytest.raises(InvalidInput, match="a second header") as raised:
+        read(path)
+    assert raised.value.problems[0].line == len(lines) + 1
+
+
+def test_a_line_that_was_begun_after_the_end_marks_a_journal(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    path.write_bytes(path.read_bytes() + b'{"event":"ph')
+    assert read(path).interrupted
+    assert [problem.says for problem in verify(path)] == ["is cut off"]
+
+
+def test_a_journal_that_was_marked_as_interrupted_owes_nothing_and_has_no_end(tmp_path: Path) -> None:
+    """As whoever comes after a runner that died marks it: what was left is settled elsewhere."""
+    story = Story().drop(Arm.DEFENDED, lambda event: isinstance(event, Undone) or event.day > 9.0)
+    assert len(problems_of(story, tmp_path)) == 2
+    (tmp_path / "journal.jsonl").unlink()
+    story.add(Arm.DEFENDED, Phase(9.1, "interrupted", "the runner died"))
+    assert problems_of(story, tmp_path) == []
+    (tmp_path / "journal.jsonl").unlink()
+    whole = story.add(Arm.DEFENDED, Phase(9.2, "done"))
+    assert read(write(whole, tmp_path / "journal.jsonl")).interrupted
+
+
+def test_the_newest_day_need_not_be_that_of_the_last_line() -> None:
+    story = Story()
+    story.events[Arm.DEFENDED].append(signal("volume", "fired", 13.9))
+    assert story.journals()[Arm.DEFENDED].last_day == 14.0
+
+
+def test_verify_finds_a_change_that_was_planned_twice_and_one_that_never_was(tmp_path: Path) -> None:
+    story = Story()
+    planned = next(event for event in story.events[Arm.DEFENDED] if isinstance(event, Planned))
+    story.add(Arm.DEFENDED, planned, Prepared(3.5, "late_partition-2", None))
+    assert problems_of(story, tmp_path) == [
+        "late_partition-1 stands here twice",
+        "late_partition-2 was prepared and never planned",
+    ]
+
+
+def test_what_needs_no_undo_need_not_be_undone(tmp_path: Path) -> None:
+    def without_undo(event: Event) -> Event:
+        return msgspec.structs.replace(event, undo=None) if isinstance(event, Prepared) else event
+
+    story = Story().change(Arm.DEFENDED, without_undo)
+    story.drop(Arm.DEFENDED, lambda event: isinstance(event, Undone))
+    assert problems_of(story, tmp_path) == []
+
+
+def test_verify_finds_days_that_creep_back(tmp_path: Path) -> None:
+    story = Story()
+    days = (13.4, 13.36, 13.32)
+    story.events[Arm.DEFENDED][-1:-1] = [signal("volume", "fired", day, about=str(day)) for day in days]
+    assert problems_of(story, tmp_path) == ["features goes back from day 13.4 to 13.32"]
+
+
+def test_what_was_written_is_on_the_disk_after_a_sync(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with JournalWriter(tmp_path / "journal.jsonl", header(story.plan.arms[0])) as journal:
+        assert synced == []
+        journal.sync()
+        assert synced == [journal._lines._file]

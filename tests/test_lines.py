@@ -74,3 +74,17 @@ def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_line(
     lines.append(b"a line of more than seven")
     lines.close()
     assert (tmp_path / "file.jsonl").read_bytes() == b"a line of more than seven\n"
+
+
+def test_a_line_is_on_the_disk_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, synced = LineFile(tmp_path / "file.jsonl"), list[int]()
+    monkeypatch.setattr(os, "fsync", synced.append)
+    lines.append(b"one")
+    assert synced == []
+    lines.append(b"two", sync=True)
+    assert len(synced) == 1
+    lines.sync()
+    assert len(synced) == 2
+    lines.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chaos.domain.change import Change, RemoveToxic
 from chaos.domain.event import Applied, Event, Planned, Prepared, Undone
-from chaos.errors import ChangeRefused
+from chaos.errors import ArmFailed, ChangeRefused
 from chaos.runner.injection import Injector
 from chaos.runner.undo import UndoLedger, open_undos
 
@@ -68,3 +68,75 @@ def test_the_undo_of_what_was_refused_is_played_at_once_and_never_later(tmp_path
         assert injector.undo_rest() == []
     assert door.reverted == [(3.5, CHANGE)]
     assert open_undos(tmp_path / "undo.jsonl") == []
+
+
+def test_the_undo_and_the_journal_are_on_the_disk_before_a_change_is_applied(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    class Target(SlowTarget):
+        def apply(self, _change: Change) -> None:
+            order.append(f"apply, {len(open_undos(tmp_path / 'undo.jsonl'))} undos on disk")
+
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        said = lambda event: order.append(type(event).__name__)  # noqa: E731
+        injector = Injector(Target(), ledger, said, lambda: order.append("sync"))  # type: ignore[arg-type]
+        injector.make("late", [CHANGE])
+    assert order == ["Planned", "Prepared", "sync", "apply, 1 undos on disk", "Applied"]
+
+
+def made(target: SlowTarget, path: Path, *keys: str) -> tuple[Injector, list[Event]]:
+    """A change for each of some faults."""
+    said: list[Event] = []
+    injector = Injector(target, UndoLedger(path), said.append, lambda: None)  # type: ignore[arg-type]
+    for key in keys:
+        injector.make(key, [CHANGE])
+    return injector, said
+
+
+def test_a_fault_is_undone_and_none_whose_name_begins_alike(tmp_path: Path) -> None:
+    injector, _ = made(SlowTarget(), tmp_path / "undo.jsonl", "late", "late_again")
+    assert [one.id for one in injector.undo("late")] == ["late-1"]
+    assert [one.id for one in injector.undo_rest()] == ["late_again-2"]
+
+
+def test_what_is_refused_takes_nothing_else_back(tmp_path: Path) -> None:
+    class Guarded(SlowTarget):
+        def apply(self, change: Change) -> None:
+            if change != CHANGE:
+                raise ChangeRefused("admission", "no")
+
+    injector, said = made(Guarded(), tmp_path / "undo.jsonl", "late")
+    (refused,) = injector.make("late", [CHANGE, RemoveToxic("wire", "b")])
+    assert refused.id == "late-3"
+    assert [event.id for event in said if isinstance(event, Applied)] == ["late-1", "late-2"]
+    assert [event.id for event in said if isinstance(event, Undone)] == ["late-3"]
+
+
+def test_only_what_failed_is_tried_again(tmp_path: Path) -> None:
+    """A hole that is open to the end is closed after it."""
+
+    class Stubborn(SlowTarget):
+        fails = True
+
+        def revert(self, undo: Change) -> str:
+            if self.fails:
+                raise ArmFailed("no answer")
+            return super().revert(undo)
+
+    target = Stubborn()
+    injector, _ = made(target, tmp_path / "undo.jsonl", "hole", "late")
+    assert [one.outcome for one in injector.undo("late")] == ["failed"]
+    target.fails = False
+    assert [one.id for one in injector.try_again()] == ["late-2"]
+    assert [one.id for one in injector.undo_rest()] == ["hole-1"]
+
+
+def test_where_the_calendar_is_broken_an_undo_has_the_day_of_the_last_change(tmp_path: Path) -> None:
+    class Broken(SlowTarget):
+        def day(self) -> float:
+            if self.now > 3.6:
+                raise ArmFailed("their calendar is broken")
+            return self.now
+
+    injector, _ = made(Broken(), tmp_path / "undo.jsonl", "late")
+    assert [(one.day, one.outcome) for one in injector.undo("late")] == [(3.5, "undone")]

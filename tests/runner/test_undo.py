@@ -108,3 +108,63 @@ def test_an_entry_after_one_that_a_full_disk_took_in_part_is_read(
             ledger.record("a-1", undo("a"))
         ledger.record("b-2", undo("b"))
     assert [one.id for one in open_undos(path)] == ["b-2"]
+
+
+def test_an_undo_is_synced_before_record_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[list[str]] = []
+    path = tmp_path / "undo.jsonl"
+    with UndoLedger(path) as ledger:
+        monkeypatch.setattr(os, "fsync", lambda _file: synced.append([one.id for one in open_undos(path)]))
+        ledger.record("a-1", undo("a"))
+        assert synced == [["a-1"]]
+
+
+def test_what_is_taken_up_again_is_played_last_in_first_out(tmp_path: Path) -> None:
+    path = tmp_path / "undo.jsonl"
+    with UndoLedger(path) as ledger:
+        for name in "abc":
+            ledger.record(name, undo(name))
+    with UndoLedger(path, resume=True) as ledger:
+        assert [id for id, _, _ in ledger.play(lambda _undo: "undone")] == ["c", "b", "a"]
+
+
+def test_what_could_not_be_recorded_is_not_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was injected, so there is nothing to put back."""
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        with full_for_a_moment(monkeypatch), pytest.raises(ArmFailed):
+            ledger.record("a-1", undo("a"))
+        assert ledger.play(lambda _undo: "undone") == []
+
+
+def test_all_are_played_before_it_is_said_that_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[Change] = []
+
+    def revert(change: Change) -> str:
+        played.append(change)
+        return "undone"
+
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        ledger.record("a-1", undo("a"))
+        ledger.record("b-2", undo("b"))
+        with full_for_a_moment(monkeypatch), pytest.raises(ArmFailed, match="No space left"):
+            ledger.play(revert)
+    assert played == [undo("b"), undo("a")]
+
+
+def test_an_undo_that_came_right_has_not_failed_any_more(tmp_path: Path) -> None:
+    answers = [ArmFailed("no answer"), OSError(28, "No space left on device"), None]
+
+    def revert(_change: Change) -> str:
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return "undone"
+
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        ledger.record("a-1", undo("a"))
+        assert ledger.play(revert) == [("a-1", "failed", "no answer")]
+        assert ledger.failed == {"a-1"}
+        assert ledger.play(revert) == [("a-1", "failed", "[Errno 28] No space left on device")]
+        assert ledger.play(revert) == [("a-1", "undone", "")]
+        assert ledger.failed == set()
