@@ -197,3 +197,68 @@ def test_a_full_disk_leaves_nothing_half_written(
     monkeypatch.setattr(Path, "write_bytes", half)
     cache.keep(planned().arms[1], journal)
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_what_is_taken_was_asked_for(tmp_path: Path, journal: Path) -> None:
+    cache = ArmCache(tmp_path / "cache", "salt")
+    control = planned().arms[1]
+    cache.keep(control, journal)
+    (entry,) = (tmp_path / "cache").rglob("*.jsonl")
+    os.utime(entry, (5, 5))
+    assert cache.take(control, tmp_path / "copy")
+    assert entry.stat().st_mtime > 5
+
+
+def test_what_makes_room_leaves_no_hash_behind(tmp_path: Path, journal: Path) -> None:
+    cache = ArmCache(tmp_path / "cache", "salt")
+    cache.keep(planned().arms[1], journal)
+    (entry,) = (tmp_path / "cache").rglob("*.jsonl")
+    for nth in range(KEPT_IN_A_FOLDER + 1):
+        for suffix in (".jsonl", ".blake2b"):
+            other = entry.with_name(f"{nth}{suffix}")
+            other.write_bytes(b"")
+            os.utime(other, (nth, nth))
+    cache.keep(planned().arms[1], journal)
+    entries = {path.stem for path in entry.parent.glob("*.jsonl")}
+    assert len(entries) == KEPT_IN_A_FOLDER
+    assert {path.stem for path in entry.parent.glob("*.blake2b")} == entries
+
+
+def test_the_salt_knows_names_and_no_order_of_facts(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    before = salt_of([tmp_path], {"numpy": "2", "scipy": "1"})
+    assert salt_of([tmp_path], {"scipy": "1", "numpy": "2"}) == before
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert salt_of([tmp_path], {"numpy": "2", "scipy": "1"}) != before
+
+
+def test_the_stamp_knows_a_file_that_was_written_again_in_place(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    os.utime(tmp_path / "a.py", (5, 5))
+    before = stamp_of([tmp_path])
+    assert stamp_of([tmp_path]) == before
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert stamp_of([tmp_path]) != before
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_FILES", 3), ("MOST_BYTES", 11)])
+def test_what_is_too_much_together_cannot_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    packages = [tmp_path / "one", tmp_path / "other"]
+    for package in packages:
+        package.mkdir()
+        for name in ("a.py", "b.py"):
+            (package / name).write_text("123")
+    assert stamp_of(packages)
+    monkeypatch.setattr(arms, limit, value)
+    assert stamp_of(packages[:1])
+    with pytest.raises(NotKnown, match="too much lies in it, or beside it"):
+        stamp_of(packages)
+
+
+def test_a_folder_without_code_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "prices").mkdir()
+    before = salt_of([tmp_path / "prices"], {})
+    (tmp_path / "prices" / "today.json").write_text("{}")
+    assert salt_of([tmp_path / "prices"], {}) == before

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from chaos.app import make_catalogue
 from chaos.domain.change import Change
 from chaos.domain.event import (
     Action,
@@ -15,6 +16,7 @@ from chaos.domain.event import (
     Effect,
     Event,
     Exit,
+    Lag,
     Phase,
     Planned,
     Prepared,
@@ -22,16 +24,18 @@ from chaos.domain.event import (
     Refused,
     Undone,
 )
+from chaos.domain.plan import TrialPlan
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
-from chaos.errors import ArmFailed, Interrupted, InvalidInput, UsageError
-from chaos.journal import read, verify
+from chaos.errors import ArmFailed, Interrupted, InvalidInput, LeftBehind, UsageError
+from chaos.journal import Journal, read, verify
+from chaos.runner.execute import ArmContext, ArmRun, Steady
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
 from chaos.runner.readings import reading
 from chaos.runner.stop import StopSignal
 from chaos.runner.undo import open_undos
-from tests.harness import SCENARIO, edited, planned, run_arm, shoppers
+from tests.harness import SCENARIO, edited, planned, run_arm, shoppers, target_of
 
 
 def life(target: FakeTarget) -> Iterator[Event]:
@@ -419,3 +423,192 @@ def test_a_reading_is_a_number_or_nothing(value: object) -> None:
         return
     with pytest.raises(ArmFailed, match=r"probe theirs reads .*, which is no number"):
         reading(Probe(), FakeTarget)  # type: ignore[arg-type]
+
+
+# --- steady state and bounds -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "ok"), [(0.89, False), (0.9, True), (1.1, True), (1.11, False), (None, None)]
+)
+def test_a_reading_on_a_bound_is_within(value: float | None, ok: bool | None) -> None:
+    steady = Steady("good_views", NotRead(), at_least=0.9, at_most=1.1)  # type: ignore[arg-type]
+    assert steady.judge(value) is ok
+
+
+class NotRead:
+    """A probe that nobody reads here."""
+
+
+UNSTEADY = [{"probe": "good_views", "at_least": 2.0}, {"probe": "good_views", "at_least": 0.5}]
+
+
+@pytest.mark.parametrize("arm", range(4))
+def test_every_arm_needs_a_steady_state_of_all_its_probes(tmp_path: Path, arm: int) -> None:
+    journal = read(run_arm(tmp_path, planned(edited(steady_state=UNSTEADY)), FakeDriver(life), arm=arm))
+    assert journal.ended is not None
+    assert journal.ended.phase == "void"
+    assert journal.ended.day == pytest.approx(2.0)
+
+
+def test_a_quiet_run_needs_a_steady_state_on_the_day_that_splits_it(tmp_path: Path) -> None:
+    text = edited(kind="quiet", faults=[], expect={"false_alarms": 0}, steady_state=UNSTEADY[:1])
+    journal = read(run_arm(tmp_path, planned(text), FakeDriver(life)))
+    assert journal.ended is not None
+    assert journal.ended.day == pytest.approx(2.0)
+
+
+STEPS = {"probe": "metric", "with": {"component": "reader", "sample": "steps"}}
+
+
+@pytest.mark.parametrize(
+    ("bound", "day", "says"),
+    [
+        ({"above": 24}, 1.05, "metric is 25, above 24"),
+        ({"below": 2}, 0.05, "metric is 1, below 2"),
+        ({"below": 1}, None, ""),
+    ],
+)
+def test_a_run_is_aborted_beyond_a_bound_and_not_on_it(
+    tmp_path: Path, bound: dict[str, float], day: float | None, says: str
+) -> None:
+    """Steps are of 1/24 day; looked at each 0.05 days."""
+    journal = read(run_arm(tmp_path, planned(edited(abort_if=[{**STEPS, **bound}])), FakeDriver(life)))
+    aborted = [phase for phase in journal.of(Phase) if phase.phase == "aborted"]
+    assert [(pytest.approx(one.day), one.says) for one in aborted] == ([] if day is None else [(day, says)])
+
+
+# --- what is waited for ----------------------------------------------------------------------------------
+
+
+def test_the_action_of_another_component_is_not_waited_for(tmp_path: Path) -> None:
+    left = [(2.3, "reader"), (2.55, "writer")]
+
+    def saving(target: FakeTarget) -> Iterator[Event]:
+        yield from life(target)
+        while left and target.day() >= left[0][0] - 1e-6:
+            _, component = left.pop(0)
+            yield Action(target.day(), component, component, "save")
+
+    journal = read(run_arm(tmp_path, planned(edited(**ON_SAVE)), FakeDriver(saving)))
+    days = [phase.day for phase in journal.of(Phase) if phase.phase == "inject"]
+    assert days == pytest.approx([2.55], abs=0.06)
+
+
+def waited(
+    folder: Path, plan: TrialPlan, driver: FakeDriver, looks: int, stop: StopSignal | None = None
+) -> Journal:
+    """An arm in which somebody is waited for before each injection and undo, for so many looks."""
+
+    def pause(_before: str, _about: str) -> Callable[[], bool]:
+        left = iter(range(looks))
+        return lambda: next(left, None) is None
+
+    path = folder / "journal.jsonl"
+    context = ArmContext(
+        run="test",
+        mlchaos="0",
+        started_at="2026-01-01T00:00:00+00:00",
+        folder=folder,
+        journal=path,
+        spec=target_of(),
+        catalogue=make_catalogue(),
+        driver=driver,
+        stop=stop or StopSignal(),
+        show=lambda _event: None,
+        pause=pause,
+    )
+    ArmRun(plan.arms[0], context).run()
+    return read(path)
+
+
+def test_while_somebody_is_waited_for_all_that_was_planned_is_put_off(tmp_path: Path) -> None:
+    driver = FakeDriver(life)
+    journal = waited(tmp_path, planned(), driver, looks=20)
+    days = {phase.phase: phase.day for phase in journal.of(Phase)}
+    late = days["inject"] - 2.0
+    assert late > 0.1
+    again = days["undo"] - 4.0 - late
+    assert again == pytest.approx(late, abs=0.051)
+    assert driver.targets[0].day() == pytest.approx(6.0 + late + again)
+    assert [undone.day for undone in journal.of(Undone)] == [days["undo"]]
+
+
+def test_a_run_is_aborted_while_somebody_is_waited_for_too(tmp_path: Path) -> None:
+    text = edited(abort_if=[{**STEPS, "above": 49}])
+    journal = waited(tmp_path, planned(text), FakeDriver(life), looks=10_000)
+    assert journal.ended is not None
+    assert journal.ended.phase == "aborted"
+    assert journal.ended.day == pytest.approx(50 / 24, abs=0.06)
+
+
+# --- the end ---------------------------------------------------------------------------------------------
+
+
+def test_a_target_is_drained_before_it_is_taken_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drained: list[bool] = []
+    monkeypatch.setattr(FakeTarget, "drain", lambda target: drained.append(target.closed))
+    run_arm(tmp_path, planned(), FakeDriver(life))
+    assert drained == [False]
+
+
+def test_how_late_the_harness_was_is_told_once_a_spell_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From day 1 to day 2 it comes to each moment 0.2 days late."""
+    advance = FakeTarget.advance
+
+    def slowly(target: FakeTarget, until_day: float, wake: Callable[[], bool]) -> None:
+        advance(target, until_day + (0.2 if 1.0 <= until_day < 2.0 else 0.0), wake)
+
+    monkeypatch.setattr(FakeTarget, "advance", slowly)
+    journal = read(run_arm(tmp_path, planned(), FakeDriver(life)))
+    told = [(lag.lag_days, lag.over_days > 0) for lag in journal.of(Lag)]
+    assert told == [(pytest.approx(0.2), True), (pytest.approx(0.2), False)]
+
+
+def test_a_target_that_may_have_left_something_behind_is_not_said_to_be_done(tmp_path: Path) -> None:
+    class Leaving(FakeDriver):
+        def start(self, *_arguments: object) -> FakeTarget:  # type: ignore[override]
+            raise LeftBehind("a container would not end")
+
+    with pytest.raises(LeftBehind):
+        run_arm(tmp_path, planned(), Leaving())
+    assert phases(tmp_path / "journal.jsonl") == ["provision", "void"]
+
+
+def test_only_who_ended_by_itself_is_named(tmp_path: Path) -> None:
+    def dies(target: FakeTarget) -> Iterator[Event]:
+        if target.day() < 0.1:
+            yield Exit(target.day(), "writer", -9, expected=True)
+        yield from life(target)
+
+    journal = read(run_arm(tmp_path, planned(edited(steady_state=UNSTEADY)), FakeDriver(dies)))
+    assert journal.ended is not None
+    assert journal.ended.says == "the steady state did not hold before the fault"
+
+
+def test_what_was_said_for_people_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeTarget, "words", lambda _target: {"reader": ["one", "two"]}, raising=False)
+    run_arm(tmp_path, planned(), FakeDriver(life))
+    assert (tmp_path / "stack" / "logs" / "reader.jsonl").read_text() == "one\ntwo\n"
+
+
+# --- a stack that stood before ---------------------------------------------------------------------------
+
+
+def test_in_a_stack_that_stood_before_the_run_begins_on_a_day_of_its_own(tmp_path: Path) -> None:
+    class Standing(FakeDriver):
+        def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
+            target = super().start(*arguments)  # type: ignore[arg-type]
+            target.now = 1.2
+            return target
+
+    hole = {"layer": "hold", "mode": "off", "from": "0.5d", "until": "3d"}
+    trial = planned(edited(latent=[hole]))
+    arm = trial.arms[0].model_copy(update={"start_day": 1.2})
+    journal = read(run_arm(tmp_path, trial.model_copy(update={"arms": [arm]}), Standing(life)))
+    assert [one.day for one in journal.of(Planned) if one.about.startswith("hole_")] == pytest.approx([1.21])
+    assert min(effect.day for effect in journal.of(Effect)) == pytest.approx(1.7)
+    assert min(reading.day for reading in journal.of(Reading)) == pytest.approx(1.45)
+    assert next(phase.phase for phase in journal.of(Phase)) == "steady_before"

@@ -693,3 +693,116 @@ def test_a_layers_parameters_are_those_of_the_target_file_where_nobody_sets_them
 )
 def test_a_layer_that_the_command_line_switches_off_is_not_armed(settings: list[str], off: list[str]) -> None:
     assert planned(request=Request(parse_overrides([], settings))).not_armed == off
+
+
+# --- what each arm is given ------------------------------------------------------------------------------
+
+
+def test_a_hole_for_a_span_is_open_in_both_arms_that_have_layers() -> None:
+    arms = planned(request=overridden(["hold@1d..3d"])).arms
+    assert [[hole.layer for hole in arm.holes] for arm in arms] == [["hold"], ["hold"], [], []]
+
+
+def test_a_hole_may_leave_its_layer_on() -> None:
+    warn = holed({"layer": "freshness", "set": {"warn_days": "12h"}})
+    assert warn.arms[0].layers["freshness"].mode is Mode.ENFORCE
+    assert warn.arms[0].layers["freshness"].parameters == {"warn_days": 0.5}
+    later = holed({"layer": "freshness", "set": {"warn_days": "2d"}})
+    assert later.arms[0].layers["freshness"].parameters == {"warn_days": 2.0}
+    observed = holed({"layer": "hold", "mode": "observe"})
+    assert observed.arms[0].layers["hold"].mode is Mode.OBSERVE
+    assert [plan.not_armed for plan in (warn, later, observed, holed(OFF))] == [[], [], [], ["hold"]]
+
+
+def test_a_target_may_run_some_of_the_arms() -> None:
+    some = TARGET + "arms: [defended, control]\n"
+    assert [arm.arm for arm in planned(target=some).arms] == [Arm.DEFENDED, Arm.CONTROL]
+    with pytest.raises(UsageError, match="can run none of the arms asked for"):
+        planned(request=Request(arms=(Arm.BARE,)), target=some)
+
+
+def test_each_trial_has_its_seed() -> None:
+    scenario, source = scenario_of()
+    trial = Planner(scenario, source, target_of(), make_catalogue(), Request()).plan(7)
+    assert (trial.seed, {arm.seed for arm in trial.arms}) == (7, {7})
+
+
+def test_a_layer_that_the_target_has_off_was_not_switched_off_by_anybody() -> None:
+    off = TARGET.replace(
+        "says: keeps the last good model", "says: keeps the last good model\n    default: off"
+    )
+    every = Request(parse_overrides([], ["layer.*.mode=off"]))
+    assert planned(request=every, target=off).not_armed == ["freshness"]
+    assert planned(target=off).arms[0].layers["hold"].mode is Mode.OFF
+
+
+def test_a_setting_is_read_as_the_parameter_has_it() -> None:
+    arm = planned(request=overridden(sets=["layer.freshness.warn_days=12h"])).arms[0]
+    assert arm.layers["freshness"].parameters == {"warn_days": 0.5}
+
+
+def test_a_fault_s_setting_names_it_by_its_id() -> None:
+    two = pair(LATE, {**LATE, "id": "later", "at": "8d"})
+    arm = planned(two, overridden(sets=["fault.later.held_days=3"])).arms[0]
+    assert [(fault.key, fault.undo_day - fault.inject_day) for fault in arm.faults] == [
+        ("late_partition", 2.0),
+        ("later", 3.0),
+    ]
+
+
+def test_what_has_no_effect_to_look_for_may_be_short() -> None:
+    noop = {"fault": "noop", "at": "2d", "for": "0.05d"}
+    assert planned(edited(faults=[noop])).arms[0].faults
+
+
+def test_holes_need_a_target_that_can_switch_layers() -> None:
+    scenario, source = scenario_of()
+    spec = target_of(TARGET.replace("layers, arms", "arms"))
+    for request, lacking in ((Request(), []), (overridden(["hold"]), ["layers"])):
+        assert Planner(scenario, source, spec, make_catalogue(), request).needs_lacking() == lacking
+
+
+def test_a_setting_besides_a_hole_for_a_span_is_fine() -> None:
+    both = Request(parse_overrides(["hold@1d..3d"], ["layer.hold.mode=observe"]))
+    arm = planned(request=both).arms[0]
+    assert arm.layers["hold"].mode is Mode.OBSERVE
+    assert [hole.value for hole in arm.holes] == ["off"]
+
+
+# --- what does not fit, further --------------------------------------------------------------------------
+
+
+def test_a_pace_that_the_scenario_fixes_is_not_slower_either() -> None:
+    assert "fixes 2 s a day, not 3" in problems(edited(day_seconds=2.0), Request(day_seconds=3.0))
+
+
+def test_a_hole_ends_within_the_run() -> None:
+    assert planned(request=overridden(["hold@5d..6d"])).arms[0].holes
+    with pytest.raises(UsageError, match=r"--hole hold@5d\.\.7d: not inside the run's 6 days"):
+        planned(request=overridden(["hold@5d..7d"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            edited(abort_if=[{"probe": "good_view", "below": 0.5}]),
+            "abort_if.0.probe: there is no probe 'good_view'",
+        ),
+        (
+            edited(kind="demonstration", expect={"missed_by": ["freshnes"]}),
+            "expect.missed_by.0: the target has no layer 'freshnes' (did you mean 'freshness'?)",
+        ),
+        (edited(latent=[{"layer": "freshness", "set": {"warn_days": 2}}]), "2 says no clock: write 2d"),
+        (edited(latent=[{"layer": "freshness", "set": {"warn_days": 0.5}}]), "0.5 says no clock: write 0.5d"),
+    ],
+)
+def test_what_is_named_is_looked_up_wherever_it_stands(text: str, says: str) -> None:
+    assert says in problems(text)
+
+
+def test_a_world_that_the_target_does_not_have_is_refused() -> None:
+    worlds = TARGET + "worlds: [default, starved]\n"
+    assert planned(edited(world="starved"), target=worlds).arms[0].world == "starved"
+    with pytest.raises(InvalidInput, match=r"no world 'starvd' \(did you mean 'starved'\?\)"):
+        planned(edited(world="starvd"), target=worlds)
