@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
 from chaos.app import make_catalogue, make_files
 from chaos.capabilities import Containers, Described, MeaninglessChange
 from chaos.contracts import Fault, Refusing
+from chaos.domain.change import (
+    AddDataToxic,
+    AddToxic,
+    Change,
+    Configure,
+    Disconnect,
+    FillDisk,
+    Kill,
+    LimitCpu,
+    LimitMemory,
+    Pause,
+    Promote,
+    Push,
+    RunImage,
+    Scalar,
+    SetAlias,
+    SetLayer,
+    SetLinkUp,
+    Start,
+    Starve,
+    Stop,
+)
+from chaos.domain.target import NetworkLink
 from chaos.drivers.fake import FakeTarget, silent
 from chaos.runner.check import effect_of, make_fault
 from tests.harness import planned
@@ -411,3 +435,274 @@ def test_a_hyperparameter_is_bad_to_either_side(largest: float, bad: bool) -> No
     value = probe.read(made)
     assert value is not None
     assert check.seen(value) is bad
+
+
+# --- what each of them does ------------------------------------------------------------------------------
+
+
+def data(type: str, **parameters: Scalar) -> AddDataToxic:
+    return AddDataToxic("events", f"mlchaos_{type}", type, parameters)
+
+
+def latency(ms: int, jitter: int = 0) -> AddToxic:
+    attributes = {"latency": ms, "jitter": jitter}
+    return AddToxic(
+        "serving-features", "mlchaos_latency_downstream", "latency", "downstream", 1.0, attributes
+    )
+
+
+WHERE: dict[str, object] = {"share": 0.4, "where": "source", "equals": 3}
+BOTH = ["serving-a", "serving-b"]
+DOES: list[tuple[str, dict[str, object], list[Change]]] = [
+    ("added_column", {}, [data("add", column="consent")]),
+    ("backlog", {"share": 0.3, "partitions": 20}, [data("backfill", partitions=20, column="day", share=0.3)]),
+    ("bad_config", {}, [Push("orchestrator", "placements", "", BOTH, "release script", "")]),
+    (
+        "bad_config",
+        {"approved_by": "ann"},
+        [Push("orchestrator", "placements", "", BOTH, "release script", "ann")],
+    ),
+    ("bad_config", {"bypass": True}, [Configure(name, "placements", "") for name in BOTH]),
+    ("bad_hyperparameter", {}, [Configure("trainer", "learning_rate", 1e15)]),
+    (
+        "bad_hyperparameter",
+        {"by_push": True},
+        [Push("orchestrator", "learning_rate", 1e15, ["trainer"], "researcher", "reviewer")],
+    ),
+    ("clock_shift", {}, [Configure("collector", "clock_ahead_days", 1.5)]),
+    ("clock_skew", {}, [data("skew", column="day", by=2.0, share=0.4)]),
+    ("cpu_limit", {}, [LimitCpu("serving-a", 0.05)]),
+    ("delayed_partition", {}, [data("late", held_days=0.1)]),
+    ("disconnect", {}, [Disconnect("collector")]),
+    ("disk_full", {}, [FillDisk("collector")]),
+    (
+        "duplicate_replay",
+        {"copies": 3, **WHERE},
+        [data("duplicate", copies=3, share=0.4, where="source", equals=3)],
+    ),
+    ("eager_retries", {}, [Configure("shop", "timeout_ms", 60.0), Configure("shop", "attempts", 3)]),
+    ("holiday_dip", {}, [Configure("shop", "surge", 0.75)]),
+    ("kill", {}, [Kill("features")]),
+    ("late_partition", {}, [data("late", held_days=5.0)]),
+    ("latency", {"jitter_ms": "20ms"}, [latency(225, 20)]),
+    ("link_down", {}, [SetLinkUp("serving-features", up=False)]),
+    (
+        "missing_values",
+        {**WHERE},
+        [data("nulls", column="dwell", share=0.4, where="source", equals=3)],
+    ),
+    (
+        "new_category",
+        {"category": 9},
+        [
+            SetLayer("schema", "categories", 10),
+            data("poison", values=["category=9"], where="source", equals=3),
+        ],
+    ),
+    ("noop", {}, []),
+    ("offline_winner", {}, [Configure("trainer", "export_scale", -30.0)]),
+    ("old_image", {}, [RunImage("serving-b", "mlchaos-stack:2018.4")]),
+    ("online_skew", {}, [Configure(name, "build", "2026.2") for name in BOTH]),
+    ("out_of_memory", {}, [LimitMemory("features", 24)]),
+    ("oversized_feature_file", {"times": 3}, [Configure("trainer", "schemas", 3)]),
+    ("partial_partition", {**WHERE}, [data("drop", share=0.4, where="source", equals=3)]),
+    (
+        "partial_rollout",
+        {},
+        [
+            Configure("serving-b", "build", "2018.4"),
+            Push("orchestrator", "promo", True, BOTH, "release script", "reviewer"),
+        ],
+    ),
+    ("pause", {}, [Pause("serving-a")]),
+    ("planned_backfill", {}, [data("reorder")]),
+    (
+        "poisoned_source",
+        {"share": 0.4},
+        [data("poison", values=["clicked=1", "dwell=60"], share=0.4, where="source", equals=1)],
+    ),
+    ("price_change", {"equals": 3}, [data("skew", column="price", by=0.3, where="source", equals=3)]),
+    (
+        "registry_outage",
+        {"links": ["serving-registry", "monitor-registry"]},
+        [
+            SetLinkUp("serving-registry", up=False),
+            SetLinkUp("monitor-registry", up=False),
+            Kill("serving-a"),
+            Start("serving-a"),
+        ],
+    ),
+    ("restart", {}, [Kill("serving-a"), Start("serving-a")]),
+    ("schema_drift", {}, [data("rename", column="dwell", to="dwell_s")]),
+    ("schema_drift", {"renamed_to": "", "stored_as": "text"}, [data("retype", column="dwell", to="text")]),
+    (
+        "silent_default",
+        {},
+        [*(Configure(name, "default_after_ms", 15.0) for name in BOTH), latency(100)],
+    ),
+    ("slow_challenger", {}, [Configure("trainer", "inference_ms", 180.0)]),
+    ("slow_inference", {}, [Configure(name, "shell.service_ms", 10.0) for name in BOTH]),
+    ("starve", {"running_ms": "20ms"}, [Starve("serving-b", 30.0, 20.0)]),
+    ("stop", {}, [Stop("features")]),
+    ("surge", {}, [Configure("shop", "surge", 1.6)]),
+    ("torn_checkpoint", {}, [Kill("trainer"), Start("trainer")]),
+    (
+        "unit_change",
+        {"factor": 4.0, **WHERE},
+        [
+            data("scale", column="dwell", factor=4.0, share=0.4, where="source", equals=3),
+            data("retype", column="dwell", to="int16"),
+        ],
+    ),
+    (
+        "unit_change",
+        {"stored_as": ""},
+        [data("scale", column="dwell", factor=1000.0, share=1.0, where="", equals=0)],
+    ),
+    ("wrong_alias", {}, [Promote("orchestrator", "champion", 2, "release script")]),
+    ("wrong_alias", {"bypass": True}, [SetAlias("champion", 2)]),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "changes"), DOES)
+def test_a_fault_does_what_its_parameters_say(
+    name: str, given: dict[str, object], changes: list[Change]
+) -> None:
+    spec, _ = make_files().target("reference-compose")
+    fault = make_catalogue().faults.make(name, {**EXAMPLES[name], **given})
+    assert list(fault.changes(Described(spec))) == changes
+
+
+WATCHED = [
+    "monitor-registry",
+    "monitor-collector",
+    "monitor-trainer",
+    "monitor-serving-a",
+    "monitor-serving-b",
+]
+WATCHED += ["monitor-orchestrator", "monitor-oncall", "monitor-shop"]
+
+
+def test_whoever_watches_loses_the_links_of_its_own_but_for_those_to_whom_is_spared() -> None:
+    spec, _ = make_files().target("reference-compose")
+    shared = NetworkLink.model_validate({"kind": "network", "from": ["monitor", "oncall"], "to": "features"})
+    spec = spec.model_copy(update={"links": {**spec.links, "shared": shared}})
+    gone = make_catalogue().faults.make(
+        "telemetry_gone", {**EXAMPLES["telemetry_gone"], "spared": ["features"]}
+    )
+    assert list(gone.changes(Described(spec))) == [SetLinkUp(link, up=False) for link in WATCHED]
+
+
+def test_every_fault_is_among_them() -> None:
+    assert sorted({name for name, _, _ in DOES} | {"telemetry_gone"}) == sorted(EXAMPLES)
+
+
+LOW, HIGH = -math.inf, math.inf
+SHOWS: dict[str, tuple[str, float, float]] = {
+    "added_column": ("partitions_altered", 1, HIGH),
+    "backlog": ("metric", 20, HIGH),
+    "bad_config": ("good_views", LOW, 0.9),
+    "bad_hyperparameter": ("orders_off", 1.3, HIGH),
+    "clock_shift": ("clock_ahead", 1.2, HIGH),
+    "clock_skew": ("partitions_altered", 1, HIGH),
+    "cpu_limit": ("slowest_request", 30, HIGH),
+    "delayed_partition": ("delivery_days", 0.1, HIGH),
+    "disconnect": ("component_silent", 1, HIGH),
+    "disk_full": ("metric", 0.99, HIGH),
+    "duplicate_replay": ("partitions_altered", 1, HIGH),
+    "eager_retries": ("counter_ratio", 0.5, HIGH),
+    "holiday_dip": ("traffic_ratio", LOW, 0.875),
+    "kill": ("component_ends", 1, HIGH),
+    "late_partition": ("partitions_overdue", 1, HIGH),
+    "latency": ("link_latency", 202.5, HIGH),
+    "link_down": ("link_silent", 1, HIGH),
+    "missing_values": ("partitions_altered", 1, HIGH),
+    "new_category": ("partitions_altered", 1, HIGH),
+    "offline_winner": ("slate_quality", LOW, 0.4),
+    "old_image": ("build_share", 0.05, HIGH),
+    "online_skew": ("build_share", 0.5, HIGH),
+    "out_of_memory": ("component_ends", 2, HIGH),
+    "oversized_feature_file": ("good_views", LOW, 0.9),
+    "partial_partition": ("partitions_altered", 1, HIGH),
+    "partial_rollout": ("build_share", 0.05, HIGH),
+    "pause": ("component_silent", 1, HIGH),
+    "planned_backfill": ("partitions_altered", 1, HIGH),
+    "poisoned_source": ("partitions_altered", 1, HIGH),
+    "price_change": ("partitions_altered", 1, HIGH),
+    "registry_outage": ("link_silent", 1, HIGH),
+    "restart": ("unsound_views", 0.1, HIGH),
+    "schema_drift": ("partitions_altered", 1, HIGH),
+    "silent_default": ("defaulted_share", 0.2, HIGH),
+    "slow_challenger": ("good_views", LOW, 0.9),
+    "slow_inference": ("bad_views", 0.1, HIGH),
+    "starve": ("slowest_request", 15, HIGH),
+    "stop": ("component_silent", 1, HIGH),
+    "surge": ("traffic_ratio", 1.2, HIGH),
+    "telemetry_gone": ("metric", 1, HIGH),
+    "torn_checkpoint": ("metric", 1, HIGH),
+    "unit_change": ("partitions_altered", 1, HIGH),
+    "wrong_alias": ("version_share", 0.05, HIGH),
+}
+"""The probe that shows a fault of EXAMPLES, and from where on, or up to where, it has bitten."""
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - {"noop"}))
+def test_a_fault_has_bitten_from_its_bound_on(name: str) -> None:
+    spec, _ = make_files().target("reference-compose")
+    check = make(name).effect(spec)
+    assert check is not None
+    assert (check.probe, check.at_least, check.at_most) == pytest.approx(SHOWS[name])
+
+
+def test_latency_with_jitter_has_bitten_from_the_least_delay_on() -> None:
+    spec, _ = make_files().target("reference-compose")
+    fault = make_catalogue().faults.make("latency", {**EXAMPLES["latency"], "jitter_ms": "25ms"})
+    check = fault.effect(spec)
+    assert check is not None
+    assert check.at_least == pytest.approx(180.0)
+
+
+def test_eager_retries_are_retries_for_each_request() -> None:
+    spec, _ = make_files().target("reference-compose")
+    check = make("eager_retries").effect(spec)
+    assert check is not None
+    assert check.parameters == {
+        "component": "shop",
+        "counter": "retries_total",
+        "per": "first_attempts_total",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "wrong"),
+    [
+        ("backlog", {"partitions": 20}, {"partitions": 19}),
+        ("clock_shift", {"ahead_days": "0.6d"}, {"ahead_days": "0.59d"}),
+        ("cpu_limit", {"cpus": 0.01}, {"cpus": 0.009}),
+        ("cpu_limit", {"cpus": 0.5}, {"cpus": 0.51}),
+        ("delayed_partition", {"delay_days": "0.24d"}, {"delay_days": "0.25d"}),
+        ("eager_retries", {"attempts": 20}, {"attempts": 21}),
+        ("eager_retries", {"attempts": 2}, {"attempts": 1}),
+        ("holiday_dip", {"level": 0.1}, {"level": 0.09}),
+        ("holiday_dip", {"level": 0.95}, {"level": 0.96}),
+        ("late_partition", {"held_days": "1d"}, {"held_days": "23h"}),
+        ("latency", {"jitter_ms": "225ms"}, {"jitter_ms": "226ms"}),
+        ("new_category", {"category": 8}, {"category": 7}),
+        ("out_of_memory", {"mib": 6}, {"mib": 5}),
+        ("oversized_feature_file", {"times": 2}, {"times": 1}),
+        ("partial_partition", {"share": 0.99}, {"share": 1.0}),
+        ("silent_default", {"default_after_ms": "99ms"}, {"default_after_ms": "100ms"}),
+        ("slow_inference", {"components": ["serving-a"]}, {"components": ["serving-a", "serving-a"]}),
+        ("starve", {"stopped_ms": "10ms"}, {"stopped_ms": "9.9ms"}),
+        ("surge", {"factor": 1.1}, {"factor": 1.09}),
+        ("surge", {"factor": 10.0}, {"factor": 10.1}),
+        ("wrong_alias", {"version": 1}, {"version": 0}),
+    ],
+)
+def test_a_parameter_may_lie_on_its_limit_and_not_beyond(
+    name: str, given: dict[str, object], wrong: dict[str, object]
+) -> None:
+    plan(name, {**EXAMPLES[name], **given})
+    with pytest.raises(MeaninglessChange) as caught:
+        plan(name, {**EXAMPLES[name], **wrong})
+    assert caught.value.field == next(iter(wrong))
