@@ -48,3 +48,9 @@ def test_what_is_wrong_with_a_version_is_named(changed, says):
 def test_what_served_before_may_be_old_so_that_a_rollback_goes_through():
     assert ask(age_days=20.0, known_good=True) == GREEN
     assert ask(age_days=20.0, known_good=True, finite=False).acts
+
+
+def test_the_first_thing_that_is_wrong_is_named():
+    assert "not finite" in ask(finite=False, lacks=("code",)).says
+    assert "no slate" in ask(smoke="no slate", lacks=("code",)).says
+    assert "checksum" in ask(checksum_fits=False, finite=False).says

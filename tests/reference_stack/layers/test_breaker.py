@@ -31,3 +31,8 @@ def test_it_objects_from_the_third_opening_in_a_row_on_also_while_it_tries():
     assert not breaker().decide(Calls("features", [], open_for_ms=1.0, opens=2)).fired
     assert breaker().decide(Calls("features", [], open_for_ms=1.0, opens=3)).fired
     assert breaker().decide(Calls("features", [], open_for_ms=60.0, opens=3)).fired
+
+
+def test_it_objects_as_it_opens_again_and_again():
+    assert breaker().decide(Calls("features", [True] * 20, opens=3)).fired
+    assert not breaker().decide(Calls("features", [True] * 20, opens=2)).fired

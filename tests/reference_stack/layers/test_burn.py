@@ -54,3 +54,9 @@ def test_no_window_is_longer_than_the_monitor_remembers():
     assert within.slow_long_days == KEPT_DAYS
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"slow_long_days": KEPT_DAYS + 0.01}, BurnParameters)
+
+
+def test_a_rate_on_its_limit_burns():
+    rates = {"objective": 0.5, "fast_rate": 1.5, "slow_rate": 2.0}
+    assert fires({0.1: 0.75, 1.0: 0.75}, **rates)
+    assert not fires({0.1: 0.7499, 1.0: 0.75}, **rates)

@@ -90,3 +90,28 @@ def test_innocent_challengers_are_taken_back_no_more_often_than_declared(share):
                 taken_back += 1
                 break
     assert taken_back <= 13
+
+
+def test_the_first_looks_need_evidence_that_hardly_any_challenger_gives():
+    """z is −7.4; the limit is −13 after a fifth of a stage, −5.8 from a whole one on."""
+    nothing = Outcomes(75, 0, 0)
+    assert not ask(nothing, 0.0).fired
+    assert not ask(nothing, 0.05).fired
+    assert ask(nothing, 0.25).acts
+
+
+def test_doubt_lasts_no_longer_than_the_longest_stage():
+    short = Canary(CanaryParameters(stage_days=0.25, longest_days=0.3))
+    done = [
+        short.decide(CanaryStage(days, Outcomes(75, 0, 27), CHAMPION)).detail["done"] for days in (0.29, 0.3)
+    ]
+    assert done == [0.0, 1.0]
+
+
+def test_where_every_view_went_well_there_is_no_difference():
+    decision = ask(Outcomes(75, 0, 75), champion=Outcomes(75, 0, 75))
+    assert decision.detail == {"z": 0.0, "done": 1.0}
+
+
+def test_more_clicks_than_views_are_no_better_than_one_a_view():
+    assert good(Outcomes(asked=10, late=0, clicked=12)) == 10.0

@@ -64,3 +64,8 @@ def test_the_first_component_must_not_fail_with_it(answers, failed, acts):
     decision = ask(stage="staged", answers=answers, failed=failed)
     assert decision.acts is acts
     assert decision == GREEN or "fail where it stands" in decision.says
+
+
+def test_silence_where_it_stands_is_no_consent():
+    assert ask(stage="staged", heard=False).acts
+    assert ask(stage="staged") == GREEN

@@ -122,3 +122,9 @@ def test_where_all_other_days_were_objected_to_it_says_that_it_cannot_judge() ->
     decision = LAYER.decide(msgspec.structs.replace(delivery(), objected_days=32))
     assert (decision.fired, decision.acts, decision.judged) == (True, False, False)
     assert "all 32 days" in decision.says
+
+
+def test_as_many_sources_as_allowed_are_left_out() -> None:
+    odd = {0: source(), 1: source(ctr=5.0), 2: source(ctr=5.0)}
+    decision = LAYER.decide(msgspec.structs.replace(delivery(sources=odd), shifts_without=None))
+    assert (decision.acts, decision.sources) == (True, (1, 2))

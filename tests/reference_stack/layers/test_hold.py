@@ -31,3 +31,8 @@ def test_asks_for_a_person_from_the_third_held_cycle_on_and_goes_on_holding():
 
 def test_how_many_cycles_is_a_parameter():
     assert ask(1, cycles=1, volume="x").detail["overdue"] == 1
+
+
+def test_how_long_it_has_held_is_in_the_detail():
+    assert ask(2, volume="x").detail == {"held_cycles": 2, "overdue": 0}
+    assert ask(3, volume="x").detail == {"held_cycles": 3, "overdue": 1}

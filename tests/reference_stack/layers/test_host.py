@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from reference_stack.layers.contract import GREEN, Hook, Mode
-from reference_stack.layers.evidence import Retrain
+from reference_stack.layers.contract import GREEN, Decision, Hook, Mode
+from reference_stack.layers.evidence import Lack, Retrain
+from reference_stack.layers.hold import HoldParameters
 from reference_stack.layers.host import LayerHost, LayerSet, load
 from reference_stack.settings import LayerSettings, SettingsError
 from reference_stack.telemetry import Telemetry
@@ -130,3 +131,114 @@ def test_with_a_linger_it_clears_only_after_a_quiet_spell():
         told.host.ask(evidence, day=day, linger_days=0.04)
         assert told.fired() == (0.0 if day > 2.06 else 1.0)
     assert told.signals() == ["reached", "fired", "acted", "cleared"]
+
+
+# --- layers that act, or object, alone -------------------------------------------------------------------
+
+
+class Lacking(Told):
+    """A fallback layer, which acts on every lack and objects to many."""
+
+    def __init__(self, mode: Mode = Mode.ENFORCE) -> None:
+        self.lines: list[str] = []
+        self.telemetry = Telemetry("serving-a", FixedDay(), self.lines.append)
+        settings = LayerSettings(use="reference_stack.layers.fallback:Fallback", mode=mode)
+        self.host = LayerHost(load("fallback", settings), settings, self.telemetry)
+
+    def lack(self, share: float, cause: str = "", about: str = "features"):
+        return self.host.ask(Lack("features", cause, last_good=True, share=share), day=2.0, about=about)
+
+    def fired(self) -> float:
+        return self.telemetry.metrics.samples().get('layer_fired{layer="fallback"}', 0.0)
+
+
+def test_a_layer_that_only_acts_says_so_once_and_clears_and_raises_no_alert():
+    told = Lacking()
+    for share, cause in ((0.0, "TimedOut"), (0.001, "TimedOut"), (0.001, ""), (0.0, "")):
+        told.lack(share, cause)
+        assert told.fired() == 0.0
+    assert told.signals() == ["reached", "acted", "cleared"]
+
+
+def test_an_alert_ends_with_the_last_thing_that_is_objected_to():
+    told = Lacking()
+    told.lack(0.5, about="features")
+    told.lack(0.5, about="model")
+    assert told.fired() == 1.0
+    told.lack(0.0, about="features")
+    assert told.fired() == 1.0
+    told.lack(0.0, about="model")
+    assert told.fired() == 0.0
+
+
+def test_what_is_objected_to_is_told_by_what_it_is_about():
+    told = Told()
+    told.ask("volume")
+    assert told.host.objects("d")
+    assert not told.host.objects("another day")
+    told.ask()
+    assert not told.host.objects("d")
+
+
+def test_how_often_a_layer_was_asked_is_counted():
+    told = Told()
+    for _ in range(3):
+        told.ask()
+    assert told.telemetry.metrics.samples()['layer_reached_total{layer="hold"}'] == 3.0
+
+
+def test_what_it_said_before_it_was_switched_off_is_forgotten():
+    told = Told()
+    told.ask("volume")
+    assert told.host.said.acts
+    told.host.configure("mode", "off")
+    told.ask("volume")
+    assert told.host.said == GREEN
+
+
+def test_a_mode_that_is_set_again_changes_nothing():
+    told = Told()
+    told.ask("volume")
+    told.host.configure("mode", "enforce")
+    told.ask("volume")
+    assert told.fired() == 1.0
+    assert told.signals() == ["reached", "fired", "acted"]
+
+
+def test_an_objection_of_a_clock_that_was_ahead_does_not_linger():
+    told = Told()
+    for day, gates in ((9.0, ("volume",)), (2.0, ())):
+        evidence = Retrain(day=day, red=dict.fromkeys(gates, "x"), held_cycles=0)
+        told.host.ask(evidence, day=day, linger_days=0.04)
+    assert "cleared" in told.signals()
+
+
+class TooMany:
+    """A layer of somebody's own that names rows and sources."""
+
+    name = "too_many"
+    hook = Hook.ROW
+    also = (Hook.DELIVERY,)
+    Parameters = HoldParameters
+
+    def __init__(self, _parameters: HoldParameters) -> None: ...
+
+    def decide(self, _evidence: object) -> Decision:
+        return Decision(fired=True, acts=True, says="too many", rows={2: "x"}, sources=(1,))
+
+
+@pytest.mark.parametrize(("mode", "rows", "sources"), [("enforce", {2: "x"}, (1,)), ("observe", {}, ())])
+def test_a_layer_that_observes_takes_no_row_and_no_source(mode, rows, sources):
+    settings = LayerSettings(use="", mode=Mode(mode))
+    host = LayerHost(TooMany, settings, Telemetry("features", FixedDay(), lambda _line: None))
+    decision = host.ask(None, day=2.0)
+    assert (decision.acts, decision.rows, decision.sources) == (mode == "enforce", rows, sources)
+    assert host.said.sources == (1,)
+
+
+def test_a_layer_is_asked_at_each_of_its_hooks():
+    telemetry = Telemetry("features", FixedDay(), lambda _line: None)
+    settings = {"schema": LayerSettings(use="reference_stack.layers.schema:Schema")}
+    for hook in (Hook.ROW, Hook.DELIVERY):
+        layers = LayerSet(settings, telemetry, (hook,))
+        assert [host.name for host in layers.at(hook)] == ["schema"]

@@ -36,3 +36,8 @@ def test_a_sign_of_life_is_of_this_day(ahead_days, expected):
     assert decision.acts is expected
     if ahead_days == 0.31:
         assert decision.says == "clock of collector is 0.31 days ahead"
+
+
+def test_silence_for_as_long_as_allowed_is_fine():
+    assert not fires(9.75, silence_days=0.25)
+    assert fires(9.749, silence_days=0.25)

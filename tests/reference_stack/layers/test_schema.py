@@ -277,3 +277,25 @@ def test_what_broke_the_contract_on_the_way_makes_a_partition_red(evidence: Deli
     decision = Schema(SchemaParameters()).decide(evidence)
     assert decision.acts
     assert says in decision.says
+
+
+def test_one_row_beyond_its_domain_takes_none_that_is_at_the_end_of_it():
+    assert reasons(ask(positions=[100, 2, 0, 4, 5, 6, 7, 8, 9, 10])) == {2: "position: domain"}
+    assert ask(segment=4, shard=3, customer=1_000_000_000) == GREEN
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        with_row("positions", 1, row=4),
+        with_row("dwell_s", 5.0),
+        with_row("dwell_s", None, row=3),
+        {"day": 2.50},
+        {"day": 3.57},
+        {"segment": 5},
+    ],
+)
+def test_what_is_wrong_is_wrong_in_a_first_view_too(changes: dict[str, Any]):
+    events = ViewEvents(**{**SOUND, **changes})
+    first = Rows(events=events, seen=lambda _: False, day=3.51, first=True)
+    assert Schema(SchemaParameters()).decide(first).acts
