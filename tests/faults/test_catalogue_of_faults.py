@@ -585,7 +585,7 @@ WATCHED += ["monitor-orchestrator", "monitor-oncall", "monitor-shop"]
 
 def test_whoever_watches_loses_the_links_of_its_own_but_for_those_to_whom_is_spared() -> None:
     spec, _ = make_files().target("reference-compose")
-    shared = NetworkLink.model_validate({"kind": "network", "from": ["monitor", "oncall"], "to": "features"})
+    shared = NetworkLink.model_validate({"kind": "network", "from": ["monitor", "oncall"], "to": "trainer"})
     spec = spec.model_copy(update={"links": {**spec.links, "shared": shared}})
     gone = make_catalogue().faults.make(
         "telemetry_gone", {**EXAMPLES["telemetry_gone"], "spared": ["features"]}

@@ -28,6 +28,7 @@ def table(of: Harm, *values: float | None) -> dict[Arm, dict[Harm, float | None]
         ((300, 0, 3000, 0), 0.9),
         ((400, 100, 3100, 100), 0.9),
         ((6000, 0, 3000, 0), -1.0),
+        ((300, 200, 1100, 100), 0.9),
     ],
 )
 def test_the_ratio_is_a_difference_of_differences(values: tuple[float, ...], ratio: float) -> None:

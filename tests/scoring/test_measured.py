@@ -350,7 +350,7 @@ def test_a_fault_lasts_from_the_first_of_its_changes_that_was_asked_for_to_the_l
     story.add(Arm.DEFENDED, Planned(3.7, f"{FAULT}-2", FAULT, change), Applied(3.8, f"{FAULT}-2"))
     story.add(Arm.DEFENDED, Undone(8.7, f"{FAULT}-2", "undone"))
     span = span_of(story)
-    assert (span.injected_day, span.undone_day) == (3.5, 8.7)
+    assert (span.injected_day, span.undone_day) == (span.start, span.end) == (3.5, 8.7)
 
 
 def test_a_change_that_was_refused_neither_begins_nor_ends_a_fault_of_which_another_was_made() -> None:
