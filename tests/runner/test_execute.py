@@ -481,8 +481,8 @@ def test_a_run_is_aborted_beyond_a_bound_and_not_on_it(
 # --- what is waited for ----------------------------------------------------------------------------------
 
 
-def test_the_action_of_another_component_is_not_waited_for(tmp_path: Path) -> None:
-    left = [(2.3, "reader"), (2.55, "writer")]
+def test_neither_an_earlier_action_nor_another_component_s_is_waited_for(tmp_path: Path) -> None:
+    left = [(1.5, "writer"), (2.3, "reader"), (2.55, "writer")]
 
     def saving(target: FakeTarget) -> Iterator[Event]:
         yield from life(target)

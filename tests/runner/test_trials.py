@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,7 +16,7 @@ from chaos.errors import Interrupted
 from chaos.journal import read, read_folder
 from chaos.runner.cache import ArmCache
 from chaos.runner.stop import StopSignal
-from chaos.runner.trials import RunContext, run_trial, thin_out, trial_folder
+from chaos.runner.trials import RunContext, open_trial, run_arms, run_trial, thin_out, trial_folder
 from tests.harness import planned, shoppers, target_of
 
 
@@ -106,3 +107,15 @@ def test_what_is_large_goes_and_what_is_named_stays(tmp_path: Path) -> None:
     thin_out(tmp_path, trial, ["logs", "registry"])
     left = sorted(path.name for path in (tmp_path / "control" / "stack").iterdir())
     assert left == ["logs", "pids.json", "registry"]
+
+
+@pytest.mark.parametrize("fails_to_start", ["", "no port"])
+def test_whoever_asked_is_told_that_an_arm_which_is_run_alone_is_done(
+    tmp_path: Path, fails_to_start: str
+) -> None:
+    trial, told = planned(), Mock()
+    open_trial(trial, tmp_path)
+    driver = FakeDriver(life, fails_to_start=fails_to_start)
+    run_arms([(trial, trial.arms[1])], context(tmp_path, driver), told)
+    told.done.assert_called_once_with(trial.arms[1])
+    assert told.born.call_count == 0
