@@ -680,7 +680,7 @@ def test_eager_retries_are_retries_for_each_request() -> None:
         ("clock_shift", {"ahead_days": "0.6d"}, {"ahead_days": "0.59d"}),
         ("cpu_limit", {"cpus": 0.01}, {"cpus": 0.009}),
         ("cpu_limit", {"cpus": 0.5}, {"cpus": 0.51}),
-        ("delayed_partition", {"delay_days": "0.24d"}, {"delay_days": "0.25d"}),
+        ("delayed_partition", {"delay_days": "0.19d"}, {"delay_days": "0.2d"}),
         ("eager_retries", {"attempts": 20}, {"attempts": 21}),
         ("eager_retries", {"attempts": 2}, {"attempts": 1}),
         ("holiday_dip", {"level": 0.1}, {"level": 0.09}),

@@ -717,7 +717,7 @@ def test_a_hole_may_leave_its_layer_on() -> None:
 def test_a_target_may_run_some_of_the_arms() -> None:
     some = TARGET + "arms: [defended, control]\n"
     assert [arm.arm for arm in planned(target=some).arms] == [Arm.DEFENDED, Arm.CONTROL]
-    with pytest.raises(UsageError, match="can run none of the arms asked for"):
+    with pytest.raises(UsageError, match="cannot run the arm 'bare'; it can run defended, control"):
         planned(request=Request(arms=(Arm.BARE,)), target=some)
 
 

@@ -247,11 +247,6 @@ def test_a_refusal_counts_from_the_injection() -> None:
     assert fault.detection.delay_days == pytest.approx(0.1)
 
 
-def test_a_fault_whose_probe_sees_nothing_is_prevented_as_far_as_one_can_see() -> None:
-    assert not standing(Story(Told(expect=DETECTED))).faults[0].prevented
-    assert standing(Story(Told(expect=DETECTED, bites=False))).faults[0].prevented
-
-
 # --- alerts ----------------------------------------------------------------------------------------------
 
 
