@@ -258,6 +258,41 @@ class Contamination(Strict):
         return ", ".join(said)
 
 
+Requirement = Literal["max_late", "max_loss", "duplicates", "ordered"]
+
+
+class BrokenRequirement(Strict):
+    """An integrity requirement of a data link that was broken in one arm, and who objected."""
+
+    link: str
+    requirement: Requirement
+    allowed: float = Field(description="days after it is due, or a share of the rows; else 0")
+    worst: float = Field(
+        description="days, a share of the rows lacking or too many, or how many later ones came first"
+    )
+    partition_days: list[int]
+    objected: list[str] = Field(description="layers that objected to one of these partitions")
+
+    @property
+    def says(self) -> str:
+        """In words."""
+        what = {
+            "max_late": f"was lacking up to {self.worst:.2f} d after it was due, {self.allowed:g} d allowed",
+            "max_loss": f"lacked up to {self.worst:.0%} of its rows, {self.allowed:.0%} allowed",
+            "duplicates": f"had up to {self.worst:.0%} more rows than were written",
+            "ordered": f"came after up to {self.worst:.0f} later ones",
+        }[self.requirement]
+        by = f"{' and '.join(self.objected)} objected" if self.objected else "no layer objected"
+        return f"{self.link}: partition of day {self._days} {what}; {by}"
+
+    @property
+    def _days(self) -> str:
+        first, last = self.partition_days[0], self.partition_days[-1]
+        if len(self.partition_days) > 2 and last - first + 1 == len(self.partition_days):
+            return f"{first} to {last}"
+        return ", ".join(map(str, self.partition_days))
+
+
 class TrialResult(Strict):
     """One scenario with one seed."""
 
@@ -278,6 +313,9 @@ class TrialResult(Strict):
     not_armed: list[str] = []
     pass_share: float = 1.0
     contamination: dict[Arm, Contamination | None] = {}
+    integrity: dict[Arm, list[BrokenRequirement] | None] = Field(
+        default={}, description="broken requirements of data links; null where not measured"
+    )
     into: str = Field(default="", description="the standing stack it was run against; its own where empty")
     service_levels: list[ServiceLevel] = []
     not_measured: list[str] = Field(default=[], description="expectations that this run could not judge")

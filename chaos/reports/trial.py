@@ -68,6 +68,7 @@ def one_trial(results: Results, trial: TrialResult, folder: Path, width: int, ro
     for says in trial.not_measured:
         yield from (Text(line, style="dim") for line in textwrap.wrap(says, width))
     yield from _harm(trial, (9, 6, 5, 4, 2)[room])
+    yield from _integrity(trial, width, (4, 3, 2, 1, 1)[room])
     yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room])
     yield from paths(folder, trial)
     yield from not_run(results)
@@ -190,6 +191,18 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         yield Text(names, style="dim")
     if unknown:
         yield Text(f"not measured: {', '.join(unknown)}", style="dim")
+
+
+def _integrity(trial: TrialResult, width: int, most: int) -> Iterator[Text]:
+    """Broken requirements of data links in the defended arm, or in the first that was run."""
+    arm = Arm.DEFENDED if Arm.DEFENDED in trial.integrity else next(iter(trial.integrity), Arm.DEFENDED)
+    found = trial.integrity.get(arm) or []
+    for broken in found[:most]:
+        head, *rest = textwrap.wrap(broken.says, width - len(pair("", "")))
+        yield pair("integrity", head, "" if broken.objected else "yellow")
+        yield from (pair("", line) for line in rest)
+    if len(found) > most:
+        yield pair("", f"and {len(found) - most} more broken requirements, in the report", "dim")
 
 
 def _service_levels(levels: Sequence[ServiceLevel]) -> Iterator[Text]:

@@ -27,6 +27,7 @@ from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, passed, void
 from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for, lost
 from chaos.scoring.harm import false_block_days
+from chaos.scoring.integrity import broken_requirements
 from chaos.scoring.lag import busy, disturbed
 from chaos.scoring.layers import never_armed, refusals, unexplained
 from chaos.scoring.recovery import recovery_of
@@ -69,6 +70,7 @@ def score_standing(plan: TrialPlan, journal: Journal | None) -> TrialResult:
         layers=_layers(plan, view) if view is not None else [],
         alerts=list(alert_results(view)) if view is not None else [],
         harm=Harms(),
+        integrity={} if view is None else {view.arm: broken_requirements(view)},
         arms=[arm_result(view, steady_before(view), _after(view))] if view is not None else [],
         not_armed=plan.not_armed,
         pass_share=scenario.pass_share,

@@ -21,6 +21,7 @@ from chaos.scoring.expectations import expectations
 from chaos.scoring.facts import Facts, FaultFacts, gather
 from chaos.scoring.grounds import arm_reasons, grounds, held_against, held_back, judged_on
 from chaos.scoring.harm import blocks, worst_segments
+from chaos.scoring.integrity import broken_requirements
 from chaos.scoring.layers import layer_results
 from chaos.scoring.standing import score_standing
 from chaos.scoring.telling import alert_results, arm_result
@@ -65,6 +66,7 @@ def score_trial(plan: TrialPlan, journals: Mapping[Arm, Journal]) -> TrialResult
         loop=facts.loop,
         not_armed=facts.not_armed,
         contamination=dict(facts.contamination),
+        integrity={arm: broken_requirements(view) for arm, view in facts.views.items()},
         pass_share=scenario.pass_share,
         day_seconds=plan.arms[0].day_seconds if plan.arms else None,
         held_back=held_back(verdict, solid, asked),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chaos.domain.scenario import Arm, Harm
+from chaos.domain.verdict import BrokenRequirement
 from chaos.reports import html
 from chaos.reports.html import write_html
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, record_of
@@ -64,6 +65,21 @@ def write(folder: Path, *stories: Story) -> Path:
     }
     write_html(results, folder, path, picture_of, records)
     return path
+
+
+def test_broken_requirements_of_data_links_are_told_by_arm(tmp_path: Path) -> None:
+    story = Story()
+    story.write(tmp_path)
+    found = {"link": "events", "requirement": "ordered", "allowed": 0, "worst": 2, "partition_days": [3]}
+    broken = BrokenRequirement.model_validate({**found, "objected": ["volume"]})
+    for told, shown in (({Arm.DEFENDED: [], Arm.UNDEFENDED: [broken]}, True), ({Arm.DEFENDED: []}, False)):
+        trial = story.score().model_copy(update={"integrity": told})
+        write_html(results_of(trial), tmp_path, tmp_path / "report.html", picture_of, {})
+        page = (tmp_path / "report.html").read_text()
+        says = (
+            "<li>undefended: events: partition of day 3 came after up to 2 later ones; volume objected</li>"
+        )
+        assert (says in page, "requirements that were broken" in page) == (shown, shown)
 
 
 @pytest.fixture(name="passed", scope="module")

@@ -11,7 +11,7 @@ import pytest
 from chaos.domain.event import Phase
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
-from chaos.domain.verdict import NotRun, Results, Unfinished, Verdict
+from chaos.domain.verdict import BrokenRequirement, NotRun, Results, Unfinished, Verdict
 from chaos.reports.screen import Screen
 from chaos.reports.terminal import LINES, answer
 from tests.journals import LAYERS, Story, Told, quiet, readings, results_of, signal, without
@@ -77,6 +77,33 @@ def test_a_pass_names_who_saw_it_how_fast_and_what_it_cost() -> None:
     assert "journal-defended.jsonl" in said
     for layer in LAYERS:
         assert f"\n{layer}" in said
+
+
+def broken(requirement: str, *objected: str) -> BrokenRequirement:
+    found = {"link": "events", "requirement": requirement, "allowed": 0.1, "worst": 4.4}
+    return BrokenRequirement.model_validate({**found, "partition_days": [3, 4, 5], "objected": objected})
+
+
+def test_which_integrity_requirement_was_broken_and_who_objected() -> None:
+    trial = Story().score()
+    told = {Arm.DEFENDED: [broken("max_late", "volume", "freshness")], Arm.UNDEFENDED: [broken("ordered")]}
+    said = text(results_of(trial.model_copy(update={"integrity": told})), 96)
+    assert (
+        "\nintegrity        events: partition of day 3 to 5 was lacking up to 4.40 d after it was due" in said
+    )
+    assert "volume and freshness objected" in said
+    assert "no layer objected" not in said
+    assert "integrity" not in text(results_of(trial))
+
+
+@pytest.mark.parametrize("width", [100, 80])
+def test_nor_do_broken_requirements_fill_the_screen(width: int) -> None:
+    kinds = ["max_late", "max_loss", "duplicates", "ordered"] * 3
+    update = {"integrity": {Arm.DEFENDED: [broken(kind) for kind in kinds]}}
+    lines = text(results_of(Story().score().model_copy(update=update)), width).splitlines()
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= width
+    assert any("more broken requirements" in line for line in lines)
 
 
 def test_what_did_not_hold_comes_first() -> None:
