@@ -275,15 +275,15 @@ class BrokenRequirement(Strict):
 
     @property
     def says(self) -> str:
-        """In words."""
+        """In words, of the partition that was worst."""
         what = {
-            "max_late": f"was lacking up to {self.worst:.2f} d after it was due, {self.allowed:g} d allowed",
-            "max_loss": f"lacked up to {self.worst:.0%} of its rows, {self.allowed:.0%} allowed",
-            "duplicates": f"had up to {self.worst:.0%} more rows than were written",
-            "ordered": f"came after up to {self.worst:.0f} later ones",
+            "max_late": f"{self.worst:.2f} d late, {self.allowed:g} d allowed",
+            "max_loss": f"{self.worst:.0%} of the rows lost, {self.allowed:.0%} allowed",
+            "duplicates": f"{self.worst:.0%} more rows than written",
+            "ordered": f"after {self.worst:.0f} later ones",
         }[self.requirement]
         by = f"{' and '.join(self.objected)} objected" if self.objected else "no layer objected"
-        return f"{self.link}: partition of day {self._days} {what}; {by}"
+        return f"{self.link}, day {self._days}: {what}; {by}"
 
     @property
     def _days(self) -> str:

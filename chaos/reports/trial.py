@@ -68,7 +68,7 @@ def one_trial(results: Results, trial: TrialResult, folder: Path, width: int, ro
     for says in trial.not_measured:
         yield from (Text(line, style="dim") for line in textwrap.wrap(says, width))
     yield from _harm(trial, (9, 6, 5, 4, 2)[room])
-    yield from _integrity(trial, width, (4, 3, 2, 1, 1)[room])
+    yield from _integrity(trial, (4, 3, 2, 1, 1)[room])
     yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room])
     yield from paths(folder, trial)
     yield from not_run(results)
@@ -193,16 +193,13 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         yield Text(f"not measured: {', '.join(unknown)}", style="dim")
 
 
-def _integrity(trial: TrialResult, width: int, most: int) -> Iterator[Text]:
+def _integrity(trial: TrialResult, most: int) -> Iterator[Text]:
     """Broken requirements of data links in the defended arm, or in the first that was run."""
     arm = Arm.DEFENDED if Arm.DEFENDED in trial.integrity else next(iter(trial.integrity), Arm.DEFENDED)
     found = trial.integrity.get(arm) or []
-    for broken in found[:most]:
-        head, *rest = textwrap.wrap(broken.says, width - len(pair("", "")))
-        yield pair("integrity", head, "" if broken.objected else "yellow")
-        yield from (pair("", line) for line in rest)
-    if len(found) > most:
-        yield pair("", f"and {len(found) - most} more broken requirements, in the report", "dim")
+    for nth, broken in enumerate(found[:most], start=1):
+        name = f"integrity ({nth}/{len(found)})" if len(found) > 1 else "integrity"
+        yield pair(name, broken.says, "" if broken.objected else "yellow")
 
 
 def _service_levels(levels: Sequence[ServiceLevel]) -> Iterator[Text]:
@@ -221,6 +218,7 @@ def _service_levels(levels: Sequence[ServiceLevel]) -> Iterator[Text]:
 
 def _alerts(alerts: Sequence[AlertResult], most: int) -> Iterator[Text]:
     mine = [alert for alert in alerts if alert.arm is Arm.DEFENDED]
+    more = f"and {len(mine) - most} more" if len(mine) > most else ""
     for alert in mine[:most]:
         answered = (
             "nobody answered"
@@ -228,6 +226,8 @@ def _alerts(alerts: Sequence[AlertResult], most: int) -> Iterator[Text]:
             else f"acknowledged on day {alert.acknowledged_day:.2f}"
         )
         says = f"{alert.name} ({alert.severity}) to {alert.routed_to} on day {alert.sent_day:.2f}, {answered}"
+        if more and most == 1:  # a line of its own is one too many by then
+            says, more = f"{says}, {more}", ""
         yield pair("alert", says, "" if alert.acknowledged_day is not None else "yellow")
-    if len(mine) > most:
-        yield pair("", f"and {len(mine) - most} more", "dim")
+    if more:
+        yield pair("", more, "dim")

@@ -76,9 +76,7 @@ def test_broken_requirements_of_data_links_are_told_by_arm(tmp_path: Path) -> No
         trial = story.score().model_copy(update={"integrity": told})
         write_html(results_of(trial), tmp_path, tmp_path / "report.html", picture_of, {})
         page = (tmp_path / "report.html").read_text()
-        says = (
-            "<li>undefended: events: partition of day 3 came after up to 2 later ones; volume objected</li>"
-        )
+        says = "<li>undefended: events, day 3: after 2 later ones; volume objected</li>"
         assert (says in page, "requirements that were broken" in page) == (shown, shown)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from chaos.domain.verdict import (
     AlertResult,
     ArmResult,
+    BrokenRequirement,
     Containment,
     Contamination,
     Detection,
@@ -42,6 +43,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Recovery,
     LayerResult,
     AlertResult,
+    BrokenRequirement,
     Contamination,
     LoopResult,
     ServiceLevel,

@@ -139,11 +139,10 @@ def test_it_is_told_in_words() -> None:
         return BrokenRequirement.model_validate({**kinds, "partition_days": days, "objected": objected}).says
 
     assert says("max_late", 4.4, [3, 4, 5], ["volume", "freshness"]) == (
-        "events: partition of day 3 to 5 was lacking up to 4.40 d after it was due, 0.1 d allowed; "
-        "volume and freshness objected"
+        "events, day 3 to 5: 4.40 d late, 0.1 d allowed; volume and freshness objected"
     )
     assert says("max_loss", 0.4, [3, 5, 6], []) == (
-        "events: partition of day 3, 5, 6 lacked up to 40% of its rows, 10% allowed; no layer objected"
+        "events, day 3, 5, 6: 40% of the rows lost, 10% allowed; no layer objected"
     )
-    assert "day 3 had up to 50% more rows than were written" in says("duplicates", 0.5, [3], [])
-    assert "came after up to 2 later ones" in says("ordered", 2.0, [3, 4], [])
+    assert "events, day 3: 50% more rows than written;" in says("duplicates", 0.5, [3], [])
+    assert "events, day 3, 4: after 2 later ones;" in says("ordered", 2.0, [3, 4], [])
