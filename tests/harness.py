@@ -15,7 +15,7 @@ from chaos.domain.scenario import Scenario
 from chaos.domain.source import Source, build, parse_source
 from chaos.domain.target import TargetSpec
 from chaos.drivers.fake import FakeDriver, FakeTarget
-from chaos.runner.execute import ArmContext, ArmRun
+from chaos.runner.execute import ArmContext, ArmRun, Pause, no_pause
 from chaos.runner.plan import Planner, Request
 from chaos.runner.stop import StopSignal
 
@@ -102,6 +102,7 @@ def run_arm(
     arm: int = 0,
     stop: StopSignal | None = None,
     show: Callable[[Event], None] = lambda _event: None,
+    pause: Pause = no_pause,
 ) -> Path:
     """Run one arm of a plan against a fake target; the journal's path."""
     journal = folder / "journal.jsonl"
@@ -116,6 +117,7 @@ def run_arm(
         driver=driver,
         stop=stop or StopSignal(),
         show=show,
+        pause=pause,
     )
     ArmRun(plan.arms[arm], context).run()
     return journal

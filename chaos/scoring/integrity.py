@@ -37,15 +37,14 @@ class _Arrival:
 
 def broken_requirements(view: ArmView) -> list[BrokenRequirement] | None:
     """By link and requirement; None where no link states one, or the arm was cut short."""
-    links = {name: link for name, link in view.plan.data_links.items() if link.integrity is not None}
-    if not links or view.cut_short:
+    stated = [(name, one, one.integrity) for name, one in view.plan.data_links.items() if one.integrity]
+    if not stated or view.cut_short:
         return None
-    return [broken for name, link in links.items() for broken in _of_link(view, name, link)]
+    return [broken for name, link, wanted in stated for broken in _of_link(view, name, link, wanted)]
 
 
-def _of_link(view: ArmView, name: str, link: DataLink) -> Iterator[BrokenRequirement]:
-    wanted = link.integrity or Integrity()
-    found = list(_arrivals(view, link))
+def _of_link(view: ArmView, name: str, link: DataLink, wanted: Integrity) -> Iterator[BrokenRequirement]:
+    found = list(_arrivals(view, link, wanted.max_late or 0.0))
     if wanted.max_late is not None:
         late = {one.partition_day: one.after_days for one in found if one.after_days > wanted.max_late}
         yield from _broken(view, name, "max_late", wanted.max_late, late)
@@ -60,8 +59,7 @@ def _of_link(view: ArmView, name: str, link: DataLink) -> Iterator[BrokenRequire
         yield from _broken(view, name, "ordered", 0.0, dict(_overtaken(found)))
 
 
-def _arrivals(view: ArmView, link: DataLink) -> Iterator[_Arrival]:
-    allowed = (link.integrity and link.integrity.max_late) or 0.0
+def _arrivals(view: ArmView, link: DataLink, allowed_days: float) -> Iterator[_Arrival]:
     told = view.journal.of(Partition)
     missed = {one.partition_day for one in told if one.state == "absent" and one.component == link.to}
     written = {
@@ -81,7 +79,7 @@ def _arrivals(view: ArmView, link: DataLink) -> Iterator[_Arrival]:
             if view.last_day > due_day:
                 yield _Arrival(day, None, view.last_day - due_day, None)
             continue
-        in_time = [one for one in came if one.day <= due_day + allowed]
+        in_time = [one for one in came if one.day <= due_day + allowed_days]
         counted = (in_time[-1] if in_time else came[0]).rows
         rows = written.get(day)
         yield _Arrival(day, came[0].day, came[0].day - due_day, counted / rows if rows else None)

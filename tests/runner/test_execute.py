@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chaos.app import make_catalogue
 from chaos.domain.change import Change
 from chaos.domain.event import (
     Action,
@@ -29,13 +28,13 @@ from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, Interrupted, InvalidInput, LeftBehind, UsageError
 from chaos.journal import Journal, read, verify
-from chaos.runner.execute import ArmContext, ArmRun, Steady
+from chaos.runner.execute import Steady
 from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
 from chaos.runner.readings import reading
 from chaos.runner.stop import StopSignal
 from chaos.runner.undo import open_undos
-from tests.harness import SCENARIO, edited, planned, run_arm, shoppers, target_of
+from tests.harness import SCENARIO, edited, planned, run_arm, shoppers
 
 
 def life(target: FakeTarget) -> Iterator[Event]:
@@ -504,22 +503,7 @@ def waited(
         left = iter(range(looks))
         return lambda: next(left, None) is None
 
-    path = folder / "journal.jsonl"
-    context = ArmContext(
-        run="test",
-        mlchaos="0",
-        started_at="2026-01-01T00:00:00+00:00",
-        folder=folder,
-        journal=path,
-        spec=target_of(),
-        catalogue=make_catalogue(),
-        driver=driver,
-        stop=stop or StopSignal(),
-        show=lambda _event: None,
-        pause=pause,
-    )
-    ArmRun(plan.arms[0], context).run()
-    return read(path)
+    return read(run_arm(folder, plan, driver, stop=stop, pause=pause))
 
 
 def test_while_somebody_is_waited_for_all_that_was_planned_is_put_off(tmp_path: Path) -> None:
