@@ -171,13 +171,13 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
             world = _world_lacking(scenario, spec, files)
             any_world = spec.model_copy(update={"worlds": []}) if world else spec
             planner = Planner(scenario, source, any_world, catalogue, request)
-            needs = [*planner.needs_lacking(), *world]
+            needs = {**planner.needs_lacking(), **dict.fromkeys(world, ("world",))}
             if needs:
                 planner.plan(1)
                 if not wanted.list_not_run:
                     says = f"target {spec.target!r} lacks what this needs: {', '.join(needs)}"
-                    raise InvalidInput([source.problem(("world" if needs == world else "faults",), says)])
-                not_run.append(NotRun(scenario=scenario.scenario, needs=needs))
+                    raise InvalidInput([source.problem(next(iter(needs.values())), says)])
+                not_run.append(NotRun(scenario=scenario.scenario, needs=list(needs)))
                 continue
             by_name = bool({named, scenario.scenario} & set(wanted.by_name))
             if scenario.large and wanted.list_not_run and not by_name:

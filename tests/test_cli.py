@@ -589,7 +589,7 @@ def test_run_refuses_what_the_target_cannot_do_and_suite_lists_it(mlchaos: Comma
     refused = mlchaos("run", "calm", "--target", "mine.yaml")
     assert refused.code == 3
     assert "calm.yaml:" in refused.err
-    assert "faults: target 'mine' lacks what this needs: toxic latency" in refused.err
+    assert "faults.0: target 'mine' lacks what this needs: toxic latency" in refused.err
     assert not (tmp_path / "runs").exists()
     listed = mlchaos("plan", "calm", "--target", "mine.yaml")
     assert (listed.code, listed.out.splitlines()[0]) == (0, "calm: not run; the target lacks toxic latency")

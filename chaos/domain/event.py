@@ -137,7 +137,8 @@ class Action(_Event, frozen=True, tag="action"):
 class ViewRow(msgspec.Struct, frozen=True):
     """Page views of one kind in one interval; `version` 0 where no recommendation came.
 
-    `served_value` and `best_value` sum expected clicks by true preference (shoppers' truth, not the stack's).
+    `served_value` and `best_value` sum expected clicks by true preference (shoppers' truth, not the stack's),
+    of targets that know it.
     """
 
     version: int
@@ -150,8 +151,8 @@ class ViewRow(msgspec.Struct, frozen=True):
     slow: int
     fallback: int
     defaulted: int
-    served_value: float
-    best_value: float
+    served_value: float = 0.0
+    best_value: float = 0.0
 
 
 class Views(_Event, frozen=True, tag="views"):

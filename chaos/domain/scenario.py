@@ -287,6 +287,12 @@ class Expect(Strict):
         """Whether it claims anything."""
         return any(getattr(self, part) for part in (*_OF_A_FAULT, "budgets")) or self.false_alarms is not None
 
+    @property
+    def of_truth(self) -> bool:
+        """Whether a part of it rests on what slates are truly worth."""
+        kinds = {self.harmful, *self.budgets, *([self.contained.of] if self.contained else [])}
+        return self.loop is not None or Harm.QUALITY_PCT_DAYS in kinds
+
 
 class AbortIf(Strict):
     """Stops the run, undoes everything and says so when a probe's reading leaves the bounds."""

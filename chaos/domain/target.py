@@ -237,7 +237,7 @@ class TargetSpec(Strict):
     says: str
     driver: DriverSpec
     capabilities: list[CapabilityName]
-    arms: list[Arm] = list(Arm)
+    arms: list[Arm] = Field(default=list(Arm), min_length=1)
     day_seconds: float = Field(default=1.0, gt=0)
     day_work: float | None = Field(
         default=None, gt=0, description="what a day costs, in pieces of work: docs/targets.md"

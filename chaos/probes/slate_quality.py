@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chaos.capabilities import BeyondTarget
 from chaos.contracts import Readable
 from chaos.domain.durations import Span
+from chaos.domain.target import CapabilityName, TargetSpec
 from chaos.probes.recent import recent_rows
 
 
@@ -19,6 +21,12 @@ class SlateQuality:
 
     name: ClassVar[str] = "slate_quality"
     over: Span = 0.25
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """A target that does not know the truth has no such value."""
+        if CapabilityName.TRUTH not in spec.capabilities:
+            says = f"target {spec.target!r} does not tell what its slates are truly worth (capability truth)"
+            raise BeyondTarget(CapabilityName.TRUTH.value, says)
 
     def read(self, target: Readable) -> float | None:
         """A share; None where no view was answered."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import get_args
 
-from chaos.capabilities import MeaninglessChange
+from chaos.capabilities import BeyondTarget, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Fault, Probe, Refusing, Usable
 from chaos.domain.change import AddDataToxic, AddToxic, Change
@@ -95,6 +95,8 @@ def effect_of(fault: Fault, spec: TargetSpec, catalogue: Catalogue) -> tuple[Eff
         return check, make_probe(check.probe, check.parameters, spec, catalogue)
     except UnknownName as error:
         raise MeaninglessChange("", f"{says}: {error}") from error
+    except BeyondTarget:
+        raise
     except MeaninglessChange as error:
         field = _handed_on(fault, check, error.field)
         raise MeaninglessChange(field, f"{says}: {error}", error.nearest) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -35,6 +35,8 @@ CLOCKS = {"days": "d", "ms": "ms"}
 """What a length must say of a parameter of these types."""
 
 Scalar = str | int | float | bool
+Where = tuple[str | int, ...]
+"""Where something stands in a scenario's file."""
 
 
 @dataclass(frozen=True)
@@ -60,30 +62,56 @@ class Planner:
         self._problems: list[Problem] = []
         self.day_seconds = request.day_seconds or scenario.day_seconds or spec.day_seconds
 
-    def needs_lacking(self) -> list[str]:
-        """Capabilities and toxics that the scenario's faults and holes need and the target lacks."""
-        needs: set[str] = set()
-        for use in self._scenario.faults:
-            if use.fault in self._catalogue.faults.names():
-                names = {need.name for need in self._catalogue.faults.get(use.fault).needs}
-                needs |= {name.value for name in names if name not in self._spec.capabilities}
-                if not needs:
-                    needs |= self._beyond(use)
+    def needs_lacking(self) -> dict[str, Where]:
+        """Capabilities and toxics that the target lacks, each with what asks for it first in the scenario."""
+        found = [*self._truth_lacking(), *self._lacking_for_faults()]
         asked = self._request.overrides
         of_layers = any(setting.what == "layer" for setting in asked.settings)
         if self._scenario.latent or asked.holes or of_layers:
-            needs |= {CapabilityName.LAYERS.value} - {name.value for name in self._spec.capabilities}
-        return sorted(needs)
+            found.append((CapabilityName.LAYERS.value, ("latent",) if self._scenario.latent else ()))
+        able = {name.value for name in self._spec.capabilities}
+        lacking = {need: place for need, place in reversed(found) if need not in able}
+        return dict(sorted(lacking.items()))
+
+    def _lacking_for_faults(self) -> Iterator[tuple[str, Where]]:
+        for index, use in enumerate(self._scenario.faults):
+            if use.fault not in self._catalogue.faults.names():
+                continue
+            names = {need.name for need in self._catalogue.faults.get(use.fault).needs}
+            yield from ((name.value, ("faults", index)) for name in names)
+            if names.issubset(self._spec.capabilities):
+                yield from ((need, ("faults", index)) for need in self._beyond(use))
+
+    def _truth_lacking(self) -> Iterator[tuple[str, Where]]:
+        """The truth about users, which its expectations and its probes may need."""
+        if self._scenario.expect.of_truth:
+            yield CapabilityName.TRUTH.value, ("expect",)
+        for path, probe, parameters in self._probe_uses():
+            try:
+                make_probe(probe, parameters, self._spec, self._catalogue)
+            except BeyondTarget as error:
+                yield error.need, (*path, "probe")
+            except (UnknownName, MeaninglessChange):
+                continue  # told, with its place in the file, when the scenario is planned
 
     def _beyond(self, use: FaultUse) -> set[str]:
         try:
             fault = self._catalogue.faults.make(use.fault, self._parameters(use))
             listed(fault, Described(self._spec))
+            effect_of(fault, self._spec, self._catalogue)
         except BeyondTarget as error:
             return {error.need}
         except MeaninglessChange:
             return set()  # told, with its place in the file, when the scenario is planned
         return set()
+
+    def _probe_uses(self) -> list[tuple[Where, str, Mapping[str, object]]]:
+        """Every probe that the scenario reads by itself, with its place in the file."""
+        steady, abort = self._scenario.steady_state, self._scenario.abort_if
+        uses: list[tuple[Where, str, Mapping[str, object]]] = [
+            (("steady_state", i), use.probe, use.with_) for i, use in enumerate(steady)
+        ]
+        return uses + [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(abort)]
 
     def plan(self, seed: int) -> TrialPlan:
         """The trial of one seed. Raises InvalidInput with every problem, or UsageError."""
@@ -155,6 +183,7 @@ class Planner:
             steady_state=self._scenario.steady_state,
             abort_if=self._scenario.abort_if,
             data_links={name: link for name, link in self._spec.links.items() if isinstance(link, DataLink)},
+            truth=CapabilityName.TRUTH in self._spec.capabilities,
         )
 
     def _plan_layer(self, name: str, layer: LayerSpec, arm: Arm, holes: Sequence[Hole]) -> PlannedLayer:
@@ -190,7 +219,7 @@ class Planner:
             lacks = [need.name for need in fault.needs if need.name not in self._spec.capabilities]
             if not lacks:
                 self._check_changes(fault, use.at)
-                effect = effect_of(fault, self._spec, self._catalogue)
+                effect = self._effect_of(fault)
         except UnknownName as error:
             self._report(("faults", index, "fault"), str(error), error.nearest)
             return None
@@ -246,6 +275,12 @@ class Planner:
                 says = f"by day {at_day:g} there are versions 1 to {newest} at most, and no {change.version}"
                 raise MeaninglessChange("version", says)
 
+    def _effect_of(self, fault: Fault) -> tuple[EffectCheck, Probe] | None:
+        try:
+            return effect_of(fault, self._spec, self._catalogue)
+        except BeyondTarget:
+            return None  # the scenario is not run on this target
+
     def _check_pace(self) -> None:
         asked, fixed = self._request.day_seconds, self._scenario.day_seconds
         if asked is not None and fixed is not None and asked != fixed:
@@ -269,14 +304,12 @@ class Planner:
             self._report(("world",), f"the target has no world {world!r}", nearest(world, known))
 
     def _check_probes(self) -> None:
-        uses = [
-            (("steady_state", i), use.probe, use.with_) for i, use in enumerate(self._scenario.steady_state)
-        ]
-        uses += [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(self._scenario.abort_if)]
-        for path, probe, parameters in uses:
+        for path, probe, parameters in self._probe_uses():
             try:
                 made = make_probe(probe, parameters, self._spec, self._catalogue)
                 check_lengths(made, self.day_seconds)
+            except BeyondTarget:
+                continue  # the scenario is not run on this target
             except UnknownName as error:
                 self._report((*path, "probe"), str(error), error.nearest)
             except MeaninglessChange as error:
@@ -284,7 +317,7 @@ class Planner:
 
     def _check_layers(self) -> None:
         expect = self._scenario.expect
-        named: list[tuple[tuple[str | int, ...], str]] = [
+        named: list[tuple[Where, str]] = [
             (("latent", i, "layer"), hole.layer) for i, hole in enumerate(self._scenario.latent)
         ]
         if expect.detected is not None:
@@ -320,7 +353,7 @@ class Planner:
                 says = f"the target's alerts have no {what} {value!r}"
                 self._report(("expect", "alerted", field_name), says, nearest(value, among))
 
-    def _check_parameter(self, path: tuple[str | int, ...], layer: str, key: str, value: object) -> None:
+    def _check_parameter(self, path: Where, layer: str, key: str, value: object) -> None:
         known = self._spec.layers.get(layer)
         if known is None:
             return
@@ -387,7 +420,7 @@ class Planner:
 
     def _check_quarrels(self, faults: Sequence[PlannedFault | None]) -> None:
         """What would fight over one undo, in the order in which it is made: holes before faults."""
-        claims: list[tuple[tuple[str | int, ...], Claim]] = []
+        claims: list[tuple[Where, Claim]] = []
         for index, hole in enumerate(self._scenario.latent):
             at: tuple[str, ...] = () if hole.from_ is None else ("from",)
             claims.append((("latent", index, *at), claim_of_hole(hole, self._spec)))
@@ -404,7 +437,7 @@ class Planner:
                 raise UsageError(f"--hole: {says}")
             self._report(claims[later][0], says)
 
-    def _report(self, path: tuple[str | int, ...], says: str, near: str | None = None) -> None:
+    def _report(self, path: Where, says: str, near: str | None = None) -> None:
         self._problems.append(self._source.problem([part for part in path if part != ""], says, near))
 
 

@@ -294,7 +294,7 @@ def quality_days(view: ArmView) -> int:
 
 def quality_pct_days(view: ArmView, control: ArmView | None, segment: int | None = None) -> float | None:
     """Σ over days of 100 · (1 − r ÷ r_control), r = Σ served value ÷ Σ best slate over the same views."""
-    if control is None or control.cut_short or untold(view) or untold(control):
+    if control is None or control.cut_short or untold(view) or untold(control) or not view.plan.truth:
         return None
     if view.arm is Arm.CONTROL:
         return 0.0

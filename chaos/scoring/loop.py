@@ -44,8 +44,10 @@ class Day:
 
 
 def loop_of(slow: ArmView, twin: ArmView) -> LoopResult | None:
-    """The loop of the first fault of `slow`, against `twin`; None where too little was lived through."""
-    if not slow.spans or slow.cut_short or twin.cut_short:
+    """The loop of the first fault of `slow`, against `twin`; None where too little was lived through, or the
+    target does not know what its slates are truly worth.
+    """
+    if not slow.spans or slow.cut_short or twin.cut_short or not slow.plan.truth:
         return None
     span = slow.spans[0]
     return measured(days_of(slow), days_of(twin), windows_of(slow, twin), span.start, span.end)

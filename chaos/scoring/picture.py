@@ -193,7 +193,7 @@ def harm_series(views: Mapping[Arm, ArmView]) -> list[HarmSeries]:
         if any(value > 0 for line in points.values() for _, value in line):
             series.append(HarmSeries(kind, "views a day", points))
     control = whole.get(Arm.CONTROL)
-    if control is not None:
+    if control is not None and control.plan.truth:
         quality = {arm: _quality(view, control) for arm, view in whole.items()}
         if any(quality.values()):
             band = 2 * QUALITY_DAY_SD

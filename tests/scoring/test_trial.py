@@ -38,8 +38,9 @@ from chaos.domain.layer import Mode, Outcome
 from chaos.domain.plan import PlannedFault, PlannedHole
 from chaos.domain.scenario import Arm, Detected, Harm, Kind, Scenario
 from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
+from chaos.scoring.picture import picture_of
 from chaos.scoring.trial import score_trial
-from tests.journals import FAULT, LAYERS, Story, Told, quiet, rows, signal, without
+from tests.journals import EXPECT, FAULT, LAYERS, Story, Told, quiet, rows, signal, without
 
 
 def reason(trial: TrialResult, about: str) -> Reason:
@@ -1025,6 +1026,21 @@ def test_the_loop_of_the_undefended_arm_is_held_to_its_bounds(
 def test_the_loop_is_not_measured_in_an_arm_that_lost_a_component(arm: Arm) -> None:
     trial = loop(at_most=0.87).add(arm, Exit(5.0, "trainer", 137, expected=False)).score()
     assert verdict(trial, "loop quality at end") is Verdict.VOID
+
+
+def test_what_rests_on_the_truth_is_not_measured_where_the_target_does_not_know_it() -> None:
+    """Whatever numbers its views have: not a harm, not a loop, not a line in the report, and never a pass."""
+    expect = {**EXPECT, "budgets": {"quality_pct_days": 99}, "loop": {"quality_at_end": {"at_least": 0.1}}}
+    known, story = Story(Told(expect=expect)), Story(Told(expect=expect))
+    arms = [arm.model_copy(update={"truth": False}) for arm in story.plan.arms]
+    story.plan = story.plan.model_copy(update={"arms": arms})
+    for one, measured in ((known, True), (story, False)):
+        trial, picture = one.score(), picture_of(one.journals())
+        assert [trial.harm[arm][Harm.QUALITY_PCT_DAYS] is not None for arm in Arm] == [measured] * 4
+        assert (trial.loop is not None) is measured
+        assert any(series.kind is Harm.QUALITY_PCT_DAYS for series in picture.harms) is measured
+        for about in ("budget quality_pct_days", "loop quality at end"):
+            assert verdict(trial, about) is (Verdict.PASSED if measured else Verdict.VOID)
 
 
 # --- what is told of a trial -----------------------------------------------------------------------------
