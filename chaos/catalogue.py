@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import importlib
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,7 +18,6 @@ from chaos.domain.wrong import plain
 from chaos.errors import ChaosError, nearest
 
 Entry = TypeVar("Entry")
-_EXPONENT = re.compile(r"[-+]?\d+(\.\d+)?[eE][-+]?\d+")
 
 
 class UnknownName(ChaosError):
@@ -149,13 +147,8 @@ def _refuse_other_kinds(entry: type, parameters: Mapping[str, Any]) -> None:
             continue
         if hint is bool and not isinstance(value, bool):
             raise MeaninglessChange(key, f"{value!r} is not true or false")
-        if hint is float and (isinstance(value, bool) or _is_text(value)):
+        if hint is float and (isinstance(value, bool | str)):
             raise MeaninglessChange(key, f"{value!r} is not a number")
-
-
-def _is_text(value: object) -> bool:
-    """Whether it is text, and not a number such as 1e15, which YAML 1.1 takes for text."""
-    return isinstance(value, str) and not _EXPONENT.fullmatch(value)
 
 
 @functools.cache

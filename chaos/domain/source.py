@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from chaos.errors import InvalidInput, Problem, nearest
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
 _BOOLEAN = "tag:yaml.org,2002:bool"
+_TEXT = "tag:yaml.org,2002:str"
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
@@ -138,6 +141,8 @@ class _Reader:
             return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
         if node.tag == _BOOLEAN and node.value.lower() not in ("true", "false"):
             return str(node.value)  # `mode: off` means the word, as in YAML 1.2
+        if _is_number(node):
+            return float(node.value)  # `1e-3` means the number, as in YAML 1.2
         try:
             value: Value = self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
@@ -160,6 +165,12 @@ class _Reader:
             self.places[(*path, key)] = Place(self._file, line)
             result[key] = self.read(value_node, (*path, key))
         return result
+
+
+def _is_number(node: yaml.Node) -> bool:
+    """Whether it is a number with an exponent, which YAML 1.1 takes for text; in quotes it is text."""
+    unquoted = isinstance(node, yaml.ScalarNode) and not node.style
+    return unquoted and node.tag == _TEXT and _EXPONENT.fullmatch(node.value) is not None
 
 
 def _dotted(path: Path_) -> str:

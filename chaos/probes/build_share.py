@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from chaos.capabilities import build_of
 from chaos.contracts import Readable
 from chaos.domain.durations import Span
+from chaos.domain.target import TargetSpec
 from chaos.probes.recent import share_of
 
 
@@ -17,6 +19,10 @@ class BuildShare:
     name: ClassVar[str] = "build_share"
     build: str
     over: Span = 0.25
+
+    def refuse(self, spec: TargetSpec) -> None:
+        """A build that the target knows, where it says which there are."""
+        build_of(spec, self.build)
 
     def read(self, target: Readable) -> float | None:
         """A share; None where there was no view."""

@@ -115,3 +115,13 @@ def test_any_bytes_are_read_or_refused_with_one_message(data: bytes) -> None:
 def test_words_stay_words(word: str) -> None:
     source = parse_source("x.yaml", f"mode: {word}\nfalse: true\n".encode())
     assert source.value == {"mode": word, "false": True}
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("1e15", 1e15), ("-1.5E-3", -0.0015), (".5e+2", 50.0), ("1.e1", 10.0)]
+    + [(text, text) for text in ("1e", "e5", "2e3d", "0x1e5z", "1e5e5")],
+)
+def test_a_number_with_an_exponent_is_one_as_in_yaml_1_2(word: str, value: object) -> None:
+    source = parse_source("x.yaml", f"plain: {word}\nquoted: '{word}'\n".encode())
+    assert source.value == {"plain": value, "quoted": word}

@@ -367,11 +367,6 @@ def test_text_is_no_number_and_only_true_or_false_is_a_boolean(name: str, field:
     assert caught.value.field == field
 
 
-def test_a_number_that_yaml_takes_for_text_is_one() -> None:
-    """`value: 1e15`, as two built-in scenarios have it."""
-    plan("bad_hyperparameter", {**EXAMPLES["bad_hyperparameter"], "value": "1e15"})
-
-
 @pytest.mark.parametrize("name", sorted(name for name, given in EXAMPLES.items() if "link" in given))
 def test_a_link_of_the_other_kind_is_refused(name: str) -> None:
     example = EXAMPLES[name]

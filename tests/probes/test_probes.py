@@ -11,6 +11,7 @@ from chaos.domain.event import Alert, Event, Partition, Version, ViewRow, Views
 from chaos.domain.plan import ArmPlan
 from chaos.drivers.fake import FakeTarget, silent
 from chaos.probes.bad_views import BadViews
+from chaos.probes.build_share import BuildShare
 from chaos.probes.counter_ratio import CounterRatio
 from chaos.probes.defaulted_share import DefaultedShare
 from chaos.probes.delivery_days import DeliveryDays
@@ -97,6 +98,15 @@ def test_a_severity_that_no_alert_has_is_refused() -> None:
     with pytest.raises(MeaninglessChange, match="no severity 'tikket'") as caught:
         FiringAlerts(severity="tikket").refuse(spec)
     assert (caught.value.field, caught.value.nearest) == ("severity", "ticket")
+
+
+def test_a_build_that_the_target_does_not_have_is_refused() -> None:
+    spec = target_of(TARGET + 'builds: ["2018.4", "2026.1"]\n')
+    BuildShare("2018.4").refuse(spec)
+    BuildShare("2018.5").refuse(target_of())  # a target that lists none has any
+    with pytest.raises(MeaninglessChange, match="no build") as caught:
+        BuildShare("2018.5").refuse(spec)
+    assert (caught.value.field, caught.value.nearest) == ("build", "2018.4")
 
 
 def test_partitions_that_are_due_and_not_there() -> None:
