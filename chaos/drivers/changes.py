@@ -64,6 +64,10 @@ class Present(Protocol):
         """Whether a component has a process, paused or not."""
         ...
 
+    def stands_still(self, component: str) -> bool:
+        """Whether a component's process is stopped and waits to be let go on; False where nobody can say."""
+        ...
+
 
 def undo_of(change: Change, present: Present) -> Change | None:
     """The undo of a change that is about to be made, None where there is none. Raises ArmFailed."""
@@ -137,6 +141,8 @@ def left_over(undo: Change, present: Present) -> str:
         case SetLayer(layer=layer):
             asked_by, key = present.spec.layers[layer].asked_by, f"layers.{layer}.{undo.key}"
             return _left_of(present, asked_by, key, undo.value, undo.expect)
+        case Resume(component=component) | Feed(component=component) if present.stands_still(component):
+            return f"{component} still stands still"
         case SetAlias(alias=alias, expect=expect) if undo.version != expect == present.alias(alias):
             return f"alias {alias!r} still names version {expect}"
         case TakeBack(key=key, values=values, expect=expect):

@@ -136,6 +136,10 @@ class FakeTarget:
         """Every component always runs."""
         return component in self.spec.components
 
+    def stands_still(self, component: str) -> bool:  # noqa: ARG002
+        """None is ever paused."""
+        return False
+
     def drain(self) -> None:
         """Nothing is under way."""
 

@@ -9,6 +9,7 @@ from chaos.domain.change import (
     AddToxic,
     Change,
     Configure,
+    Feed,
     Kill,
     Pause,
     RemoveDataToxic,
@@ -36,6 +37,7 @@ class Present:
     toxics: set[tuple[str, str]] = field(default_factory=set)
     data_toxics: set[tuple[str, str]] = field(default_factory=set)
     dead: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
 
     def setting(self, component: str, key: str) -> Scalar:
         return self.settings[component, key]
@@ -54,6 +56,9 @@ class Present:
 
     def running(self, component: str) -> bool:
         return component not in self.dead
+
+    def stands_still(self, component: str) -> bool:
+        return component in self.stopped
 
 
 def settings() -> dict[tuple[str, str], Scalar]:
@@ -167,3 +172,9 @@ def test_a_boolean_is_no_number() -> None:
 def test_what_stood_still_and_has_ended_meanwhile_cannot_go_on() -> None:
     assert not changed_meanwhile(Resume("writer"), Present())
     assert changed_meanwhile(Resume("writer"), Present(dead={"writer"}))
+
+
+@pytest.mark.parametrize("undo", [Resume("writer"), Feed("writer")])
+def test_what_stands_still_after_it_was_let_go_on_is_not_undone(undo: Change) -> None:
+    assert not left_over(undo, Present(stopped={"reader"}))
+    assert left_over(undo, Present(stopped={"writer"})) == "writer still stands still"

@@ -88,6 +88,10 @@ class Containers:
                 case _:
                     raise ArmFailed(f"{verb!r} is none of start, stop, kill, pause, resume")
 
+    def stands_still(self, component: str) -> bool:
+        """Whether a component's container is paused. Raises ArmFailed."""
+        return str(self.container(component).status) == "paused"
+
     def run_in(self, component: str, command: Sequence[str]) -> str:
         """Run a command in a component's container; what it said. Raises ArmFailed where it fails."""
         with asking(f"a command in {component}"):

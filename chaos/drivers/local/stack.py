@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from chaos.drivers.local.program import Program
 from chaos.errors import ArmFailed
@@ -62,6 +64,12 @@ class StackParent:
         """`start`, `stop`, `kill`, `pause` or `resume` a component. Raises ArmFailed."""
         said = self._ask({"do": verb, "component": component}, WORD_SECONDS)
         self._pids.update(said.pids)
+
+    def stands_still(self, component: str) -> bool:
+        """Whether a component's process is stopped; one that has ended is not."""
+        with contextlib.suppress(KeyError, psutil.NoSuchProcess):
+            return psutil.Process(self._pids[component]).status() == psutil.STATUS_STOPPED
+        return False
 
     def ended(self) -> list[Ended]:
         """Components whose processes have ended since the last call."""

@@ -87,6 +87,10 @@ class Stack(Protocol):
         """`start`, `stop`, `kill`, `pause` or `resume` a component."""
         ...
 
+    def stands_still(self, component: str) -> bool:
+        """Whether a component is paused."""
+        ...
+
     def ended(self) -> Sequence[Ended]:
         """Components that have ended since the last call."""
         ...
@@ -425,6 +429,10 @@ class LocalTarget:
     def running(self, component: str) -> bool:
         """Whether the component has a process, paused or not."""
         return component in self._stack.pids
+
+    def stands_still(self, component: str) -> bool:
+        """Whether the component's process is stopped."""
+        return self._stack.stands_still(component)
 
     def link_up(self, link: str) -> bool:
         """Whether the link's proxy accepts connections."""

@@ -19,6 +19,7 @@ from chaos.drivers.compose.stack import Containers, _nanoseconds
 from chaos.drivers.compose.target import ComposeTarget
 from chaos.drivers.local.target import Wiring
 from chaos.drivers.observed import LogReader
+from chaos.errors import ArmFailed
 from tests.harness import planned, target_of
 
 SOON_DAYS = 10.0
@@ -58,6 +59,12 @@ class Container:
     def update(self, *, mem_limit: int, memswap_limit: int) -> None:
         assert mem_limit == memswap_limit
         self.memory = max(mem_limit, 0)
+
+    def pause(self) -> None:
+        self.status = "paused"
+
+    def unpause(self) -> None:
+        self.status = "running"
 
     def rename(self, name: str) -> None:
         self.name = name
@@ -204,13 +211,21 @@ def test_a_stamp_of_the_engine_is_read_to_the_nanosecond(stamp: str, nanoseconds
 
 
 def test_who_was_paused_is_let_go_on_unless_another_has_taken_its_place(arm: Arm) -> None:
-    container, said = arm.engine.get("run-reader-1"), list[str]()
-    container.pause, container.unpause = lambda: said.append("pause"), lambda: said.append("unpause")
+    container = arm.engine.get("run-reader-1")
     undo = arm.do(Pause("reader"))
+    assert container.status == "paused"
+    container.status = "running"
     assert arm.target.revert(undo) == "undone"  # killed and started anew, it runs
-    container.status = "paused"
+    container.pause()
     assert arm.target.revert(undo) == "undone"
-    assert said == ["pause", "unpause"]
+    assert container.status == "running"
     kill_by_hand(arm)
     assert arm.expected(1) == [False]
     assert arm.target.revert(undo) == "left"
+
+
+def test_who_is_paused_still_after_the_undo_is_told(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
+    undo = arm.do(Pause("reader"))
+    monkeypatch.setattr(Container, "unpause", lambda _container: None)
+    with pytest.raises(ArmFailed, match="reader still stands still"):
+        arm.target.revert(undo)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from collections import deque
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,3 +68,21 @@ def test_an_answer_of_its_own_that_is_no_is_told() -> None:
     with pytest.raises(ArmFailed, match="the stack: no such component"):
         stack.tell("kill", "nobody")
     stack.down()
+
+
+def test_a_stopped_process_stands_still_until_it_goes_on_or_ends() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    stack = parent({"ok": True, "pids": {"shop": process.pid}})
+    stack.up(Path("settings.json"))
+    try:
+        assert not stack.stands_still("shop")
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)  # until it has stopped
+        assert stack.stands_still("shop")
+        process.send_signal(signal.SIGCONT)
+        assert not stack.stands_still("shop")
+    finally:
+        process.kill()
+        process.wait()
+    assert not stack.stands_still("shop")
+    assert not stack.stands_still("features")  # which is not up

@@ -93,6 +93,9 @@ class NoStack:
     def tell(self, verb: str, component: str) -> None:
         raise AssertionError(f"nobody is to {verb} {component}")
 
+    def stands_still(self, component: str) -> bool:
+        raise AssertionError(f"nobody asks after {component}")
+
     def ended(self) -> Sequence[Ended]:
         return ()
 
