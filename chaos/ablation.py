@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from chaos.app import Planned, Wanted, check_can_start, new_run_folder, plan_run, version
+from chaos.app import Planned, Wanted, check_can_start, new_run_folder, plan_run, runs_of, version
 from chaos.campaign import Watcher
 from chaos.catalogue import Catalogue
 from chaos.clock import WallClock
@@ -18,7 +18,7 @@ from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Hole, Kind, Scenario
 from chaos.domain.verdict import NotRun, TrialResult
 from chaos.errors import UsageError
-from chaos.execution import execute
+from chaos.execution import execute, telling_failed_undos
 from chaos.reports.ablation import write_ablation
 from chaos.runner.overrides import Overrides
 from chaos.worker import code_of
@@ -63,7 +63,8 @@ def ablate(wanted: Wanted, files: Files, catalogue: Catalogue, watcher: Watcher)
     check_can_start(wanted, rounds[0])
     _, folder = new_run_folder(wanted.out, WallClock())
     try:
-        found = _run(rounds, replace(wanted, shared=folder / SHARED), folder, catalogue, watcher)
+        with telling_failed_undos(lambda: runs_of(folder)):
+            found = _run(rounds, replace(wanted, shared=folder / SHARED), folder, catalogue, watcher)
     finally:
         shutil.rmtree(folder / SHARED, ignore_errors=True)
     ablation = Ablation(

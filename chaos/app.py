@@ -421,7 +421,12 @@ def exit_code(results: Results, folder: Path) -> int:
 
 def ablation_exit_code(ablation: Ablation, folder: Path) -> int:
     """The same of all rounds of an ablation, each of which is a run in a folder of its own."""
-    return _exit_code(ablation.verdict, [round.parent for round in folder.glob("*/run.json")])
+    return _exit_code(ablation.verdict, runs_of(folder))
+
+
+def runs_of(folder: Path) -> list[Path]:
+    """The folders of an ablation's rounds so far."""
+    return sorted(found.parent for found in folder.glob("*/run.json"))
 
 
 def _exit_code(verdict: Verdict, runs: Iterable[Path]) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def execute(
         guardian = Guardian(folder)
         stack.callback(guardian.close)
         stack.push(record.close_after)
+        stack.enter_context(telling_failed_undos(lambda: [folder]))
         try:
             virtual = planned.spec.driver.kind == "virtual"
             trials = run_in_parallel(campaign) if virtual else _run_in_turn(campaign)
@@ -71,10 +72,19 @@ def execute(
         except LeftBehind:
             write_reports(folder)
             raise
-        except (ChaosError, OSError) as error:
-            if failed := undo_failures(folder):
-                raise UndoFailed(f"{error}, and an undo failed: {', '.join(failed)}") from error
-            raise
+
+
+@contextmanager
+def telling_failed_undos(runs: Callable[[], Iterable[Path]]) -> Iterator[None]:
+    """However it ends early, an undo that failed in one of these runs is told. Raises UndoFailed."""
+    try:
+        yield
+    except UndoFailed:
+        raise
+    except (ChaosError, OSError) as error:
+        if failed := [undo for run in runs() for undo in undo_failures(run)]:
+            raise UndoFailed(f"{error}, and an undo failed: {', '.join(failed)}") from error
+        raise
 
 
 def _measured() -> float:

@@ -13,11 +13,14 @@ import pytest
 from chaos import ablation
 from chaos.ablation import plan_ablation
 from chaos.app import Wanted, make_catalogue
+from chaos.domain.event import Phase, Undone
 from chaos.domain.files import Files
 from chaos.domain.layer import Mode
 from chaos.domain.scenario import Arm
-from chaos.errors import Interrupted, UsageError
+from chaos.errors import Interrupted, UndoFailed, UsageError
 from tests.command import CALM, REPOSITORY, Command, in_process
+from tests.harness import planned
+from tests.journals import write_journal
 
 SLOW = """
 scenario: {name}
@@ -101,6 +104,29 @@ def test_an_ablation_that_is_stopped_leaves_no_arms_between_its_rounds(
     with pytest.raises(Interrupted):
         ablation.ablate(replace(asked, out=folder / "out"), files, make_catalogue(), watcher)
     assert list((folder / "out").iterdir()) == []
+
+
+def test_an_undo_that_failed_in_an_earlier_round_is_told_however_the_ablation_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(asked: Wanted, *_: Any) -> Any:
+        assert asked.out is not None
+        if asked.out.name != "complete":
+            raise Interrupted("stopped by the user")
+        journal = asked.out / "slow-1" / "journal-defended.jsonl"
+        journal.parent.mkdir(parents=True)
+        (asked.out / "run.json").touch()
+        (journal.parent / "trial.json").touch()
+        failed = [Undone(2.0, "latency-1", "failed", "no answer"), Phase(3.0, "done")]
+        write_journal(journal, planned().arms[0], failed)
+        return Namespace(trials=[]), asked.out
+
+    monkeypatch.setattr(ablation, "execute", run)
+    asked, files = wanted(folder, "slow")
+    watcher: Any = Namespace(note=lambda _says: None)
+    with pytest.raises(UndoFailed, match="stopped by the user, and an undo failed: latency-1") as caught:
+        ablation.ablate(replace(asked, out=folder / "out"), files, make_catalogue(), watcher)
+    assert caught.value.exit_code == 4
 
 
 def test_a_target_that_cannot_start_is_told_before_anything_is_made(folder: Path) -> None:

@@ -17,7 +17,7 @@ from chaos.clock import WallClock
 from chaos.contracts import Addressed, Target
 from chaos.domain.plan import ArmPlan, PlannedLayer
 from chaos.domain.scenario import Arm, Kind
-from chaos.domain.target import TargetSpec
+from chaos.domain.target import CapabilityName, TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
 from chaos.errors import ArmFailed, UndoFailed, UsageError
 from chaos.runner.guardian import Guardian
@@ -83,6 +83,7 @@ def plan_of(asked: Asked) -> ArmPlan:
         faults=[],
         steady_state=[],
         abort_if=[],
+        truth=CapabilityName.TRUTH in asked.spec.capabilities,
     )
 
 
