@@ -87,7 +87,7 @@ class Game:
     borrowed: list[Path] = field(default_factory=list)
     stop: StopSignal = field(default_factory=StopSignal)
 
-    def keep(self, days: float = 40.0) -> str:
+    def keep(self, days: float = 40.0) -> None:
         asked = Asked("game", target_of(), 1, "default", days, 1.0)
         kept = Kept(
             run="game",
@@ -107,7 +107,7 @@ class Game:
         def ready(target: Target) -> None:
             self.agenda.day = target.day
 
-        return Keeper(kept).keep(ready)
+        Keeper(kept).keep(ready)
 
     @property
     def target(self) -> FakeTarget:

@@ -96,17 +96,18 @@ class Keeper:
         self._not_undone = ""
         self._over = False
 
-    def keep(self, ready: Callable[[Target], None]) -> str:
+    def keep(self, ready: Callable[[Target], None]) -> None:
         """Bring the stack up, call `ready`, and keep it until it is asked to go, or its days are over.
 
-        Everything is undone and taken down at the end, and the driver is closed; returns why an undo failed,
-        or nothing. Raises ArmFailed where the stack cannot be brought up or driven on, LeftBehind where it
-        cannot be taken down.
+        Everything is undone and taken down at the end, and the driver is closed. Raises ArmFailed where the
+        stack cannot be brought up or driven on, UndoFailed where an undo failed, however it ended, LeftBehind
+        where it cannot be taken down.
         """
         kept = self._kept
         with ExitStack() as stack:
             stack.callback(kept.desk.close)
             stack.push(self._say_goodbye)
+            stack.push(self._tell_not_undone)
             stack.callback(kept.driver.close)
             self._journal = stack.enter_context(JournalWriter(kept.folder / JOURNAL, self._header()))
             self._ledger = stack.enter_context(UndoLedger(kept.folder / LEDGER))
@@ -130,7 +131,6 @@ class Keeper:
             except Interrupted:
                 self._write(Phase(self._day(), "interrupted", "the user asked to stop as it came up"))
                 raise
-        return self._not_undone
 
     def _live(self) -> None:
         days = self._kept.plan.days
@@ -312,6 +312,16 @@ class Keeper:
         target = getattr(self, "_target", None)
         return target.day() if target is not None else 0.0
 
+    def _tell_not_undone(
+        self,
+        kind: type[BaseException] | None,  # noqa: ARG002
+        error: BaseException | None,
+        trace: TracebackType | None,  # noqa: ARG002
+    ) -> None:
+        expected = error is None or isinstance(error, ArmFailed | Interrupted)
+        if self._not_undone and expected:
+            raise UndoFailed(f"{error or 'down'}, but {self._not_undone}") from error
+
     def _say_goodbye(
         self,
         kind: type[BaseException] | None,  # noqa: ARG002
@@ -324,8 +334,6 @@ class Keeper:
 
     def _end(self, error: BaseException | None) -> Answer:
         match error:
-            case None if self._not_undone:
-                return Answer(f"down, but {self._not_undone}", UndoFailed.exit_code)
             case None:
                 return Answer("down")
             case ChaosError():

@@ -19,7 +19,7 @@ from chaos.domain.plan import ArmPlan, PlannedLayer
 from chaos.domain.scenario import Arm, Kind
 from chaos.domain.target import CapabilityName, TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
-from chaos.errors import ArmFailed, UndoFailed, UsageError
+from chaos.errors import ArmFailed, UsageError
 from chaos.runner.guardian import Guardian
 from chaos.runner.imports import imported_as_here
 from chaos.runner.plan import short_day
@@ -91,7 +91,7 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
     """Bring a stack up and keep it until Ctrl-C, SIGTERM, `down`, or the end of its days.
 
     Raises UsageError for a name that is taken, ArmFailed where it does not come up or cannot go on,
-    UndoFailed where it is down and an undo failed, LeftBehind where something of it cannot be taken down.
+    UndoFailed where an undo failed, LeftBehind where something of it cannot be taken down.
     """
     check(asked)
     clock = WallClock()
@@ -128,9 +128,7 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
                 say(line)
 
         stack.enter_context(on_signals(stop))
-        not_undone = Keeper(kept).keep(ready)
-    if not_undone:
-        raise UndoFailed(f"down, but {not_undone}")
+        Keeper(kept).keep(ready)
     say("down")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from chaos.domain.scenario import Arm
 from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.fake import STEP_DAYS, FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
-from chaos.errors import ArmFailed, ChaosError, LeftBehind, NothingMatched, UsageError
+from chaos.errors import ArmFailed, ChaosError, LeftBehind, NothingMatched, UndoFailed, UsageError
 from chaos.journal import read, read_folder
 from chaos.reports.html import draw
 from chaos.results import score_folder
@@ -176,7 +176,8 @@ def test_an_undo_that_fails_is_said_with_exit_code_4(game: Game) -> None:
     game.agenda.at(2, SLOW)
     guest = game.agenda.at(3, Undo())
     game.agenda.at(4, Down())
-    game.keep()
+    with pytest.raises(UndoFailed, match="the fake target cannot undo"):
+        game.keep()
     assert guest.answer is not None
     assert guest.answer.exit_code == 4
 
@@ -224,7 +225,8 @@ def test_a_fault_whose_undo_in_time_has_failed_keeps_its_place(game: Game) -> No
     first = game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.0))
     second = game.agenda.at(4, SLOW)
     game.agenda.at(6, Down())
-    game.keep()
+    with pytest.raises(UndoFailed, match="the fake target cannot undo"):
+        game.keep()
     assert first.answer is not None
     assert first.answer.exit_code == 0
     assert second.answer is not None
@@ -279,8 +281,29 @@ def test_an_undo_that_fails_as_the_stack_goes_down_is_said_too(game: Game) -> No
     game.driver.fails_to_undo = True
     game.agenda.at(2, SLOW)
     leaving = game.agenda.at(3, Down())
-    assert game.keep() == "the undo of latency_1 failed: the fake target cannot undo"
-    assert leaving.answer == Answer("down, but the undo of latency_1 failed: the fake target cannot undo", 4)
+    says = "down, but the undo of latency_1 failed: the fake target cannot undo"
+    with pytest.raises(UndoFailed, match=f"^{says}$"):
+        game.keep()
+    assert leaving.answer == Answer(says, 4)
+    assert game.target.closed
+
+
+def test_an_undo_that_fails_where_the_stack_cannot_go_on_is_said_with_exit_code_4(
+    game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game.driver.fails_to_undo = True
+    game.agenda.at(2, SLOW)
+    advance = FakeTarget.advance
+
+    def until_a_log_cannot_be_read(self: FakeTarget, until_day: float, wake: Callable[[], bool]) -> None:
+        advance(self, min(until_day, 3.0), wake)
+        if self.now >= 3.0:
+            raise ArmFailed("what a component says cannot be read")
+
+    monkeypatch.setattr(FakeTarget, "advance", until_a_log_cannot_be_read)
+    with pytest.raises(UndoFailed, match="cannot be read, but the undo of latency_1 failed") as caught:
+        game.keep()
+    assert caught.value.exit_code == 4
     assert game.target.closed
 
 
@@ -326,7 +349,8 @@ def test_a_roll_back_that_fails_is_said_with_exit_code_4(game: Game) -> None:
     parameters = {"link": "events", "column": "price", "factor": 100, "stored_as": "text"}
     guest = game.agenda.at(2, Inject("unit_change", parameters))
     game.agenda.at(4, Down())
-    game.keep()
+    with pytest.raises(UndoFailed, match="the fake target cannot undo"):
+        game.keep()
     says = "no answer; and the undo of unit_change_1 failed: the fake target cannot undo"
     assert guest.answer == Answer(says, 4)
 

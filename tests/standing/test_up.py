@@ -82,14 +82,19 @@ def test_a_stack_that_ends_by_itself_says_what_could_not_be_undone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody asked for it by `stack down`, so nobody else hears of it."""
-    says = "the undo of latency_1 failed: no answer"
+    says = "down, but the undo of latency_1 failed: no answer"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(up, "check", lambda _asked: None)
     monkeypatch.setattr(up, "make_driver", lambda *_: FakeDriver())
     monkeypatch.setattr(up, "Guardian", lambda _folder: Namespace(close=lambda: None))
-    monkeypatch.setattr(Keeper, "keep", lambda self, _ready: self._kept.desk.close() or says)
+
+    def keep(self: Keeper, _ready: object) -> None:
+        self._kept.desk.close()
+        raise UndoFailed(says)
+
+    monkeypatch.setattr(Keeper, "keep", keep)
     told: list[str] = []
-    with pytest.raises(UndoFailed, match=f"^down, but {says}$"):
+    with pytest.raises(UndoFailed, match=f"^{says}$"):
         up.up(up.Asked("game", target_of(), 1, "default", 3.0, 1.0), told.append)
     assert told == []
 
