@@ -68,10 +68,11 @@ class Campaign:
 
 
 def set_aside(folder: Path, attempt: int) -> None:
-    """Rename a void trial's folder, so that the next try finds its place free; its plan no longer counts."""
-    aside = folder.with_name(f"{folder.name}{VOID_TRY}{attempt}")
-    folder.rename(aside)
-    (aside / TRIAL).rename(aside / SET_ASIDE)
+    """Rename a void trial's folder, so that the next try finds its place free. Its plan counts no more, also
+    where nobody comes to the second renaming.
+    """
+    (folder / TRIAL).rename(folder / SET_ASIDE)
+    folder.rename(folder.with_name(f"{folder.name}{VOID_TRY}{attempt}"))
 
 
 def keep_data(keep: str, folder: Path, plan: TrialPlan, result: TrialResult) -> None:

@@ -118,6 +118,26 @@ def test_an_undo_that_failed_in_a_try_that_was_set_aside_is_not_forgotten(tmp_pa
     assert undo_failures(tmp_path) == ["hole_x-1"]
 
 
+def test_a_try_that_is_being_set_aside_counts_no_more_at_no_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story()
+    folder = story.write(tmp_path)
+    (folder / "trial.json").write_text(story.plan.model_dump_json(by_alias=True))
+    rename = Path.rename
+
+    def killed(self: Path, target: Path) -> Path:
+        if self == folder:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        set_aside(folder, 1)
+    assert list(tmp_path.glob("*/trial.json")) == []
+    assert len(list(folder.glob("journal-*.jsonl"))) == 4
+
+
 @pytest.mark.parametrize("outcome", ["undone", "left"])
 def test_an_undo_that_came_right_when_it_was_tried_again_has_not_failed(
     outcome: Literal["undone", "left"], tmp_path: Path
