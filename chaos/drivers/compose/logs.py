@@ -30,6 +30,7 @@ class ContainerLogs:
         self._lines: queue.Queue[bytes] = queue.Queue()
         self._ending = threading.Event()
         self._failures: queue.Queue[str] = queue.Queue()
+        self._failed = False
         self._threads = [
             threading.Thread(
                 target=self._follow,
@@ -52,10 +53,15 @@ class ContainerLogs:
             raise ArmFailed(self._failures.get())
 
     def rest(self) -> Iterator[Observed]:
-        """Everything up to the end of the containers, which have been stopped."""
+        """Everything up to the end of the containers, which have been stopped.
+
+        Raises MalformedLog, and ArmFailed where the engine does not tell all of it.
+        """
         self._ending.set()
         for thread in self._threads:
             thread.join(LAST_WORDS_SECONDS)
+            if thread.is_alive():
+                self._fail(f"the engine has not told the whole {thread.name} within {LAST_WORDS_SECONDS:g} s")
         yield from self.poll()
 
     def close(self) -> None:
@@ -76,7 +82,7 @@ class ContainerLogs:
         while True:
             # Asked before the look, so that what is said until the end is not missed.
             ending = self._ending.is_set()
-            for text in self._said(container, read):
+            for text in self._said(container, read, last=ending):
                 file.write(text + b"\n")
                 file.flush()
                 self._lines.put(text)
@@ -84,7 +90,7 @@ class ContainerLogs:
                 return
             self._ending.wait(LOOK_AGAIN_SECONDS)
 
-    def _said(self, container: str, read: _Bookmark) -> Iterator[bytes]:
+    def _said(self, container: str, read: _Bookmark, *, last: bool) -> Iterator[bytes]:
         """The lines that were not read before, until the container ends."""
         import requests
         from docker.errors import DockerException, NotFound
@@ -102,11 +108,14 @@ class ContainerLogs:
         except NotFound:  # replaced by another of its name, or removed
             return
         except (DockerException, requests.RequestException, HTTPError, OSError) as error:
-            if not self._ending.is_set():
+            if last or not self._ending.is_set():  # else there is another look
                 self._fail(f"the container engine does not answer any more ({error})")
 
     def _fail(self, says: str) -> None:
-        self._failures.put(says)
+        """Tell it, once for all: the others stop for want of the same engine, or because this one did."""
+        if not self._failed:
+            self._failed = True
+            self._failures.put(says)
         self._ending.set()
 
 

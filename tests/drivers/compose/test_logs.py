@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from chaos.domain.event import Views
 from chaos.drivers.compose import logs
@@ -149,3 +149,55 @@ def test_a_log_that_nobody_can_follow_does_not_pass_for_a_silent_one(tmp_path: P
     assert failure(found).startswith("the log of shop cannot be followed: UnicodeDecodeError")
     elsewhere = ContainerLogs(engine, {"shop": "run-shop-1"}, tmp_path / "gone")  # type: ignore[arg-type]
     assert failure(elsewhere) == "the log of shop cannot be written: No such file or directory"
+
+
+class Refusing(Engine):
+    """An engine that breaks off once, where it has nothing more, or hangs there, after what it has handed out."""
+
+    def __init__(self, *looks: tuple[str, list[bytes]], hangs: bool) -> None:
+        super().__init__(*looks)
+        self.hangs = hangs
+        self.let_go = threading.Event()
+        self.last = threading.Event()
+
+    def logs(self, *, since: float | None, **_: object) -> Iterator[bytes]:
+        yield from super().logs(since=since)
+        if not self._looks and not self.last.is_set():
+            self.last.set()
+            self.let_go.wait(SOON_SECONDS)
+            if not self.hangs:
+                raise APIError("broken off")
+
+
+@pytest.mark.parametrize(
+    ("hangs", "says"),
+    [(True, r"has not told the whole log-shop within 0\.1 s"), (False, "does not answer any more")],
+)
+def test_last_words_that_the_engine_keeps_to_itself_are_no_silence(
+    hangs: bool, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LAST_WORDS_SECONDS", 0.1 if hangs else SOON_SECONDS)
+    monkeypatch.setattr(
+        logs, "LOOK_AGAIN_SECONDS", SOON_SECONDS
+    )  # ended by `rest`: the next look is the last
+    engine = Refusing(("x", [at(1, "a\n")]), ("x", [at(1, "a\n")]), hangs=hangs)
+    found = ContainerLogs(engine, {"shop": "run-shop-1"}, tmp_path)  # type: ignore[arg-type]
+    assert until(lambda: len(engine.since) == 1, SOON_SECONDS)
+    if not hangs:
+        engine.let_go.set()
+    with pytest.raises(ArmFailed, match=says):
+        list(found.rest())
+    engine.let_go.set()
+
+
+def test_a_look_that_breaks_off_before_the_last_one_loses_nothing(tmp_path: Path) -> None:
+    engine = Refusing(("x", [at(1, "a\n")]), hangs=False)
+    found = ContainerLogs(engine, {"shop": "run-shop-1"}, tmp_path)  # type: ignore[arg-type]
+    assert engine.last.wait(SOON_SECONDS)
+    engine._looks.append(("x", [at(1, "a\n"), at(2, "b\n")]))
+    heard = threading.Thread(target=lambda: list(found.rest()))
+    heard.start()
+    assert until(found._ending.is_set, SOON_SECONDS)
+    engine.let_go.set()
+    heard.join(SOON_SECONDS)
+    assert (tmp_path / "shop.jsonl").read_text().splitlines() == ["a", "b"]
