@@ -33,6 +33,10 @@ Seed = Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED, help="O
 OneSeed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="The seed.")]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="A range of seeds: 1..20.")]
 Kept = Annotated[Keep, typer.Option("--keep", help="Whose data stays in the run's folder.")]
+KeptIfGiven = Annotated[
+    Keep | None,
+    typer.Option("--keep", help="Whose data stays in the run's folder.", show_default=Keep.FAILED.value),
+]
 Blind = Annotated[bool, typer.Option("--blind", help="Keep the faults' names off the screen.")]
 Holes = Annotated[
     list[str] | None, typer.Option("--hole", help="Switch a layer off: freshness, or freshness@5d..8d.")

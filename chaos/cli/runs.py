@@ -20,6 +20,7 @@ from chaos.cli.options import (
     Junit,
     Keep,
     Kept,
+    KeptIfGiven,
     NoCache,
     Out,
     Pace,
@@ -51,7 +52,7 @@ def run(
     set_: Sets = None,
     day_seconds: Pace = None,
     out: Out = None,
-    keep: Kept = Keep.FAILED,
+    keep: KeptIfGiven = None,
     junit: Junit = None,
     json_: Json = False,
     allow: Allow = None,
@@ -65,9 +66,12 @@ def run(
     blind: Blind = False,
 ) -> None:
     """Run scenarios against a target and give the verdict."""
-    asked = wanted(scenarios, target, seed, seeds, arms, hole, set_, day_seconds, out, allow, keep)
+    kept = keep or Keep.FAILED
+    asked = wanted(scenarios, target, seed, seeds, arms, hole, set_, day_seconds, out, allow, kept)
     asked = replace(asked, junit=junit, blind=blind, **campaign(jobs, rerun_void, no_cache))
     if into is not None:
+        if keep is not None:
+            raise UsageError(f"--keep has no meaning with --into: {into} keeps its own data")
         _visit(asked, into, pause_before, json_)
     elif pause_before is not None:
         raise UsageError("--pause-before waits in a standing stack; name one with --into")

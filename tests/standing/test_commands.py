@@ -61,6 +61,7 @@ def test_no_stack_at_all(mlchaos: Command) -> None:
         (("run", "slow-features", "--rerun-void", "3"), "--rerun-void has no meaning with --into"),
         (("run", "slow-features", "--jobs", "2"), "--jobs has no meaning with --into"),
         (("run", "slow-features", "--no-cache"), "--no-cache has no meaning with --into"),
+        (("run", "slow-features", "--keep", "always"), "--keep has no meaning with --into"),
         (("run", "slow-features", "late-partition"), "--into takes one scenario at a time"),
         (("run", "slow-features", "--target", "reference-virtual"), "--target has no meaning with --into"),
         (("run", "slow-features", "--pause-before", "injct"), "'injct' is not one of inject, undo"),
