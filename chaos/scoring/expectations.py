@@ -13,7 +13,7 @@ from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
-from chaos.scoring.harm import PER_SEGMENT
+from chaos.scoring.harm import OF_VIEWS
 from chaos.scoring.layers import never_armed
 from chaos.scoring.recovery import time_left
 
@@ -218,8 +218,7 @@ def _contained(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episod
 
 def _untold(facts: Facts, kind: Harm) -> str:
     """Why a harm of views was not measured, to be added to that; empty where they were told of."""
-    of_views = kind in PER_SEGMENT or kind is Harm.QUALITY_PCT_DAYS
-    return f": {facts.untold}" if of_views and facts.untold else ""
+    return f": {facts.untold}" if kind in OF_VIEWS and facts.untold else ""
 
 
 def would_have_acted(rows: Sequence[LayerResult]) -> str:
@@ -250,6 +249,8 @@ def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
     if raw is None:
         return void(about, f"{kind.value} was not measured in the defended arm{_untold(facts, kind)}")
     control = facts.trouble(Arm.CONTROL)
+    if spent is None and not control:
+        control = f"in the control arm it was not measured{_untold(facts, kind)}"
     needs_control = spent is None or kind is not Harm.FALSE_BLOCK_DAYS
     # Where nothing is injected the control arm is the same once more, and there is nothing beyond it.
     as_it_is = facts.kind is Kind.QUIET or not facts.faults

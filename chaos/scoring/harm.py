@@ -29,13 +29,15 @@ DUE_BY_END_DAYS = 0.5
 """A partition written this long before the end of an arm was due at the sink within it."""
 
 PER_SEGMENT = (Harm.DEFECTIVE_VIEWS, Harm.ERROR_VIEWS, Harm.SLOW_VIEWS, Harm.ABANDONED_VIEWS)
+OF_VIEWS = (*PER_SEGMENT, Harm.STALE_DAYS, Harm.QUALITY_PCT_DAYS)
+"""What is known by views alone: counted in them, or how old what answered them was, or how good."""
 
 
 def harm_of(view: ArmView, control: ArmView | None) -> dict[Harm, float | None]:
     """All kinds but `undetected_days`, which rests on the detection.
 
-    An arm cut short has no numbers, and one that told nothing of its views for a while has none of views:
-    harm that nobody counted is not harm that was not done.
+    An arm cut short has no numbers, and one that told nothing of its views for a while has none of views, nor
+    of the age of what answered them: harm that nobody counted is not harm that was not done.
     """
     if view.cut_short:
         return dict.fromkeys(Harm)
@@ -45,7 +47,7 @@ def harm_of(view: ArmView, control: ArmView | None) -> dict[Harm, float | None]:
     known = {kind: measured and (lineage or kind is not Harm.DEFECTIVE_VIEWS) for kind in PER_SEGMENT}
     return {
         **{kind: sum(one[kind] for one in counts.values()) if known[kind] else None for kind in PER_SEGMENT},
-        Harm.STALE_DAYS: stale_days(view),
+        Harm.STALE_DAYS: stale_days(view) if measured else None,
         Harm.LOST_EVENTS: lost_events(view),
         Harm.UNDETECTED_DAYS: None,
         Harm.FALSE_BLOCK_DAYS: false_block_days(view),
@@ -54,9 +56,13 @@ def harm_of(view: ArmView, control: ArmView | None) -> dict[Harm, float | None]:
 
 
 def untold(view: ArmView) -> str:
-    """The first span of more than `UNTOLD_DAYS` of which nothing is told of views; empty where none is."""
-    reach = view.plan.start_day
-    told = sorted((views.start_day, views.end_day) for views in view.journal.of(Views))
+    """The first span of more than `UNTOLD_DAYS` of which nothing is told of views; empty where none is.
+
+    An hour may go by without a view. An arm without one has shown nobody anything that could be counted.
+    """
+    reach, every = view.plan.start_day, view.journal.of(Views)
+    had = any(row.n for views in every for row in views.rows)
+    told = sorted((views.start_day, views.end_day) for views in every if had)
     for start, end in [*told, (view.plan.days, view.plan.days)]:
         if start - reach > UNTOLD_DAYS:
             return f"the {view.arm.value} arm tells of no views from day {reach:.2f} to day {start:.2f}"
@@ -75,7 +81,7 @@ def _tells_what_answered(view: ArmView) -> bool:
 def worst_segments(view: ArmView, control: ArmView | None) -> dict[Harm, WorstSegment | None]:
     """For each kind that is known by segment, the one with the most harm for its number of views."""
     found: dict[Harm, WorstSegment | None] = dict.fromkeys(Harm)
-    if view.cut_short:
+    if view.cut_short or untold(view):
         return found
     counts = _counts(view)
     segments = sorted(counts)

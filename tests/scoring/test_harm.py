@@ -29,11 +29,11 @@ from chaos.domain.layer import Mode, Stage
 from chaos.domain.plan import PlannedLayer
 from chaos.domain.scenario import Arm, Harm
 from chaos.domain.target import DataLink
-from chaos.domain.verdict import Verdict
+from chaos.domain.verdict import Reason, Verdict
 from chaos.scoring.arms import ArmView, view_of
 from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_pct_days, worst_segments
 from chaos.scoring.lineage import defective_builds, defective_from, why_defective
-from tests.journals import FAULT, Story, Told, rows, signal, without
+from tests.journals import EXPECT, FAULT, Story, Told, quiet, rows, signal, without
 
 
 def views(story: Story, arm: Arm = Arm.DEFENDED) -> ArmView:
@@ -42,6 +42,10 @@ def views(story: Story, arm: Arm = Arm.DEFENDED) -> ArmView:
 
 def harm(story: Story, kind: Harm, arm: Arm = Arm.DEFENDED) -> float | None:
     return harm_of(views(story, arm), views(story, Arm.CONTROL))[kind]
+
+
+def reason(story: Story, about: str) -> Reason:
+    return next(one for one in story.score().reasons if one.about == about)
 
 
 # --- defective views -------------------------------------------------------------------------------------
@@ -359,6 +363,7 @@ OF_VIEWS = (
     Harm.ERROR_VIEWS,
     Harm.SLOW_VIEWS,
     Harm.ABANDONED_VIEWS,
+    Harm.STALE_DAYS,
     Harm.QUALITY_PCT_DAYS,
 )
 
@@ -375,6 +380,36 @@ def test_harm_of_which_nothing_was_told_is_not_measured(start: float, end: float
     assert {harm(story, kind) is not None for kind in OF_VIEWS} == {measured}
     assert harm(story, Harm.LOST_EVENTS) is not None
     assert {harm(story, kind, Arm.UNDEFENDED) is not None for kind in OF_VIEWS} == {True}
+
+
+def test_a_model_is_not_fresh_because_nobody_tells_what_answered() -> None:
+    told = Told(expect={"detected": EXPECT["detected"], "budgets": {"stale_days": 5}})
+    story = Story(told)
+    assert reason(story, "budget stale_days").verdict is Verdict.FAILED
+    story.drop(Arm.DEFENDED, lambda one: isinstance(one, Views) and 5.0 <= one.start_day < 9.4)
+    assert reason(story, "budget stale_days").verdict is Verdict.VOID
+    assert "tells of no views from day 5.00" in reason(story, "budget stale_days").says
+    worst = story.score().harm.worst_segment
+    assert {worst[kind] for kind in OF_VIEWS} == {None}
+
+
+@pytest.mark.parametrize("told", [quiet(budgets={"error_views": 0}), Told()])
+def test_where_nobody_was_shown_anything_nobody_was_harmed_is_no_finding(told: Told) -> None:
+    def empty(event: Event) -> Event:
+        return msgspec.structs.replace(event, rows=[]) if isinstance(event, Views) else event
+
+    story = Story(told).change(Arm.DEFENDED, empty)
+    assert {harm(story, kind) for kind in OF_VIEWS} == {None}
+    assert reason(story, "budget error_views").verdict is Verdict.VOID
+
+
+def test_a_budget_is_void_where_the_control_arm_tells_nothing() -> None:
+    told = Told(expect={"detected": EXPECT["detected"], "budgets": {"abandoned_views": 100}})
+    story = Story(told)
+    assert reason(story, "budget abandoned_views").verdict is Verdict.PASSED
+    story.drop(Arm.CONTROL, lambda one: isinstance(one, Views) and 5.0 <= one.start_day < 6.0)
+    assert reason(story, "budget abandoned_views").verdict is Verdict.VOID
+    assert "the control arm tells of no views from day 5.00" in reason(story, "budget abandoned_views").says
 
 
 def test_containment_by_telling_nothing_is_none() -> None:
