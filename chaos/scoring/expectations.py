@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from chaos.domain.event import Views
 from chaos.domain.layer import Mode, Outcome
 from chaos.domain.scenario import Alerted, Arm, Harm, Kind, Loop
 from chaos.domain.verdict import LayerResult, LoopResult, Reason, Verdict
 from chaos.scoring.alerting import alerts_about, fits, told
 from chaos.scoring.arms import ArmView, FaultSpan
 from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
+from chaos.scoring.contamination import CLEARED_DAYS
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
-from chaos.scoring.harm import OF_VIEWS
-from chaos.scoring.layers import never_armed
+from chaos.scoring.harm import OF_VIEWS, untold
+from chaos.scoring.layers import BRING_UP_DAYS, never_armed
 from chaos.scoring.recovery import time_left
 
 
@@ -81,8 +83,16 @@ def _purge(facts: Facts) -> Iterator[Reason]:
         yield void("purge", f"what was in service after it was not measured: {trouble}")
     elif found.left:
         yield failed("purge", f"{found.put_aside}, and {found.left} after it")
+    elif found.versions and (silent := _silent_since(facts.views[Arm.DEFENDED], found.cleared_day)):
+        yield void("purge", f"{found.put_aside}; what answered after it was not measured: {silent}")
     else:
         yield passed("purge", f"{found.put_aside}, and nothing made of altered data was in service after it")
+
+
+def _silent_since(view: ArmView, cleared_day: float) -> str:
+    """Why it is not known which versions answered after a purge; empty where views tell."""
+    told = any(views.start_day >= cleared_day + CLEARED_DAYS for views in view.journal.of(Views))
+    return untold(view) or ("" if told else f"no views are told of so long after day {cleared_day:.2f}")
 
 
 def _about(facts: Facts, what: str, fault: FaultFacts) -> str:
@@ -341,6 +351,8 @@ def _false_alarms(facts: Facts, limit: int) -> Reason:
     if nobody_armed(facts):
         return void(about, "no layer was armed that could have raised one")
     count = len(facts.alarms.firings)
+    if not count and facts.plan.scenario.days <= BRING_UP_DAYS:
+        return void(about, f"they count from day {BRING_UP_DAYS:g} on, and the run was over by then")
     says = f"{count or 'no'} false alarm{'' if count == 1 else 's'} {facts.alarms.where}"
     if facts.kind is Kind.QUIET and facts.not_armed:
         says += f"; not armed: {', '.join(facts.not_armed)}"

@@ -463,6 +463,17 @@ def test_a_quiet_run_passes_without_fault_or_harm() -> None:
     assert {row.outcome for row in trial.layers} == {None}
 
 
+@pytest.mark.parametrize(("days", "expected"), [(1.0, Verdict.VOID), (1.25, Verdict.PASSED)])
+@pytest.mark.parametrize("kind", [Kind.QUIET, Kind.DEMONSTRATION])
+def test_a_run_of_the_first_day_alone_counts_no_false_alarms(
+    kind: Kind, days: float, expected: Verdict
+) -> None:
+    story = Story(replace(quiet(false_alarms=0), kind=kind))
+    short = story.plan.scenario.model_copy(update={"days": days})
+    trial = score_trial(story.plan.model_copy(update={"scenario": short}), story.journals())
+    assert reason(trial, "false alarms").verdict is expected
+
+
 def test_a_quiet_run_needs_the_defended_arm_only() -> None:
     assert Story(replace(quiet(), arms=(Arm.DEFENDED,))).score().verdict is Verdict.PASSED
     assert Story(replace(quiet(), arms=(Arm.CONTROL,))).score().verdict is Verdict.VOID
@@ -701,7 +712,9 @@ def test_a_probe_that_falls_silent_before_the_fault_could_bite_has_seen_nothing_
     assert not fault.prevented
 
 
-def test_what_was_in_service_after_a_purge_is_not_known_of_an_arm_that_lost_a_component() -> None:
+def purged(day: float) -> Story:
+    """Versions made of altered data of day 2 answer from day 3.45 to day 9.45."""
+
     def altered(event: Event) -> Event:
         if not isinstance(event, Version):
             return event
@@ -711,8 +724,32 @@ def test_what_was_in_service_after_a_purge_is_not_known_of_an_arm_that_lost_a_co
         ]
         return msgspec.structs.replace(event, partitions=made_of)
 
-    story = Story().add(Arm.DEFENDED, Partition(7.0, "features", 3, 0, "", "purged"))
-    story.change(Arm.DEFENDED, altered)
+    story = Story().add(Arm.DEFENDED, Partition(day, "features", 2, 0, "", "purged"))
+    return story.change(Arm.DEFENDED, altered)
+
+
+@pytest.mark.parametrize(
+    ("day", "silent_day", "expected"),
+    [
+        (7.0, 14.0, Verdict.FAILED),
+        (7.0, 7.0, Verdict.VOID),
+        (7.0, 9.0, Verdict.FAILED),
+        (10.0, 14.0, Verdict.PASSED),
+        (10.0, 12.0, Verdict.VOID),
+        (13.9, 14.0, Verdict.VOID),
+    ],
+)
+def test_after_a_purge_views_tell_what_is_still_in_service(
+    day: float, silent_day: float, expected: Verdict
+) -> None:
+    story = purged(day).drop(
+        Arm.DEFENDED, lambda one: isinstance(one, Views) and one.start_day >= silent_day - 1e-6
+    )
+    assert reason(story.score(), "purge").verdict is expected
+
+
+def test_what_was_in_service_after_a_purge_is_not_known_of_an_arm_that_lost_a_component() -> None:
+    story = purged(7.0)
     assert reason(story.score(), "purge").verdict is Verdict.FAILED
     trial = story.add(Arm.DEFENDED, Exit(12.0, "trainer", -9, False)).score()
     assert reason(trial, "purge").verdict is Verdict.VOID
