@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm, Strict
 from chaos.domain.verdict import (
     RESULTS_SCHEMA,
@@ -23,12 +24,12 @@ from chaos.domain.verdict import (
 )
 from chaos.domain.wrong import first_of
 from chaos.errors import InvalidInput, Problem, UsageError
-from chaos.journal import breaches, read, read_folder, verify
+from chaos.journal import Journal, breaches, read, read_folder, verify
 from chaos.reports.charts import rehearse
 from chaos.reports.html import write_html
 from chaos.reports.incident import Record, incident, record_of
 from chaos.reports.json_report import write_json
-from chaos.runner.trials import TRIAL, read_trial
+from chaos.runner.trials import TRIAL, read_trial, trial_folder
 from chaos.scoring.picture import picture_of
 from chaos.scoring.trial import score_trial
 from chaos.whole import write_whole
@@ -80,14 +81,13 @@ def score_folder(folder: Path) -> TrialResult:
     """The result of a trial from the journals in its folder; void tries lie in folders beside it.
 
     One with a journal that does not hold to what journals do has not passed. Raises InvalidInput for what
-    cannot be read, and for journals of another trial or arm.
+    cannot be read, for journals of another trial or arm, and for a copy of a trial.
     """
     return _trusted(*_score(folder))
 
 
-def _score(folder: Path) -> tuple[TrialResult, list[Problem]]:
-    """The result of a trial, and what its journals should hold to and do not. Raises InvalidInput."""
-    tries = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}{VOID_TRY}*"))
+def _read(folder: Path) -> tuple[TrialPlan, dict[Arm, Journal]]:
+    """The plan and the journals of a trial in its own folder. Raises InvalidInput."""
     plan, journals = read_trial(folder), read_folder(folder)
     planned = {arm.arm: arm for arm in plan.arms}
     strange = [
@@ -95,8 +95,17 @@ def _score(folder: Path) -> tuple[TrialResult, list[Problem]]:
         for arm, journal in journals.items()
         if journal.plan != planned.get(arm)
     ]
+    if (own := trial_folder(folder.parent, plan).name) != folder.name:  # a copy would count twice
+        strange.append(Problem(str(folder / TRIAL), 1, "", f"is the plan of {own}, which has another folder"))
     if strange:
         raise InvalidInput(strange)
+    return plan, journals
+
+
+def _score(folder: Path) -> tuple[TrialResult, list[Problem]]:
+    """The result of a trial, and what its journals should hold to and do not. Raises InvalidInput."""
+    tries = 1 + sum(1 for _ in folder.parent.glob(f"{folder.name}{VOID_TRY}*"))
+    plan, journals = _read(folder)
     result = score_trial(plan, journals).model_copy(update={"tries": tries})
     return result, [problem for journal in journals.values() for problem in breaches(journal)]
 
@@ -201,11 +210,11 @@ def journal_problems(folder: Path) -> list[Problem]:
     problems: list[Problem] = []
     for trial in sorted(folder.glob(f"*/{TRIAL}")):
         try:
-            read_trial(trial.parent)
+            _read(trial.parent)
         except InvalidInput as error:
             problems += error.problems
         problems += [problem for path in sorted(trial.parent.glob("*.jsonl")) for problem in verify(path)]
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def undo_failures(folder: Path) -> list[str]:

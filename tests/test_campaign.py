@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -256,6 +257,18 @@ def test_a_journal_of_another_arm_or_trial_is_none_of_this_one(tmp_path: Path, o
     assert write_reports(tmp_path).verdict is Verdict.VOID
     with pytest.raises(InvalidInput, match="not that of the control arm in"):
         score_folder(folder)
+    (named,) = journal_problems(tmp_path)
+    assert "not that of the control arm in" in str(named)
+
+
+def test_a_copy_of_a_trial_in_its_run_does_not_count_twice(tmp_path: Path) -> None:
+    folder, _ = written(tmp_path)
+    shutil.copytree(folder, tmp_path / f"{folder.name}-copy")
+    results = write_reports(tmp_path)
+    assert (results.verdict, len(results.trials)) == (Verdict.VOID, 1)
+    assert '<error message="void: not every trial could be read"' in junit(results)
+    (named,) = journal_problems(tmp_path)
+    assert str(named).endswith(f"-copy/trial.json:1: is the plan of {folder.name}, which has another folder")
 
 
 def test_two_runs_that_begin_at_once_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -29,10 +29,11 @@ def junit(results: Results) -> str:
             case = ElementTree.SubElement(suite, "testcase", name=lacking.scenario, classname="not_run")
             ElementTree.SubElement(case, "skipped", message=lacking.why)
         _count(suite)
-    if not results.trials and not results.unfinished:
+    if results.verdict is Verdict.VOID and suites.find(".//error") is None:
         suite = ElementTree.SubElement(suites, "testsuite", name="mlchaos")
         case = ElementTree.SubElement(suite, "testcase", name="run", classname="mlchaos")
-        ElementTree.SubElement(case, "error", message="void: no trial was run", type="void")
+        why = "not every trial could be read" if results.trials else "no trial was run"
+        ElementTree.SubElement(case, "error", message=f"void: {why}", type="void")
         _count(suite)
     ElementTree.indent(suites)
     return (

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from chaos.domain.event import Version, Views
 from chaos.domain.verdict import LoopResult
 from chaos.scoring.arms import ArmView
+from chaos.scoring.harm import untold
 
 _END_DAYS = 3
 _WEEK_AFTER = range(6, 9)
@@ -44,10 +45,11 @@ class Day:
 
 
 def loop_of(slow: ArmView, twin: ArmView) -> LoopResult | None:
-    """The loop of the first fault of `slow`, against `twin`; None where too little was lived through, or the
+    """The loop of the first fault of `slow`, against `twin`; None where too little was lived or told, or the
     target does not know what its slates are truly worth.
     """
-    if not slow.spans or slow.cut_short or twin.cut_short or not slow.plan.truth:
+    unknown = not slow.plan.truth or any(view.cut_short or untold(view) for view in (slow, twin))
+    if not slow.spans or unknown:
         return None
     span = slow.spans[0]
     return measured(days_of(slow), days_of(twin), windows_of(slow, twin), span.start, span.end)

@@ -151,3 +151,9 @@ def test_versions_are_looked_up_in_the_arm_that_made_them() -> None:
 def test_an_arm_that_was_cut_short_has_no_loop(arm: Arm) -> None:
     story = Story().cut(arm, 13.0)
     assert loop_of(views_of(story, Arm.UNDEFENDED), views_of(story, Arm.BARE)) is None
+
+
+@pytest.mark.parametrize("arm", [Arm.UNDEFENDED, Arm.BARE])
+def test_users_of_whom_nobody_tells_have_not_left(arm: Arm) -> None:
+    story = Story().drop(arm, lambda one: isinstance(one, Views) and 6.0 <= one.start_day < 6.5)
+    assert loop_of(views_of(story, Arm.UNDEFENDED), views_of(story, Arm.BARE)) is None
