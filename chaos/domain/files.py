@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -117,7 +118,7 @@ class Files:
         return path
 
     def _locate(self, named: str, kind: Kind) -> Path:
-        if named.endswith(SUFFIXES) or "/" in named:
+        if named.lower().endswith(SUFFIXES) or "/" in named:
             return Path(named)
         search = self.found(kind)
         found = {one.name: one.path for one in search.found}
@@ -135,9 +136,7 @@ def _find(folders: Iterable[Path], key: Kind) -> Search:
     problems: list[Problem] = []
     twice: dict[str, Problem] = {}
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix not in SUFFIXES or not path.is_file():
-                continue
+        for path in _below(folder):
             try:
                 name = _name_in(path, key)
                 if name is not None and found.setdefault(name, path).resolve() != path.resolve():
@@ -152,13 +151,22 @@ def scenario_files(folder: Path, *, alone: bool = True) -> list[Path]:
     """The files in a folder that bear a scenario's keys; where none does, all that are no target's, unless
     the folder's name may be meant for something else and does not stand `alone`.
     """
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in SUFFIXES and path.is_file() and not _hidden(path.relative_to(folder))
-    ]
+    files = [path for path in _below(folder) if not _hidden(path.relative_to(folder))]
     marked = [path for path in files if _bears(path, _MARKS["scenario"])]
     return marked or [path for path in files if alone and not _bears(path, _MARKS["target"])]
+
+
+def _below(folder: Path) -> list[Path]:
+    """The YAML files in a folder, through links too, but nowhere twice."""
+    found: list[Path] = []
+    entered: set[str] = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(here)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        found += [Path(here, name) for name in names if name.lower().endswith(SUFFIXES)]
+    return sorted(path for path in found if path.is_file())
 
 
 def _hidden(path: Path) -> bool:

@@ -54,3 +54,14 @@ def test_a_folder_of_other_files_takes_no_name_away(tmp_path: Path, monkeypatch:
     lay(tmp_path / "mine", empty="")
     assert choose(["load"], make_files()) == built_in
     assert choose(["mine"], make_files()) == ["mine/empty.yaml"]
+
+
+def test_no_scenario_is_left_out_for_a_link_or_the_case_of_its_ending(tmp_path: Path) -> None:
+    lay(tmp_path / "shared", theirs=SCENARIO, loud=SCENARIO)
+    (tmp_path / "shared" / "loud.yaml").rename(tmp_path / "shared" / "loud.YML")
+    nightly = tmp_path / "nightly"
+    lay(nightly, mine=SCENARIO)
+    (nightly / "shared").symlink_to(tmp_path / "shared")
+    (tmp_path / "shared" / "back").symlink_to(nightly)
+    names = [path.relative_to(nightly).as_posix() for path in scenario_files(nightly)]
+    assert names == ["mine.yaml", "shared/loud.YML", "shared/theirs.yaml"]
