@@ -7,6 +7,7 @@ import functools
 import heapq
 import itertools
 import math
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -68,6 +69,7 @@ class _ExitLine(msgspec.Struct, tag_field="event", tag="exit"):
 
 
 _exits = msgspec.json.Decoder(_ExitLine)
+_EXIT = re.compile(r'"event"\s*:\s*"exit"')
 
 
 def driven(
@@ -267,7 +269,7 @@ class VirtualTarget:
 
     def _logged(self, component: str, line: str) -> None:
         event: Event | None = self._reader.read(line)
-        if event is None and '"event":"exit"' in line:
+        if event is None and '"exit"' in line and _EXIT.search(line):
             ended = _exits.decode(line)
             expected = self._ending.expected(ended.component)
             says = "" if expected else self._reader.last_error(ended.component, self.day())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from fractions import Fraction
@@ -192,6 +193,15 @@ def test_an_end_that_was_asked_for_is_expected_however_late_it_is_told(
         target._inner._listener(component, f'{{"event":"exit","day":1.0,"component":"{component}","code":0}}')
     told = [(one.component, one.expected) for one in target.seen(Exit)]
     assert told == [("reader", True), ("writer", True), ("reader", False)]
+
+
+def test_an_end_is_heard_however_its_line_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = start(tmp_path, monkeypatch)
+    line = {"event": "exit", "day": 1.0, "component": "reader", "code": 3}
+    for separators in ((",", ":"), (", ", ": ")):
+        target._inner._listener("reader", json.dumps(line, separators=separators))
+    told = [(one.component, one.code, one.expected) for one in target.seen(Exit)]
+    assert told == [("reader", 3, False)] * 2
 
 
 def test_without_a_way_to_stop_a_component_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
