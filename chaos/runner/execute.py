@@ -370,9 +370,10 @@ class ArmRun:
             for refused in refusals:
                 raise ArmFailed(f"the hole in {hole.layer}: {refused.by} refused it: {refused.says}")
 
-        self._at(max(hole.from_day, self._plan.start_day + 0.01), open_hole, changes=True)
+        opens = max(hole.from_day, self._plan.start_day + 0.01)
+        self._at(opens, open_hole, changes=True)
         if hole.until_day is not None:
-            self._at(hole.until_day, lambda: self._injector.undo(key), changes=True)
+            self._at(max(hole.until_day, opens), lambda: self._injector.undo(key), changes=True)
 
     def _read_effect(self, fault: str, check: EffectCheck, probe: Probe) -> None:
         self.hear(read_effect(self._target, fault, check, probe))

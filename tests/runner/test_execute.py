@@ -215,12 +215,17 @@ def test_an_undo_leaves_what_somebody_else_has_changed(tmp_path: Path) -> None:
     assert [undone.outcome for undone in journal.of(Undone)] == ["left"]
 
 
-def test_a_hole_opens_and_closes(tmp_path: Path) -> None:
-    plan = planned(request=Request(parse_overrides(["hold@1d..3d"], [])))
+@pytest.mark.parametrize(
+    ("span", "opened", "closed"), [("1d..3d", 1.0, 3.0), ("0d..0.1h", 0.01, 0.01), ("0d..2d", 0.01, 2.0)]
+)
+def test_a_hole_opens_and_closes(tmp_path: Path, span: str, opened: float, closed: float) -> None:
+    plan = planned(request=Request(parse_overrides([f"hold@{span}"], [])))
     driver = FakeDriver(life)
     journal = read(run_arm(tmp_path, plan, driver))
     layer = [event for event in journal.of(Planned) if event.about.startswith("hole_")]
-    assert [round(event.day, 2) for event in layer] == [1.0]
+    assert [round(event.day, 2) for event in layer] == [opened]
+    undone = [event.day for event in journal.of(Undone) if event.id.startswith("hole_")]
+    assert [round(day, 2) for day in undone] == [closed]
     assert driver.targets[0].values["hold", "mode"] == "enforce"
 
 
