@@ -155,10 +155,17 @@ def also_fired(firings: Iterable[Firing], layer: str, day: float) -> bool:
 
 
 def alerts_of(journal: Journal) -> tuple[AlertStory, ...]:
-    """Alerts in the order in which they were sent; a later event of one alert adds to the earlier ones."""
+    """Alerts in the order in which they were sent; a later event of one alert adds to the earlier ones.
+
+    One that says its own day for `sent_day` as it is resolved ends the newest of its id: nobody was told anew.
+    """
     stories: dict[tuple[str, float], AlertStory] = {}
+    newest: dict[str, tuple[str, float]] = {}
     for alert in _in_its_days(journal, Alert):
         key = (alert.id, round(alert.sent_day, 3))
+        if alert.state == "resolved" and key not in stories:
+            key = newest.get(alert.id, key)
+        newest[alert.id] = key
         story = stories.get(key) or AlertStory(alert, None, None)
         acknowledged = story.acknowledged_day
         if acknowledged is None:

@@ -354,6 +354,14 @@ def test_later_events_of_one_alert_add_to_it_and_a_new_one_is_another() -> None:
     ]
 
 
+def test_an_alert_that_is_resolved_with_another_sent_day_is_the_one_that_was_sent() -> None:
+    """As by who writes for `sent_day` when the line was written; it would else be told to nobody once more."""
+    first = alert("volume", 2.0)
+    over = msgspec.structs.replace(first, day=5.0, sent_day=5.0, state="resolved")
+    found = alerts_of(only(first, over).journals()[Arm.BARE])
+    assert [(one.first.sent_day, one.resolved_day) for one in found] == [(2.0, 5.0)]
+
+
 # --- what the control arm explains, and what it does not ------------------------------------------------
 
 
