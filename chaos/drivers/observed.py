@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 
-from chaos.domain.event import Observed
+from chaos.domain.event import Observed, ViewRow, Views
 
 
 class _Kind(msgspec.Struct):
@@ -37,7 +37,7 @@ LAST_WORDS_DAYS = 0.1
 
 
 class MalformedLog(ValueError):
-    """A log line claims to be an event that the harness knows, and does not have its fields."""
+    """A log line claims to be an event that the harness knows, and lacks its fields, or cannot be."""
 
 
 def read_line(line: bytes | str) -> Observed | None:
@@ -51,9 +51,23 @@ def read_line(line: bytes | str) -> Observed | None:
     if event not in _NAMES:
         return None
     try:
-        return _observed.decode(line)
+        observed = _observed.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedLog(f"{error}: {line!r}") from error
+    if isinstance(observed, Views) and not all(map(_can_be, observed.rows)):
+        raise MalformedLog(f"it counts more views of a kind than there are, or fewer than none: {line!r}")
+    return observed
+
+
+def _can_be(row: ViewRow) -> bool:
+    most = row.n
+    return (
+        0 <= row.errors <= most
+        and 0 <= row.slow <= most
+        and 0 <= row.abandoned <= most
+        and 0 <= row.fallback <= most
+        and 0 <= row.defaulted <= most
+    )
 
 
 class LogReader:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,22 @@ def test_a_number_that_is_not_json_is_an_error_not_silence(number: str) -> None:
     line = f'{{"event":"lag","day":1.0,"component":"shop","lag_days":{number},"over_days":0.0}}'
     with pytest.raises(MalformedLog, match="event 'lag' is not JSON"):
         read_line(line)
+
+
+@pytest.mark.parametrize("kind", ["errors", "slow", "abandoned", "fallback", "defaulted"])
+@pytest.mark.parametrize(("count", "read"), [(-1, False), (0, True), (10, True), (11, False)])
+def test_views_that_cannot_be_are_an_error_and_no_harm_below_none(kind: str, count: int, read: bool) -> None:
+    none = dict.fromkeys(("abandoned", "errors", "slow", "fallback", "defaulted"), 0)
+    row = {"version": 1, "build": "b", "replica": "r", "segment": 0, "n": 10, **none, kind: count}
+    rows = [{**row, "served_value": 1.0, "best_value": 1.0}]
+    line = json.dumps(
+        {"event": "views", "day": 1.0, "component": "shop", "start_day": 0.9, "end_day": 1.0, "rows": rows}
+    )
+    if read:
+        assert read_line(line) is not None
+    else:
+        with pytest.raises(MalformedLog, match="more views of a kind than there are, or fewer than none"):
+            read_line(line)
 
 
 @pytest.mark.parametrize(
