@@ -157,7 +157,7 @@ def also_fired(firings: Iterable[Firing], layer: str, day: float) -> bool:
 def alerts_of(journal: Journal) -> tuple[AlertStory, ...]:
     """Alerts in the order in which they were sent; a later event of one alert adds to the earlier ones.
 
-    One that says its own day for `sent_day` as it is resolved ends the newest of its id: nobody was told anew.
+    One resolved with a `sent_day` of its own ends the newest of its id: nobody was told anew.
     """
     stories: dict[tuple[str, float], AlertStory] = {}
     newest: dict[str, tuple[str, float]] = {}
