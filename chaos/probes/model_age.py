@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from chaos.contracts import Readable
 from chaos.domain.durations import Span
-from chaos.domain.event import Version, Views
+from chaos.domain.event import Version
+from chaos.probes.recent import recent_rows
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,9 @@ class ModelAge:
         """An age in days; None where no view was answered, or by a version of unknown date."""
         now = target.day()
         served: dict[int, int] = {}
-        for views in reversed(target.seen(Views)):
-            if views.end_day <= now - self.over:
-                break
-            for row in views.rows:
-                if row.version > 0:
-                    served[row.version] = served.get(row.version, 0) + row.n
+        for row in recent_rows(target, self.over):
+            if row.version > 0:
+                served[row.version] = served.get(row.version, 0) + row.n
         if not served:
             return None
         main = max(sorted(served), key=lambda version: served[version])

@@ -8,6 +8,7 @@ from typing import ClassVar
 from chaos.contracts import Readable
 from chaos.domain.durations import Span
 from chaos.domain.event import Views
+from chaos.probes.recent import recent_views, views_a_day
 
 
 @dataclass(frozen=True)
@@ -21,24 +22,11 @@ class TrafficRatio:
     def read(self, target: Readable) -> float | None:
         """A ratio; None where either span has no view."""
         turn = target.day() - self.over
-        late, early = _Rate(), _Rate()
-        for views in reversed(target.seen(Views)):
+        late: list[Views] = []
+        early: list[Views] = []
+        for views in recent_views(target, self.over + self.before):
             middle = (views.start_day + views.end_day) / 2
-            if middle <= turn - self.before:
-                break
-            (late if middle > turn else early).take(views)
-        return None if not early.views or not late.views else late.a_day / early.a_day
-
-
-@dataclass
-class _Rate:
-    views: int = 0
-    days: float = 0.0
-
-    def take(self, views: Views) -> None:
-        self.views += sum(row.n for row in views.rows)
-        self.days += views.end_day - views.start_day
-
-    @property
-    def a_day(self) -> float:
-        return self.views / max(self.days, 1e-9)
+            if middle > turn - self.before:
+                (late if middle > turn else early).append(views)
+        now, before = views_a_day(late), views_a_day(early)
+        return now / before if now and before else None

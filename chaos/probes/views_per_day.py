@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chaos.contracts import Readable
 from chaos.domain.durations import Span
-from chaos.domain.event import Views
+from chaos.probes.recent import recent_views, views_a_day
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,5 @@ class ViewsPerDay:
 
     def read(self, target: Readable) -> float | None:
         """Views a day; None where the shop has reported nothing at all."""
-        since = target.day() - self.over
-        recent = [views for views in target.seen(Views) if views.end_day > since]
-        if not recent:
-            return None
-        span = sum(views.end_day - views.start_day for views in recent)
-        return sum(row.n for views in recent for row in views.rows) / max(span, 1e-9)
+        recent = list(recent_views(target, self.over))
+        return views_a_day(recent) if recent else None

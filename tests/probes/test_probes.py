@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 
+import msgspec
 import pytest
 
 from chaos.capabilities import MeaninglessChange
@@ -64,6 +65,25 @@ def test_good_views_over_the_last_days_only() -> None:
 def test_views_per_day() -> None:
     assert round(ViewsPerDay(over=0.1).read(target(2.0, views(1.96, 25), views(2.0, 25))) or 0) == 600
     assert ViewsPerDay().read(target(2.0)) is None
+
+
+def test_views_of_two_components_are_those_of_the_first_and_of_the_second() -> None:
+    """Each tells of its own, about the same time."""
+    web = [views(day, 25) for day in (1.0, 1.5, 1.9, 2.0)]
+    app = [msgspec.structs.replace(one, component="app") for one in web]
+    both = [one for pair in zip(web, app, strict=True) for one in pair]
+    assert round(ViewsPerDay(over=0.01).read(target(2.0, *both)) or 0) == 1200
+    assert round(ViewsPerDay(over=0.01).read(target(2.0, *web)) or 0) == 600
+    assert TrafficRatio(over=0.05).read(target(2.0, *both[:-1])) == pytest.approx(0.5)  # the app is gone
+
+
+def test_views_of_days_that_have_not_been_are_none_of_the_last_ones() -> None:
+    seen = target(2.0, views(102.0), views(2.0, slow=5), views(103.0, version=0))
+    assert GoodViews().read(seen) == 0.5
+    assert round(ViewsPerDay(over=0.01).read(seen) or 0) == 240
+    assert GoodViews().read(target(2.0, views(102.0))) is None
+    assert ModelAge().read(target(2.0, Version(0.0, "t", 1, "r", "s", 0.5, [], []), views(102.0))) is None
+    assert TrafficRatio().read(target(2.0, views(1.0), views(102.0))) is None
 
 
 def test_hardly_any_views_are_no_more_for_being_few() -> None:
