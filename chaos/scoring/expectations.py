@@ -348,9 +348,9 @@ def _false_alarms(facts: Facts, limit: int) -> Reason:
     arms = (Arm.DEFENDED,) if facts.kind is Kind.QUIET else (Arm.DEFENDED, Arm.CONTROL)
     if trouble := facts.trouble(*arms):
         return void(about, f"false alarms were not counted: {trouble}")
-    if nobody_armed(facts):
-        return void(about, "no layer was armed that could have raised one")
     count = len(facts.alarms.firings)
+    if not count and nobody_armed(facts):
+        return void(about, "no layer was armed that could have raised one")
     if not count and facts.plan.scenario.days <= BRING_UP_DAYS:
         return void(about, f"they count from day {BRING_UP_DAYS:g} on, and the run was over by then")
     says = f"{count or 'no'} false alarm{'' if count == 1 else 's'} {facts.alarms.where}"

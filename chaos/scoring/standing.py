@@ -231,12 +231,12 @@ def _after(view: ArmView) -> Held:
 
 
 def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
-    if plan.scenario.kind is Kind.QUIET and never_armed(view.plan):
-        return void("false alarms", "no layer was armed that could have raised one")
     told = (*view.firings, *unexplained(view))
     early = [one for one in told if view.plan.start_day <= one.day < _innocent_until(plan, view)]
     if plan.scenario.kind is Kind.QUIET:
         early += refusals(view)
+        if not early and never_armed(view.plan):
+            return void("false alarms", "no layer was armed that could have raised one")
     where = "in the run" if plan.scenario.kind is Kind.QUIET or not view.spans else "before the fault"
     says = f"{len(early) or 'no'} false alarm{'' if len(early) == 1 else 's'} {where}"
     if early:

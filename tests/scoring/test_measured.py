@@ -9,6 +9,7 @@ from msgspec import structs
 
 from chaos.domain.change import AddDataToxic
 from chaos.domain.event import (
+    Alert,
     Applied,
     Effect,
     Event,
@@ -28,7 +29,7 @@ from chaos.domain.verdict import TrialResult, Verdict
 from chaos.scoring.arms import FaultSpan, view_of
 from chaos.scoring.recovery import recovery_of, time_left
 from chaos.scoring.steady import steady_before
-from tests.journals import DAYS, FAULT, INJECT, UNDO, Story, Told, quiet, signal
+from tests.journals import DAYS, FAULT, INJECT, LAYERS, UNDO, Story, Told, quiet, signal, without
 
 WITH_LAYERS = (Arm.DEFENDED, Arm.CONTROL)
 
@@ -236,6 +237,14 @@ def test_a_quiet_run_with_every_layer_off_by_holes_is_void(
         assert "no layer was armed that could have raised one" in says(trial)
     else:
         assert "no layer was armed that could have raised one" not in says(trial)
+
+
+def test_an_alert_fails_a_quiet_run_of_a_target_without_layers() -> None:
+    story = Story(without(quiet(), *LAYERS))
+    page = Alert(5.0, "pager", "1", "OvenSlow", "site", "page", "bakers", "firing", 5.0)
+    trial = story.add(Arm.DEFENDED, page).score()
+    assert trial.verdict is Verdict.FAILED
+    assert any("1 false alarm " in one and "OvenSlow" in one for one in says(trial, Verdict.FAILED))
 
 
 # --- times -----------------------------------------------------------------------------------------------

@@ -348,6 +348,14 @@ def test_a_quiet_run_of_which_no_layer_was_armed_is_void() -> None:
         assert "no layer was armed" in reason(trial, about).says
 
 
+def test_an_alert_fails_a_quiet_run_of_which_no_layer_was_armed() -> None:
+    trial = standing(Story(without(quiet(false_alarms=0), *LAYERS)).add(Arm.DEFENDED, told(5.0)))
+    assert trial.verdict is Verdict.FAILED
+    assert (
+        "1 false alarm in the run, at most 0 allowed: odd on day 5.00" in reason(trial, "false alarms").says
+    )
+
+
 # --- what users got --------------------------------------------------------------------------------------
 
 
