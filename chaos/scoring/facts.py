@@ -153,7 +153,8 @@ def _undetected(
     effective = {fault.key: _effective(fault.effect, view.span(fault.key)) for fault in faults}
     if arm is not Arm.DEFENDED:
         return undetected_days(view, effective, {})
-    if any(fault.firings is None for fault in faults):
+    nobody_there = bool(view.spans) and not view.plan.layers and not detected
+    if nobody_there or any(fault.firings is None for fault in faults):
         return None
     done = {fault.key: fault.span.start for fault in faults if fault.prevented and fault.span is not None}
     return undetected_days(view, effective, {**detected, **done})

@@ -1126,6 +1126,18 @@ def test_undetected_days_need_the_control_arm() -> None:
     assert story.score().harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] is None
 
 
+def test_who_would_have_seen_it_is_not_measured_of_a_target_without_layers() -> None:
+    """Its alerts say whether it was told of; that no layer saw it says nothing."""
+    story = Story(Told(expect={"alerted": {"name": "odd", "within": "1d"}}))
+    for index, arm in enumerate(story.plan.arms):
+        story.plan.arms[index] = arm.model_copy(update={"layers": {}})
+        story.drop(arm.arm, lambda event: isinstance(event, Signal | Alert))
+    trial = story.score()
+    assert trial.faults[0].detection is None
+    assert trial.harm[Arm.DEFENDED][Harm.UNDETECTED_DAYS] is None
+    assert trial.harm[Arm.UNDEFENDED][Harm.UNDETECTED_DAYS] == pytest.approx(8.5 - 4.2)
+
+
 def test_days_after_the_undo_are_not_undetected_ones() -> None:
     story = Story(without(Told(), "freshness", "volume")).add(Arm.DEFENDED, signal("schema", "fired", 9.2))
     trial = story.score()
