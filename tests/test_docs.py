@@ -180,6 +180,14 @@ def test_the_layer_that_is_shown_is_loaded_from_outside_and_acts(package: Path, 
     assert {one.signal for one in calm if one.layer == "enough_customers"} == {"reached"}
 
 
+def test_the_layer_that_is_shown_in_the_place_of_another_has_its_own_parameters_only(tmp_path: Path) -> None:
+    shown = block("layers.md", "# a target with a gate in the place of the stack's own")
+    (tmp_path / "ours.yaml").write_text(shown)
+    spec, _ = make_files().target(str(tmp_path / "ours.yaml"))
+    assert list(spec.layers["freshness"].parameters) == ["allowed_days"]
+    assert spec.layers["freshness"].asked_by == ["features"]
+
+
 def test_the_stack_in_this_process_that_is_shown_comes_to_its_verdicts(tmp_path: Path) -> None:
     stack = block("in-process.md", "# a stack of your own, in one process")
     assert sum(1 for line in stack.splitlines() if line.strip()) <= 60

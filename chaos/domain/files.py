@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from chaos.domain.scenario import Scenario
-from chaos.domain.source import MAX_BYTES, Source, build, read_source
+from chaos.domain.source import MAX_BYTES, Source, Value, build, read_source
 from chaos.domain.target import TargetSpec
 from chaos.errors import InvalidInput, Problem, UsageError, hint, nearest
 
@@ -107,7 +107,7 @@ class Files:
             raise InvalidInput([source.problem(("extends",), str(error))]) from error
         if not base.is_file():
             raise InvalidInput([source.problem(("extends",), f"there is no file {extends!r}")])
-        return source.over(self._target_source(base, (*below, path)))
+        return _without_emptied(source.over(self._target_source(base, (*below, path))))
 
     def _asked_for(self, named: str, kind: Kind) -> Path:
         """As `_locate`, and of a file that is not there the nearest name is told."""
@@ -129,6 +129,28 @@ class Files:
         if search.problems:  # it may be in one of those
             raise InvalidInput(search.problems)
         raise UsageError(f"there is no {kind} {named!r}{hint(nearest(named, found))}")
+
+
+def _without_emptied(source: Source) -> Source:
+    """Without the parameters of layers that it leaves empty and the target below has.
+
+    A layer of another class takes other ones.
+    """
+    for name, given in _parameters_in(source.value).items():
+        for key in _parameters_in(source.below).get(name, {}):
+            if key in given and given[key] is None:
+                del given[key]
+    return source
+
+
+def _parameters_in(target: Mapping[str, Value]) -> dict[str, dict[str, Value]]:
+    layers = target.get("layers")
+    found = {
+        name: layer.get("parameters")
+        for name, layer in (layers.items() if isinstance(layers, dict) else ())
+        if isinstance(layer, dict)
+    }
+    return {name: given for name, given in found.items() if isinstance(given, dict)}
 
 
 def _find(folders: Iterable[Path], key: Kind) -> Search:

@@ -46,6 +46,21 @@ def test_a_target_stands_on_the_one_it_extends(files: Files, tmp_path: Path) -> 
     assert "freshness" in spec.layers
 
 
+def test_a_layer_of_another_class_does_without_the_parameters_of_the_one_below(
+    files: Files, tmp_path: Path
+) -> None:
+    own = "layers:\n  freshness:\n    parameters:\n      {}: null\n      own: {{type: integer, default: 3}}\n"
+    child = tmp_path / "mine.yaml"
+    child.write_text("target: mine\nextends: fake\n" + own.format("warn_days"))
+    assert "warn_days" in files.target("fake")[0].layers["freshness"].parameters
+    parameters = files.target(str(child))[0].layers["freshness"].parameters
+    assert "warn_days" not in parameters
+    assert "own" in parameters
+    child.write_text("target: mine\nextends: fake\n" + own.format("wran_days"))
+    with pytest.raises(InvalidInput, match=r"layers\.freshness\.parameters\.wran_days: .*left empty"):
+        files.target(str(child))
+
+
 def test_a_slip_of_a_name_that_the_target_below_has_is_told_once_with_the_nearest(
     files: Files, tmp_path: Path
 ) -> None:
