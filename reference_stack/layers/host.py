@@ -178,4 +178,8 @@ def load(name: str, settings: LayerSettings) -> type[Layer]:
     if found.name != name:
         raise SettingsError(f"layer {name}: {settings.use!r} calls itself {found.name!r}")
     layer: type[Layer] = found
+    for hook in hooks_of(layer):
+        if hook not in list(Hook):  # nobody would ever ask it
+            says = f"hook {str(hook)!r} is none of {', '.join(Hook)}"
+            raise SettingsError(f"layer {name}: {settings.use!r}: {says}")
     return layer

@@ -4,7 +4,7 @@ import pytest
 
 from reference_stack.layers.contract import GREEN, Decision, Hook, Mode
 from reference_stack.layers.evidence import Lack, Retrain
-from reference_stack.layers.hold import HoldParameters
+from reference_stack.layers.hold import Hold, HoldParameters
 from reference_stack.layers.host import LayerHost, LayerSet, load
 from reference_stack.settings import LayerSettings, SettingsError
 from reference_stack.telemetry import Telemetry
@@ -101,6 +101,14 @@ def test_parameters_are_checked_and_can_be_set_back():
 def test_a_layer_that_cannot_be_had_is_named(use):
     with pytest.raises(SettingsError, match="layer hold"):
         load("hold", LayerSettings(use=use))
+
+
+@pytest.mark.parametrize(("word", "value"), [("hook", "retrian"), ("also", ("delivery", "challengr"))])
+def test_a_layer_of_a_hook_that_nobody_asks_at_is_refused(monkeypatch, word, value):
+    """It would never be asked, and a quiet run of it would be green."""
+    monkeypatch.setattr(Hold, word, value, raising=False)
+    with pytest.raises(SettingsError, match=r"layer hold: .*:Hold': hook '\w+' is none of row, delivery,"):
+        load("hold", LayerSettings(use=HOLD))
 
 
 def test_a_set_takes_the_layers_of_its_hooks_only():
