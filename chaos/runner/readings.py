@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 from chaos.contracts import EffectCheck, Probe, Target
 from chaos.domain.event import Effect
-from chaos.errors import ArmFailed
+from chaos.errors import ArmFailed, ChaosError, told
 
 
 def reading(probe: Probe, target: Target) -> float | None:
     """What a probe reads now; None for NaN too, which is within no bounds and beyond none.
 
-    Raises ArmFailed where that is no number.
+    Raises ArmFailed where that is no number, or its code breaks.
     """
-    value: object = probe.read(target)
+    try:
+        value: object = probe.read(target)
+    except ChaosError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever it is, it is somebody else's code
+        raise ArmFailed(f"probe {probe.name} breaks in its own code: {told(error)}") from error
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):

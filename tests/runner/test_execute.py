@@ -429,6 +429,19 @@ def test_a_reading_is_a_number_or_nothing(value: object) -> None:
         reading(Probe(), FakeTarget)  # type: ignore[arg-type]
 
 
+def test_a_probe_that_breaks_is_named() -> None:
+    class Probe:
+        name = "theirs"
+
+        def read(self, _target: object) -> float:
+            raise KeyError("views")
+
+    with pytest.raises(
+        ArmFailed, match=r"^probe theirs breaks in its own code: KeyError: 'views' \(test_exec"
+    ):
+        reading(Probe(), FakeTarget)  # type: ignore[arg-type]
+
+
 # --- steady state and bounds -----------------------------------------------------------------------------
 
 
