@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from chaos.domain.event import (
@@ -55,10 +56,13 @@ class Timeline:
         self._crowds: dict[tuple[str, str], float] = {}
         self._said: dict[tuple[str, str, str], str] = {}
         self._flips: dict[tuple[str, str], float] = {}
+        self._lives: Counter[tuple[str, str]] = Counter()
 
     def show(self, event: Event, arm: str, trial: str = "") -> None:
         """Print a line about an event, if there is something to say about it."""
-        line = self._line(event, f"{trial}/{arm}")
+        if isinstance(event, Phase) and event.phase == "provision":  # an arm may be lived through again
+            self._lives[trial, arm] += 1
+        line = self._line(event, f"{trial}/{arm}/{self._lives[trial, arm]}")
         if line is None:
             return
         kind, who, says = line

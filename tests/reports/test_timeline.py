@@ -95,6 +95,20 @@ def test_an_effect_is_told_when_it_begins_and_ends() -> None:
     ]
 
 
+def test_an_arm_that_is_lived_through_again_is_told_from_its_beginning() -> None:
+    """As by an ablation, which runs each scenario several times."""
+    alert = Alert(4.0, "monitor", "a", "Red", "model", "page", "owner", "firing", 4.0)
+    life = [
+        Phase(0.0, "provision"),
+        Effect(3.4, "late_partition", False, 0.0),
+        Effect(3.6, "late_partition", True, 1.0),
+        alert,
+    ]
+    once = lines(*life)
+    assert [line.split()[-1] for line in once] == ["up", "effect", "owner"]
+    assert lines(*life, *life) == once + once
+
+
 def test_an_alert_is_told_once_for_each_thing_that_happens_to_it() -> None:
     alert = Alert(2.0, "monitor", "a", "Red", "model", "page", "owner", "firing", 2.0)
     acknowledged = msgspec.structs.replace(alert, acknowledged_day=2.2)
