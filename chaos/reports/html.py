@@ -12,7 +12,7 @@ from chaos.domain.scenario import Arm, Harm
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
-from chaos.reports.incident import FOR_PEOPLE, TO_FILL, Record
+from chaos.reports.incident import FOR_PEOPLE, NOBODY, TO_FILL, Record
 from chaos.reports.pieces import amount, detection_measured, not_recovered
 from chaos.reports.price import prices
 from chaos.whole import write_whole
@@ -100,6 +100,7 @@ def render(results: Results, folder: Path, picture_of: Drawn, records: Records, 
         pages=_pages(results, folder, picture_of, records),
         for_people=FOR_PEOPLE,
         to_fill=TO_FILL,
+        no_layer=NOBODY,
         legend=LEGEND,
         units=UNITS,
         detection_measured=detection_measured,

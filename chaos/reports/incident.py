@@ -18,8 +18,9 @@ from chaos.reports.timeline import Timeline
 FOR_PEOPLE = ("Root cause", "Communication", "Action items")
 """Headings that are never filled from a journal."""
 TO_FILL = "To be written by whoever held the incident."
-SILENT = (Outcome.NOT_REACHED, Outcome.MISSED, None)
+SILENT = (Outcome.NOT_REACHED, Outcome.MISSED)
 """Not told of a layer that nobody expected anything of: it was not asked, or objected to nothing."""
+NOBODY = "No layer objected."
 ROUTINE = ("save",)
 """Actions of the daily cycle, which nobody took because of the incident."""
 
@@ -70,7 +71,7 @@ def _lines(record: Record) -> Iterator[str]:
     yield from ("", "## Layers and holes", "")
     yield from (f"- {says}" for says in record.layers)
     if not record.layers:
-        yield "No layer was reached."
+        yield NOBODY
     if record.contaminated:
         yield from ("", "## What altered and missing data got into", "")
         yield from (f"- {says}" for says in record.contaminated)
@@ -109,11 +110,13 @@ def _triage(alerts: Sequence[AlertResult]) -> Iterator[str]:
 
 
 def _layers(trial: TrialResult, holes: Sequence[Hole]) -> Iterator[str]:
-    for row in (row for row in trial.layers if row.outcome not in SILENT or row.expected):
-        fired = "" if row.first_fired_day is None else f", fired on day {row.first_fired_day:.2f}"
-        acted = "" if row.first_acted_day is None else f", acted on day {row.first_acted_day:.2f}"
-        outcome = row.outcome.value if row.outcome is not None else ""
-        yield f"{row.layer}: {outcome}{fired}{acted}"
+    for row in trial.layers:
+        # What it achieved is not known on a stack that stands, and it may have spoken all the same.
+        told = [] if row.outcome is None else [row.outcome.value]
+        told += [] if row.first_fired_day is None else [f"fired on day {row.first_fired_day:.2f}"]
+        told += [] if row.first_acted_day is None else [f"acted on day {row.first_acted_day:.2f}"]
+        if row.expected or (told and row.outcome not in SILENT):
+            yield f"{row.layer}: {', '.join(told) or 'said nothing'}"
     for hole in holes:
         what = [hole.mode.value] if hole.mode is not None else []
         what += [f"{key} = {value}" for key, value in hole.set_.items()]

@@ -62,7 +62,7 @@ def one_trial(results: Results, trial: TrialResult, folder: Path, width: int, ro
     if trial.not_armed:
         yield pair("not armed", ", ".join(trial.not_armed), "red")
     yield Text("")
-    yield from _layers(trial.layers, dull=room < 1)
+    yield from _layers(trial.layers, width, room)
     yield Text("")
     yield from _service_levels(trial.service_levels)
     for says in trial.not_measured:
@@ -117,11 +117,11 @@ def _cut_to(name: str, columns: int) -> str:
     return name if len(name) <= columns else f"{name[: columns - 1]}…"
 
 
-def _layers(layers: Sequence[LayerResult], *, dull: bool) -> Iterator[Text]:
+def _layers(layers: Sequence[LayerResult], width: int, room: int) -> Iterator[Text]:
     if not layers:
         return
     shown = [row for row in layers if _telling(row)]
-    if dull and len(layers) <= 10:
+    if room < 1 and len(layers) <= 10:
         shown = list(layers)
     wide = 1 + max(13, *(min(len(row.layer), _LAYER_COLUMNS) for row in shown)) if shown else 14
     head = f"{'layer':<{wide}}{'mode':<9}{'outcome':<13}{'fired':>8}{'acted':>8}  {'false alarms':>12}"
@@ -142,7 +142,8 @@ def _layers(layers: Sequence[LayerResult], *, dull: bool) -> Iterator[Text]:
     rest = [row for row in layers if row not in shown]
     for each in dict.fromkeys(row.outcome for row in rest):
         names = ", ".join(row.layer for row in rest if row.outcome is each)
-        yield Text(f"{each.value if each else 'nothing to do'}: {names}", style="dim")
+        says = f"{each.value if each else 'said nothing'}: {names}"
+        yield from (Text(line, style="dim") for line in (textwrap.wrap(says, width) if room < 3 else [says]))
 
 
 def _outcome_style(row: LayerResult) -> str:
@@ -154,7 +155,8 @@ def _outcome_style(row: LayerResult) -> str:
 
 def _telling(row: LayerResult) -> bool:
     off = row.mode is Mode.OFF and not row.expected
-    spoke = row.would_have_acted_day is not None or bool(row.false_alarms) or bool(row.expected)
+    days = (row.first_fired_day, row.first_acted_day, row.would_have_acted_day)
+    spoke = any(day is not None for day in days) or bool(row.false_alarms) or bool(row.expected)
     return spoke or (row.outcome not in DULL and not off)
 
 

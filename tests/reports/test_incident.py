@@ -7,8 +7,9 @@ from dataclasses import replace
 from chaos.domain.event import Action
 from chaos.domain.scenario import Arm, Hole
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, incident, record_of
-from tests.journals import Story, quiet
+from tests.journals import Story, Told, quiet
 from tests.scoring.test_contamination import purge, spoilt
+from tests.scoring.test_standing import DETECTED, standing
 
 
 def record(*holes: Hole) -> str:
@@ -37,6 +38,14 @@ def test_triage_layers_holes_and_actions() -> None:
     assert "| 4.60 | ml | hold_retraining | retraining is held |" in section(text, "Actions taken")
     assert "checkpoint of" not in section(text, "Actions taken")
     assert "missed" not in section(text, "Layers and holes")
+
+
+def test_on_a_stack_that_stands_every_layer_that_spoke_is_told_of() -> None:
+    story = Story(Told(expect=DETECTED))
+    text = incident(record_of(standing(story), [], story.journals()[Arm.DEFENDED]))
+    lines = section(text, "Layers and holes").strip().splitlines()
+    assert "- volume: fired on day 4.17, acted on day 4.17" in lines
+    assert "- hold: fired on day 4.20, acted on day 4.20" in lines
 
 
 def test_what_altered_data_got_into_is_told_by_arm() -> None:

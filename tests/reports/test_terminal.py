@@ -15,6 +15,7 @@ from chaos.domain.verdict import BrokenRequirement, NotRun, Results, Unfinished,
 from chaos.reports.screen import Screen
 from chaos.reports.terminal import LINES, answer
 from tests.journals import LAYERS, Story, Told, quiet, readings, results_of, signal, without
+from tests.scoring.test_standing import DETECTED, standing
 
 OBSERVE = Told(modes=dict.fromkeys(LAYERS, Mode.OBSERVE))
 
@@ -127,6 +128,20 @@ def test_what_was_not_measured_is_not_called_none() -> None:
     assert "interrupted: what follows is what the journals hold" in said
     assert "first detection  not measured" in said
     assert "first detection  none" in one(without(Told(), "freshness", "volume"))
+
+
+def test_of_a_stack_that_stands_layers_that_spoke_are_told_and_those_that_did_not_are_named() -> None:
+    trial = standing(Story(Told(expect=DETECTED)))
+    hold = next(row for row in trial.layers if row.layer == "hold")
+    silent = [
+        hold.model_copy(update={"layer": f"layer-{nth:02}", "first_fired_day": None, "first_acted_day": None})
+        for nth in range(20)
+    ]
+    said = text(results_of(trial.model_copy(update={"layers": [*trial.layers, *silent]})), 80)
+    assert any(line.split()[:4] == ["hold", "enforce", "-", "4.20"] for line in said.splitlines())
+    told = " ".join(said.split())
+    assert all(f"{row.layer}" in told.partition("said nothing: ")[2] for row in silent)
+    assert "hold" not in told.partition("said nothing: ")[2].partition("layer-19")[0]
 
 
 def test_a_recovery_that_failed_is_not_called_unmeasured() -> None:
