@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.text import Text
 
 from chaos.domain.scenario import Arm, Harm, Kind
-from chaos.domain.verdict import Reason, Results, TrialResult, Verdict
+from chaos.domain.verdict import FaultResult, Reason, Results, TrialResult, Verdict
 
 STYLE = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Verdict.VOID: "bold yellow"}
 FEW_SEEDS = 8
@@ -102,10 +102,12 @@ def others(bad: Sequence[TrialResult]) -> Iterator[Text]:
                 yield pair(verdict.value, f"{name}, too, with --seed {first}{more}")
 
 
-def detection_measured(trial: TrialResult) -> bool:
-    """Whether it is known who saw the faults, or that nobody did."""
-    measured = trial.harm.by_arm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
-    return measured or bool(trial.into)
+def detection_measured(trial: TrialResult, fault: FaultResult) -> bool:
+    """Whether it is known who saw the fault, or that nobody did."""
+    if trial.into:
+        lived = all(reason.about != "arm" for reason in trial.reasons)
+        return lived and (fault.prevented or fault.effective_day is not None)
+    return trial.harm.by_arm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
 
 
 def detections(trials: Sequence[TrialResult]) -> tuple[list[float], int]:
@@ -117,7 +119,7 @@ def detections(trials: Sequence[TrialResult]) -> tuple[list[float], int]:
     missed = [
         fault
         for trial, fault in faults
-        if fault.detection is None and trial.kind is not Kind.QUIET and detection_measured(trial)
+        if fault.detection is None and trial.kind is not Kind.QUIET and detection_measured(trial, fault)
     ]
     return delays, len(missed)
 

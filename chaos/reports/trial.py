@@ -76,7 +76,7 @@ def one_trial(results: Results, trial: TrialResult, folder: Path, width: int, ro
 
 def _fault(trial: TrialResult, fault: FaultResult) -> Iterator[Text]:
     name = f"{fault.fault}: " if len(trial.faults) > 1 else ""
-    if fault.detection is None and not detection_measured(trial):
+    if fault.detection is None and not detection_measured(trial, fault):
         yield pair("first detection", f"{name}not measured", "dim")
     elif fault.detection is None:
         yield pair("first detection", f"{name}none", "red")

@@ -282,10 +282,10 @@ def _about(view: ArmView, what: str, span: FaultSpan) -> str:
 
 
 def service_levels(view: ArmView) -> Iterator[ServiceLevel]:
-    """What users got before the first injection, until the last undo, and after it."""
+    """What users got before the first injection, until the last undo, and after it, as far as it was told."""
     plan = view.plan
     last = max((views.end_day for views in view.journal.of(Views)), default=plan.days)
-    edges = [plan.start_day, view.first_injection, view.last_undo, max(last, view.last_undo)]
+    edges = [min(day, last) for day in (plan.start_day, view.first_injection, view.last_undo, last)]
     for when, start, end in zip(("before", "during", "after"), edges, edges[1:], strict=False):
         if end > start:
             yield _level(when, start, end, view.journal.of(Views))

@@ -19,6 +19,7 @@ from chaos.reports.html import write_html
 from chaos.reports.incident import FOR_PEOPLE, TO_FILL, record_of
 from chaos.scoring.picture import picture_of
 from tests.journals import LAYERS, Story, Told, readings, results_of, signal, without
+from tests.scoring.test_standing import DETECTED, standing
 
 VOID_TAGS = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -197,6 +198,28 @@ def test_a_recovery_that_failed_is_not_called_unmeasured(tmp_path: Path) -> None
         folder.mkdir()
         page = write(folder, Story().change(Arm.DEFENDED, readings(ok, *late))).read_text()
         assert ("not steady again in time" in page) is told
+
+
+def test_of_a_stack_that_stands_it_tells_what_users_got_and_what_one_arm_cannot_tell(tmp_path: Path) -> None:
+    contained = {"contained": {"of": "defective_views", "at_least": 0.9}}
+    trial = standing(Story(Told(expect={**DETECTED, **contained})))
+    path = tmp_path / "report.html"
+    write_html(results_of(trial), tmp_path, path, picture_of)
+    told = path.read_text()
+    assert "<span>into game</span>" in told
+    assert "What users got" in told
+    assert all(f"<td>{level.when}</td>" in told for level in trial.service_levels)
+    assert "containment of defective_views: not measured on a stack that stands" in told
+    assert "<th>what it counts</th>" not in told, "harm needs other arms"
+
+
+def test_a_fault_that_never_was_injected_has_no_days_and_nobody_missed_it(tmp_path: Path) -> None:
+    story = Story(Told(expect=DETECTED)).cut(Arm.DEFENDED, 2.0)
+    path = tmp_path / "report.html"
+    write_html(results_of(standing(story)), tmp_path, path, picture_of)
+    told = path.read_text()
+    assert "not injected" in told
+    assert '<div class="value bad">none</div>' not in told
 
 
 def test_a_run_without_a_trial_is_a_page_too(tmp_path: Path) -> None:

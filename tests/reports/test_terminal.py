@@ -128,6 +128,9 @@ def test_what_was_not_measured_is_not_called_none() -> None:
     assert "interrupted: what follows is what the journals hold" in said
     assert "first detection  not measured" in said
     assert "first detection  none" in one(without(Told(), "freshness", "volume"))
+    blind = without(Told(expect=DETECTED), *LAYERS)
+    assert "first detection  none" in text(results_of(standing(Story(blind))))
+    assert "first detection  not measured" in text(results_of(standing(Story(blind).cut(Arm.DEFENDED, 2.0))))
 
 
 def test_of_a_stack_that_stands_layers_that_spoke_are_told_and_those_that_did_not_are_named() -> None:

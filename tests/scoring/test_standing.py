@@ -374,3 +374,9 @@ def test_what_users_got_is_told_before_during_and_after_the_fault() -> None:
     assert (before.from_day, before.to_day, during.to_day, after.to_day) == (1.0, 3.51, 8.5, 14.0)
     assert [one.good_share for one in (before, during, after)] == [1.0, pytest.approx(0.4), 1.0]
     assert (during.error_share, during.slow_share, during.fallback_share) == (0.2, 0.4, 0.6)
+
+
+def test_of_days_that_a_run_did_not_reach_nothing_is_said() -> None:
+    (before,) = standing(since(1.0, Story(Told(expect=DETECTED)).cut(Arm.DEFENDED, 2.0))).service_levels
+    assert (before.when, before.from_day, before.views > 0) == ("before", 1.0, True)
+    assert before.to_day <= 2.1
