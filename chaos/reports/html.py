@@ -15,6 +15,7 @@ from chaos.reports.charts import harm_svg, lanes_svg
 from chaos.reports.incident import FOR_PEOPLE, NOBODY, TO_FILL, Record
 from chaos.reports.pieces import amount, detection_measured, not_recovered
 from chaos.reports.price import prices
+from chaos.reports.timeline import alert_name
 from chaos.whole import write_whole
 
 DRAWN_TRIALS = 12
@@ -104,6 +105,7 @@ def render(results: Results, folder: Path, picture_of: Drawn, records: Records, 
         legend=LEGEND,
         units=UNITS,
         detection_measured=detection_measured,
+        alert_name=alert_name,
         not_recovered=not_recovered,
         base="" if base == "." else f"{base}/",
         Verdict=Verdict,

@@ -13,7 +13,7 @@ from chaos.domain.layer import Outcome
 from chaos.domain.scenario import Arm, Hole
 from chaos.domain.verdict import AlertResult, Contamination, TrialResult
 from chaos.journal import Journal
-from chaos.reports.timeline import Timeline
+from chaos.reports.timeline import Timeline, alert_name
 
 FOR_PEOPLE = ("Root cause", "Communication", "Action items")
 """Headings that are never filled from a journal."""
@@ -99,7 +99,7 @@ def _triage(alerts: Sequence[AlertResult]) -> Iterator[str]:
     for alert in alerts:
         answered = "nobody" if alert.acknowledged_day is None else f"{alert.acknowledged_day:.2f}"
         cells = (
-            alert.name,
+            alert_name(alert.name, alert.about),
             alert.category,
             alert.severity,
             alert.routed_to,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 STYLE = {"fault": "bold red", "well": "green", "layer": "yellow", "alert": "magenta", "": "", "dim": "dim"}
 STARTS = ("provision", "teardown", "void", "aborted", "interrupted", "paused")
 DAILY_DAYS = 1.6
+AGAIN_DAYS = 0.25
+"""What a layer says again and again, but for its figures, is told so often, until it has cleared."""
+FIGURES = re.compile(r"\d[\d.,]*")
 CROWD_DAYS = 1.0
 """Who takes or wants too much of the processors is told once a day, though it is looked at more often."""
 WORDS = {
@@ -55,23 +59,27 @@ class Timeline:
         self._alerts: dict[tuple[str, str], str] = {}
         self._crowds: dict[tuple[str, str], float] = {}
         self._said: dict[tuple[str, str, str], str] = {}
+        self._told: dict[tuple[str, str, str, str], dict[str, float]] = {}
         self._flips: dict[tuple[str, str], float] = {}
         self._lives: Counter[tuple[str, str]] = Counter()
+        self._since: dict[str, float] = {}
 
     def show(self, event: Event, arm: str, trial: str = "") -> None:
         """Print a line about an event, if there is something to say about it."""
         if isinstance(event, Phase) and event.phase == "provision":  # an arm may be lived through again
             self._lives[trial, arm] += 1
-        line = self._line(event, f"{trial}/{arm}/{self._lives[trial, arm]}")
+        key = f"{trial}/{arm}/{self._lives[trial, arm]}"
+        self._since.setdefault(key, event.day)
+        line = self._line(event, key)
         if line is None:
             return
         kind, who, says = line
         from rich.text import Text
 
         head = f"{'day':>4} {event.day:6.2f}  {arm:<10}  "
-        text = Text(head, style="dim")
-        text.append(f"{who:<12} ", style=STYLE[kind])
-        text.append(says, style="" if kind != "dim" else "dim")
+        text = Text.assemble(
+            (head, "dim"), (f"{who:<12} ", STYLE[kind]), (says, "" if kind != "dim" else "dim")
+        )
         self._console.print(text, soft_wrap=True, highlight=False)
 
     def _line(self, event: Event, key: str) -> tuple[str, str, str] | None:
@@ -110,6 +118,13 @@ class Timeline:
         word = WORDS[signal.signal]
         if signal.mode is Mode.OBSERVE and signal.signal is SignalKind.FIRED:
             word += " (observes)"
+        told = self._told.setdefault((key, signal.layer, signal.component, signal.about), {})
+        words = f"{word} {FIGURES.sub('', signal.says)}"
+        if signal.signal is SignalKind.CLEARED:
+            told.clear()
+        elif signal.day - told.get(words, -math.inf) < AGAIN_DAYS:
+            return None
+        told[words] = signal.day
         # A layer that acts at once gives the reason that it has just given.
         repeats = self._said.get((key, signal.layer, signal.about)) == signal.says
         self._said[key, signal.layer, signal.about] = signal.says
@@ -123,13 +138,14 @@ class Timeline:
         if self._alerts.get((key, alert.id)) == state:
             return None
         self._alerts[key, alert.id] = state
+        name = alert_name(alert.name, alert.about)
         if state == "firing":
-            return "alert", "alert", f"{alert.name} ({alert.severity}, {alert.category}) to {alert.routed_to}"
-        return "dim", "alert", f"{alert.name} {state}"
+            return "alert", "alert", f"{name} ({alert.severity}, {alert.category}) to {alert.routed_to}"
+        return "dim", "alert", f"{name} {state}"
 
     def _alias(self, alias: Alias, key: str) -> tuple[str, str, str] | None:
         # A newer version each day is what should happen; going back, or on after a pause, is worth a line.
-        last = self._flips.get((key, alias.alias), 0.0)
+        last = self._flips.get((key, alias.alias), self._since[key])
         self._flips[key, alias.alias] = alias.day
         if alias.version is None:
             return "fault", "registry", f"{alias.alias} is taken away, by {alias.by}"
@@ -169,6 +185,11 @@ class Timeline:
         if event.outcome == "failed":
             return "fault", name, f"UNDO FAILED: {event.says}"
         return "well", name, "undone" if event.outcome == "undone" else f"left as it is: {event.says}"
+
+
+def alert_name(name: str, about: str) -> str:
+    """An alert with what it is about: replicas raise the same one."""
+    return f"{name} about {about}" if about else name
 
 
 def _busy(event: Lag | Waiting | Stall) -> tuple[str, str, str] | None:

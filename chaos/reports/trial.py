@@ -29,6 +29,7 @@ from chaos.reports.pieces import (
     reasons_of,
     title,
 )
+from chaos.reports.timeline import alert_name
 
 OUTCOME_STYLE = {
     Outcome.PREVENTED: "green",
@@ -225,11 +226,11 @@ def _alerts(alerts: Sequence[AlertResult], most: int) -> Iterator[Text]:
         answered = (
             "nobody answered"
             if alert.acknowledged_day is None
-            else f"acknowledged on day {alert.acknowledged_day:.2f}"
+            else f"acknowledged {alert.acknowledged_day:.2f}"
         )
-        says = f"{alert.name} ({alert.severity}) to {alert.routed_to} on day {alert.sent_day:.2f}, {answered}"
-        if more and most == 1:  # a line of its own is one too many by then
-            says, more = f"{says}, {more}", ""
-        yield pair("alert", says, "" if alert.acknowledged_day is not None else "yellow")
-    if more:
+        name = alert_name(alert.name, alert.about)
+        says = f"{name} ({alert.severity}) to {alert.routed_to} on day {alert.sent_day:.2f}, {answered}"
+        head = f"alert (1/{len(mine)})" if more and most == 1 else "alert"  # no line for the rest by then
+        yield pair(head, says, "" if alert.acknowledged_day is not None else "yellow")
+    if more and most > 1:
         yield pair("", more, "dim")

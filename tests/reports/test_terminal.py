@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replace_fields
 
-from chaos.domain.event import Phase
+from chaos.domain.event import Alert, Event, Phase
 from chaos.domain.layer import Mode, Outcome
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import BrokenRequirement, NotRun, Results, Unfinished, Verdict
@@ -22,6 +23,10 @@ OBSERVE = Told(modes=dict.fromkeys(LAYERS, Mode.OBSERVE))
 
 def text(results: Results, width: int = 100) -> str:
     return "\n".join(line.plain for line in answer(results, Path("runs/one"), width))
+
+
+def about_serving_b(event: Event) -> Event:
+    return replace_fields(event, about="serving-b") if isinstance(event, Alert) else event
 
 
 def one(told: Told | None = None) -> str:
@@ -73,7 +78,9 @@ def test_a_pass_names_who_saw_it_how_fast_and_what_it_cost() -> None:
     assert "first detection  volume, day 4.17: 0.00 d after the verified effect" in said
     assert "containment      1.00 of defective_views, by hold" in said
     assert "recovery         day 9.50: 1.00 d after the undo" in said
-    assert "VolumeRed (page) to data team on day 4.20, acknowledged on day 4.45" in said
+    assert "VolumeRed (page) to data team on day 4.20, acknowledged 4.45" in said
+    trial = Story().change(Arm.DEFENDED, about_serving_b).score()
+    assert "VolumeRed about serving-b (page) to data team" in text(results_of(trial))
     assert "defective_views              0           0       3,000           0" in said
     assert "journal-defended.jsonl" in said
     for layer in LAYERS:

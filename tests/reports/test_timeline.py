@@ -58,6 +58,32 @@ def test_a_reason_is_given_once_though_the_layer_fires_and_acts() -> None:
     assert again.endswith("acted: 1 row")
 
 
+def test_what_a_layer_says_again_and_again_is_told_now_and_then_and_anew_once_it_has_cleared() -> None:
+    opened = [
+        signal("breaker", "acted", 4 + nth / 100, says=f"features failed again: opened {nth} times in a row")
+        for nth in range(1, 51)
+    ]
+    other = msgspec.structs.replace(opened[0], component="serving-b", day=4.505)
+    said = lines(
+        *opened,
+        other,
+        signal("breaker", "fired", 4.51, says="features failed again: opened 51 times in a row"),
+        signal("breaker", "cleared", 4.52),
+        signal("breaker", "acted", 4.53, says="features failed again: opened 2 times in a row"),
+    )
+    assert [line.split()[1] for line in said] == ["4.01", "4.26", "4.50", "4.51", "4.52", "4.53"]
+
+
+def test_only_what_is_told_of_is_dim() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=200, force_terminal=True, color_system="standard", highlight=False)
+    timeline = Timeline(console)
+    timeline.show(signal("volume", "fired", 4.17, says="0 rows delivered"), Arm.DEFENDED)
+    assert file.getvalue() == (
+        "\x1b[2m day   4.17  defended    \x1b[0m\x1b[33mvolume       \x1b[0mfired: 0 rows delivered\n"
+    )
+
+
 def test_a_whole_arm_is_told_in_a_screen_or_so() -> None:
     said = lines(*Story().events[Arm.DEFENDED])
     assert len(said) < 25
@@ -113,6 +139,10 @@ def test_an_alert_is_told_once_for_each_thing_that_happens_to_it() -> None:
     alert = Alert(2.0, "monitor", "a", "Red", "model", "page", "owner", "firing", 2.0)
     acknowledged = msgspec.structs.replace(alert, acknowledged_day=2.2)
     assert len(lines(alert, alert, acknowledged, acknowledged)) == 2
+    about = msgspec.structs.replace(acknowledged, about="serving-b")
+    fired, told = lines(msgspec.structs.replace(alert, about="serving-b"), about)
+    assert fired.endswith("Red about serving-b (page, model) to owner")
+    assert told.endswith("Red about serving-b acknowledged")
 
 
 def test_refusals_undos_that_fail_and_trouble_are_told() -> None:
@@ -149,6 +179,13 @@ def test_a_model_that_goes_back_is_told_and_a_daily_promotion_is_not() -> None:
     back, away = lines(*flips)
     assert "champion is version 21 now, by canary: back from version 22" in back
     assert "challenger is taken away, by canary" in away
+
+
+def test_a_pause_of_promotions_is_counted_from_where_the_looking_began() -> None:
+    beginning = Phase(31.0, "provision")
+    flips = [Alias(day, "registry", "champion", int(day), 20, "canary") for day in (31.3, 34.3)]
+    _, told = lines(beginning, *flips)
+    assert told.endswith("champion is version 34 now, by canary: the first for 3.0 d")
 
 
 def test_faults_can_be_left_unnamed_for_a_game_day() -> None:
