@@ -27,6 +27,13 @@ def pair(name: str, says: str, style: str = "") -> Text:
     return Text.assemble((f"{name:<17}", "dim"), (says, style))
 
 
+def to_copy(name: str, says: str, style: str = "") -> Text:
+    """A pair that is whole however narrow the terminal: a path or a command is of no use without its end."""
+    line = pair(name, says, style)
+    line.overflow = "ignore"
+    return line
+
+
 def reasons_of(reasons: Sequence[Reason], width: int, most: int) -> Iterator[Text]:
     """What made the verdict, in at most `most` lines each."""
     broken = [r for r in reasons if r.verdict is Verdict.VOID and r.about.startswith("arm ")]
@@ -63,9 +70,9 @@ def _reason(reason: Reason, width: int, most: int) -> Iterator[Text]:
 
 def paths(folder: Path, trial: TrialResult | None) -> Iterator[Text]:
     """Where the report and the journal lie."""
-    yield pair("report", _short(folder / "report.html"), "bold")
+    yield to_copy("report", _short(folder / "report.html"), "bold")
     if trial is not None and trial.arms:
-        yield pair("journal", _short(folder / trial.arms[0].journal))
+        yield to_copy("journal", _short(folder / trial.arms[0].journal))
 
 
 def _short(path: Path) -> str:

@@ -23,10 +23,10 @@ from chaos.reports.pieces import (
     not_passed,
     not_run,
     others,
-    pair,
     paths,
     reasons_of,
     title,
+    to_copy,
 )
 from chaos.reports.trial import one_trial
 
@@ -51,7 +51,8 @@ def _lines(results: Results, folder: Path, width: int, room: int) -> Iterator[Te
 
 
 def _cut(line: Text, width: int) -> Text:
-    line.truncate(width, overflow="ellipsis")
+    if line.overflow is None:
+        line.truncate(width, overflow="ellipsis")
     return line
 
 
@@ -79,7 +80,7 @@ def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Tex
         decisive = [reason for reason in trial.reasons if reason.verdict is trial.verdict]
         yield Text(f"{trial.scenario}, seed {trial.seed}", style="bold")
         yield from reasons_of(decisive[:2], width, 2)
-        yield pair("repeat it", shlex.join(results.repeat(trial)))
+        yield to_copy("repeat it", shlex.join(results.repeat(trial)))
     yield from others(bad[told:])
     yield from paths(folder, None)
     yield from not_run(results)

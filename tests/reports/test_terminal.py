@@ -118,6 +118,17 @@ def test_nor_do_broken_requirements_fill_the_screen(width: int) -> None:
     assert any("journal-defended.jsonl" in line for line in lines)
 
 
+def test_what_is_to_be_copied_is_whole_on_a_narrow_terminal() -> None:
+    trials = [Story().score(), Story(without(replace(Told(), seed=2), "hold")).score()]
+    options = ["--target", "reference-virtual", "--hole", "hold"]
+    said = text(results_of(*trials).model_copy(update={"options": options}), 60)
+    assert "--hole hold --seed 2\n" in said
+    folder = Path("runs/20260101-000000-run-12345678/of-a-long-name-for-a-narrow-terminal")
+    lines = [line.plain for line in answer(results_of(trials[0]), folder, 60)]
+    assert f"report           {folder}/report.html" in lines
+    assert lines[-1].endswith("journal-defended.jsonl")
+
+
 def test_what_did_not_hold_comes_first() -> None:
     said = one(without(Told(), "freshness", "volume")).splitlines()
     reasons = [line for line in said if line.startswith(("failed", "passed"))]
