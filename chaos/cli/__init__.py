@@ -136,6 +136,8 @@ def _command_line(words: Sequence[str]) -> int:
     except SystemExit:  # its own way out, where the reader of its output has gone
         _say("nobody reads its output any more")
         return ArmFailed.exit_code
+    if code == Interrupted.exit_code:  # typer takes a Ctrl-C for an end like any other
+        return _interrupted()
     return code if isinstance(code, int) else 0
 
 

@@ -106,7 +106,7 @@ def watch(
     from chaos.standing import by_hand
 
     screen = Screen(quiet=False, fault_names=not blind)
-    by_hand.watch(into, lambda event: screen.event(event, into))
+    _say(by_hand.watch(into, lambda event: screen.event(event, into)))
 
 
 def _say(line: str) -> None:

@@ -77,8 +77,10 @@ def _said(into: str, ask: Ask) -> str:
     return word.ok_or_raise()
 
 
-def watch(into: str, show: Callable[[Event], None]) -> None:
-    """Show what happens until the stack ends, or Ctrl-C. Raises UsageError where none stands."""
+def watch(into: str, show: Callable[[Event], None]) -> str:
+    """Show what happens until the stack ends, and say so. Raises Interrupted at Ctrl-C, UsageError where none
+    stands.
+    """
     state = place.find(into)
     with Line(into, state.port, state.token) as line:
         line.say(Watch())
@@ -87,7 +89,7 @@ def watch(into: str, show: Callable[[Event], None]) -> None:
                 word = line.hear(patience_s=None)
                 if isinstance(word, Happened):
                     show(word.event)
-        except ArmFailed:
-            return
+        except ArmFailed as gone:
+            return str(gone)
         except KeyboardInterrupt as error:
             raise Interrupted("no longer watching; the stack stands") from error

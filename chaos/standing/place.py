@@ -108,7 +108,13 @@ def find(name: str) -> State:
 
 def is_taken(name: str) -> bool:
     """Whether a stack of that name stands."""
-    return _read(path_of(name)) is not None
+    return keeper_of(name) is not None
+
+
+def keeper_of(name: str) -> int | None:
+    """The process that keeps the stack of that name, where one stands."""
+    state = _read(path_of(name))
+    return None if state is None else state.pid
 
 
 def _read(path: Path) -> State | None:

@@ -34,6 +34,7 @@ COMING_UP_SECONDS = 300.0
 DOWN_SECONDS = 120.0
 """Of silence: whoever waits hears nothing until all is undone and cleared away."""
 POLL_SECONDS = 0.05
+STOPPING = "stopping: undoing and taking down"
 KEEPER = "from chaos.runner.imports import give_back; give_back(); from chaos.cli import main; main()"
 
 
@@ -60,6 +61,8 @@ def check(asked: Asked) -> None:
     if says := short_day(plan_of(asked).layers, asked.spec, asked.day_seconds):
         raise UsageError(f"--day-seconds {asked.day_seconds:g}: {says}")
     check_surroundings(asked.spec)
+    with place.reserved(asked.name):
+        pass  # nor does one come up at this moment, whose log would be written over
 
 
 def plan_of(asked: Asked) -> ArmPlan:
@@ -127,7 +130,7 @@ def up(asked: Asked, say: Callable[[str], None]) -> None:
             for line in _where(asked, folder, target):
                 say(line)
 
-        stack.enter_context(on_signals(stop))
+        stack.enter_context(on_signals(stop, lambda: say(STOPPING)))
         Keeper(kept).keep(ready)
     say("down")
 
@@ -200,13 +203,17 @@ def detach(arguments: Sequence[str], name: str, say: Callable[[str], None]) -> N
         )
     limit = clock.monotonic() + COMING_UP_SECONDS
     try:
-        while not place.is_taken(name):
+        while place.keeper_of(name) != process.pid:  # another may have come up in this moment
             if process.poll() is not None or clock.monotonic() > limit:
                 words = log.read_text(errors="replace").strip().splitlines()
-                raise ArmFailed(f"the stack did not come up: {words[-1] if words else f'see {log}'}")
+                says = words[-1].removeprefix("mlchaos: ") if words else f"see {log}"
+                if process.returncode == UsageError.exit_code:
+                    raise UsageError(says)
+                raise ArmFailed(f"the stack did not come up: {says}")
             clock.sleep(POLL_SECONDS)
     except BaseException:  # nobody would know of it
         if process.poll() is None:
+            say(STOPPING)
             process.terminate()
             process.wait()
         raise

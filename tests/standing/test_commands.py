@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from chaos.standing import place
+from chaos.standing import place, up
 from tests.command import Command, in_process
 from tests.standing.test_place import state_of
 
@@ -102,6 +103,27 @@ def test_a_stack_that_cannot_stand_is_refused_before_anything_is_started(
         outcome = mlchaos("stack", "up", *words, *detach)
         assert outcome.code == 3
         assert says in outcome.err
+
+
+def test_a_name_under_which_a_stack_comes_up_is_refused_and_its_log_left_alone(mlchaos: Command) -> None:
+    with place.reserved("game"):
+        log = place.FOLDER / "game.log"
+        log.write_text("coming up")
+        outcome = mlchaos("stack", "up", "--name", "game", "-d")
+        says = "a stack comes up under the name 'game' already; see `mlchaos stack status`"
+        assert (outcome.code, outcome.err) == (3, f"mlchaos: {says}\n")
+        assert log.read_text() == "coming up"
+
+
+def test_whoever_interrupts_a_command_is_told_that_it_was(
+    mlchaos: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(_name: str | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(up, "status", status)
+    outcome = mlchaos("stack", "status")
+    assert (outcome.code, outcome.err) == (130, "mlchaos: interrupted\n")
 
 
 def test_pausing_needs_a_standing_stack(mlchaos: Command) -> None:

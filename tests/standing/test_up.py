@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -13,9 +14,9 @@ import psutil
 import pytest
 
 from chaos.drivers.fake import FakeDriver
-from chaos.errors import ArmFailed, UndoFailed
+from chaos.errors import ArmFailed, UndoFailed, UsageError
 from chaos.runner.remains import born
-from chaos.standing import place, up
+from chaos.standing import by_hand, place, up
 from chaos.standing.keeper import Keeper
 from chaos.standing.wire import Answer, Desk, Down, StatusIs
 from tests.harness import target_of
@@ -97,6 +98,53 @@ def test_a_stack_that_ends_by_itself_says_what_could_not_be_undone(
     with pytest.raises(UndoFailed, match=f"^{says}$"):
         up.up(up.Asked("game", target_of(), 1, "default", 3.0, 1.0), told.append)
     assert told == []
+
+
+def test_a_ctrl_c_is_answered_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def keep(keeper: Keeper, _ready: object) -> str:
+        signal.raise_signal(signal.SIGINT)
+        told.append("undoing")
+        keeper._kept.desk.close()
+        return ""
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(up, "check", lambda _asked: None)
+    monkeypatch.setattr(up, "make_driver", lambda *_: FakeDriver())
+    monkeypatch.setattr(up, "Guardian", lambda _folder: Namespace(close=lambda: None))
+    monkeypatch.setattr(Keeper, "keep", keep)
+    up.up(up.Asked("game", target_of(), 1, "default", 3.0, 1.0), told.append)
+    assert told == ["stopping: undoing and taking down", "undoing", "down"]
+
+
+def test_the_stack_of_somebody_else_is_not_taken_for_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place.write(state_of("game"))
+    told: list[str] = []
+    with pytest.raises(UsageError, match=r"^no stack stands under the name .other. here"):
+        up.detach(["stack", "down", "--name", "other"], "game", told.append)
+    assert told == []
+
+
+def test_whoever_watches_is_told_that_the_stack_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve() -> None:
+        while not desk.poll():
+            pass
+        desk.close()
+
+    monkeypatch.chdir(tmp_path)
+    desk = Desk(TOKEN)
+    place.write(state_of("game", port=desk.port, token=TOKEN))
+    thread = threading.Thread(target=serve)
+    thread.start()
+    says = by_hand.watch("game", lambda event: pytest.fail(str(event)))
+    thread.join()
+    assert says == "the stack 'game' is gone: it ended, or was taken down"
 
 
 def test_a_stack_that_does_not_answer_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
