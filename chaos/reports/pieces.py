@@ -13,6 +13,7 @@ from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import FaultResult, Reason, Results, TrialResult, Verdict
 
 STYLE = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Verdict.VOID: "bold yellow"}
+NAME_COLUMNS = 17
 FEW_SEEDS = 8
 """So many of those that did not pass are named in a line."""
 
@@ -24,7 +25,7 @@ def title(verdict: Verdict, says: str) -> Text:
 
 def pair(name: str, says: str, style: str = "") -> Text:
     """A name, and what there is to say about it."""
-    return Text.assemble((f"{name:<17}", "dim"), (says, style))
+    return Text.assemble((f"{name:<{NAME_COLUMNS}}", "dim"), (says, style))
 
 
 def to_copy(name: str, says: str, style: str = "") -> Text:

@@ -20,6 +20,7 @@ from chaos.domain.verdict import (
     TrialResult,
 )
 from chaos.reports.pieces import (
+    NAME_COLUMNS,
     amount,
     detection_measured,
     not_recovered,
@@ -40,6 +41,8 @@ OUTCOME_STYLE = {
     Outcome.NOT_REACHED: "dim",
 }
 _LAYER_COLUMNS = 24
+LONG = 1000
+"""Where there is no room for a second line: the first is cut."""
 DULL = (Outcome.NOT_REACHED, None)
 
 
@@ -70,7 +73,7 @@ def one_trial(results: Results, trial: TrialResult, folder: Path, width: int, ro
         yield from (Text(line, style="dim") for line in textwrap.wrap(says, width))
     yield from _harm(trial, (9, 6, 5, 4, 2)[room])
     yield from _integrity(trial, (4, 3, 2, 1, 1)[room])
-    yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room])
+    yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room], width if room < 3 else LONG)
     yield from paths(folder, trial)
     yield from not_run(results)
 
@@ -144,7 +147,7 @@ def _layers(layers: Sequence[LayerResult], width: int, room: int) -> Iterator[Te
     for each in dict.fromkeys(row.outcome for row in rest):
         names = ", ".join(row.layer for row in rest if row.outcome is each)
         says = f"{each.value if each else 'said nothing'}: {names}"
-        yield from (Text(line, style="dim") for line in (textwrap.wrap(says, width) if room < 3 else [says]))
+        yield from (Text(line, style="dim") for line in textwrap.wrap(says, width if room < 3 else LONG))
 
 
 def _outcome_style(row: LayerResult) -> str:
@@ -219,7 +222,7 @@ def _service_levels(levels: Sequence[ServiceLevel]) -> Iterator[Text]:
         )
 
 
-def _alerts(alerts: Sequence[AlertResult], most: int) -> Iterator[Text]:
+def _alerts(alerts: Sequence[AlertResult], most: int, width: int) -> Iterator[Text]:
     mine = [alert for alert in alerts if alert.arm is Arm.DEFENDED]
     more = f"and {len(mine) - most} more" if len(mine) > most else ""
     for alert in mine[:most]:
@@ -231,6 +234,7 @@ def _alerts(alerts: Sequence[AlertResult], most: int) -> Iterator[Text]:
         name = alert_name(alert.name, alert.about)
         says = f"{name} ({alert.severity}) to {alert.routed_to} on day {alert.sent_day:.2f}, {answered}"
         head = f"alert (1/{len(mine)})" if more and most == 1 else "alert"  # no line for the rest by then
-        yield pair(head, says, "" if alert.acknowledged_day is not None else "yellow")
+        for nth, line in enumerate(textwrap.wrap(says, width - NAME_COLUMNS)):
+            yield pair("" if nth else head, line, "" if alert.acknowledged_day is not None else "yellow")
     if more and most > 1:
         yield pair("", more, "dim")

@@ -286,6 +286,8 @@ def service_levels(view: ArmView) -> Iterator[ServiceLevel]:
     plan = view.plan
     last = max((views.end_day for views in view.journal.of(Views)), default=plan.days)
     edges = [min(day, last) for day in (plan.start_day, view.first_injection, view.last_undo, last)]
+    if view.spans and all(span.injected_day is None for span in view.spans):
+        edges = [plan.start_day, last]  # it never came to that
     for when, start, end in zip(("before", "during", "after"), edges, edges[1:], strict=False):
         if end > start:
             yield _level(when, start, end, view.journal.of(Views))

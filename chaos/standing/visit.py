@@ -33,6 +33,7 @@ from chaos.standing.wire import Answer, Go, Happened, Line, Run, Stop, Waiting
 
 PAUSES = ("inject", "undo")
 NOBODY = "--pause-before: nobody is there to say that it may go on; its input is at its end"
+STOPPING = "stopping: undoing what it did; the stack stays"
 SOON_DAYS = 0.02
 SOON_SECONDS = 1.0
 """So long it may take until the stack is asked; a midnight that comes earlier is left out."""
@@ -187,7 +188,7 @@ def visit(
     stop = StopSignal()
     with ExitStack() as stack:
         line = stack.enter_context(Line(state.name, state.port, state.token))
-        stack.enter_context(on_signals(stop, watcher.stopping))
+        stack.enter_context(on_signals(stop, lambda: watcher.note(STOPPING)))
         line.say(ask)
         try:
             answer = _follow(line, trial, stop, watcher, facilitator, lambda: ask_status(state))

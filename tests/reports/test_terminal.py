@@ -81,6 +81,8 @@ def test_a_pass_names_who_saw_it_how_fast_and_what_it_cost() -> None:
     assert "VolumeRed (page) to data team on day 4.20, acknowledged 4.45" in said
     trial = Story().change(Arm.DEFENDED, about_serving_b).score()
     assert "VolumeRed about serving-b (page) to data team" in text(results_of(trial))
+    narrow = " ".join(text(results_of(trial), 80).split())
+    assert "VolumeRed about serving-b (page) to data team on day 4.20, acknowledged 4.45 report" in narrow
     assert "defective_views              0           0       3,000           0" in said
     assert "journal-defended.jsonl" in said
     for layer in LAYERS:

@@ -16,6 +16,7 @@ from chaos.domain.event import (
     Event,
     Exit,
     Lag,
+    Phase,
     Planned,
     Prepared,
     Reading,
@@ -380,3 +381,10 @@ def test_of_days_that_a_run_did_not_reach_nothing_is_said() -> None:
     (before,) = standing(since(1.0, Story(Told(expect=DETECTED)).cut(Arm.DEFENDED, 2.0))).service_levels
     assert (before.when, before.from_day, before.views > 0) == ("before", 1.0, True)
     assert before.to_day <= 2.1
+
+
+def test_before_a_fault_that_never_was_injected_is_all_of_the_run() -> None:
+    story = since(1.0, Story(Told(expect=DETECTED)).cut(Arm.DEFENDED, 5.0))
+    story.drop(Arm.DEFENDED, lambda event: isinstance(event, Planned | Phase))
+    (before,) = standing(story).service_levels
+    assert (before.when, before.to_day > 4.0) == ("before", True)

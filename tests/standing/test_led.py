@@ -257,6 +257,8 @@ def test_who_stops_a_run_with_ctrl_c_gets_its_exit_code_and_what_was_measured(st
     assert outcome.code == 130, outcome
     assert (stands.folder / "visit" / "results.json").exists()
     assert "void" in outcome.out
+    assert "stopping: undoing what it did; the stack stays" in outcome.out
+    assert "taking down" not in outcome.out
 
 
 def test_no_run_is_judged_on_a_stack_that_has_lost_a_component(stands: Place) -> None:
