@@ -126,7 +126,7 @@ def _explained(entry: Entry, paths: Mapping[str, Path]) -> str:
         told = ", ".join(part for part in (one.unit, one.range, default) if part)
         lines.append(f"  {one.name:<20} {told}  {one.says}".rstrip())
     if entry.kind in ("scenario", "target"):
-        lines += ["", paths[entry.name].read_text().strip()]
+        lines += ["", paths[entry.name].read_text(encoding="utf-8").strip()]
     return "\n".join(lines)
 
 

@@ -71,7 +71,7 @@ def read_run(folder: Path) -> RunInfo:
         holds = f"; it holds runs of their own: {', '.join(parts)}" if parts else ""
         raise UsageError(f"{folder} is not the folder of a run: it has no {RUN}{holds}")
     try:
-        return RunInfo.model_validate_json(path.read_text())
+        return RunInfo.model_validate_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         says = first_of(error) if isinstance(error, ValidationError) else str(error)
         raise UsageError(f"{path}: is not what a run says of itself: {says}") from error

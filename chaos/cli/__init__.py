@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import itertools
 import os
 import sys
@@ -66,6 +67,7 @@ def main() -> NoReturn:
     """The command `mlchaos`: errors become one message and an exit code, never a traceback."""
     words = sys.argv[1:]
     try:
+        _take_any_character()
         _put_away(words)
         code = _validate(words[1:]) if _only_validates(words) else _command_line(words)
     except ChaosError as error:
@@ -80,6 +82,12 @@ def main() -> NoReturn:
         _say(f"a defect of its own: {told(error)}")
         code = ArmFailed.exit_code
     sys.exit(code)
+
+
+def _take_any_character() -> None:
+    """Where a terminal or a CI log has fewer characters than we write, it gets `?` for the others."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _put_away(words: Sequence[str]) -> None:

@@ -159,7 +159,7 @@ def read_trial(folder: Path) -> TrialPlan:
     """The plan that a trial's folder was run by. Raises InvalidInput with the file where it is damaged."""
     file = folder / TRIAL
     try:
-        return TrialPlan.model_validate_json(file.read_text())
+        return TrialPlan.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         says = first_of(error) if isinstance(error, ValidationError) else str(error)
         raise InvalidInput([Problem(str(file), 1, "", f"is no plan of a trial: {says}")]) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Command, begin, in_process
+from tests.command import CALM, Command, begin, complete, in_process
 
 GREEN = '<?xml version="1.0"?>\n<testsuites errors="0" failures="0"/>\n'
 
@@ -80,6 +80,21 @@ def test_a_reader_that_has_gone_is_no_verdict(tmp_path: Path) -> None:
     process.stdout.close()
     _, err = process.communicate()
     assert (process.returncode, err) == (2, "mlchaos: nobody reads its output any more\n")
+
+
+FEW = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+"""A locale of 128 characters."""
+
+
+def test_where_characters_are_few_the_answer_is_given_in_those(tmp_path: Path) -> None:
+    (tmp_path / "calm.yaml").write_text(CALM.replace("source: tests", "source: Hellström"), encoding="utf-8")
+    words = ("run", "calm.yaml", "--target", "reference-virtual", "--arms", "defended", "--out", "run")
+    run = complete(begin(*words, folder=tmp_path, environment=FEW))
+    assert " calm ? seed 1 ? reference-virtual" in run.out
+    again = complete(begin("report", "run", folder=tmp_path, environment=FEW))
+    assert (again.code, again.err, again.out) == (0, "", run.out[-len(again.out) :])
+    shown = complete(begin("show", "slow-features", folder=tmp_path, environment=FEW))
+    assert (shown.code, "Hellstr?m" in shown.out) == (0, True)
 
 
 def test_an_entry_point_that_cannot_be_loaded_is_named(
