@@ -15,6 +15,14 @@ class ChaosError(Exception):
 
     exit_code: ClassVar[int] = 3
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """As it is, whatever it was made of: a worker's errors come from another process."""
+        return _bare, (type(self), self.args), self.__dict__
+
+
+def _bare(kind: type[ChaosError], args: tuple[object, ...]) -> ChaosError:
+    return kind.__new__(kind, *args)
+
 
 def told(error: BaseException) -> str:
     """An error that nobody foresaw, and where it came from."""
