@@ -309,7 +309,7 @@ def _consumer(api: str, timeout_s: float) -> type[Any]:
         except exceptions.InvalidToxic as error:
             raise InvalidRequest(_says(error.args[0]), 400) from None
         except requests.RequestException as error:
-            raise Unreachable(f"no answer from the proxy server at {api}: {error}") from None
+            raise Unreachable(f"no answer from the proxy server at {api}: {_root(error)}") from None
         if response.status_code >= 400:
             raise ServerFailed(_says(response.content), response.status_code)
         return response
@@ -338,6 +338,13 @@ def _consumer(api: str, timeout_s: float) -> type[Any]:
             return ask(send, url, json=json)
 
     return Consumer
+
+
+def _root(error: BaseException) -> str:
+    """What lies at the root of it, such as `Connection refused`, which requests wraps three times."""
+    while within := error.__cause__ or error.__context__:
+        error = within
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _says(body: bytes | str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -161,3 +162,15 @@ def test_a_stack_that_does_not_answer_hides_no_other(tmp_path: Path, monkeypatch
         "a              reference-local, the stack 'a' does not answer",
         "b              reference-local, day 3.00 of 90",
     ]
+
+
+def test_why_a_component_is_down_is_told_in_a_few_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        address = f"127.0.0.1:{holder.getsockname()[1]}"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(up, "ask_status", lambda _state: StatusIs(3.0, "", (), ()))
+    place.write(state_of("game", addresses={"shop": address}))
+    _, shop = up.status("game")
+    assert shop == f"shop           down  GET {address}/health: Connection refused"

@@ -33,7 +33,8 @@ def request(address: str, method: str, path: str, body: object = None, *, timeou
         response = connection.getresponse()
         answer = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise HttpFailed(f"{method} {address}{path}: {str(error) or type(error).__name__}") from error
+        says = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise HttpFailed(f"{method} {address}{path}: {says}") from error
     finally:
         connection.close()
     if response.status >= 400:
