@@ -422,7 +422,13 @@ class LocalTarget:
             self._tail.close()
             self._pool.shutdown(wait=False, cancel_futures=True)
             for link in self._wiring.sinks:
-                request(self._wiring.data_api, "DELETE", f"/links/{link}")
+                try:
+                    request(self._wiring.data_api, "DELETE", f"/links/{link}")
+                except HttpFailed as error:
+                    if not isinstance(
+                        error.__cause__, ConnectionRefusedError
+                    ):  # nobody is there: nor is a link
+                        raise
 
     # --- what is there, for undos ------------------------------------------------------------------------
 

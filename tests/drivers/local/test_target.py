@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import cast
@@ -310,6 +312,15 @@ def test_a_kill_that_failed_does_not_explain_the_next_end(
     target.apply(Kill("writer"))
     target.advance(target.day() + 0.1, lambda: False)
     assert [one.expected for one in target.seen(Exit)] == [False, True]
+
+
+def test_of_a_data_proxy_that_has_ended_no_link_is_left(
+    target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        nobody = f"127.0.0.1:{holder.getsockname()[1]}"
+    monkeypatch.setattr(target, "_wiring", replace(target._wiring, data_api=nobody))
+    target.close()
 
 
 def test_the_end_of_a_proxy_spoils_an_arm_as_much_as_a_component_s(
