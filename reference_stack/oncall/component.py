@@ -268,7 +268,10 @@ class OnCall(Component[OnCallSettings]):
     def _is_needed(self, name: str, alert: OpenAlert) -> bool:
         now_day = self.runtime.day()
         others = [other for other in self._open.values() if not other.resolved]
-        others += [later.alert for later in self._releases if later.day > now_day]
+        # Its own counts for nothing, though a clock that was set back says that it is not due yet.
+        others += [
+            later.alert for later in self._releases if later.day > now_day and later.alert.id != alert.id
+        ]
         return done_to(name, alert) in {done_to(taken, other) for other in others for taken in other.taken}
 
     async def _act(self, name: str, take: Take, alert: OpenAlert, *, again: bool = False) -> PortError | None:

@@ -195,6 +195,21 @@ def test_what_cannot_be_released_when_it_is_time_is_released_when_somebody_answe
     assert said[0].startswith("no answer: ")
 
 
+def test_what_is_still_to_be_released_is_released_though_the_clock_is_set_back_meanwhile(stack):
+    k9s = stack("hold_retraining")
+    k9s.target.configure("oncall", "clock_ahead_days", 1.0)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.3)
+    mend = k9s.target.link("oncall-orchestrator").shape(lambda plan: plan.replace(refused=True))
+    k9s.tell("resolved")
+    k9s.live(0.4)
+    k9s.target.configure("oncall", "clock_ahead_days", 0.0)
+    mend()
+    k9s.live(0.6)
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_an_action_whose_reply_does_not_come_is_released_too(stack, restarts):
     """The orchestrator hears it, and nobody hears the orchestrator; on-call may end before it gives up."""
