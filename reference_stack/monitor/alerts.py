@@ -94,9 +94,11 @@ class Alerts:
         for key, (rule, finding) in now.items():
             known = self._alerts.get(key)
             if known is None or known.state == RESOLVED:
-                known = self._new(key, rule, finding, day)
+                # Of one that was over before on-call heard so, that is still to be told.
+                told = "" if known is None else known.delivered
+                known = replace(self._new(key, rule, finding, day), delivered=told)
             if known.firing_day is None and day - known.found_day >= rule.for_days:
-                known = replace(known, firing_day=day, says=finding.says)
+                known = replace(known, firing_day=day, says=finding.says, delivered="")
             self._alerts[key] = known
         for key, known in before.items():
             if key in now or known.state == RESOLVED:
@@ -104,6 +106,8 @@ class Alerts:
             if known.state == FIRING:
                 if key not in self._from_before or known.labels["alertname"] not in unsettled:
                     self._alerts[key] = replace(known, resolved_day=day)
+            elif known.delivered:
+                self._alerts[key] = replace(known, firing_day=known.found_day, resolved_day=day)
             else:
                 del self._alerts[key]
         if before != self._alerts:

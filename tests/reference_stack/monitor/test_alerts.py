@@ -3,7 +3,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reference_stack.monitor.alerts import Alert
+from reference_stack.alerting import ML_SYSTEM, PAGE
+from reference_stack.folders import MemoryFolder
+from reference_stack.monitor.alerts import RESOLVED, Alert, Alerts
+from reference_stack.monitor.routing import Routing
+from reference_stack.monitor.rules import Finding, Rule
 
 HOOK = {
     *("version", "groupKey", "truncatedAlerts", "status", "receiver", "groupLabels", "commonLabels"),
@@ -26,3 +30,19 @@ def test_an_alert_is_told_in_alertmanagers_format(resolved_day: float | None, st
     assert item.keys() == ITEM
     assert (hook["version"], hook["status"], item["status"]) == ("4", status, status)
     assert (item["startsAt"], item["endsAt"]) == ("2026-01-05T00:00:00.000+00:00", ends)
+
+
+def test_one_that_is_found_again_before_its_end_was_told_is_still_told_to_be_over() -> None:
+    rule = Rule("quarantine_share", ML_SYSTEM, PAGE, 0.05, lambda *_: iter(()))
+    finding = Finding("collector", "too many rows", "schema")
+    alerts = Alerts(MemoryFolder(), Routing("platform"))
+    for day in (1.0, 1.1):
+        alerts.found([(rule, finding)], day)
+    (firing,) = alerts.undelivered()
+    alerts.delivered(firing)
+    alerts.found([], 1.2)  # on-call is away
+    alerts.found([(rule, finding)], 1.3)
+    alerts.found([], 1.34)
+    assert [(alert.fingerprint, alert.state) for alert in alerts.undelivered()] == [
+        (firing.fingerprint, RESOLVED)
+    ]
