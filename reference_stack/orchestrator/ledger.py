@@ -61,15 +61,16 @@ class Cycle(msgspec.Struct, frozen=True):
 class StagedPush(msgspec.Struct, frozen=True):
     """A value that stands on the first of the components that are to have it, until `due_day`.
 
-    `previous` is what that one had; `given` and `failed` what it had answered when it got the value.
+    `previous` is what that one had; `given` and `failed` what it had answered when it got the value. Until
+    it is known to stand there `due_day` is None.
     """
 
     request: PushRequest
     wanted: list[str]
     previous: msgspec.Raw
-    due_day: float
-    given: float
-    failed: float
+    due_day: float | None = None
+    given: float = 0.0
+    failed: float = 0.0
 
 
 class _Asked(msgspec.Struct, frozen=True):

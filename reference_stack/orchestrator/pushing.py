@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from reference_stack.layers.evidence import PushedValue
 from reference_stack.layers.host import LayerHost
@@ -69,7 +70,8 @@ class Pushes:
             key = staged.request.key
             if key not in self._newest and staged.wanted[0] in self._ports:
                 self._newest[key], self._staged[key] = staged.request, staged
-                self._runtime.spawn(self._rest(staged, stage_days))
+                begun = staged.due_day is not None
+                self._runtime.spawn((self._rest if begun else self._begin)(staged, stage_days))
 
     async def push(self, request: PushRequest, stage_days: float) -> PushReply:
         """Take a request; the reply says who refused it, and what was set or will be."""
@@ -93,25 +95,31 @@ class Pushes:
         self._over(request.key)
         if not enforced or len(wanted) == 1:
             return await self._set_all(request, wanted)
-        reply = await self._set_all(request, wanted[:1])
+        return await self._begin(StagedPush(request, wanted, previous), stage_days)
+
+    async def _begin(self, staged: StagedPush, stage_days: float) -> PushReply:
+        """The first stage, in the ledger before it: who ends meanwhile may have set the value."""
+        request, first = staged.request, staged.wanted[0]
+        self._keep(staged)
+        reply = await self._set_all(request, [first])
         if not reply.refused_by:
-            self._runtime.spawn(self._stage(request, wanted, previous, stage_days))
+            self._runtime.spawn(self._stage(staged, stage_days))
+        elif self._staged.get(request.key) is staged:
+            self._over(request.key)
         return reply
 
-    async def _stage(
-        self, request: PushRequest, wanted: list[str], previous: msgspec.Raw, stage_days: float
-    ) -> None:
-        given, failed = await self._answers(wanted[0]) or Answers(0.0, 0.0)
+    async def _stage(self, begun: StagedPush, stage_days: float) -> None:
+        given, failed = await self._answers(begun.wanted[0]) or Answers(0.0, 0.0)
         due_day = self._runtime.day() + stage_days
-        if self._newest.get(request.key) is request:
-            staged = StagedPush(request, wanted, previous, due_day, given, failed)
-            self._staged[request.key] = staged
-            self._ledger.keep_pushes([*self._staged.values()])
+        if self._newest.get(begun.request.key) is begun.request:
+            staged = replace(begun, due_day=due_day, given=given, failed=failed)
+            self._keep(staged)
             await self._rest(staged, stage_days)
 
     async def _rest(self, staged: StagedPush, stage_days: float) -> None:
         """The second stage, unless the first component fails with the value: then it gets the old one."""
         request, first = staged.request, staged.wanted[0]
+        assert staged.due_day is not None, "its first stage has begun"
         await self._runtime.until(staged.due_day)
         since = await self._answers(first)
         seen = None
@@ -120,7 +128,7 @@ class Pushes:
         red = await self._red(request, staged.previous, "staged", seen)
         change, left = request, staged.wanted[1:]
         if red is not None:
-            change = msgspec.structs.replace(request, value=staged.previous, by=red[0], components=[first])
+            change = replace(request, value=staged.previous, by=red[0], components=[first])
             left = [first]
         while self._newest.get(request.key) is request:  # else another value of the key stands here now
             took, error = await self._set(change, left)
@@ -131,6 +139,10 @@ class Pushes:
                     self._over(request.key)
                 return
             await self._runtime.until(self._runtime.day() + stage_days)
+
+    def _keep(self, staged: StagedPush) -> None:
+        self._staged[staged.request.key] = staged
+        self._ledger.keep_pushes([*self._staged.values()])
 
     def _over(self, key: str) -> None:
         if self._staged.pop(key, None) is not None:

@@ -229,20 +229,46 @@ def test_it_is_taken_back_where_that_component_fails_with_it(hall):
     assert hall.settings("placements") == ["home=10", "home=10"]
 
 
-def test_a_staged_value_goes_on_to_the_others_after_a_restart(hall):
-    hall.push("home=8")
-    hall.machine.end("door")
-    hall.machine.advance(3.3)
-    assert hall.settings("placements") == ["home=8", "home=10"]
+def take_over_pushes(hall) -> None:
     hall.process = hall.machine.start(
         "door", lambda process: hall.component("door", process), ShellSettings()
     )
     hall.ports = {name: hall.machine.link(f"again-{name}", name).port(hall.process) for name in REPLICAS}
     telemetry, hosts = hall.layers("config")
     Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger).take_over(0.1)
+
+
+def test_a_staged_value_goes_on_to_the_others_after_a_restart(hall):
+    hall.push("home=8")
+    hall.machine.end("door")
+    hall.machine.advance(3.3)
+    assert hall.settings("placements") == ["home=8", "home=10"]
+    take_over_pushes(hall)
     hall.machine.advance(3.6)
     assert hall.settings("placements") == ["home=8", "home=8"]
     assert hall.ledger.pushes() == []
+
+
+@pytest.mark.parametrize("lost", ["lost_up", "lost_down"])
+def test_a_value_that_was_being_set_when_the_door_ended_goes_through_both_stages(hall, lost):
+    telemetry, hosts = hall.layers("config")
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
+    calls: list[int] = []
+
+    def lose_the_second(plan):
+        calls.append(1)
+        return plan.replace(**{lost: len(calls) > 1})
+
+    hall.machine.links["door-serving-a"].shape(lose_the_second)
+    request = PushRequest("placements", msgspec.Raw(b'"home=8"'), "ann", list(REPLICAS), "bob")
+    hall.process.runtime.spawn(door.push(request, 0.1))
+    hall.machine.advance(3.05)
+    hall.machine.end("door")
+    take_over_pushes(hall)
+    hall.machine.advance(3.1)
+    assert hall.settings("placements") == ["home=8", "home=10"]
+    hall.machine.advance(3.4)
+    assert hall.settings("placements") == ["home=8", "home=8"]
 
 
 def test_a_component_that_is_away_when_its_turn_comes_gets_the_value_later(hall):
