@@ -80,7 +80,7 @@ class Breaker:
             elif self._opened_s is not None:
                 self._opened_s = self._runtime.now()
                 self._opens += 1
-        elif failed or self._failures:
+        else:
             self._note(failed=failed)
 
     def tick(self) -> None:

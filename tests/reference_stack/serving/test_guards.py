@@ -146,6 +146,16 @@ def test_it_opens_refuses_and_lets_one_call_out_to_try():
         breaker.enter()
 
 
+def test_calls_that_came_through_before_are_among_the_last_twenty():
+    stage = Stage("breaker")
+    breaker = stage.breaker()
+    for error in (*[None] * 30, *[TimedOut("late")] * 9):
+        call(stage, breaker, error)
+    breaker.left(TimedOut("late"), trial=breaker.enter())
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
+
+
 def test_a_try_that_comes_through_closes_it():
     stage = Stage("breaker")
     breaker = opened(stage)
