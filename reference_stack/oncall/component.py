@@ -97,7 +97,7 @@ class OnCall(Component[OnCallSettings]):
         self._came = dict(state.came)
         self._releases = list(state.releases)
         self._take_up()
-        self._heard: dict[str, float] = {}
+        self._heard: dict[str, float | None] = {}
         self._silent = {
             alert.item.labels["about"]
             for key, alert in self._open.items()
@@ -123,7 +123,7 @@ class OnCall(Component[OnCallSettings]):
                 self.runtime.spawn(self._answer(key, alert.id, alert.answer_day))
         for release in self._releases:
             self.runtime.spawn(self._end(release))
-        self._heard = {"monitor": self.runtime.day()}
+        self._heard = {"monitor": self.runtime.day(), **dict.fromkeys(self._silent)}
         while True:
             await self.runtime.until(self.runtime.day() + _CHECK_DAYS)
             self._listen(self.runtime.day())

@@ -121,6 +121,19 @@ def test_a_monitor_that_dies_is_noticed(tower):
     assert tower.alerts()[-1] == ("dead_man", "monitor", "resolved")
 
 
+def test_a_monitor_that_is_dead_is_not_taken_for_alive_by_an_on_call_that_begins_anew(tower):
+    tower.live(1.0)
+    tower.kill("monitor")
+    tower.live(1.5)
+    tower.kill("oncall")
+    tower.start("oncall")
+    tower.live(2.0)
+    assert tower.alerts() == [("dead_man", "monitor", "firing")]
+    tower.start("monitor")
+    tower.live(2.2)
+    assert tower.alerts() == [("dead_man", "monitor", "firing"), ("dead_man", "monitor", "resolved")]
+
+
 def test_people_are_asked_once_for_each_alert(tower):
     fire(tower)
     tower.live(2.0)
