@@ -187,7 +187,7 @@ class Monitor(Component[MonitorSettings]):
             self._set_back(day, back_days)
         if day - self._judged_day > _STOOD_STILL * self.settings.scrape_days:
             # It was the monitor that stood still: it has heard of nobody, as when it starts.
-            self._seen = dict.fromkeys(self._seen, day)
+            self._seen = {name: seen if self._missed(name) else day for name, seen in self._seen.items()}
             self._awake_day = day
         self._judged_day = day
         self._watch_signs_of_life(day)
@@ -253,13 +253,21 @@ class Monitor(Component[MonitorSettings]):
 
     def _sign_day(self, sign: Sign) -> float:
         """When a sign was last given; before the first one, and after a restart, what was known stands."""
-        if sign.counter:
-            return max(self._awake_day, self._board.grew_day(sign.component, sign.metric))
-        value = self._board.value(sign.component, sign.metric)
+        value = None if sign.counter else self._board.value(sign.component, sign.metric)
         if value is not None and value != self._signs_seen[sign.about][0]:
             self._signs_seen[sign.about] = value, self.runtime.day()
         # Of a clock that is ahead the sign is of a day to come: it was given when it was first seen.
-        return max(self._awake_day, min(self._signs_seen[sign.about]))
+        given_day = (
+            self._board.grew_day(sign.component, sign.metric)
+            if sign.counter
+            else min(self._signs_seen[sign.about])
+        )
+        # A gauge that is read again tells of days on which nobody watched, too.
+        is_read = not sign.counter and self._seen[sign.component] > self._awake_day
+        return given_day if is_read or self._missed(sign.about) else max(self._awake_day, given_day)
+
+    def _missed(self, about: str) -> bool:
+        return any(host.objects(about) for host in self._heartbeats)
 
     # --- telling -------------------------------------------------------------------------------------
 

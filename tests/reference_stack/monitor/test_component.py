@@ -93,6 +93,25 @@ def test_views_that_stop_and_a_cycle_that_stops_are_silence(tower):
     assert acted == ["views", "daily cycle"]
 
 
+@pytest.mark.parametrize("begins_anew", [True, False])
+def test_what_was_silent_is_not_taken_for_alive_by_a_monitor_that_was_away(tower, begins_anew):
+    tower.live(1.0)
+    tower.kill("features")
+    tower.machine.advance(2.5)
+    silent = [("meta", about, "firing") for about in ("features", "views", "daily cycle")]
+    assert sorted(tower.alerts()) == sorted(silent)
+    if begins_anew:
+        tower.kill("monitor")
+        tower.machine.advance(2.6)
+        tower.start("monitor")
+    else:
+        tower.machine.process("monitor").pause()
+        tower.machine.advance(2.65)
+        tower.machine.process("monitor").resume()
+    tower.machine.advance(4.5)
+    assert [told for told in tower.alerts() if told[0] == "meta" and told[2] == "resolved"] == []
+
+
 def test_a_registry_that_does_not_answer_is_silence(tower):
     tower.live(1.0)
     tower.registry.away = True
