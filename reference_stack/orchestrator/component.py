@@ -146,6 +146,8 @@ class Orchestrator(Component[OrchestratorSettings]):
         admitted = self._ledger.admitted()
         if admitted is not None:
             self.telemetry.metrics.set("champion_version", admitted)
+        if self._cycle is not None:
+            self._show(self._cycle)
 
     def _current(self, day: float, started_day: float) -> Cycle | None:
         """Today's cycle: the one under way, or a new one once its time has come.
@@ -269,10 +271,12 @@ class Orchestrator(Component[OrchestratorSettings]):
     def _keep(self, cycle: Cycle) -> None:
         self._ledger.write(cycle)
         self._cycle = cycle
-        metrics = self.telemetry.metrics
-        metrics.set("held_cycles", cycle.held_cycles)
-        metrics.set("cycle_failed", float(cycle.failed or bool(cycle.refused)))
-        metrics.set("cycle_alive_day", self.runtime.day())
+        self._show(cycle)
+        self.telemetry.metrics.set("cycle_alive_day", self.runtime.day())
+
+    def _show(self, cycle: Cycle) -> None:
+        self.telemetry.metrics.set("held_cycles", cycle.held_cycles)
+        self.telemetry.metrics.set("cycle_failed", float(cycle.failed or bool(cycle.refused)))
 
     def _log(self, cycle: Cycle, step: str, state: str, says: str) -> None:
         self.telemetry.log(

@@ -197,6 +197,16 @@ def test_a_step_that_is_refused_is_a_failure_until_it_is_done(office, broken, re
     assert office.champion() == 2
 
 
+def test_a_refused_step_is_a_failure_for_a_restarted_orchestrator_too(office, broken, refusal):
+    office.upstream.breaks = broken("train", 1.0, 2.9, refusal)
+    office.start()
+    office.until(1.9)
+    office.machine.end("orchestrator")
+    office.start()
+    office.until(1.95)
+    assert office.gauge("cycle_failed") == 1.0
+
+
 def test_a_restart_in_the_middle_of_a_cycle_goes_on_and_makes_one_version(office):
     office.upstream.train_s = 0.2
     office.start()
