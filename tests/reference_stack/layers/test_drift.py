@@ -64,6 +64,14 @@ def test_with_few_rows_noise_is_larger_and_so_are_the_limits() -> None:
     assert LAYER.decide(delivery(shifted, rows=P.rows // 3)).fired
 
 
+@pytest.mark.parametrize("column", ["segment", "shard", "customer", "dwell"])
+@pytest.mark.parametrize(("rows", "wider"), [(P.rows, 1), (P.rows // 2, 2), (1, P.rows), (0, P.rows)])
+def test_limits_grow_as_rows_get_fewer(column: str, rows: int, wider: int) -> None:
+    limit = getattr(P, column) * wider
+    assert not LAYER.decide(delivery({column: limit}, rows=rows)).fired
+    assert LAYER.decide(delivery({column: limit * 1.001}, rows=rows)).acts
+
+
 def test_noise_of_dwell_goes_by_the_rows_that_were_clicked() -> None:
     shifted, ctr = {"dwell": 1.5 * P.dwell}, P.clicks / P.rows
     assert LAYER.decide(delivery(shifted, rows=P.rows, ctr=ctr)).fired

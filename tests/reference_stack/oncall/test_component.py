@@ -73,6 +73,24 @@ def test_a_restart_forgets_neither_alert_nor_answer(tower):
     assert len(acknowledged(tower)) == 1
 
 
+def test_a_restart_remembers_what_was_answered_and_what_had_come(tower):
+    fire(tower)
+    tower.live(2.0)
+    assert len(acknowledged(tower)) == 1
+    tower.kill("oncall")
+    tower.start("oncall")
+    tower.live(3.0)
+    assert len(acknowledged(tower)) == 1
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    tower.live(3.5)
+    assert tower.alerts()[-1] == ("volume", "features", "resolved")
+    tower.kill("oncall")
+    tower.start("oncall")
+    fire(tower, 4.0)
+    tower.live(5.0)
+    assert {line["id"][-2:] for line in tower.logged("alert")} == {"-1", "-2"}
+
+
 def test_an_alert_that_comes_again_is_another_alert(tower):
     fire(tower)
     tower.live(2.0)

@@ -13,11 +13,15 @@ from reference_stack.messages import (
     BUILD,
     CHECK,
     DELIVER,
+    PURGE,
     TRAIN,
     BuildReply,
     CheckReply,
     DeliverReply,
     DeliverRequest,
+    PartitionCheck,
+    PurgeReply,
+    PurgeRequest,
     TrainReply,
     TrainRequest,
 )
@@ -54,6 +58,10 @@ class Upstream:
         return [step for step, of, _ in self.asked if of == cycle]
 
 
+def partition_of(day: int) -> PartitionCheck:
+    return PartitionCheck(day, 1, f"bytes of {day}")
+
+
 class ScriptedFeatures(Component[ServingSettings]):
     upstream: Upstream
 
@@ -73,6 +81,10 @@ class ScriptedFeatures(Component[ServingSettings]):
         self.upstream.ask("build", request.day, self.runtime.day())
         return BuildReply(snapshot=f"s{request.day}", watermark_day=request.day - 1, window=[])
 
+    @serves(PURGE)
+    async def purge(self, request: PurgeRequest) -> PurgeReply:
+        return PurgeReply(purged=[partition_of(day) for day in request.days])
+
 
 class ScriptedTrainer(Component[ServingSettings]):
     upstream: Upstream
@@ -86,7 +98,12 @@ class ScriptedTrainer(Component[ServingSettings]):
         if self.upstream.blocked:
             return TrainReply(version=None, metrics={}, red=self.upstream.blocked)
         if request.day not in self.done:
-            tags = {"snapshot": request.snapshot, "trained_day": str(request.day)}
+            made_of = msgspec.json.encode([partition_of(request.day - 1)]).decode()
+            tags = {
+                "snapshot": request.snapshot,
+                "trained_day": str(request.day),
+                "partitions": made_of,
+            }
             made = await self.registry.register(artifact=b"model", parameters={}, metrics={}, tags=tags)
             self.done[request.day] = made.version
         return TrainReply(version=self.done[request.day], metrics={}, red={})

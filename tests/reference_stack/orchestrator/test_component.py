@@ -425,6 +425,35 @@ def test_half_a_promotion_leaves_a_way_back(office, monkeypatch):
     assert (reply["refused_by"], office.champion()) == ("", 2)
 
 
+def test_what_was_left_because_it_was_bad_is_not_gone_back_to_later(office):
+    """3 and 4 are left, each on its day; then a promotion breaks off half way."""
+    office.start()
+    for day in (2.9, 3.9):
+        office.until(day)
+        assert office.ask("roll_back", by="ml")[1]["refused_by"] == ""
+    assert (office.champion(), office.alias("rolled_back")) == (2, 4)
+    asyncio.run(office.registry.set_alias("previous", 2))
+    assert (office.ask("roll_back", by="ml")[1]["refused_by"], office.champion()) == ("", 1)
+
+
+def test_a_promotion_of_what_is_not_there_moves_no_alias(office):
+    office.start()
+    office.until(2.9)
+    assert office.ask("promote", version=99, by="ann")[1]["refused_by"] == "registry"
+    assert (office.champion(), office.alias("previous")) == (3, 2)
+
+
+def test_what_was_made_of_a_day_that_is_put_aside_is_left_for_good(office):
+    office.start()
+    office.until(2.9)
+    office.upstream.train_s = 0.5
+    office.ask("purge", days=[1], by="ann")
+    assert (office.champion(), office.alias("rolled_back"), office.alias("previous")) == (2, 3, 3)
+    assert office.ask("roll_back", by="ml")[1]["refused_by"] == "registry"
+    asyncio.run(office.registry.set_alias("previous", 2))  # as a promotion that broke off leaves it
+    assert (office.ask("roll_back", by="ml")[1]["refused_by"], office.champion()) == ("", 1)
+
+
 def test_an_alias_flipped_past_the_door_is_rolled_back_to_what_was_promoted(office):
     office.start()
     office.until(2.9)
