@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import posixpath
 import re
@@ -98,8 +97,7 @@ class DataLink:
             self._coming_off.add(name)  # it shapes nothing more, and is off once all is mended
             changed = self._changed.get(name, [])
             while there and self._toxics[name][1].mended and changed:
-                with contextlib.suppress(FileNotFoundError):  # there is no other any more
-                    self._hand_on(changed[0], self._day())
+                self._hand_on(changed[0], self._day())  # where it is gone there is no other any more
                 changed.pop(0)
             self._toxics.pop(name, None)
             self._changed.pop(name, None)
@@ -176,11 +174,16 @@ class DataLink:
         parcel = Parcel(name, b"", written_day)
         if any(toxic.passes_at(parcel) > now for _, toxic in self._on().values()):
             return False
-        self._hand_on(name, written_day)
+        if not self._hand_on(name, written_day):
+            self._known.discard(name)  # should it be written anew, it has never been handed on
         return True
 
-    def _hand_on(self, name: str, written_day: float) -> None:
-        data = self._files.cat_file(posixpath.join(self.source, name))
+    def _hand_on(self, name: str, written_day: float) -> bool:
+        """False where its writer has taken it away again: nothing else may wait for that."""
+        try:
+            data = self._files.cat_file(posixpath.join(self.source, name))
+        except FileNotFoundError:
+            return False
         parcels: tuple[Parcel, ...] = (Parcel(name, data, written_day),)
         for toxic_name, (_, toxic) in self._on().items():
             before = parcels
@@ -197,6 +200,7 @@ class DataLink:
         for passed in parcels:
             self._write(passed)
             self._handed_on += 1
+        return True
 
     def _write(self, parcel: Parcel) -> None:
         hidden = posixpath.join(self.sink, f".{parcel.name}.part")

@@ -80,6 +80,32 @@ def test_removing_late_hands_on_what_was_held(tmp_path: Path, link: DataLink) ->
     assert not link.remove("late")
 
 
+def test_a_held_file_that_is_taken_away_keeps_no_other_back(tmp_path: Path, link: DataLink) -> None:
+    link.add("late", "late", {"held_days": 5.0})
+    put(tmp_path, 1, 2)
+    link.watch()
+    (tmp_path / "out" / "day=1.parquet").unlink()
+    link.remove("late")
+    assert arrived(tmp_path) == ["day=2.parquet"]
+    assert (link.state().held, link.state().handed_on, link.state().trouble) == ([], 1, "")
+    put(tmp_path, 1)
+    link.watch()
+    assert arrived(tmp_path) == ["day=1.parquet", "day=2.parquet"], "it had never been handed on"
+
+
+def test_a_toxic_is_not_off_while_what_it_spoilt_has_no_sink_to_go_to(tmp_path: Path, link: DataLink) -> None:
+    link.add("rename", "rename", {"column": "x", "to": "y"})
+    (tmp_path / "out" / "day=1.parquet").write_bytes(table(1))
+    link.watch()
+    (tmp_path / "in").rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError):
+        link.remove("rename")
+    assert [toxic.name for toxic in link.state().toxics] == ["rename"]
+    (tmp_path / "elsewhere").rename(tmp_path / "in")
+    assert link.remove("rename")
+    assert (tmp_path / "in" / "day=1.parquet").read_bytes() == table(1)
+
+
 def test_drop_loses_for_good(tmp_path: Path, link: DataLink) -> None:
     link.add("drop", "drop", {})
     put(tmp_path, 1)
