@@ -18,6 +18,7 @@ from chaos.domain.data_toxics import (
     named_columns,
     toxic_of_type,
 )
+from chaos.domain.data_toxics.table import with_table
 
 ROWS = 40
 
@@ -70,6 +71,20 @@ def test_older_partitions_come_ahead_of_the_fresh_one_and_none_of_them_twice() -
     assert all(value < -350 for value in there)
     with pytest.raises(MatchesNothing, match="no number"):
         toxic.shape(parcel("today.parquet"))
+
+
+def test_the_rows_of_an_older_partition_are_of_its_day() -> None:
+    fresh = with_table(parcel("day=3.parquet"), pa.table({"day": [3.0, 3.75]}))
+    for behind_days, partitions in ((1, 1), (400, 1000)):
+        toxic = make_data_toxic(
+            "backfill", {"partitions": partitions, "column": "day", "behind_days": behind_days}
+        )
+        *older, same = toxic.shape(fresh)
+        assert (same, len(older)) == (fresh, partitions)
+        for each in (older[0], older[-1]):
+            day = int(each.name.removeprefix("day=").removesuffix(".parquet"))
+            assert day < 0
+            assert pq.read_table(pa.BufferReader(each.data))["day"].to_pylist() == [day, day + 0.75]
 
 
 def test_other_partitions_lose_other_rows() -> None:
@@ -191,6 +206,10 @@ def test_what_is_no_table_is_an_error() -> None:
         ("skew", {"column": "a", "by": 0.0}, "by"),
         ("poison", {"values": ["clicked"]}, "values"),
         ("late", {"held_days": 0.0}, "held_days"),
+        ("add", {"column": ""}, "column"),
+        ("backfill", {"column": "a", "partitions": 0}, "partitions"),
+        ("backfill", {"column": "a", "partitions": 1001}, "partitions"),
+        ("backfill", {"column": "a", "partitions": 1, "behind_days": 0}, "behind_days"),
     ],
 )
 def test_parameters_that_cannot_be_meant(type_name: str, parameters: dict[str, Scalar], field: str) -> None:

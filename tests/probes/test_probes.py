@@ -6,13 +6,16 @@ import msgspec
 import pytest
 
 from chaos.capabilities import MeaninglessChange
-from chaos.contracts import Patient
+from chaos.contracts import Patient, Refusing
 from chaos.domain.change import AddToxic
-from chaos.domain.event import Alert, Event, Partition, Version, ViewRow, Views
+from chaos.domain.event import Alert, Event, Exit, Partition, Version, ViewRow, Views
 from chaos.domain.plan import ArmPlan
 from chaos.drivers.fake import FakeTarget, silent
 from chaos.probes.bad_views import BadViews
 from chaos.probes.build_share import BuildShare
+from chaos.probes.clock_ahead import ClockAhead
+from chaos.probes.component_ends import ComponentEnds
+from chaos.probes.component_silent import ComponentSilent
 from chaos.probes.counter_ratio import CounterRatio
 from chaos.probes.defaulted_share import DefaultedShare
 from chaos.probes.delivery_days import DeliveryDays
@@ -26,8 +29,11 @@ from chaos.probes.noop import Noop
 from chaos.probes.orders_off import OrdersOff
 from chaos.probes.partitions_altered import PartitionsAltered
 from chaos.probes.partitions_overdue import PartitionsOverdue
+from chaos.probes.slate_quality import SlateQuality
 from chaos.probes.slowest_request import SlowestRequest
 from chaos.probes.traffic_ratio import TrafficRatio
+from chaos.probes.unsound_views import UnsoundViews
+from chaos.probes.version_share import VersionShare
 from chaos.probes.views_per_day import ViewsPerDay
 from tests.harness import TARGET, planned, target_of
 
@@ -254,3 +260,96 @@ def test_growth_of_one_counter_for_the_growth_of_another(monkeypatch: pytest.Mon
     samples.update(requests=200.0, retries=30.0)
     assert probe.read(seen) == pytest.approx(0.3)
     assert probe.read(seen) is None  # nobody asked
+
+
+def test_a_counter_that_began_anew_has_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = target(1.0)
+    samples: dict[str, float] | None = None
+    monkeypatch.setattr(seen, "metrics", lambda _component: samples)
+    probe = CounterRatio("shop", "retries", "requests")
+    readings = []
+    for retries, requests in ((50.0, 100.0), (0.0, 200.0), (0.0, 300.0), (30.0, 400.0)):
+        samples = {"retries": retries, "requests": requests}
+        readings.append(probe.read(seen))
+    assert readings == [None, None, 0.0, 0.3]
+    samples = None
+    assert probe.read(seen) is None
+
+
+def test_the_shares_of_a_build_and_of_a_version_and_of_what_is_unsound() -> None:
+    rows = [
+        ViewRow(1, "old", "r1", 0, 30, 0, 0, 0, 0, 0, 10.0, 20.0),
+        ViewRow(2, "new", "r2", 0, 50, 0, 0, 5, 10, 0, 20.0, 40.0),
+        ViewRow(0, "", "r2", 0, 20, 0, 20, 0, 0, 0, 0.0, 0.0),
+    ]
+    seen = target(2.0, views(1.0, 900), Views(2.0, "shop", 1.96, 2.0, rows))
+    assert BuildShare("old").read(seen) == 0.3
+    assert BuildShare("gone").read(seen) == 0.0
+    assert VersionShare(2).read(seen) == 0.5
+    assert UnsoundViews().read(seen) == 0.3
+    assert SlateQuality().read(seen) == 0.5
+    nothing = target(2.0)
+    assert [probe.read(nothing) for probe in (BuildShare("old"), VersionShare(2), UnsoundViews())] == [
+        None
+    ] * 3
+    assert SlateQuality().read(target(2.0, Views(2.0, "shop", 1.96, 2.0, rows[2:]))) is None
+
+
+def test_a_clock_is_ahead_or_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = target(3.0)
+    says = iter([None, {}, {"calendar_day": 5.0}, {"calendar_day": 2.5}])
+    monkeypatch.setattr(seen, "metrics", lambda component: next(says) if component == "reader" else None)
+    assert [ClockAhead("reader").read(seen) for _ in range(4)] == [None, None, 2.0, -0.5]
+
+
+def test_the_ends_of_one_component_are_counted() -> None:
+    ends = [Exit(day, name, 9, False) for day, name in ((1.0, "reader"), (1.5, "writer"), (2.0, "reader"))]
+    assert ComponentEnds("reader").read(target(2.0, *ends)) == 2.0
+    assert ComponentEnds("reader").read(target(2.0)) == 0.0
+
+
+def test_a_component_is_silent_once_it_has_not_answered_for_a_quarter_of_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = target(1.0)
+    monkeypatch.setattr(seen, "metrics", lambda _component: {} if seen.now > 1.5 else None)
+    probe = ComponentSilent("reader")
+    readings = []
+    for seen.now in (1.0, 1.25, 1.26, 1.5, 1.6):
+        readings.append(probe.read(seen))
+    assert readings == [None, None, 1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("probe", "field"),
+    [
+        (ClockAhead("raeder"), "component"),
+        (ComponentEnds("raeder"), "component"),
+        (ComponentSilent("raeder"), "component"),
+        (CounterRatio("raeder", "a", "b"), "component"),
+        (Metric("raeder", "steps"), "component"),
+        (Metric("reader", " "), "sample"),
+        (OrdersOff("raeder", "steps", usual=1.0), "component"),
+        (OrdersOff("reader", "steps", usual=0.0), "usual"),
+        (OrdersOff("reader", "steps", usual=float("inf")), "usual"),
+        (DeliveryDays("wire"), "link"),
+        (PartitionsAltered("wire"), "link"),
+        (PartitionsOverdue("wire"), "link"),
+        (LinkLatency("events"), "link"),
+        (LinkSilent("events"), "link"),
+    ],
+)
+def test_what_could_never_be_read_is_refused(probe: Refusing, field: str) -> None:
+    with pytest.raises(MeaninglessChange) as caught:
+        probe.refuse(target_of())
+    assert caught.value.field == field
+
+
+def test_the_version_that_answers_most_of_late_is_the_models_age_and_answers_of_none_are_not() -> None:
+    old, new = (
+        Version(day, "trainer", number, "r", "s", day, [], []) for number, day in ((1, 0.5), (2, 2.0))
+    )
+    for ended_before, age in ((2.95, 2.5), (2.9, 1.0)):
+        seen = target(3.0, old, new, views(ended_before, 50, version=1), views(3.0, 5, version=2))
+        assert ModelAge(over=0.1).read(seen) == age
+    assert ModelAge().read(target(3.0, old, views(2.95, 5, version=1), views(3.0, 50, version=0))) == 2.5

@@ -277,3 +277,49 @@ def test_a_spoilt_file_that_is_gone_keeps_no_toxic_on(tmp_path: Path, link: Data
     assert link.state().toxics == []
     names = {day: pq.read_table(tmp_path / "in" / f"day={day}.parquet").column_names for day in (1, 2)}
     assert names == {1: ["page"], 2: ["view"]}
+
+
+def test_a_name_that_was_used_before_shapes_and_mends_only_its_own(tmp_path: Path, link: DataLink) -> None:
+    for day in (1, 2):
+        link.add("units", "scale", {"column": "x", "factor": 10.0})
+        (tmp_path / "out" / f"day={day}.parquet").write_bytes(table(day))
+        link.watch()
+        sink = tmp_path / "in" / f"day={day}.parquet"
+        assert pq.read_table(sink)["x"].to_pylist() == [10 * day]
+        link.remove("units")
+        assert sink.read_bytes() == table(day)
+        (tmp_path / "in" / "day=1.parquet").write_bytes(b"taken")
+    assert (tmp_path / "in" / "day=1.parquet").read_bytes() == b"taken"
+
+
+def test_clear_takes_all_off_and_mends_what_they_did_together(tmp_path: Path, link: DataLink) -> None:
+    link.add("units", "scale", {"column": "x", "factor": 10.0})
+    link.add("name", "rename", {"column": "x", "to": "y"})
+    (tmp_path / "out" / "day=1.parquet").write_bytes(table(1))
+    link.watch()
+    link.add("late", "late", {"held_days": 5.0})
+    (tmp_path / "out" / "day=2.parquet").write_bytes(table(2))
+    link.watch()
+    assert pq.read_table(tmp_path / "in" / "day=1.parquet").to_pydict() == {"y": [10]}
+    assert link.state().held == ["day=2.parquet"]
+    link.clear()
+    assert link.state().toxics == []
+    for day in (1, 2):
+        assert (tmp_path / "in" / f"day={day}.parquet").read_bytes() == table(day)
+
+
+def test_what_was_delivered_is_told_with_its_size_and_without_what_is_under_way(
+    tmp_path: Path, link: DataLink
+) -> None:
+    put(tmp_path, 12, 3)
+    link.watch()
+    (tmp_path / "in" / ".day=4.parquet.part").write_bytes(b"half")
+    assert link.delivered() == {"day=3.parquet": 1, "day=12.parquet": 2}
+
+
+def test_what_one_toxic_did_not_find_stays_told_when_another_comes(tmp_path: Path, link: DataLink) -> None:
+    link.add("units", "scale", {"column": "nobody", "factor": 10.0})
+    (tmp_path / "out" / "day=1.parquet").write_bytes(table(1))
+    link.watch()
+    link.add("late", "late", {"held_days": 1.0})
+    assert link.state().unmatched.startswith("units: ")
