@@ -165,6 +165,14 @@ def test_the_same_rows_in_another_order() -> None:
     assert shaped("reorder").sort_by("who") == original()
 
 
+def test_two_rows_can_change_places_and_one_cannot() -> None:
+    toxic = make_data_toxic("reorder", {})
+    (passed,) = toxic.shape(with_table(parcel(), pa.table({"who": [1, 2]})))
+    assert pq.read_table(pa.BufferReader(passed.data))["who"].to_pylist() == [2, 1]
+    with pytest.raises(MatchesNothing, match="no two rows"):
+        toxic.shape(with_table(parcel(), pa.table({"who": [1]})))
+
+
 def test_a_column_more() -> None:
     table = shaped("add", column="consent", value=1.0)
     assert table.column_names[-1] == "consent"
@@ -201,11 +209,16 @@ def test_what_is_no_table_is_an_error() -> None:
         ("drop", {"share": 0.5, "equals": 2}, "equals"),
         ("duplicate", {"copies": 1}, "copies"),
         ("rename", {"column": "a", "to": "a"}, "to"),
+        ("rename", {"column": "a", "to": ""}, "to"),
         ("retype", {"column": "a", "to": "int99"}, "to"),
         ("scale", {"column": "a", "factor": math.inf}, "factor"),
         ("skew", {"column": "a", "by": 0.0}, "by"),
         ("poison", {"values": ["clicked"]}, "values"),
         ("late", {"held_days": 0.0}, "held_days"),
+        ("late", {"held_days": math.inf}, "held_days"),
+        ("duplicate", {"copies": 101}, "copies"),
+        ("poison", {"values": []}, "values"),
+        ("poison", {"values": ["clicked=nan"]}, "values"),
         ("add", {"column": ""}, "column"),
         ("backfill", {"column": "a", "partitions": 0}, "partitions"),
         ("backfill", {"column": "a", "partitions": 1001}, "partitions"),

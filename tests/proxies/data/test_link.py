@@ -323,3 +323,12 @@ def test_what_one_toxic_did_not_find_stays_told_when_another_comes(tmp_path: Pat
     link.watch()
     link.add("late", "late", {"held_days": 1.0})
     assert link.state().unmatched.startswith("units: ")
+
+
+def test_what_a_toxic_found_nothing_in_is_not_delivered_again(tmp_path: Path, link: DataLink) -> None:
+    link.add("units", "scale", {"column": "nobody", "factor": 10.0})
+    (tmp_path / "out" / "day=1.parquet").write_bytes(table(1))
+    link.watch()
+    (tmp_path / "in" / "day=1.parquet").write_bytes(b"taken")
+    link.remove("units")
+    assert (tmp_path / "in" / "day=1.parquet").read_bytes() == b"taken"
