@@ -36,6 +36,7 @@ class FakeServing(Component[ShopSettings]):
     """Serves `slate(customer)` after `delay_ms`; `broken` says which requests fail."""
 
     asked: list[RecommendRequest]
+    moments_s: list[float]
     slate: Callable[[int], list[int]]
     delay_ms: float = 0.0
     broken: Callable[[RecommendRequest], bool] = staticmethod(lambda _request: False)
@@ -44,6 +45,7 @@ class FakeServing(Component[ShopSettings]):
     @serves(RECOMMEND)
     async def recommend(self, request: RecommendRequest) -> RecommendReply:
         self.asked.append(request)
+        self.moments_s.append(self.runtime.now())
         await self.runtime.sleep(self.delay_ms / 1000)
         if self.broken(request):
             raise Failed("broken")
@@ -137,7 +139,7 @@ class Stage:
 
     def _serving(self, process: VirtualProcess, name: str) -> FakeServing:
         serving = FakeServing(name, process.runtime, self._voice(process, name), self.settings, {}, "b1")
-        serving.asked, serving.slate = [], self.slate
+        serving.asked, serving.moments_s, serving.slate = [], [], self.slate
         return serving
 
     def _collector(self, process: VirtualProcess) -> FakeCollector:

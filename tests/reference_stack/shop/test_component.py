@@ -223,3 +223,77 @@ def test_hours_without_a_view_are_told_of_too(make_stage: Make) -> None:
     views = [line for line in stage.logs if line["event"] == "views"]
     assert (len(views), [row for line in views for row in line["rows"]]) == (12, [])
     assert [line["start_day"] for line in views[1:]] == [line["end_day"] for line in views[:-1]]
+
+
+def test_an_event_says_in_which_slot_and_when_the_page_was_seen_and_how_old_its_products_were(
+    make_stage: Make, world: World
+) -> None:
+    twelve = list(range(40, 52))
+    for slate in (twelve[:1], twelve[:10]):
+        stage = make_stage(slate=lambda _customer, slate=slate: slate)
+        stage.start()
+        stage.advance(1.9)
+        launched = [world.catalogue.launch_day[product] for product in slate]
+        days = set()
+        for events in stage.collector.events:
+            assert list(events.positions) == list(range(1, len(slate) + 1))
+            asked = int(events.view.partition("-")[0])
+            assert asked <= events.day < asked + 1.01
+            days.add(int(events.day))
+            assert list(events.ages_days) == [int(events.day) - day for day in launched]
+        assert days == {0, 1}
+
+
+def test_an_empty_slate_is_a_view_without_events(make_stage: Make) -> None:
+    stage = make_stage(slate=lambda _customer: [])
+    stage.start()
+    stage.advance(0.5)
+    assert stage.total("n") > 100
+    assert stage.total("errors") == stage.total("served_value") == 0
+    assert (stage.collector.events, stage.metric("event_rows_lost_total")) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("drained", "asked"),
+    [
+        (("serving-a",), {"serving-b"}),
+        (("serving-b", "nobody"), {"serving-a"}),
+        (("serving-a", "serving-b"), {"serving-a", "serving-b"}),
+    ],
+)
+def test_nobody_is_sent_to_a_drained_replica_unless_all_are(
+    make_stage: Make, drained: tuple[str, ...], asked: set[str]
+) -> None:
+    stage = make_stage(settings=ShopSettings(drained=drained, attempts=2))
+    stage.start()
+    stage.advance(0.2)
+    assert {replica.name for replica in stage.replicas if replica.asked} == asked
+    assert stage.total("n") > 40
+
+
+def test_each_further_attempt_waits_about_twice_as_long_and_not_all_wait_alike(make_stage: Make) -> None:
+    stage = make_stage(settings=ShopSettings(attempts=3, backoff_ms=10.0))
+    stage.start()
+    for replica in stage.replicas:
+        replica.broken = lambda _request: True
+    stage.advance(0.5)
+    moments: dict[str, dict[int, float]] = {}
+    for replica in stage.replicas:
+        for request, moment_s in zip(replica.asked, replica.moments_s, strict=True):
+            moments.setdefault(request.view, {})[request.attempt] = 1000 * moment_s
+    whole = [each for each in moments.values() if len(each) == 3]
+    assert len(whole) > 100
+    for further, usual_ms in ((2, 10.0), (3, 20.0)):
+        waited = [each[further] - each[further - 1] - 1.0 for each in whole]  # less the links' ways
+        assert 0.5 * usual_ms <= min(waited) < 0.6 * usual_ms
+        assert 1.4 * usual_ms < max(waited) <= 1.5 * usual_ms
+
+
+def test_fewer_come_back_where_views_fail(make_stage: Make) -> None:
+    stage = make_stage(start_day=-1.0)
+    stage.start()
+    stage.advance(0.5)
+    stage.replicas[0].broken = lambda _request: True
+    stage.advance(1.1)
+    assert stage.metric("first_attempts_total") == stage.metric("views_total") + stage.shop.in_flight
+    assert stage.metric("returning_level") < 0.99
