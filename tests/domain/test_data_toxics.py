@@ -143,6 +143,29 @@ def test_a_unit_changes_in_the_rows_meant_only_and_keeps_its_type() -> None:
     assert table["who"].to_pylist()[:6] == [0, 10, 2, 3, 4, 50]
 
 
+def test_fractions_stay_fractions_and_whole_numbers_are_rounded_to_the_nearest() -> None:
+    before = [value for value in original()["dwell"].to_pylist() if value is not None]
+    for type_name, how, expected in (
+        ("scale", {"factor": 0.001}, [value * 0.001 for value in before]),
+        ("skew", {"by": -0.25}, [value - 0.25 for value in before]),
+    ):
+        found = shaped(type_name, column="dwell", **how)["dwell"].to_pylist()
+        assert [value for value in found if value is not None] == pytest.approx(expected)
+    assert shaped("scale", column="who", factor=0.3)["who"].to_pylist()[:5] == [0, 0, 1, 1, 1]
+    assert shaped("skew", column="who", by=0.6)["who"].to_pylist()[:3] == [1, 2, 3]
+
+
+def test_numbers_that_another_type_does_not_hold_exactly_come_as_near_as_it_can() -> None:
+    big = with_table(parcel(), pa.table({"x": [2**60 + 1, 3]}))
+    for type_name, how, expected in (
+        ("retype", {"to": "float32"}, [2.0**60, 3.0]),
+        ("skew", {"by": 2.0}, [2**60, 5]),
+        ("scale", {"factor": 2.0}, [2**61, 6]),
+    ):
+        (passed,) = make_data_toxic(type_name, {"column": "x", **how}).shape(big)
+        assert pq.read_table(pa.BufferReader(passed.data))["x"].to_pylist() == expected
+
+
 def test_a_clock_runs_ahead() -> None:
     before, after = (
         original()["dwell"].to_pylist(),
@@ -207,12 +230,16 @@ def test_what_is_no_table_is_an_error() -> None:
         ("drop", {"share": 1.01}, "share"),
         ("drop", {"share": 0.0}, "share"),
         ("drop", {"share": 0.5, "equals": 2}, "equals"),
+        ("drop", {"where": "shard", "equals": 1.5}, "equals"),
+        ("drop", {"where": "shard", "equals": True}, "equals"),
         ("duplicate", {"copies": 1}, "copies"),
         ("rename", {"column": "a", "to": "a"}, "to"),
         ("rename", {"column": "a", "to": ""}, "to"),
         ("retype", {"column": "a", "to": "int99"}, "to"),
         ("scale", {"column": "a", "factor": math.inf}, "factor"),
+        ("scale", {"column": "a", "factor": 1.0}, "factor"),
         ("skew", {"column": "a", "by": 0.0}, "by"),
+        ("skew", {"column": "a", "by": math.nan}, "by"),
         ("poison", {"values": ["clicked"]}, "values"),
         ("late", {"held_days": 0.0}, "held_days"),
         ("late", {"held_days": math.inf}, "held_days"),
@@ -289,12 +316,11 @@ def test_other_bytes_alone_are_no_change(type_name: str, parameters: dict[str, S
 
 
 def test_a_number_that_becomes_no_number_is_a_change() -> None:
-    table = pa.table({"shard": pa.array([0, 1]), "x": pa.array([math.nan, 1.0])})
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
     toxic = make_data_toxic("poison", {"values": ["x=0"]})
-    (passed,) = toxic.shape(Parcel("day=3.parquet", bytes(sink.getvalue()), 3.0))
-    assert pq.read_table(pa.BufferReader(passed.data))["x"].to_pylist() == [0.0, 0.0]
+    for number in (1.0, 0.0):
+        was = with_table(parcel(), pa.table({"x": pa.array([math.nan, number])}))
+        (passed,) = toxic.shape(was)
+        assert pq.read_table(pa.BufferReader(passed.data))["x"].to_pylist() == [0.0, 0.0]
 
 
 def test_rows_that_are_not_meant_need_not_fit_after_the_change() -> None:
