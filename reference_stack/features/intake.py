@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Collection, Sequence
 from functools import partial
 
@@ -37,12 +38,15 @@ class Intake:
         self._came: dict[str, float] = {}
         """Names that wait, each with the day on which it was first seen."""
         self._looked: set[str] = set()
+        self._untold: deque[Arrival] = deque()
+        """What is in the store, and not in the diary yet."""
 
     async def take_in(self, unsettled: Collection[int], take_ms: float) -> None:
         """Look at what has come, and again at days that are `unsettled`; each new partition takes `take_ms`.
 
         Raises OSError where the store fails.
         """
+        self._tell()
         names = self._shelf.arrived(unsettled)
         known = [name for name in names if name in self._looked]
         if known:
@@ -68,8 +72,13 @@ class Intake:
             self._count()
 
     async def _take(self, names: Collection[str], work: str) -> None:
-        for arrival in await self._runtime.blocking(partial(self._shelf.take, names), work):
-            self._note(arrival)
+        self._untold.extend(await self._runtime.blocking(partial(self._shelf.take, names), work))
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._untold:
+            self._note(self._untold[0])  # where the store fails it is told of at the next look
+            self._untold.popleft()
 
     def _count(self) -> None:
         self._telemetry.metrics.set("features_waiting_partitions", len(self._came))
@@ -86,12 +95,12 @@ class Intake:
             )
             self.log(check, "quarantined")
             return
-        if arrival.unknown:
-            metrics.add("features_unknown_columns_total", len(arrival.unknown))
         diary, this = self._notes.diary, {check.partition_day}
         self._notes.write(
             flagged=diary.flagged - this, purged=diary.purged - this, unjudged=diary.unjudged | this
         )
+        if arrival.unknown:
+            metrics.add("features_unknown_columns_total", len(arrival.unknown))
         metrics.add("features_partitions_total")
         self.log(check, "delivered")
 

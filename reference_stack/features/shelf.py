@@ -98,8 +98,8 @@ class Shelf:
         return [name for day, name in self._in_inbox.items() if day not in self._present or day in unsettled]
 
     def take(self, names: Collection[str]) -> list[Arrival]:
-        """Take in what those names bring that is new. Raises OSError where the store fails."""
-        found = []
+        """Take in what those names bring that is new. Raises OSError where the store fails at the first."""
+        found: list[Arrival] = []
         for name in names:
             day = partition_day(name)
             if day is None:
@@ -113,7 +113,12 @@ class Shelf:
                     found.append(Arrival(PartitionCheck(day, 0, ""), damage=f"unreadable: {error}"))
                 continue
             self._unreadable.discard(name)
-            arrival = self._take(day, data)
+            try:
+                arrival = self._take(day, data)
+            except OSError:
+                if not found:
+                    raise
+                break  # what is in the store is told of; the rest is still to come
             found += [arrival] if arrival else []
         return found
 

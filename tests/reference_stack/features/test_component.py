@@ -595,6 +595,28 @@ def test_a_full_disk_fails_the_step_and_not_the_process(stand: Any) -> None:
     assert stand.job("build", 3)["watermark_day"] == 2
 
 
+def test_what_was_taken_in_while_the_diary_had_no_room_is_told_of_when_it_has(
+    stand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.live(0, 6)
+    write, refused = stand.store.write, []
+
+    def no_room_for_the_diary(name: str, data: bytes) -> None:
+        if name == "diary.json":
+            refused.append(name)
+            raise OSError("no space left on device")
+        write(name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stand.store, "write", no_room_for_the_diary, raising=False)
+        stand.machine.advance(8.01)
+        stand.deliver(7)
+        stand.machine.advance(8.2)
+        assert refused
+    stand.machine.advance(8.3)
+    assert states(stand, "delivered") == list(range(8))
+
+
 # --- figures -------------------------------------------------------------------------------------------
 
 
