@@ -198,3 +198,28 @@ def test_damage_is_told_or_harmless(position: int, value: int, length: int) -> N
             decode(damaged).arrays()
         except DamagedPartition:
             continue
+
+
+def test_each_source_has_a_fingerprint_of_what_models_are_made_of() -> None:
+    def of(**changed: tuple[int, object]) -> dict[str, str]:
+        made = columns()
+        made["source"][4] = None
+        for name, (row, value) in changed.items():
+            made[name][row] = value
+        return decode(encode(made)).sources
+
+    usual = of()
+    assert sorted(usual) == ["-1", "0", "1", "2", "3"]
+    assert len(set(usual.values())) == 5
+    assert of(event_id=(1, "other"), recommendation=(1, "other")) == usual
+    for name, value in (("price", 9.0), ("dwell", 30.0), ("clicked", 1), ("fallback", "popularity")):
+        other = of(**{name: (9, value)})
+        assert {source for source in usual if usual[source] != other[source]} == {"1"}
+    moved = of(source=(2, 3))
+    assert {source for source in usual if usual[source] != moved[source]} == {"2", "3"}
+    assert decode(encode({name: values[:0] for name, values in columns().items()})).sources == {}
+
+
+def test_what_is_read_is_not_to_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        decode(encode(columns())).arrays()["price"][0] = 1.0

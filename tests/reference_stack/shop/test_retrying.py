@@ -52,6 +52,17 @@ def test_the_window_before_counts_and_older_ones_do_not():
     assert not retries.admits(2, "TimedOut")
 
 
+def test_each_second_has_a_budget_of_its_own_and_the_second_before_still_counts():
+    clock, _, metrics, retries = stage()
+    admitted = []
+    for clock.seconds, times in ((0.5, 100), (1.0, 0), (1.5, 100), (2.5, 0), (3.4, 0), (4.5, 100)):
+        ask(retries, times)
+        admitted.append(sum(retries.admits(2, "TimedOut") for _ in range(50)))
+    # Those asked and those admitted, of this window and of the one before, are set against each other.
+    assert admitted == [10, 0, 10, 0, 0, 10]
+    assert metrics.samples()["first_attempts_total"] == 300
+
+
 def test_without_the_layer_there_is_no_budget():
     _, _, metrics, retries = stage(Mode.OFF)
     ask(retries, 1)
