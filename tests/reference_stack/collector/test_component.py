@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from reference_stack.collector.partition import sha256
 from reference_stack.layers.contract import Mode
+from reference_stack.messages import TallyRequest
 
 Make = Callable[..., Any]
 
@@ -121,6 +122,46 @@ def test_an_event_sent_again_after_midnight_is_still_known(stand: Any) -> None:
     stand.kill()
     stand.start()
     assert stand.send("a", 4.0) == (0, 10)
+
+
+def test_a_restart_writes_no_closed_day_again_and_knows_what_was_in_it(stand: Any) -> None:
+    stand.send("a", 3.0)
+    stand.machine.advance(4.1)
+    before = stand.outbox.read("day=3.parquet")
+    for _ in range(2):
+        stand.kill()
+        stand.start()
+    assert (stand.acknowledged(3), stand.acknowledged(4), stand.acknowledged(2)) == (10, 0, None)
+    assert stand.send("b", 3.9) == (10, 0)
+    stand.machine.advance(5.1)
+    assert stand.outbox.read("day=3.parquet") == before
+    assert {day: found[:1] for day, found in ids(stand).items()} == {3: ["a:1"], 4: ["b:1"]}
+    assert (stand.acknowledged(3), stand.acknowledged(4)) == (10, 10)
+    assert [line["partition_day"] for line in stand.said("partition", state="written")] == [3, 4]
+
+
+def test_clicks_are_tallied_by_version_and_replica_since_the_process_began(stand: Any) -> None:
+    def tally(version: int) -> dict[str, float]:
+        counts: dict[str, float] = stand.ask("tally", TallyRequest(version=version))[1]["counts"]
+        del counts["began"]
+        return counts
+
+    stand.send("a", recommendation="serving-a.1", version=7)
+    stand.send("b", recommendation="serving-a.2", version=7)
+    stand.send("c", recommendation="serving-b.1", version=7)
+    stand.send("d", recommendation="serving-b.2", version=7, clicked=[0] * 10, dwell_s=[None] * 10)
+    stand.send("e", recommendation="serving-b.3", version=8)
+    assert tally(7) == {"clicked.serving-a": 2, "clicked.serving-b": 1}
+    assert tally(8) == {"clicked.serving-b": 1}
+    assert tally(9) == {}
+    assert stand.metric("collector_accepted_rows_total") == 50
+    assert stand.metric("collector_clicks_total") == 4
+    for version in range(10, 18):
+        stand.send(f"v{version}", recommendation="serving-a.9", version=version)
+    assert (tally(7), tally(17)) == ({}, {"clicked.serving-a": 1}), "of the newest few only"
+    stand.kill()
+    stand.start()
+    assert tally(17) == {}
 
 
 def test_what_no_longer_serves_is_removed(stand: Any) -> None:

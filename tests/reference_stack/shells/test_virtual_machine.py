@@ -386,3 +386,75 @@ def test_what_winds_up_ends_with_the_machine(parts) -> None:
     house.machine.stop("echo")
     house.machine.close()
     assert ("echo", 0) in house.exits
+
+
+def test_a_health_request_takes_its_own_way_and_leaves_the_draws_of_others_alone(parts) -> None:
+    moments = []
+    for pings in (0, 3):
+        house = House(parts)
+        link = house.link = house.machine.link("jittery", "echo", LinkModel(way_ms=1.0, jitter_ms=0.5))
+        trips: list[float] = []
+        for _ in range(pings):
+            link.ping(trips.append)
+        moments.append([house.call(str(number)) for number in range(5)])
+        house.machine.advance(1.0)
+        assert trips == pytest.approx([2.0] * pings), "without jitter, so that it is the link's own figure"
+        house.machine.close()
+    assert moments[0] == moments[1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "trip_ms"),
+    [
+        (lambda plan: plan.replace(up_ms=plan.up_ms + 3, down_ms=plan.down_ms + 50), 55.0),
+        (lambda plan: plan.replace(lost_up=True), None),
+        (lambda plan: plan.replace(lost_down=True), None),
+        (lambda plan: plan.replace(refused=True), None),
+        (lambda plan: plan.replace(reset_up=True), None),
+        (lambda plan: plan.replace(reset_down=True), None),
+        (lambda plan: plan.replace(corrupt_down=True), None),
+    ],
+)
+def test_a_health_request_feels_the_toxics(house: House, shape: Shape, trip_ms: float | None) -> None:
+    house.link.shape(shape)
+    trips: list[float] = []
+    house.link.ping(trips.append)
+    house.machine.advance(1.0)
+    assert trips == ([] if trip_ms is None else pytest.approx([trip_ms]))
+
+
+def test_a_health_request_comes_back_neither_over_a_cut_link_nor_from_a_dead_process(house: House) -> None:
+    trips: list[float] = []
+    house.link.down()
+    house.link.ping(trips.append)
+    house.link.up()
+    house.link.ping(trips.append)
+    house.link.down()
+    house.machine.advance(0.1)
+    house.link.up()
+    house.machine.end("echo")
+    house.link.ping(trips.append)
+    house.machine.advance(0.2)
+    assert trips == []
+
+
+def test_chance_in_a_shape_reaches_a_share_of_the_health_requests(house: House) -> None:
+    house.link.shape(lambda plan: plan.replace(lost_up=plan.up_chance < 0.25))
+    trips: list[float] = []
+    for number in range(200):
+        house.machine.advance(number * 0.037)
+        house.link.ping(trips.append)
+    house.machine.advance(8.0)
+    assert 140 <= len(trips) <= 160
+
+
+def test_a_reply_comes_later_by_what_its_handler_takes_and_each_time_alike(parts) -> None:
+    house = House(parts)
+    model = LinkModel(way_ms=1.0, jitter_ms=0.0, handling_ms={parts.ASK.name: 4.0})
+    house.link = house.machine.link("handled", "echo", model)
+    for start in (0.0, 0.5):
+        house.machine.advance(start)
+        became = house.call()
+        house.machine.advance(start + 0.4)
+        assert became == ["hello x", start * 1000 + 6.0]
+    house.machine.close()
