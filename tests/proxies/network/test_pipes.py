@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from chaos.proxies.network.chunk import Chunk
-from chaos.proxies.network.toxic import Toxic
+from chaos.proxies.network.toxic import Checked, Toxic
 from chaos.proxies.network.toxics.bandwidth import Bandwidth
 from chaos.proxies.network.toxics.latency import Latency
 from chaos.proxies.network.toxics.limit_data import LimitData
@@ -141,3 +141,21 @@ def test_slices_are_about_their_size_and_each_is_followed_by_its_microseconds() 
     assert len(set(sizes(uneven))) > 4
     assert max(sizes(uneven)) <= 640 + 100
     assert min(sizes(uneven)) >= (640 + 100) // 2 - 100
+
+
+@pytest.mark.parametrize(
+    ("most", "beyond"),
+    [
+        (Bandwidth(rate=0), Bandwidth(rate=-1)),
+        (Bandwidth(rate=92_233_720_368_547_758), Bandwidth(rate=92_233_720_368_547_759)),
+        (Latency(jitter=2**62 - 1), Latency(jitter=2**62)),
+        (Slicer(average_size=1), Slicer(average_size=0)),
+        (Slicer(average_size=7, size_variation=7), Slicer(average_size=7, size_variation=8)),
+        (Slicer(average_size=7, size_variation=-6), Slicer(average_size=7, size_variation=-7)),
+    ],
+)
+def test_what_would_end_the_real_server_is_refused_and_nothing_short_of_it(
+    most: Checked, beyond: Checked
+) -> None:
+    assert most.refusal() is None
+    assert beyond.refusal()

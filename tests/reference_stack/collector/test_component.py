@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reference_stack.collector.partition import sha256
 from reference_stack.layers.contract import Mode
 from reference_stack.messages import TallyRequest
+from tests.reference_stack.collector.conftest import view_events
 
 Make = Callable[..., Any]
 
@@ -140,11 +141,32 @@ def test_a_restart_writes_no_closed_day_again_and_knows_what_was_in_it(stand: An
     assert [line["partition_day"] for line in stand.said("partition", state="written")] == [3, 4]
 
 
+def test_a_view_that_comes_while_its_day_is_being_written_is_in_the_next_partition(
+    stand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.send("a", 3.0)
+    collector = stand.machine.process("collector").server.component
+    write = stand.outbox.write
+
+    def taking_one_in(name: str, data: bytes) -> None:
+        write(name, data)
+        if name == "day=3.parquet":
+            with pytest.raises(StopIteration):
+                collector.collect(view_events("b", 3.99)).send(None)
+
+    monkeypatch.setattr(stand.outbox, "write", taking_one_in)
+    stand.machine.advance(5.1)
+    assert {day: found[::10] for day, found in ids(stand).items()} == {3: ["a:1"], 4: ["b:1"]}
+    assert (stand.acknowledged(3), stand.acknowledged(4)) == (10, 10)
+
+
 def test_clicks_are_tallied_by_version_and_replica_since_the_process_began(stand: Any) -> None:
     def tally(version: int) -> dict[str, float]:
         counts: dict[str, float] = stand.ask("tally", TallyRequest(version=version))[1]["counts"]
-        del counts["began"]
+        began.append(counts.pop("began"))
         return counts
+
+    began: list[float] = []
 
     stand.send("a", recommendation="serving-a.1", version=7)
     stand.send("b", recommendation="serving-a.2", version=7)
@@ -160,8 +182,10 @@ def test_clicks_are_tallied_by_version_and_replica_since_the_process_began(stand
         stand.send(f"v{version}", recommendation="serving-a.9", version=version)
     assert (tally(7), tally(17)) == ({}, {"clicked.serving-a": 1}), "of the newest few only"
     stand.kill()
+    stand.machine.advance(3.1)
     stand.start()
     assert tally(17) == {}
+    assert len(set(began)) == 2, "each life has its own"
 
 
 def test_what_no_longer_serves_is_removed(stand: Any) -> None:

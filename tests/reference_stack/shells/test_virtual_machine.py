@@ -1,5 +1,7 @@
 """Links and processes in virtual time: toxics, kills, pauses, the same twice."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -458,3 +460,35 @@ def test_a_reply_comes_later_by_what_its_handler_takes_and_each_time_alike(parts
         house.machine.advance(start + 0.4)
         assert became == ["hello x", start * 1000 + 6.0]
     house.machine.close()
+
+
+def test_each_fate_befalls_its_own_share_and_jitter_only_delays(parts) -> None:
+    house = House(parts)
+    house.link = house.machine.link(
+        "bad", "echo", LinkModel(lost=0.05, reset=0.1, corrupt=0.2, jitter_ms=0.5)
+    )
+    became = [house.call() for _ in range(2000)]
+    house.machine.advance(1.0)
+    seen = [one[0] for one in became]
+    back = (
+        1.0 - 0.05 - 0.1
+    )  # what is neither lost nor broken off on its way up; an unreadable one is answered
+    for kind, share in (
+        (TimedOut, 0.05 + back * 0.05),
+        (Unreachable, 0.1 + back * 0.1),
+        (Failed, back * 0.2),
+    ):
+        assert seen.count(kind) / 2000 == pytest.approx(share, abs=0.025)
+    trips = [one[1] for one in became if one[0] not in (TimedOut, Unreachable, Rejected)]
+    assert min(trips) >= 0.5
+    assert sum(trips) / len(trips) == pytest.approx(0.5 + 2 * 0.5, abs=0.1)
+    house.machine.close()
+
+
+def test_a_process_that_has_ended_asks_nothing_any_more(house: House) -> None:
+    port = house.link.port(house.machine.process("caller"))
+    house.machine.end("caller")
+    with pytest.raises(asyncio.CancelledError):
+        port.call(house.parts.ASK, house.parts.Ask("x"), timeout_ms=10.0)
+    house.machine.advance(1.0)
+    assert house.echo.asked == 0
