@@ -160,6 +160,20 @@ def test_a_view_that_comes_while_its_day_is_being_written_is_in_the_next_partiti
     assert (stand.acknowledged(3), stand.acknowledged(4)) == (10, 10)
 
 
+@pytest.mark.parametrize(("trouble", "rows"), [("before fails", 10), ("torn fails", 10), ("after fails", 20)])
+def test_a_view_that_failed_just_before_its_day_was_closed_is_counted_where_it_is_stored(
+    stand: Any, trouble: str, rows: int
+) -> None:
+    stand.send("a", 3.0)
+    stand.machine.advance(3.5)
+    stand.trouble, stand.trouble_in = trouble, 0
+    assert stand.send("b", 3.5) is None
+    stand.machine.advance(4.1)
+    assert len(stand.partitions()[3]["event_id"]) == stand.acknowledged(3) == rows
+    assert stand.metric("collector_storage_errors_total") == 1
+    assert stand.metric("collector_closed_day") == 3
+
+
 def test_clicks_are_tallied_by_version_and_replica_since_the_process_began(stand: Any) -> None:
     def tally(version: int) -> dict[str, float]:
         counts: dict[str, float] = stand.ask("tally", TallyRequest(version=version))[1]["counts"]

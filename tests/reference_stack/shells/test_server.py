@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from reference_stack.messages import CONFIGURE, HEALTH, SETTING, ConfigureRequest, SettingRequest
-from reference_stack.ports import Overloaded, Rejected, TimedOut
+from reference_stack.ports import Overloaded, Rejected, TimedOut, Unreachable
 from reference_stack.seeds import stream
 from reference_stack.settings import ShellSettings
 from reference_stack.shells.virtual_machine import VirtualMachine
@@ -203,4 +203,42 @@ def test_what_breaks_is_logged_and_not_swallowed(parts) -> None:
     line = msgspec.json.decode(log[0])
     assert (line["event"], line["kind"], line["says"]) == ("error", "ValueError", "a bug")
     assert "Traceback" in line["story"]
+    machine.close()
+
+
+def test_whoever_waits_for_a_process_that_is_gone_hears_of_it_once(parts) -> None:
+    machine, process = _start(parts, ShellSettings(workers=1, queue=5, service_ms=10.0, service_shape=1e9))
+    heard: list[tuple[str, object, float]] = []
+    for name, what in (("at work", "slow"), ("served", "x"), ("in the queue", "x")):
+        process.submit(
+            "ask",
+            parts.Ask(what),
+            lambda outcome, name=name: heard.append((name, type(outcome), machine.loop.time())),
+        )
+    machine.advance(0.015)
+    server = process.server
+    assert (heard, server.waiting, server.busy, server.idle) == ([], 1, 1, False)
+    machine.end("echo")
+    machine.advance(1.0)
+    assert sorted(heard) == [
+        ("at work", Unreachable, 0.015),
+        ("in the queue", Unreachable, 0.015),
+        ("served", Unreachable, 0.015),
+    ]
+    machine.close()
+
+
+def test_a_full_queue_has_room_again_as_soon_as_a_worker_is_free(parts) -> None:
+    machine, process = _start(parts, ShellSettings(workers=1, queue=1, service_ms=10.0, service_shape=1e9))
+    outcomes: list[object] = []
+    for at in (0.0, 0.001, 0.002, 0.012, 0.013):
+        machine.advance(at)
+        process.submit("ask", parts.Ask("x"), lambda outcome: outcomes.append(type(outcome)))
+    machine.advance(1.0)
+    assert outcomes == [Overloaded, parts.Told, Overloaded, parts.Told, parts.Told]
+    assert process.server.idle
+    assert process.server.component.telemetry.metrics.samples() == {
+        'requests_total{operation="ask",status="200"}': 3.0,
+        'requests_total{operation="ask",status="429"}': 2.0,
+    }
     machine.close()
