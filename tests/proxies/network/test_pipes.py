@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -19,9 +20,18 @@ from chaos.proxies.network.toxics.timeout import Timeout
 
 
 class Bench:
-    """A stub with chunks that come at known seconds; each wait takes `late_s` longer than it should."""
+    """A stub with chunks that come at known seconds; each wait takes `late_s` longer than it should.
 
-    def __init__(self, *chunks: tuple[float, bytes], end_s: float = 1e9, late_s: float = 0.0) -> None:
+    From `removed_s` on the toxic is being removed.
+    """
+
+    def __init__(
+        self,
+        *chunks: tuple[float, bytes],
+        end_s: float = 1e9,
+        late_s: float = 0.0,
+        removed_s: float = math.inf,
+    ) -> None:
         self.rng = random.Random(4)
         self.passed_bytes = 0
         self.sent: list[tuple[float, bytes]] = []
@@ -30,6 +40,7 @@ class Bench:
         self._end_s = end_s
         self._now_s = 0.0
         self._late_s = late_s
+        self._removed_s = removed_s
 
     def through(self, toxic: Toxic) -> Bench:
         with pytest.raises(StopIteration):
@@ -51,6 +62,8 @@ class Bench:
         return chunk
 
     async def take(self, within_s: float | None = None) -> Chunk | None:
+        if self._now_s >= self._removed_s:
+            return None
         comes_s = self._to_come[0].at if self._to_come else self._end_s
         if within_s is not None and comes_s > self._now_s + within_s:
             self._now_s += within_s
@@ -63,8 +76,8 @@ class Bench:
 
     async def wait_until(self, moment: float) -> bool:
         if moment > self._now_s:
-            self._now_s = moment + self._late_s
-        return False
+            self._now_s = max(self._now_s, min(moment + self._late_s, self._removed_s))
+        return self._now_s >= self._removed_s
 
     def send(self, chunk: Chunk) -> None:
         if chunk.data:
@@ -139,7 +152,7 @@ def test_slices_are_about_their_size_and_each_is_followed_by_its_microseconds() 
     uneven = Bench((0.0, data)).through(Slicer(average_size=640, size_variation=100))
     assert b"".join(piece for _, piece in uneven.sent) == data
     assert len(set(sizes(uneven))) > 4
-    assert max(sizes(uneven)) <= 640 + 100
+    assert 640 < max(sizes(uneven)) <= 640 + 100
     assert min(sizes(uneven)) >= (640 + 100) // 2 - 100
 
 
@@ -159,3 +172,20 @@ def test_what_would_end_the_real_server_is_refused_and_nothing_short_of_it(
 ) -> None:
     assert most.refusal() is None
     assert beyond.refusal()
+
+
+@pytest.mark.parametrize(
+    ("toxic", "before"),
+    [
+        (Bandwidth(rate=10), [1_000, 1_000]),
+        (Bandwidth(rate=0), []),
+        (Slicer(average_size=1_000, delay=80_000), [1_000, 1_000, 1_000]),
+        (Latency(latency=1_000), []),
+    ],
+)
+def test_what_a_removed_toxic_held_goes_out_whole_and_once(toxic: Toxic, before: list[int]) -> None:
+    data = bytes(range(250)) * 32
+    done = Bench((0.0, data), removed_s=0.22).through(toxic)
+    assert sizes(done) == [*before, len(data) - sum(before)]
+    assert b"".join(piece for _, piece in done.sent) == data
+    assert done.sent[-1][0] == 0.22
