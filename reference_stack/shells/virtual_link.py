@@ -177,6 +177,8 @@ class Flight(Pending):
             return
         process = link.machine.processes.get(link.callee)
         if process is None:
+            if plan is not None:
+                self.plan, self.down_ms = None, link.way_ms
             self.reply(link.refusal())
             return
         server = process.server
@@ -257,6 +259,7 @@ class VirtualLink:
         self.callee = callee
         self.is_down = False
         self.machine = machine
+        self.way_ms = model.way_ms
         self._model = model
         self._draws = _Draws(machine.seed, name, model)
         self._handling_ms = model.handling_ms
@@ -331,7 +334,8 @@ class VirtualLink:
             up_ms, flight.down_ms = plan.up_ms, plan.down_ms
         if self.is_down or (plan is not None and plan.refused):
             # Even a refusal takes a round trip: a caller that asks again and again must not stop the clock.
-            flight.down_ms += up_ms
+            # No toxic has a part in it: over a proxy too there is no connection that could suffer one.
+            flight.plan, flight.down_ms = None, drawn[0] + drawn[3]
             flight.reply(self.refusal())
         elif plan is None or not plan.lost_up:
             loop.at(now + up_ms / 1000, None, flight.arrive, None)

@@ -128,6 +128,28 @@ def test_a_cut_link_breaks_what_is_under_way_and_refuses_the_rest(house: House) 
     assert house.echo.finished == 2
 
 
+@pytest.mark.parametrize(
+    "toxic",
+    [
+        lambda plan: plan.replace(lost_down=True),
+        lambda plan: plan.replace(corrupt_down=True),
+        lambda plan: plan.replace(down_ms=plan.down_ms + 50),
+    ],
+)
+@pytest.mark.parametrize("ends", ["the link", "the process"])
+def test_a_refused_connection_is_refused_at_once_whatever_toxics_do_to_replies(
+    house: House, toxic: Shape, ends: str
+) -> None:
+    house.link.shape(toxic)
+    if ends == "the link":
+        house.link.down()
+    else:
+        house.machine.end("echo")
+    became = house.call()
+    house.machine.advance(1.0)
+    assert became == [Unreachable, 2.0]
+
+
 def test_a_lossy_link_loses_its_share(parts) -> None:
     house = House(parts)
     link = house.machine.link("lossy", "echo", LinkModel(lost=0.1))
