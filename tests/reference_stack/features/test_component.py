@@ -285,6 +285,23 @@ def test_a_backlog_has_the_newest_first_and_the_rest_within_its_budget(stand: An
     assert [signal for signal, _ in stand.signals("backlog")] == ["fired", "acted", "cleared"]
 
 
+def test_each_new_partition_is_worked_on_for_its_time_and_one_that_is_known_is_not(stand: Any) -> None:
+    stand.configure("take_ms", 20.0)
+    stand.machine.advance(4.01)
+    for day in (0, 1):
+        stand.deliver(day)
+    stand.deliver(2, b"no partition")
+    took = []
+    for _ in range(2):
+        before = stand.machine.day()
+        stand.job("deliver", 3)
+        took.append(stand.machine.day() - before)
+    assert took[0] == pytest.approx(3 * 0.025, abs=0.005), "5 ms of processor time each besides"
+    assert took[1] < 0.02
+    assert stand.metric("features_partitions_total") == 2
+    assert stand.metric("features_waiting_partitions") == 0
+
+
 def test_a_week_that_comes_at_once_is_no_backlog_and_is_taken_in_order(stand: Any) -> None:
     stand.live(0, 2)
     for day in range(3, 10):
