@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,16 @@ def test_a_slow_reader_slows_the_writer(pair: Pair, toxics: tuple[Toxic, ...]) -
     assert read_exactly(behind, sent) == b"x" * sent
 
 
+def test_a_slow_toxic_slows_the_writer(pair: Pair) -> None:
+    client, _ = pair(Toxic("bandwidth", {"rate": 1}, "upstream"))
+    client.settimeout(0.5)
+    block, sent = b"x" * 65_536, 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 400_000_000:
+            sent += client.send(block)
+    assert sent < 400_000_000
+
+
 @pytest.mark.parametrize("toxics", CHAINS)
 def test_a_client_that_shuts_its_write_side_still_gets_the_response(
     server: Any, pair: Pair, toxics: tuple[Toxic, ...]
@@ -106,6 +117,24 @@ def test_an_end_waits_for_the_data_before_it(pair: Pair) -> None:
     client.sendall(b"last words")
     client.close()
     assert read_all(behind) == b"last words"
+
+
+def keep_sending(sock: socket.socket) -> None:
+    for _ in range(100):
+        sock.sendall(b"y")
+        time.sleep(0.02)
+
+
+def test_a_client_that_is_gone_takes_its_upstream_down_once_all_is_delivered(pair: Pair) -> None:
+    client, behind = pair(Toxic("latency", {"latency": 300}, "upstream"))
+    client.sendall(b"x")
+    client.close()
+    for _ in range(5):  # of the first the client's machine says that nobody is there
+        behind.sendall(b"y")
+        time.sleep(0.02)
+    assert read_all(behind) == b"x"
+    with pytest.raises(ConnectionError):
+        keep_sending(behind)
 
 
 def test_a_reset_by_the_upstream_ends_the_client(pair: Pair) -> None:

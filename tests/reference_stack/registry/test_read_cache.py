@@ -225,3 +225,75 @@ def test_a_question_that_breaks_is_asked_again_by_whoever_shared_it() -> None:
         assert await second == b"1"
 
     asyncio.run(scenario())
+
+
+def test_a_write_has_its_reply_and_one_that_breaks_has_changed_who_knows_what() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        assert await ask(cache) == b"1"
+        assert await ask(cache, "POST", b"2") == b"ok"
+        assert await ask(cache) == b"2"
+
+        async def breaks(method: str, moment: str) -> None:
+            if (method, moment) == ("POST", "after"):
+                raise OSError("broken")
+
+        store.gate = breaks
+        with pytest.raises(OSError, match="broken"):
+            await ask(cache, "POST", b"3")
+        assert await ask(cache) == b"3"
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_was_cut_short_is_not_repeated() -> None:
+    async def scenario() -> None:
+        asked = 0
+
+        async def cut_short(scope: Any, receive: Any, send: Any) -> None:
+            nonlocal asked
+            asked += 1
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"1", "more_body": True})
+
+        cache = ReadCache(cut_short)
+        for _ in range(2):
+            assert await ask(cache) == b"1"
+        assert asked == 2
+
+    asyncio.run(scenario())
+
+
+def test_only_whole_answers_to_get_over_http_are_repeated() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        await ask(cache)
+        for _ in range(2):
+            await ask(cache, "HEAD")
+        assert store.asked == 3
+        passed: list[str] = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            passed.append(scope["type"])
+
+        await ReadCache(application)({"type": "lifespan"}, ask, ask)  # type: ignore[arg-type]
+        assert passed == ["lifespan"]
+
+    asyncio.run(scenario())
+
+
+def test_answers_that_nobody_asks_for_again_are_dropped_in_the_end() -> None:
+    async def scenario() -> None:
+        store = Store()
+        cache = ReadCache(store)
+        for number in range(2500):
+            await ask(cache, query=b"%d" % number)
+        assert store.asked == 2500
+        await ask(cache, query=b"2499")
+        assert store.asked == 2500
+        await ask(cache, query=b"0")
+        assert store.asked == 2501
+
+    asyncio.run(scenario())
