@@ -6,7 +6,7 @@ import numpy as np
 
 from reference_stack.collector.partition import COLUMNS, Partition, decode, encode
 from reference_stack.features.contents import contents
-from reference_stack.features.distributions import distributions, psi, shifts, shifts_by_source
+from reference_stack.features.distributions import Distributions, distributions, psi, shifts, shifts_by_source
 
 
 def partition(**columns: list[object]) -> Partition:
@@ -63,7 +63,33 @@ def test_rows_of_a_source_that_is_left_out_count_on_neither_side() -> None:
     assert shifts(both, [usual], {0, 1}) == {}
 
 
+def test_a_source_that_was_not_there_or_had_no_click_has_nothing_to_be_compared_with() -> None:
+    def day(source: int, clicks: int) -> Distributions:
+        clicked = [1] * clicks + [0] * (10 - clicks)
+        dwell = [20.0 if one else None for one in clicked]
+        return distributions(partition(source=[source] * 10, clicked=clicked, dwell=dwell).arrays())
+
+    assert shifts_by_source(day(0, 5), [day(1, 5)]) == {}
+    assert shifts_by_source(day(0, 5), [day(0, 0)]) == {}
+    assert shifts_by_source(day(0, 5), [day(1, 5), day(0, 2)])[0]["ctr"] == 2.5
+    assert day(0, 5).without([3])["dwell"].sum() == 5
+
+
+def test_only_a_click_with_its_dwell_counts_as_one() -> None:
+    found = distributions(partition(clicked=[1, 1, 0, 0], dwell=[20.0, None, 20.0, None]).arrays())
+    assert (found.sources[1].rows, found.sources[1].clicks, found.columns["dwell"].sum()) == (4, 1, 1)
+
+
+def test_a_number_beyond_the_last_bin_is_in_none() -> None:
+    found = distributions(partition(segment=[-1, 0, 4, 5], source=[1, 1, 1, 4]).arrays())
+    assert found.columns["segment"].tolist() == [1, 0, 0, 0, 1]
+    assert found.sources[1].columns["segment"].tolist() == [1, 0, 0, 0, 1]
+    assert list(found.sources) == [1]
+
+
 def test_a_price_is_cut_into_tenths_of_a_standard_normal() -> None:
+    edges = [-1.3, -1.2, -0.8, -0.5, -0.2, 0.1, 0.3, 0.6, 0.9, 1.3]
+    assert distributions(partition(price=edges).arrays()).columns["price"].tolist() == [1] * 10
     found = distributions(partition(price=[None, -2.0, 0.1, 0.1, 9.0]).arrays())
     assert found.columns["price"].tolist() == [1, 0, 0, 0, 0, 2, 0, 0, 0, 1]
 
