@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from reference_stack.folders import MemoryFolder
+from reference_stack.messages import HEALTH
 from reference_stack.ports import Failed, PortError, Rejected, TimedOut, Unreachable
 from reference_stack.settings import ShellSettings
 from reference_stack.shells.virtual_link import LinkModel, Plan, Shape
@@ -442,6 +443,7 @@ def test_a_health_request_takes_its_own_way_and_leaves_the_draws_of_others_alone
 def test_a_health_request_feels_the_toxics(house: House, shape: Shape, trip_ms: float | None) -> None:
     house.link.shape(shape)
     trips: list[float] = []
+    house.machine.advance(0.3)
     house.link.ping(trips.append)
     house.machine.advance(1.0)
     assert trips == ([] if trip_ms is None else pytest.approx([trip_ms]))
@@ -474,13 +476,17 @@ def test_chance_in_a_shape_reaches_a_share_of_the_health_requests(house: House) 
 
 def test_a_reply_comes_later_by_what_its_handler_takes_and_each_time_alike(parts) -> None:
     house = House(parts)
-    model = LinkModel(way_ms=1.0, jitter_ms=0.0, handling_ms={parts.ASK.name: 4.0})
+    model = LinkModel(way_ms=1.0, jitter_ms=0.0, handling_ms={parts.ASK.name: 4.0, HEALTH.name: 3.0})
     house.link = house.machine.link("handled", "echo", model)
     for start in (0.0, 0.5):
         house.machine.advance(start)
         became = house.call()
         house.machine.advance(start + 0.4)
         assert became == ["hello x", start * 1000 + 6.0]
+    trips: list[float] = []
+    house.link.ping(trips.append)
+    house.machine.advance(1.0)
+    assert trips == pytest.approx([5.0])
     house.machine.close()
 
 

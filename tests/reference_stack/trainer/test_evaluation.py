@@ -45,6 +45,31 @@ def test_ndcg_of_views_by_hand():
     assert Judge(rows).ndcg_by_view(scores).tolist() == pytest.approx([1 / np.log2(4), 1.0])
 
 
+def test_a_click_further_down_gains_the_root_of_its_slot():
+    rows = replace(views([1, 0, 1], [1, 1, 1], [0, 1, 2]), position=np.array([1, 2, 4]))
+    found = Judge(rows).ndcg_by_view(np.array([0.9, 0.1, 0.5]))
+
+    assert found.tolist() == pytest.approx([(1 + 2 / np.log2(3)) / (2 + 1 / np.log2(3))])
+
+
+def test_products_that_a_model_does_not_know_come_last(made):
+    world, _, snapshot, model = made
+    fewer = replace(model, products=model.products[:-1])
+    shown = views([0, 1], [1, 1], [int(model.products[0]), int(model.products[-1])])
+    strangers = views([1, 0], [1, 1], [int(model.products[0]), int(model.products[-1])])
+
+    assert evaluate(fewer, strangers, snapshot, world.catalogue).ndcg == 1.0
+    assert evaluate(fewer, shown, snapshot, world.catalogue).ndcg == pytest.approx(1 / np.log2(3))
+
+
+def test_rows_that_no_model_can_describe_are_not_judged(made):
+    world, rows, snapshot, model = made
+    odd = Impressions.join([rows, replace(rows, product=rows.product + len(world.catalogue))])
+
+    found, usual = (evaluate(model, each, snapshot, world.catalogue) for each in (odd, rows))
+    assert (found.views, found.ndcg, found.auc) == (usual.views, usual.ndcg, usual.auc)
+
+
 def test_rows_of_a_view_need_not_lie_together_and_ties_go_to_the_lower_id():
     rows = views([0, 1, 1, 0], [2, 1, 2, 1], [0, 5, 1, 4])
 
