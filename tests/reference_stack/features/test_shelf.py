@@ -34,3 +34,25 @@ def test_what_one_look_brought_before_the_store_failed_is_told_of_and_the_rest_c
     assert (shelf.has(1), shelf.has(2)) == (True, False)
     assert [arrival.check.partition_day for arrival in shelf.take(names)] == [2]
     assert shelf.take(names) == []
+
+
+def test_rows_of_sources_that_are_left_out_are_not_used_as_soon_as_they_are_and_come_back(
+    world: World,
+) -> None:
+    inbox, left_out = MemoryFolder(), list[int]()
+    columns = day_columns(world, 1, views=6)
+    inbox.write(partition_name(1), encode(columns))
+    shelf = Shelf(inbox, MemoryFolder(), without=lambda _day: list(left_out))
+    shelf.take(inbox.list())
+
+    def products() -> list[int]:
+        rows = shelf.impressions(1)
+        assert rows is not None
+        return [int(product) for product in rows.product]
+
+    whole = products()
+    sources = [int(world.catalogue.source[product]) for product in whole]
+    assert len(set(sources)) > 1
+    for left_out[:] in ([sources[0]], sorted(set(sources)), []):
+        assert products() == [p for p, source in zip(whole, sources, strict=True) if source not in left_out]
+        assert shelf.check(1).left_out == left_out
