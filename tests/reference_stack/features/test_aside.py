@@ -184,3 +184,53 @@ def test_a_source_that_is_trusted_again_stays_out_of_the_days_before(stand: Stan
     assert [line[::2] for line in told[2:]] == [(1, "trusted")]
     stand.live(5, 5)
     assert build(stand, 6) == {0: [], 1: [], 2: [1], 3: [1], 4: [3], 5: [3]}
+
+
+def test_a_purge_tells_of_no_other_file_that_came_for_its_days(stand: Stand) -> None:
+    stand.live(0, 3)
+    stand.machine.advance(5.01)
+    stand.deliver(4, b"torn on its way")
+    assert not stand.job("deliver", 5)["present"]
+    stand.deliver(4)
+    assert stand.job("deliver", 5)["present"]
+    status, reply = stand.ask("purge", by="ann", days=[4])
+    assert (status, [(one["partition_day"], one["rows"]) for one in reply["purged"]]) == (200, [(4, 600)])
+
+
+def test_a_source_that_is_named_without_a_day_is_left_out_of_the_whole_window(stand: Stand) -> None:
+    stand.live(0, 4)
+    assert stand.ask("quarantine", by="ann", sources=[2]) == (200, {"quarantined": {"2": 0}})
+    assert build(stand, 5) == {day: [2] for day in range(5)}
+    assert stand.ask("quarantine", by="ann", sources=[2], from_day=3) == (200, {"quarantined": {"2": 3}})
+    assert build(stand, 5) == {day: [2] if day >= 3 else [] for day in range(5)}
+
+
+def test_a_day_without_a_source_means_those_that_a_layer_leaves_out_from_then_on(watched: Stand) -> None:
+    watched.live(0, 4)
+    assert watched.ask("quarantine", by="ann", from_day=2)[0] == 400
+    watched.configure("layers.suspects.mode", "enforce")
+    watched.machine.advance(6.01)
+    watched.deliver(5, poisoned(watched, 5))
+    watched.machine.advance(6.2)
+    assert watched.ask("quarantine", by="ann", from_day=2) == (200, {"quarantined": {"1": 2}})
+
+
+def test_what_is_trusted_again_is_not_released_twice(stand: Stand) -> None:
+    stand.live(0, 4)
+    assert stand.ask("quarantine", by="ann", sources=[2], from_day=1)[0] == 200
+    assert stand.ask("quarantine", by="ann", sources=[2], from_day=3, release=True)[0] == 200
+    assert stand.ask("quarantine", by="ann", sources=[2], from_day=1, release=True)[0] == 400
+    assert build(stand, 5) == {0: [], 1: [2], 2: [2], 3: [], 4: []}
+
+
+def test_a_purge_for_which_there_is_no_room_loses_nothing(stand: Stand) -> None:
+    stand.live(0, 4)
+    before = stand.store.read("partitions/day=3.parquet")
+    stand.store.full = True
+    assert stand.ask("purge", by="ann", days=[3])[0] == 500
+    stand.store.full = False
+    assert stand.store.read("partitions/day=3.parquet") == before
+    assert stand.ask("purge", by="ann", days=[3])[0] == 200
+    (name,) = stand.store.list("quarantine/day=3-")
+    assert stand.store.read(name) == before
+    assert not stand.store.exists("partitions/day=3.parquet")
