@@ -188,6 +188,32 @@ def test_factors_that_are_more_or_fewer_than_the_products_are_not_taken_whole(mo
         aligned(replace(model, factors=model.factors[:50]), model.products)
 
 
+def test_factors_go_by_product_also_where_as_many_others_are_asked_for(model):
+    asked = np.append(model.products[1:], model.products[-1] + 1)
+
+    found = aligned(model, asked)
+
+    assert np.array_equal(found[:-1], model.factors[1:])
+    assert not found[-1].any()
+
+
+def test_each_of_the_last_days_is_described_whole_and_from_what_was_before_it(world, days):
+    window = Impressions.join(days[:3])
+
+    found = point_in_time(window, world.catalogue, 3, ModelParameters(ranked_days=2))
+
+    assert [sorted({int(day) for day in each.rows.day}) for each in found] == [[1], [2]]
+    for described, day in zip(found, days[1:3], strict=True):
+        assert 0.9 * len(day) < len(described.rows) <= len(day), "all but those of new products"
+
+
+def test_what_was_prepared_for_another_window_changes_nothing(world, days):
+    rows, others = Impressions.join(days[3:5]), Impressions.join(days[:3])
+    blocks = Blocks.of(others, world.catalogue, 5, ModelParameters())
+
+    assert fit(rows, world.catalogue, 5, known=blocks).to_bytes() == fit(rows, world.catalogue, 5).to_bytes()
+
+
 def test_the_space_id_names_products_and_factors(model):
     assert model.true_space_id() == model.space_id
     turned = replace(model, factors=model.factors[:, ::-1])
