@@ -126,12 +126,12 @@ def options_of(wanted: Wanted) -> list[str]:
     if wanted.arms != tuple(Arm):
         words += ["--arms", ",".join(wanted.arms)]
     for hole in wanted.overrides.holes:
-        span = "" if hole.from_ is None or hole.until is None else f"@{hole.from_:g}d..{hole.until:g}d"
+        span = "" if hole.from_ is None or hole.until is None else f"@{hole.from_:.12g}d..{hole.until:.12g}d"
         words += ["--hole", f"{hole.layer}{span}"]
     for setting in wanted.overrides.settings:
         words += str(setting).split(" ", 1)
     if wanted.day_seconds is not None:
-        words += ["--day-seconds", f"{wanted.day_seconds:g}"]
+        words += ["--day-seconds", f"{wanted.day_seconds:.12g}"]
     return words + [word for host in wanted.allow for word in ("--allow", host)]
 
 

@@ -26,6 +26,10 @@ def test_what_was_asked_for_can_be_typed_again() -> None:
         *("--set", "layer.*.mode=observe", "--day-seconds", "2"),
     ]
     assert options_of(Wanted(("late-partition",), "k9s")) == ["--target", "k9s"]
+    fine = Wanted(
+        (), "k9s", overrides=parse_overrides(["hold@10.12345678d..270h"], []), day_seconds=1.23456789
+    )
+    assert options_of(fine)[3:] == ["hold@10.12345678d..11.25d", "--day-seconds", "1.23456789"]
 
 
 @pytest.mark.parametrize(
