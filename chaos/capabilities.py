@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, TypeVar
 
 from chaos.domain.change import (
@@ -125,6 +126,37 @@ class Capability:
 MESSAGE_TOXICS = ("latency", "timeout", "reset_peer", "limit_data", "noop")
 """Of Toxiproxy's toxics those that mean something where whole messages pass, as in virtual time."""
 LEAST_MESSAGE_BYTES = 100
+TOXICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "latency": ("latency", "jitter"),
+        "bandwidth": ("rate",),
+        "slow_close": ("delay",),
+        "timeout": ("timeout",),
+        "reset_peer": ("timeout",),
+        "slicer": ("average_size", "size_variation", "delay"),
+        "limit_data": ("bytes",),
+        "noop": (),
+    }
+)
+"""Toxiproxy's toxics, with their attributes."""
+STREAMS = ("downstream", "upstream")
+
+
+def _check_toxic(type: str, stream: str, toxicity: float, attributes: Mapping[str, object]) -> None:
+    """Raises MeaninglessChange for one that a proxy would refuse, or would take and do nothing."""
+    if type not in TOXICS:
+        raise MeaninglessChange("", f"Toxiproxy has no toxic {type!r}", nearest(type, TOXICS))
+    if stream not in STREAMS:
+        says = f"a toxic is of stream downstream or upstream, not {stream!r}"
+        raise MeaninglessChange("", says, nearest(stream, STREAMS))
+    if not 0 <= toxicity <= 1:
+        raise MeaninglessChange("toxicity", f"toxicity is a share between 0 and 1, not {toxicity!r}")
+    for name, value in attributes.items():
+        if name not in TOXICS[type]:
+            near = nearest(name, TOXICS[type])
+            raise MeaninglessChange("", f"toxic {type!r} has no attribute {name!r}", near)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise MeaninglessChange("", f"{name} of toxic {type!r} is a whole number, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -138,8 +170,10 @@ class Network(Capability):
     ) -> AddToxic:
         """A toxic of Toxiproxy's kind on a network link.
 
-        Raises MeaninglessChange, and BeyondTarget for a kind that the target's links cannot have.
+        Raises MeaninglessChange, also for what Toxiproxy lacks, and BeyondTarget for a kind that the target's
+        links cannot have.
         """
+        _check_toxic(type, stream, toxicity, attributes)
         able = self.spec.toxics or (MESSAGE_TOXICS if self.spec.driver.kind == "virtual" else ())
         if able and type not in able:
             has = ", ".join(able)

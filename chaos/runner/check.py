@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,10 +92,14 @@ def effect_of(fault: Fault, spec: TargetSpec, catalogue: Catalogue) -> tuple[Eff
     if check is None:
         return None
     says = f"the effect of {fault.name} cannot be probed"
+    if check.at_least == -math.inf and check.at_most == math.inf:
+        raise MeaninglessChange(
+            "", f"{says}: it has neither at_least nor at_most, so any reading would show it"
+        )
     try:
         return check, make_probe(check.probe, check.parameters, spec, catalogue)
     except UnknownName as error:
-        raise MeaninglessChange("", f"{says}: {error}") from error
+        raise MeaninglessChange("", f"{says}: {error}", error.nearest) from error
     except BeyondTarget:
         raise
     except MeaninglessChange as error:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import pytest
 
 from chaos.app import make_catalogue
-from chaos.capabilities import Capability, Data, Network
+from chaos.capabilities import TOXICS, Capability, Data, Network
 from chaos.catalogue import Catalogue, Shelf
 from chaos.contracts import EffectCheck, Usable
 from chaos.domain.change import Change
 from chaos.domain.target import TargetSpec
 from chaos.errors import InvalidInput
+from chaos.proxies.network.toxics import by_type
 from tests.harness import edited, planned
 
 
@@ -94,6 +95,60 @@ def test_a_link_takes_one_toxic_of_a_kind_and_direction(second: str) -> None:
         return
     with pytest.raises(InvalidInput, match="twice puts 2 toxics mlchaos_latency_upstream on link wire"):
         planned(text, catalogue=catalogue)
+
+
+def of_toxic(type: str, check: EffectCheck, **named: Any) -> type[Twice]:
+    """A fault of one toxic, written in somebody else's package and without a type checker."""
+
+    class OneToxic(Twice):
+        name: ClassVar[str] = "one_toxic"
+
+        def changes(self, target: Usable) -> Iterator[Change]:
+            yield target.use(Network).toxic("wire", type, **named)
+
+        def effect(self, spec: TargetSpec) -> EffectCheck | None:
+            return check
+
+    return OneToxic
+
+
+SLOW = EffectCheck("link_latency", {"link": "wire"}, at_least=9)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "says", "near"),
+    [
+        (of_toxic("latensy", SLOW, latency=10), "Toxiproxy has no toxic 'latensy'", "latency"),
+        (of_toxic("latency", SLOW, latensy=10), "toxic 'latency' has no attribute 'latensy'", "latency"),
+        (of_toxic("latency", SLOW, latency=10.5), "latency of toxic 'latency' is a whole number", None),
+        (of_toxic("latency", SLOW, latency=True), "latency of toxic 'latency' is a whole number", None),
+        (of_toxic("latency", SLOW, latency=10, stream="upstraem"), "not 'upstraem'", "upstream"),
+        (of_toxic("latency", SLOW, latency=10, toxicity=1.5), "a share between 0 and 1, not 1.5", None),
+        (
+            of_toxic("noop", EffectCheck("link_latensy", {}, at_least=1)),
+            "no probe 'link_latensy'",
+            "link_latency",
+        ),
+        (
+            of_toxic("noop", EffectCheck("link_latency", {"link": "wire"})),
+            "it has neither at_least nor at_most",
+            None,
+        ),
+    ],
+)
+def test_a_slip_in_a_fault_of_ones_own_is_told_before_anything_starts(
+    theirs: type[Twice], says: str, near: str | None
+) -> None:
+    text = edited(faults=[{"fault": "one_toxic", "with": {"second": "x"}, "at": "2d", "for": "1d"}])
+    with pytest.raises(InvalidInput) as caught:
+        planned(text, catalogue=Catalogue(Shelf("fault", [theirs]), make_catalogue().probes))
+    (problem,) = caught.value.problems
+    assert says in problem.says
+    assert problem.nearest == near
+
+
+def test_toxics_are_those_of_the_proxy() -> None:
+    assert {name: tuple(one.name for one in fields(kind)) for name, kind in by_type().items()} == TOXICS  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
