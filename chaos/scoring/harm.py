@@ -50,7 +50,7 @@ def harm_of(view: ArmView, control: ArmView | None) -> dict[Harm, float | None]:
         Harm.STALE_DAYS: stale_days(view) if measured else None,
         Harm.LOST_EVENTS: lost_events(view),
         Harm.UNDETECTED_DAYS: None,
-        Harm.FALSE_BLOCK_DAYS: false_block_days(view),
+        Harm.FALSE_BLOCK_DAYS: false_block_days(view) if view.plan.layers else None,
         Harm.QUALITY_PCT_DAYS: quality_pct_days(view, control),
     }
 

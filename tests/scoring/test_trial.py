@@ -1138,6 +1138,17 @@ def test_who_would_have_seen_it_is_not_measured_of_a_target_without_layers() -> 
     assert trial.harm[Arm.UNDEFENDED][Harm.UNDETECTED_DAYS] == pytest.approx(8.5 - 4.2)
 
 
+def test_a_target_without_layers_has_kept_no_budget_of_what_layers_block() -> None:
+    expect = {"alerted": {"name": "odd", "within": "1d"}, "budgets": {"false_block_days": 0}}
+    story = Story(Told(expect=expect))
+    for index, arm in enumerate(story.plan.arms):
+        story.plan.arms[index] = arm.model_copy(update={"layers": {}})
+        story.drop(arm.arm, lambda event: isinstance(event, Signal))
+    trial = story.score()
+    assert verdict(trial, "budget false_block_days") is Verdict.VOID
+    assert trial.harm[Arm.DEFENDED][Harm.FALSE_BLOCK_DAYS] is None
+
+
 def test_days_after_the_undo_are_not_undetected_ones() -> None:
     story = Story(without(Told(), "freshness", "volume")).add(Arm.DEFENDED, signal("schema", "fired", 9.2))
     trial = story.score()
