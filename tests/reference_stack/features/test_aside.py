@@ -234,3 +234,21 @@ def test_a_purge_for_which_there_is_no_room_loses_nothing(stand: Stand) -> None:
     (name,) = stand.store.list("quarantine/day=3-")
     assert stand.store.read(name) == before
     assert not stand.store.exists("partitions/day=3.parquet")
+
+
+def test_a_release_that_names_a_source_is_of_that_source_and_what_was_before_stays(stand: Stand) -> None:
+    stand.live(0, 4)
+    assert stand.ask("quarantine", by="ann", sources=[1, 2], from_day=1)[0] == 200
+    release = {"by": "ann", "release": True}
+    assert stand.ask("quarantine", **release, sources=[2], from_day=3) == (200, {"quarantined": {"1": 1}})
+    assert build(stand, 5) == {0: [], 1: [1, 2], 2: [1, 2], 3: [1], 4: [1]}
+    assert stand.ask("quarantine", **release, sources=[1], from_day=2) == (200, {"quarantined": {}})
+    assert stand.ask("quarantine", by="ann", sources=[2], from_day=4) == (200, {"quarantined": {"2": 4}})
+    assert build(stand, 5) == {0: [], 1: [1, 2], 2: [2], 3: [], 4: [2]}
+
+
+def test_a_purge_that_is_repeated_tells_of_its_own_days(stand: Stand) -> None:
+    stand.live(0, 4)
+    for days in ([3], [1], [3], [1]):
+        status, reply = stand.ask("purge", by="ann", days=days)
+        assert (status, [one["partition_day"] for one in reply["purged"]]) == (200, days)

@@ -56,3 +56,22 @@ def test_rows_of_sources_that_are_left_out_are_not_used_as_soon_as_they_are_and_
     for left_out[:] in ([sources[0]], sorted(set(sources)), []):
         assert products() == [p for p, source in zip(whole, sources, strict=True) if source not in left_out]
         assert shelf.check(1).left_out == left_out
+
+
+def test_what_is_damaged_is_absent_until_something_sound_comes_and_again_once_it_is(world: World) -> None:
+    inbox, store = MemoryFolder(), MemoryFolder()
+    name, sound = partition_name(1), encode(day_columns(world, 1, views=2))
+    shelf = Shelf(inbox, store)
+    inbox.write(name, b"torn")
+    (arrival,) = shelf.take([name])
+    assert arrival.damage
+    assert (shelf.damage(1), shelf.has(1), shelf.take([name])) == (arrival.damage, False, [])
+    inbox.write(name, sound)
+    (arrival,) = shelf.take([name])
+    assert (arrival.damage, shelf.damage(1), shelf.check(1).rows) == ("", "", 20)
+    store.write(f"partitions/{name}", b"torn on the disk")
+    again = Shelf(inbox, store)
+    assert (again.check(1).rows, again.impressions(1), again.has(1)) == (0, None, False)
+    assert again.arrived(()) == [name]
+    (arrival,) = again.take([name])
+    assert (arrival.check.rows, again.has(1)) == (20, True)

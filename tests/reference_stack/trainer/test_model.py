@@ -172,6 +172,34 @@ def test_strangers_and_unknown_products_are_described_without_a_person(world, ro
     assert described[:, FEATURES.index("popularity")].any()
 
 
+def test_products_that_a_model_does_not_know_are_described_by_the_rest(world, rows, model):
+    snapshot = build(rows, world.catalogue, 7)
+    fewer = replace(
+        model,
+        products=model.products[1:],
+        factors=model.factors[1:],
+        segment=model.segment[:, 1:],
+        popularity=model.popularity[1:],
+    )
+    unknown = rows.product == model.products[0]
+
+    whole, found = (describe(each, snapshot, world.catalogue, rows) for each in (model, fewer))
+
+    assert unknown.any()
+    lacking = [FEATURES.index(name) for name in ("segment", "popularity", "collaborative")]
+    assert not found[unknown][:, lacking].any()
+    assert np.array_equal(found[~unknown][:, lacking[:2]], whole[~unknown][:, lacking[:2]])
+    others = [place for place in range(len(FEATURES)) if place not in lacking]
+    assert np.array_equal(found[:, others], whole[:, others])
+
+
+def test_popularity_is_a_logit_and_a_slot_is_looked_at_by_the_root_of_its_number(world, rows, model):
+    chance = 1 / (1 + np.exp(-model.popularity))
+    assert chance == pytest.approx(build(rows, world.catalogue, 7).ctr)
+    for described in point_in_time(rows, world.catalogue, 7, ModelParameters()):
+        assert np.exp(described.offset) == pytest.approx(described.rows.position**-0.5)
+
+
 @pytest.mark.parametrize(("known", "segment", "category"), [((5, 6), 0, 6), ((4, 8), 4, 0)])
 def test_a_row_beyond_a_models_table_has_no_other_rows_cell(world, rows, model, known, segment, category):
     snapshot = build(rows, world.catalogue, 7)
