@@ -99,6 +99,7 @@ class Trainer(Component[TrainerSettings]):
         training = f"{request.day}/{request.snapshot}"
         for known in await self._registry.versions():
             if known.tags.get(TRAINING_TAG) == training:
+                self._checkpoints.forget(training)  # killed after registering, it had not come to that
                 return self._announced(known)
         checkpoint = self._checkpoints.find(training)
         if checkpoint is None:

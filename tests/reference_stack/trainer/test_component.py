@@ -181,13 +181,16 @@ def test_killed_after_registering_it_announces_the_version_when_asked_again(benc
     snapshot = bench.snapshot(0)
     first = bench.train(0, snapshot)
     (event,) = bench.logged("version")
+    assert bench.folder.list("checkpoints/") == []
     bench.kill()
     bench.folder.delete("announced/1")
+    bench.folder.write(f"checkpoints/0-{snapshot}.bin", b"of which the version was made")
     bench.lines.clear()
     bench.start()
     assert bench.train(0, snapshot) == first
     (again,) = bench.logged("version")
     assert {**again, "day": 0} == {**event, "day": 0}
+    assert bench.folder.list("checkpoints/") == []
 
 
 def test_without_the_newest_day_evaluation_is_not_reached_and_does_not_block(bench: Bench) -> None:
