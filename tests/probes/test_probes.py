@@ -268,7 +268,7 @@ def test_a_counter_that_began_anew_has_no_growth(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(seen, "metrics", lambda _component: samples)
     probe = CounterRatio("shop", "retries", "requests")
     readings = []
-    for retries, requests in ((50.0, 100.0), (0.0, 200.0), (0.0, 300.0), (30.0, 400.0)):
+    for retries, requests in ((50.0, 100.0), (20.0, 200.0), (20.0, 300.0), (50.0, 400.0)):
         samples = {"retries": retries, "requests": requests}
         readings.append(probe.read(seen))
     assert readings == [None, None, 0.0, 0.3]
@@ -353,3 +353,21 @@ def test_the_version_that_answers_most_of_late_is_the_models_age_and_answers_of_
         seen = target(3.0, old, new, views(ended_before, 50, version=1), views(3.0, 5, version=2))
         assert ModelAge(over=0.1).read(seen) == age
     assert ModelAge().read(target(3.0, old, views(2.95, 5, version=1), views(3.0, 50, version=0))) == 2.5
+
+
+def test_what_others_say_of_partitions_is_not_of_the_link() -> None:
+    events = [
+        Partition(1.0, "writer", 0, 9, "w", "written"),
+        Partition(1.5, "reader", 0, 9, "w", "delivered"),
+        Partition(0.2, "reader", 0, 9, "x", "written"),
+        Partition(1.6, "writer", 0, 9, "x", "written"),
+        Partition(1.1, "other", 0, 9, "y", "written"),
+        Partition(1.9, "other", 0, 9, "y", "delivered"),
+        Partition(2.5, "reader", 0, 0, "", "absent"),
+    ]
+    seen = target(3.0, *events[:2], events[2], *events[4:])
+    assert DeliveryDays("events").read(seen) == 0.5
+    assert PartitionsAltered("events").read(seen) == 0
+    assert DeliveryDays("wire").read(seen) is None
+    assert PartitionsAltered("wire").read(seen) is None
+    assert PartitionsAltered("events").read(target(3.0, *events)) == 1
