@@ -285,7 +285,7 @@ def test_the_shares_of_a_build_and_of_a_version_and_of_what_is_unsound() -> None
     seen = target(2.0, views(1.0, 900), Views(2.0, "shop", 1.96, 2.0, rows))
     assert BuildShare("old").read(seen) == 0.3
     assert BuildShare("gone").read(seen) == 0.0
-    assert VersionShare(2).read(seen) == 0.5
+    assert (VersionShare(1).read(seen), VersionShare(2).read(seen)) == (0.3, 0.5)
     assert UnsoundViews().read(seen) == 0.3
     assert SlateQuality().read(seen) == 0.5
     nothing = target(2.0)
@@ -371,3 +371,12 @@ def test_what_others_say_of_partitions_is_not_of_the_link() -> None:
     assert DeliveryDays("wire").read(seen) is None
     assert PartitionsAltered("wire").read(seen) is None
     assert PartitionsAltered("events").read(target(3.0, *events)) == 1
+
+
+def test_what_was_before_the_days_that_are_looked_back_on_does_not_count() -> None:
+    long_ago, before, late = views(0.5, 500), views(1.9, 25), views(2.1, 50)
+    assert TrafficRatio(over=0.25, before=1.0).read(target(2.25, long_ago, before, late)) == pytest.approx(
+        2.0
+    )
+    lately = ViewsPerDay(over=0.25).read(target(2.25, long_ago, before, late))
+    assert lately == pytest.approx(50 * 24)
