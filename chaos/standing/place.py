@@ -46,7 +46,9 @@ class State(msgspec.Struct, frozen=True):
 def check_name(name: str) -> str:
     """The name, if it can be one. Raises UsageError."""
     if not NAME.fullmatch(name):
-        raise UsageError(f"--name {name}: use small letters, digits and single dashes, as in game-day")
+        raise UsageError(
+            f"{name!r} is no stack's name: use small letters, digits and single dashes, as in game-day"
+        )
     return name
 
 

@@ -247,7 +247,9 @@ def status(name: str | None) -> Iterator[str]:
     for component in answer.gone:
         yield f"ended by itself: {component}"
     for one in answer.open:
-        until = "until it is undone by hand" if one.until_day is None else f"until day {one.until_day:.2f}"
+        until = "until it is undone by hand"
+        if one.until_day is not None:
+            until = f"until day {min(one.until_day, state.days):.2f}"
         yield f"injected: {one.id} since day {one.since_day:.2f}, {until}"
     if answer.run:
         yield f"run {answer.run} has it"

@@ -35,6 +35,12 @@ def test_a_stack_that_is_not_there_is_one_message(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_can_be_no_stacks_name_is_said_whatever_option_it_came_by(mlchaos: Command) -> None:
+    says = "'Game' is no stack's name: use small letters, digits and single dashes, as in game-day"
+    for words in (("undo", "--into", "Game"), ("stack", "down", "--name", "Game")):
+        assert mlchaos(*words).err == f"mlchaos: {says}\n"
+
+
 def test_no_stack_at_all(mlchaos: Command) -> None:
     assert mlchaos("stack", "status").out == "no stack stands here\n"
 

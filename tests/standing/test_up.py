@@ -19,7 +19,7 @@ from chaos.errors import ArmFailed, UndoFailed, UsageError
 from chaos.runner.remains import born
 from chaos.standing import by_hand, place, up
 from chaos.standing.keeper import Keeper
-from chaos.standing.wire import Answer, Desk, Down, StatusIs
+from chaos.standing.wire import Answer, Desk, Down, Open, StatusIs
 from tests.harness import target_of
 from tests.standing.test_place import state_of
 
@@ -174,3 +174,14 @@ def test_why_a_component_is_down_is_told_in_a_few_words(
     place.write(state_of("game", addresses={"shop": address}))
     _, shop = up.status("game")
     assert shop == f"shop           down  GET {address}/health: Connection refused"
+
+
+def test_nothing_is_said_to_be_injected_for_longer_than_the_stack_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    injected = (Open("latency_1", 2.0, 200.0), Open("latency_2", 2.5, 4.0))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(up, "ask_status", lambda _state: StatusIs(3.0, "", injected, ()))
+    place.write(state_of("game"))
+    _, *told = up.status("game")
+    assert [one.rpartition(", ")[2] for one in told] == ["until day 90.00", "until day 4.00"]
