@@ -18,7 +18,8 @@ def recovery_of(view: ArmView, span: FaultSpan) -> tuple[Held, Recovery | None]:
         if one.undo_failed:
             return Held(None, f"the undo of {one.key} failed: {one.undo_failed}"), None
         if one.undone_day is None:
-            return Held(None, f"{one.key} was not undone"), None
+            never = "injected" if one.injected_day is None else "undone"
+            return Held(None, f"{one.key} was not {never}"), None
     undone_day = _over(view, span)
     held = steady_after(view, undone_day, _next_injection(view, span))
     if not held.ok or held.since_day is None:

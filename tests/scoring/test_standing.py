@@ -388,3 +388,8 @@ def test_before_a_fault_that_never_was_injected_is_all_of_the_run() -> None:
     story.drop(Arm.DEFENDED, lambda event: isinstance(event, Planned | Phase))
     (before,) = standing(story).service_levels
     assert (before.when, before.to_day > 4.0) == ("before", True)
+
+
+def test_a_fault_that_never_was_injected_is_not_said_to_be_left() -> None:
+    story = Story(Told(expect={**DETECTED, "recovered": {"within": "1d"}})).cut(Arm.DEFENDED, 2.0)
+    assert reason(standing(since(1.0, story)), "recovered").says == "late_partition was not injected"
