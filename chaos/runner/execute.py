@@ -150,7 +150,7 @@ class ArmRun:
             except ArmEnded as ended:
                 self._phase(ended.phase, ended.says)
             except (Interrupted, KeyboardInterrupt):
-                self._phase("interrupted", "the user asked to stop")
+                self._phase("interrupted", self._context.stop.why)
                 raise
             except ChaosError as failed:
                 self._void(str(failed), over=not (self._begun or isinstance(failed, LeftBehind)))

@@ -13,6 +13,7 @@ class StopSignal:
     """Set by the user's first Ctrl-C: stop, undo, tear down."""
 
     asked: bool = False
+    why: str = "the user asked to stop"
 
 
 def _nothing() -> None:

@@ -79,6 +79,11 @@ class Loan:
     stop: StopSignal = field(default_factory=StopSignal)
     waits: bool = False
 
+    def stop_for(self, why: str) -> None:
+        """Nobody asked the run itself to stop."""
+        if not self.stop.asked:
+            self.stop.asked, self.stop.why = True, why
+
 
 class Keeper:
     """One stack from its coming up to its end. Single-threaded: whoever asks is heard between two looks."""
@@ -157,7 +162,7 @@ class Keeper:
         for visitor, ask in self._kept.desk.poll():
             self._asked(visitor, ask)
         if self._loan is not None and self._loan.visitor.gone:
-            self._loan.stop.asked = True
+            self._loan.stop_for("whoever began it has gone")
 
     def _asked(self, visitor: Visitor, ask: Ask) -> None:
         match ask:
@@ -184,7 +189,7 @@ class Keeper:
     def _leave(self) -> None:
         self._over = True
         if self._loan is not None:
-            self._loan.stop.asked = True
+            self._loan.stop_for("the stack is taken down")
 
     # --- by hand -----------------------------------------------------------------------------------------
 

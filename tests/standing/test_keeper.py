@@ -39,7 +39,20 @@ from chaos.runner.trials import open_trial
 from chaos.runner.undo import open_undos
 from chaos.scoring.picture import picture_of
 from chaos.standing.up import Asked, plan_of
-from chaos.standing.wire import Answer, Down, Go, Inject, Run, Status, StatusIs, Stop, Undo, Waiting, Watch
+from chaos.standing.wire import (
+    Answer,
+    Ask,
+    Down,
+    Go,
+    Inject,
+    Run,
+    Status,
+    StatusIs,
+    Stop,
+    Undo,
+    Waiting,
+    Watch,
+)
 from tests.games import Game, lively
 from tests.harness import edited, planned, shoppers, target_of
 
@@ -597,6 +610,25 @@ def test_who_has_hung_up_before_it_was_injected_does_not_expect_it(game: Game) -
     game.agenda.at(4, Down())
     game.keep()
     assert game.target.done == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (Stop(), "the user asked to stop"),
+        (None, "whoever began it has gone"),
+        (Down(), "the stack is taken down"),
+    ],
+    ids=["stopped", "hung up", "down"],
+)
+def test_why_a_run_did_not_get_to_its_end_is_told(
+    game: Game, tmp_path: Path, asked: Ask | None, says: str
+) -> None:
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    game.agenda.once(lambda: game.agenda.day() >= 7.5, asked, None if asked == Down() else guest)
+    game.agenda.at(20, Down())
+    game.keep()
+    assert reasons_of(result_of(tmp_path / "run"))["arm"][1].endswith(f"interrupted on day 7.50: {says}")
 
 
 def test_a_run_whose_folder_is_gone_leaves_the_stack_standing(game: Game, tmp_path: Path) -> None:
