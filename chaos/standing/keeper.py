@@ -261,7 +261,8 @@ class Keeper:
         try:
             ArmRun(plan, context).run()
         except Interrupted as error:
-            return Answer("stopped: what it did is undone, the stack stands", error.exit_code)
+            rest = "the stack is taken down" if self._over else "the stack stands"
+            return Answer(f"stopped: what it did is undone, {rest}", error.exit_code)
         except ChaosError as error:  # it has begun: what there is of it is to be read, whatever went wrong
             return Answer(str(error), ArmFailed.exit_code)
         finally:

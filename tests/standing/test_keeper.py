@@ -629,6 +629,9 @@ def test_why_a_run_did_not_get_to_its_end_is_told(
     game.agenda.at(20, Down())
     game.keep()
     assert reasons_of(result_of(tmp_path / "run"))["arm"][1].endswith(f"interrupted on day 7.50: {says}")
+    assert guest.answer is not None
+    rest = "the stack is taken down" if asked == Down() else "the stack stands"
+    assert guest.answer.says == f"stopped: what it did is undone, {rest}"
 
 
 def test_a_run_whose_folder_is_gone_leaves_the_stack_standing(game: Game, tmp_path: Path) -> None:
