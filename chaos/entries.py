@@ -149,12 +149,16 @@ def _bound(bound: Bound) -> str:
 
 def _use(scenario: Scenario, index: int) -> str:
     use = scenario.faults[index]
-    given = ", ".join(f"{key} {value}" for key, value in use.with_.items())
+    given = ", ".join(f"{key} {_short(value)}" for key, value in use.with_.items())
     lasts = f" for {format_days(use.for_)}" if use.for_ is not None else ""
     begins = f"on day {use.at:g}"
     if use.when is not None:
         begins = f"at the first {use.when.action} of {use.when.component} from day {use.at:g} on"
     return f"{use.fault}{f' ({given})' if given else ''} {begins}{lasts}"
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def _hole(hole: Hole) -> str:
