@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from chaos.domain.change import Change
-from chaos.domain.event import Applied, Exit, Phase, Planned, Refused, Undone
+from chaos.domain.change import Change, SetLayer
+from chaos.domain.event import Applied, Exit, Phase, Planned, Refused, Signal, Undone
+from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.plan import ArmPlan, PlannedFault, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.journal import Journal
@@ -178,4 +179,21 @@ def _trouble(journal: Journal) -> str:
         )
     if journal.interrupted:
         return f"was interrupted: its journal ends on day {journal.last_day:.2f}"
+    if (spoke := _spoke_though_off(journal)) is not None:
+        return f"was to be without layer {spoke.layer!r}, which {spoke.signal.value} on day {spoke.day:.2f}"
     return ""
+
+
+def _spoke_though_off(journal: Journal) -> Signal | None:
+    """The first word of a layer that is off from beginning to end: its target has not switched it off.
+
+    A stack that stands may have been told otherwise by hand.
+    """
+    plan = journal.plan
+    if plan.start_day:
+        return None
+    set_later = {hole.layer for hole in plan.holes}
+    set_later |= {told.change.layer for told in journal.of(Planned) if isinstance(told.change, SetLayer)}
+    off = {name for name, layer in plan.layers.items() if layer.mode is Mode.OFF} - set_later
+    spoken = (SignalKind.FIRED, SignalKind.WOULD_HAVE_ACTED, SignalKind.ACTED)
+    return next((told for told in journal.of(Signal) if told.layer in off and told.signal in spoken), None)

@@ -1065,6 +1065,30 @@ def test_the_loop_is_not_measured_in_an_arm_that_lost_a_component(arm: Arm) -> N
     assert verdict(trial, "loop quality at end") is Verdict.VOID
 
 
+@pytest.mark.parametrize("kind", ["fired", "would_have_acted", "acted"])
+@pytest.mark.parametrize("arm", [Arm.DEFENDED, Arm.UNDEFENDED])
+def test_a_layer_that_is_off_and_speaks_has_not_been_switched_off(arm: Arm, kind: str) -> None:
+    """With such a target every hole would be green, and the arms without layers would have them."""
+    story = Story(without(Told(), "freshness")).add(arm, signal("freshness", kind, 4.5))
+    trial = story.score()
+    assert verdict(trial, "contained") is Verdict.VOID
+    says = f"the {arm.value} arm was to be without layer 'freshness', which {kind} on day 4.50"
+    assert says in reason(trial, "contained").says
+    assert trial.verdict is Verdict.VOID
+
+
+def test_a_layer_that_is_off_may_say_that_it_is_reached_and_one_that_is_switched_on_later_may_speak() -> None:
+    quietly = Story().add(
+        Arm.UNDEFENDED, signal("freshness", "reached", 4.5), signal("freshness", "cleared", 5.0)
+    )
+    assert quietly.score().verdict is Verdict.PASSED
+    story = Story(without(Told(), "freshness")).add(Arm.DEFENDED, signal("freshness", "fired", 4.5))
+    on = PlannedHole(layer="freshness", key="mode", value="enforce", from_day=4.0, until_day=None)
+    arms = [arm.model_copy(update={"holes": [on] if arm.arm.has_layers else []}) for arm in story.plan.arms]
+    story.plan = story.plan.model_copy(update={"arms": arms})
+    assert "was to be without" not in reason(story.score(), "contained").says
+
+
 def test_what_rests_on_the_truth_is_not_measured_where_the_target_does_not_know_it() -> None:
     """Whatever numbers its views have: not a harm, not a loop, not a line in the report, and never a pass."""
     expect = {**EXPECT, "budgets": {"quality_pct_days": 99}, "loop": {"quality_at_end": {"at_least": 0.1}}}
