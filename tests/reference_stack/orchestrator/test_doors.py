@@ -229,6 +229,24 @@ def test_it_is_taken_back_where_that_component_fails_with_it(hall):
     assert hall.settings("placements") == ["home=10", "home=10"]
 
 
+def test_what_it_had_answered_before_it_got_the_value_counts_neither_for_it_nor_against(hall):
+    metrics = hall.replica("serving-a").telemetry.metrics
+    metrics.add("answers_total", 9000)
+    hall.push("basket=4")
+    metrics.add("answers_total", 30)
+    metrics.add("answers_failed_total", 30)
+    hall.machine.advance(3.3)
+    assert hall.settings("placements") == ["home=10", "home=10"]
+
+
+def test_an_objection_stands_for_a_while_and_is_over(hall):
+    hall.push("")
+    hall.machine.advance(3.2)
+    assert not any('"signal":"cleared"' in line for line in hall.lines)
+    hall.machine.advance(3.4)
+    assert any('"signal":"cleared"' in line for line in hall.lines)
+
+
 def take_over_pushes(hall) -> None:
     hall.process = hall.machine.start(
         "door", lambda process: hall.component("door", process), ShellSettings()
@@ -284,6 +302,17 @@ def test_of_a_key_that_is_pushed_anew_nothing_is_gone_on_with(hall):
     hall.push("home=8")
     hall.push("home=7")
     assert [bytes(staged.request.value) for staged in hall.ledger.pushes()] == [b'"home=7"']
+
+
+def test_a_push_to_one_component_is_what_stands_and_nothing_earlier_is_gone_on_with(hall):
+    telemetry, hosts = hall.layers("config")
+    door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
+    for value, components in ((b'"home=8"', REPLICAS), (b'"home=7"', REPLICAS[:1])):
+        request = PushRequest("placements", msgspec.Raw(value), "ann", list(components), "bob")
+        hall.run(door.push(request, 0.1))
+    assert hall.ledger.pushes() == []
+    hall.machine.advance(3.5)
+    assert hall.settings("placements") == ["home=7", "home=10"]
 
 
 # --- the canary's stage ----------------------------------------------------------------------------------
@@ -385,6 +414,36 @@ def test_a_stage_that_was_given_up_is_begun_anew(hall):
     assert not stage.abandoned
     assert hall.settings("canary") == [True, True]
     assert run.version == 2
+
+
+def test_a_stage_lasts_for_its_time(hall):
+    stage = desk(hall)
+    hall.machine.advance(3.4)
+    run = hall.run(stage.begin(2, 1))
+    hall.traffic.asked, hall.traffic.clicked = {1: 100, 2: 100}, {1: 40, 2: 40}
+    hall.machine.advance(3.6)
+    assert hall.run(stage.look(run)) == Look()
+    hall.machine.advance(3.7)
+    assert hall.run(stage.look(run)) == Look(over=True)
+
+
+def test_a_replica_that_could_not_be_told_that_a_stage_is_over_is_told_later(hall):
+    stage = desk(hall)
+    hall.run(stage.begin(2, 1))
+    mend = hall.machine.links["door-serving-b"].shape(lambda plan: plan.replace(refused=True))
+    hall.run(stage.end())
+    assert (hall.settings("canary"), stage.left_behind) == ([False, True], True)
+    mend()
+    hall.run(stage.clear())
+    assert (hall.settings("canary"), stage.left_behind) == ([False, False], False)
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+def test_a_stage_of_who_was_at_work_before_is_left_behind_unless_it_goes_on(hall, under_way):
+    stage = desk(hall)
+    hall.ledger.stage(True)  # by another process, meanwhile
+    stage.take_over(under_way=under_way)
+    assert stage.left_behind is not under_way
 
 
 def test_a_stage_that_could_not_be_ended_is_ended_later(hall, monkeypatch):

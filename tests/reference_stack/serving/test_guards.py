@@ -1,5 +1,7 @@
 """The door and the breaker of a replica with the stack's own layers, on a clock that the tests move."""
 
+from contextlib import suppress
+
 import pytest
 
 from reference_stack.layers.contract import Mode
@@ -165,6 +167,31 @@ def test_a_try_that_comes_through_closes_it():
     stage.clock.seconds += 1.0
     breaker.tick()
     assert stage.signals()[-1] == "cleared"
+
+
+def test_one_that_has_closed_and_opens_again_lets_a_call_out_to_try_again():
+    stage = Stage("breaker")
+    breaker = opened(stage)
+    stage.clock.seconds += 0.06
+    assert call(stage, breaker) is True
+    for _ in range(20):
+        call(stage, breaker, TimedOut("late"))
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
+    stage.clock.seconds += 0.06
+    assert breaker.enter()
+
+
+def test_one_that_is_called_stays_open_for_as_long_as_no_call_has_come_through():
+    stage = Stage("breaker")
+    breaker = opened(stage)
+    for _ in range(10):
+        stage.clock.seconds += TICK_DAYS
+        breaker.tick()
+        with suppress(BreakerOpen):
+            breaker.left(TimedOut("late"), trial=breaker.enter())
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
 
 
 def test_an_answer_that_says_no_is_an_answer():
