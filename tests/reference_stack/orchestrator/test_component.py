@@ -443,15 +443,34 @@ def test_a_promotion_of_what_is_not_there_moves_no_alias(office):
     assert (office.champion(), office.alias("previous")) == (3, 2)
 
 
-def test_what_was_made_of_a_day_that_is_put_aside_is_left_for_good(office):
+def test_what_was_made_of_days_that_are_put_aside_is_left_for_good(office):
+    """Version 2 is made of day 0, version 3 of day 1."""
     office.start()
     office.until(2.9)
     office.upstream.train_s = 0.5
-    office.ask("purge", days=[1], by="ann")
-    assert (office.champion(), office.alias("rolled_back"), office.alias("previous")) == (2, 3, 3)
+    office.ask("purge", days=[0, 1], by="ann")
+    assert (office.champion(), office.alias("rolled_back"), office.alias("previous")) == (1, 3, 3)
     assert office.ask("roll_back", by="ml")[1]["refused_by"] == "registry"
-    asyncio.run(office.registry.set_alias("previous", 2))  # as a promotion that broke off leaves it
-    assert (office.ask("roll_back", by="ml")[1]["refused_by"], office.champion()) == ("", 1)
+    asyncio.run(office.registry.set_alias("previous", 1))  # as a promotion that broke off leaves it
+    assert office.ask("roll_back", by="ml")[1]["refused_by"] == "registry"
+    assert office.champion() == 1
+
+
+class Never(Picky):
+    """Objects to every version."""
+
+    name = "never"
+
+    def decide(self, evidence):
+        return red(f"version {evidence.version}")
+
+
+def test_a_version_that_is_not_admitted_ends_its_cycle_and_does_not_serve(office):
+    use = "tests.reference_stack.orchestrator.test_component:Never"
+    office.layers = {**office.layers, "never": LayerSettings(use=use)}
+    office.start()
+    office.until(0.9)
+    assert (office.outcomes()[-1], office.champion()) == ((0, "admit", "done"), None)
 
 
 def test_an_alias_flipped_past_the_door_is_rolled_back_to_what_was_promoted(office):

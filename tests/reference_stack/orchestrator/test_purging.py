@@ -8,9 +8,17 @@ import json
 import pytest
 
 from reference_stack.folders import MemoryFolder
-from reference_stack.messages import PartitionCheck
+from reference_stack.messages import (
+    PartitionCheck,
+    PurgeReply,
+    PurgeRequest,
+    QuarantineReply,
+    QuarantineRequest,
+)
 from reference_stack.orchestrator.purging import (
     Spoilt,
+    StartOver,
+    begun_by,
     in_days,
     made_of,
     of_sources,
@@ -52,7 +60,15 @@ def purged(*days: int) -> Spoilt:
 
 @pytest.mark.parametrize(
     ("days", "current", "expected"),
-    [([3], 3, 2), ([2, 3], 3, 1), ([2], 3, 1), ([2], 1, None), ([4], 3, None), ([1, 2, 3], 3, None)],
+    [
+        ([3], 3, 2),
+        ([2, 3], 3, 1),
+        ([2], 3, 1),
+        ([2], 1, None),
+        ([4], 3, None),
+        ([1, 2, 3], 3, None),
+        ([1], 2, None),
+    ],
     ids=str,
 )
 def test_the_newest_version_without_the_days_that_were_purged(days, current, expected):
@@ -85,3 +101,24 @@ def test_a_version_without_lineage_is_made_of_nothing_known():
     register(made, {})
     (version,) = asyncio.run(made.versions())
     assert made_of(version) == []
+
+
+def test_a_release_leaves_nothing_and_what_was_put_aside_is_to_be_gone_back_from():
+    days = [PartitionCheck(1, 9, "w1")]
+    release = QuarantineRequest(by="ann", sources=[2], release=True)
+    assert begun_by(release, QuarantineReply({})) is None
+    assert begun_by(QuarantineRequest(by="ann", sources=[2]), QuarantineReply({2: 4})) == StartOver(
+        "ann", quarantined={2: 4}
+    )
+    assert begun_by(PurgeRequest(by="ann", days=[1]), PurgeReply(days)) == StartOver("ann", purged=days)
+
+
+def test_what_is_still_to_be_gone_back_from_is_added_and_what_is_done_is_not():
+    first = StartOver("ann", purged=[PartitionCheck(1, 9, "w1")])
+    both = StartOver("bob", quarantined={2: 4}).after(first)
+    assert both == StartOver("bob", first.purged, {2: 4})
+    assert both.spoilt(PartitionCheck(1, 9, "w1", left_out=[2]))
+    assert both.spoilt(PartitionCheck(5, 9, "w5"))
+    assert not both.spoilt(PartitionCheck(3, 9, "w3"))
+    done = StartOver("ann", first.purged, gone_back=True)
+    assert StartOver("bob", quarantined={2: 4}).after(done) == StartOver("bob", quarantined={2: 4})
