@@ -48,26 +48,27 @@ def test_bytes_pass_unchanged_both_ways(pair: Pair, toxics: tuple[Toxic, ...]) -
         assert hashlib.sha256(got).digest() == hashlib.sha256(payload).digest()
 
 
-@pytest.mark.parametrize("toxics", CHAINS)
-def test_a_slow_reader_slows_the_writer(pair: Pair, toxics: tuple[Toxic, ...]) -> None:
-    client, behind = pair(*toxics)
+def sent_until_it_waits(client: socket.socket) -> int:
+    """Bytes that are taken before nothing is for half a second."""
     client.settimeout(0.5)
     block, sent = b"x" * 65_536, 0
     with contextlib.suppress(TimeoutError):
         while sent < 400_000_000:
             sent += client.send(block)
     assert sent < 400_000_000
+    return sent
+
+
+@pytest.mark.parametrize("toxics", CHAINS)
+def test_a_slow_reader_slows_the_writer(pair: Pair, toxics: tuple[Toxic, ...]) -> None:
+    client, behind = pair(*toxics)
+    sent = sent_until_it_waits(client)
     assert read_exactly(behind, sent) == b"x" * sent
 
 
 def test_a_slow_toxic_slows_the_writer(pair: Pair) -> None:
     client, _ = pair(Toxic("bandwidth", {"rate": 1}, "upstream"))
-    client.settimeout(0.5)
-    block, sent = b"x" * 65_536, 0
-    with contextlib.suppress(TimeoutError):
-        while sent < 400_000_000:
-            sent += client.send(block)
-    assert sent < 400_000_000
+    sent_until_it_waits(client)
 
 
 @pytest.mark.parametrize("toxics", CHAINS)
