@@ -16,7 +16,7 @@ from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
 from chaos.scoring.harm import OF_VIEWS, untold
-from chaos.scoring.layers import BRING_UP_DAYS, SILENT, never_armed, nobody_spoke
+from chaos.scoring.layers import BRING_UP_DAYS, never_armed
 from chaos.scoring.recovery import time_left
 
 
@@ -353,8 +353,6 @@ def _false_alarms(facts: Facts, limit: int) -> Reason:
         return void(about, "no layer was armed that could have raised one")
     if not count and facts.plan.scenario.days <= BRING_UP_DAYS:
         return void(about, f"they count from day {BRING_UP_DAYS:g} on, and the run was over by then")
-    if not count and nobody_spoke(facts.views[arm] for arm in arms):
-        return void(about, SILENT)
     says = f"{count or 'no'} false alarm{'' if count == 1 else 's'} {facts.alarms.where}"
     if facts.kind is Kind.QUIET and facts.not_armed:
         says += f"; not armed: {', '.join(facts.not_armed)}"

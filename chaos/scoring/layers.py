@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chaos.domain.event import Alert, Refused, Signal
+from chaos.domain.event import Refused, Signal
 from chaos.domain.layer import Mode, Outcome, Stage
 from chaos.domain.plan import ArmPlan, PlannedLayer, TrialPlan
 from chaos.domain.scenario import Arm, Kind
@@ -94,15 +94,6 @@ def not_armed(plan: TrialPlan, defended: ArmView | None) -> list[str]:
     wanted = sorted({*plan.not_armed, *expected, *plan.expect.missed_by})
     spans = defended.spans if defended is not None else ()
     return [name for name in wanted if name not in layers or _off(plan, name, layers[name], spans)]
-
-
-SILENT = "no layer that was on said a word, nor was an alert told: whether any was asked is not known"
-
-
-def nobody_spoke(views: Iterable[ArmView]) -> bool:
-    """Whether layers were on and none said so much as that it was reached: they may not have been heard."""
-    armed = [view for view in views if not never_armed(view.plan)]
-    return bool(armed) and not any(view.journal.of(Signal) or view.journal.of(Alert) for view in armed)
 
 
 def never_armed(plan: ArmPlan) -> bool:

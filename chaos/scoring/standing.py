@@ -29,7 +29,7 @@ from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looke
 from chaos.scoring.harm import false_block_days
 from chaos.scoring.integrity import broken_requirements
 from chaos.scoring.lag import busy, disturbed
-from chaos.scoring.layers import SILENT, never_armed, nobody_spoke, refusals, unexplained
+from chaos.scoring.layers import never_armed, refusals, unexplained
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -237,8 +237,6 @@ def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
         early += refusals(view)
         if not early and never_armed(view.plan):
             return void("false alarms", "no layer was armed that could have raised one")
-    if not early and nobody_spoke([view]):
-        return void("false alarms", SILENT)
     where = "in the run" if plan.scenario.kind is Kind.QUIET or not view.spans else "before the fault"
     says = f"{len(early) or 'no'} false alarm{'' if len(early) == 1 else 's'} {where}"
     if early:

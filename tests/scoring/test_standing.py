@@ -21,7 +21,6 @@ from chaos.domain.event import (
     Prepared,
     Reading,
     Refused,
-    Signal,
     Undone,
     ViewRow,
 )
@@ -348,13 +347,6 @@ def test_a_quiet_run_of_which_no_layer_was_armed_is_void() -> None:
     assert trial.verdict is Verdict.VOID
     for about in ("false alarms", "budget false_block_days"):
         assert "no layer was armed" in reason(trial, about).says
-
-
-def test_a_quiet_run_in_which_no_layer_said_a_word_is_void() -> None:
-    story = Story(quiet(false_alarms=0))
-    assert reason(standing(story), "false alarms").verdict is Verdict.PASSED
-    story.drop(Arm.DEFENDED, lambda event: isinstance(event, Signal))
-    assert "no layer that was on said a word" in reason(standing(story), "false alarms").says
 
 
 def test_an_alert_fails_a_quiet_run_of_which_no_layer_was_armed() -> None:

@@ -948,24 +948,7 @@ def test_a_quiet_run_of_which_a_layer_is_switched_on_for_a_while_is_judged() -> 
     on = PlannedHole(layer="volume", key="mode", value="enforce", from_day=3.0, until_day=7.0)
     for index, arm in enumerate(story.plan.arms):
         story.plan.arms[index] = arm.model_copy(update={"holes": [on]})
-    story.add(Arm.DEFENDED, signal("volume", "reached", 3.5))
     assert verdict(story.score(), "false alarms") is Verdict.PASSED
-
-
-@pytest.mark.parametrize("told", [Told(), quiet(false_alarms=0)], ids=["defended", "quiet"])
-def test_of_layers_that_never_said_a_word_it_is_not_known_that_they_raised_no_false_alarm(told: Told) -> None:
-    """Whoever misnames its events would pass: nothing tells that from layers that are content."""
-    story = Story(told)
-    for arm in (Arm.DEFENDED, Arm.CONTROL):
-        story.drop(arm, lambda event: isinstance(event, Signal | Alert))
-    found = reason(story.score(), "false alarms")
-    assert found.verdict is Verdict.VOID
-    assert "no layer that was on said a word" in found.says
-    heard = Story(told)
-    for arm in (Arm.DEFENDED, Arm.CONTROL):
-        heard.drop(arm, lambda event: isinstance(event, Signal | Alert))
-        heard.add(arm, signal("volume", "reached", 2.0))
-    assert verdict(heard.score(), "false alarms") is Verdict.PASSED
 
 
 def test_a_quiet_run_has_no_outcomes_though_a_layer_is_off_for_a_while() -> None:
