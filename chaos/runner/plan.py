@@ -24,7 +24,7 @@ from chaos.domain.plan import (
     same_day,
 )
 from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
-from chaos.domain.source import Source
+from chaos.domain.source import Path_, Source
 from chaos.domain.target import CapabilityName, DataLink, LayerSpec, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError, hint, nearest
 from chaos.runner.check import changes_of, check_lengths, effect_of, listed, make_fault, make_probe, texts_of
@@ -35,8 +35,6 @@ CLOCKS = {"days": "d", "ms": "ms"}
 """What a length must say of a parameter of these types."""
 
 Scalar = str | int | float | bool
-Where = tuple[str | int, ...]
-"""Where something stands in a scenario's file."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Planner:
         self._problems: list[Problem] = []
         self.day_seconds = request.day_seconds or scenario.day_seconds or spec.day_seconds
 
-    def needs_lacking(self) -> dict[str, Where]:
+    def needs_lacking(self) -> dict[str, Path_]:
         """Capabilities and toxics that the target lacks, each with what asks for it first in the scenario."""
         found = [*self._truth_lacking(), *self._lacking_for_faults()]
         asked = self._request.overrides
@@ -73,7 +71,7 @@ class Planner:
         lacking = {need: place for need, place in reversed(found) if need not in able}
         return dict(sorted(lacking.items()))
 
-    def _lacking_for_faults(self) -> Iterator[tuple[str, Where]]:
+    def _lacking_for_faults(self) -> Iterator[tuple[str, Path_]]:
         for index, use in enumerate(self._scenario.faults):
             if use.fault not in self._catalogue.faults.names():
                 continue
@@ -82,7 +80,7 @@ class Planner:
             if names.issubset(self._spec.capabilities):
                 yield from ((need, ("faults", index)) for need in self._beyond(use))
 
-    def _truth_lacking(self) -> Iterator[tuple[str, Where]]:
+    def _truth_lacking(self) -> Iterator[tuple[str, Path_]]:
         """The truth about users, which its expectations and its probes may need."""
         if self._scenario.expect.of_truth:
             yield CapabilityName.TRUTH.value, ("expect",)
@@ -105,10 +103,10 @@ class Planner:
             return set()  # told, with its place in the file, when the scenario is planned
         return set()
 
-    def _probe_uses(self) -> list[tuple[Where, str, Mapping[str, object]]]:
+    def _probe_uses(self) -> list[tuple[Path_, str, Mapping[str, object]]]:
         """Every probe that the scenario reads by itself, with its place in the file."""
         steady, abort = self._scenario.steady_state, self._scenario.abort_if
-        uses: list[tuple[Where, str, Mapping[str, object]]] = [
+        uses: list[tuple[Path_, str, Mapping[str, object]]] = [
             (("steady_state", i), use.probe, use.with_) for i, use in enumerate(steady)
         ]
         return uses + [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(abort)]
@@ -317,7 +315,7 @@ class Planner:
 
     def _check_layers(self) -> None:
         expect = self._scenario.expect
-        named: list[tuple[Where, str]] = [
+        named: list[tuple[Path_, str]] = [
             (("latent", i, "layer"), hole.layer) for i, hole in enumerate(self._scenario.latent)
         ]
         if expect.detected is not None:
@@ -353,7 +351,7 @@ class Planner:
                 says = f"the target's alerts have no {what} {value!r}"
                 self._report(("expect", "alerted", field_name), says, nearest(value, among))
 
-    def _check_parameter(self, path: Where, layer: str, key: str, value: object) -> None:
+    def _check_parameter(self, path: Path_, layer: str, key: str, value: object) -> None:
         known = self._spec.layers.get(layer)
         if known is None:
             return
@@ -420,7 +418,7 @@ class Planner:
 
     def _check_quarrels(self, faults: Sequence[PlannedFault | None]) -> None:
         """What would fight over one undo, in the order in which it is made: holes before faults."""
-        claims: list[tuple[Where, Claim]] = []
+        claims: list[tuple[Path_, Claim]] = []
         for index, hole in enumerate(self._scenario.latent):
             at: tuple[str, ...] = () if hole.from_ is None else ("from",)
             claims.append((("latent", index, *at), claim_of_hole(hole, self._spec)))
@@ -437,7 +435,7 @@ class Planner:
                 raise UsageError(f"--hole: {says}")
             self._report(claims[later][0], says)
 
-    def _report(self, path: Where, says: str, near: str | None = None) -> None:
+    def _report(self, path: Path_, says: str, near: str | None = None) -> None:
         self._problems.append(self._source.problem([part for part in path if part != ""], says, near))
 
 

@@ -425,9 +425,8 @@ class LocalTarget:
                 try:
                     request(self._wiring.data_api, "DELETE", f"/links/{link}")
                 except HttpFailed as error:
-                    if not isinstance(
-                        error.__cause__, ConnectionRefusedError
-                    ):  # nobody is there: nor is a link
+                    refused = isinstance(error.__cause__, ConnectionRefusedError)
+                    if not refused:  # else nobody is there, nor is a link
                         raise
 
     # --- what is there, for undos ------------------------------------------------------------------------
