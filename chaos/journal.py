@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import msgspec
 from pydantic import ValidationError
@@ -51,6 +52,7 @@ def header_of(
         plan_hash=plan.fingerprint(),
         plan=msgspec.Raw(plan.model_dump_json(by_alias=True).encode()),
         versions=dict(versions),
+        sealed=True,
     )
 
 
@@ -78,11 +80,16 @@ class JournalWriter:
         self._lines = LineFile(path, new=new)
 
     def write(self, event: Event) -> None:
-        """Append one event. Raises ArmFailed; what the disk took of the line is cut off before the next."""
-        line = self._encoder.encode(event)
-        if b"\n" in line:  # only raw JSON that was handed in, such as the plan, can hold one
-            line = msgspec.json.format(line, indent=-1)
+        """Append one event; the arm's end seals all that is before it.
+
+        Raises ArmFailed; what the disk took of the line is cut off before the next.
+        """
         try:
+            if _is_end(event):
+                event = msgspec.structs.replace(event, seal=self._lines.sha256())
+            line = self._encoder.encode(event)
+            if b"\n" in line:  # only raw JSON that was handed in, such as the plan, can hold one
+                line = msgspec.json.format(line, indent=-1)
             self._lines.append(line)
         except OSError as error:
             raise ArmFailed(f"cannot write the journal {self._path}: {error.strerror}") from error
@@ -112,12 +119,14 @@ class JournalWriter:
 
 @dataclass(frozen=True)
 class Journal:
-    """What one arm left behind. `torn` says that its last line was cut off."""
+    """What one arm left behind. `torn` says that its last line was cut off, `altered` in what its lines are
+    not those that it was sealed with."""
 
     path: Path
     header: Header
     events: tuple[Event, ...]
     torn: bool = False
+    altered: str = ""
     _by_kind: dict[type, list[Event]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _plan: list[ArmPlan] = field(init=False, repr=False, compare=False, default_factory=list)
 
@@ -153,7 +162,7 @@ class Journal:
     @property
     def interrupted(self) -> bool:
         """Whether the arm lacks its end: the writer was killed, or the run was stopped."""
-        done = any(phase.phase == "done" for phase in self.of(Phase))
+        done = any(map(_is_end, self.of(Phase)))
         ended = self.ended
         return self.torn or not done or (ended is not None and ended.phase == "interrupted")
 
@@ -190,7 +199,18 @@ def _parsed(path: Path, lines: Sequence[bytes], torn: bool) -> Journal:
     for number, event in enumerate(events[1:], start=2):
         if isinstance(event, Header):
             raise InvalidInput([Problem(str(path), number, "event", "a second header")])
-    return Journal(path, header, tuple(events[1:]), torn)
+    altered = _altered(events, lines) if header.sealed else ""
+    return Journal(path, header, tuple(events[1:]), torn, altered)
+
+
+def _altered(events: Sequence[Event], lines: Sequence[bytes]) -> str:
+    for number, event in enumerate(events):
+        if _is_end(event):
+            before = hashlib.sha256(b"".join(line + b"\n" for line in lines[:number]))
+            if event.seal != before.hexdigest():
+                return "is not that of the lines before it: some were changed, added or taken out"
+            return "has lines after it" if number + 1 < len(events) else ""
+    return ""
 
 
 def read_folder(folder: Path) -> dict[Arm, Journal]:
@@ -260,15 +280,22 @@ def breaches(journal: Journal) -> list[Problem]:
     path, problems = journal.path, list[Problem]()
     if fingerprint_of(bytes(journal.header.plan)) != journal.header.plan_hash:
         problems.append(Problem(str(path), 1, "plan_hash", "is not the hash of the plan"))
+    if journal.altered:
+        end = next(line for line, event in enumerate(journal.events, start=2) if _is_end(event))
+        problems.append(Problem(str(path), end, "seal", journal.altered))
     problems += [Problem(str(path), line, "day", says) for line, says in _no_days(journal)]
     problems += [Problem(str(path), line, "id", says) for line, says in _changes(journal)]
     if journal.ended is not None and journal.ended.phase == "interrupted":
         return problems
     if journal.torn:
         problems.append(Problem(str(path), len(journal.events) + 2, "", "is cut off"))
-    elif not any(phase.phase == "done" for phase in journal.of(Phase)):
+    elif not any(map(_is_end, journal.of(Phase))):
         problems.append(Problem(str(path), len(journal.events) + 1, "", "ends before the arm was done"))
     return problems
+
+
+def _is_end(event: Event) -> TypeGuard[Phase]:
+    return isinstance(event, Phase) and event.phase == "done"
 
 
 def _is_day(day: float) -> bool:

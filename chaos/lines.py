@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -34,6 +35,13 @@ class LineFile:
             os.fsync(self._file)
         self._torn = False
         self._whole_bytes += size_bytes
+
+    def sha256(self) -> str:
+        """The SHA-256 of all whole lines, as hexadecimal digits. Raises OSError."""
+        digest = hashlib.sha256()
+        for start in range(0, self._whole_bytes, _BLOCK_BYTES):
+            digest.update(os.pread(self._file, min(_BLOCK_BYTES, self._whole_bytes - start), start))
+        return digest.hexdigest()
 
     def sync(self) -> None:
         """Wait until what was added is on the disk. Raises OSError."""

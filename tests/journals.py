@@ -158,6 +158,7 @@ def header(plan: ArmPlan) -> Header:
         started_at="2026-01-01T00:00:00+00:00",
         plan_hash=plan.fingerprint(),
         plan=msgspec.Raw(plan.model_dump_json(by_alias=True).encode()),
+        sealed=True,
     )
 
 

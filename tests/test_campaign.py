@@ -214,6 +214,20 @@ def test_a_journal_that_does_not_hold_to_what_journals_do_is_no_pass(tmp_path: P
     assert '<error message="void: journal' in junit(results)
 
 
+def test_a_journal_that_lost_a_line_is_no_pass(tmp_path: Path) -> None:
+    """Such as an alarm that was a false one: no other rule of a journal misses it."""
+    folder, _ = written(tmp_path)
+    journal = folder / journal_name(Arm.CONTROL)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lost = next(at for at, line in enumerate(lines) if b'"event":"views"' in line)
+    journal.write_bytes(b"".join(lines[:lost] + lines[lost + 1 :]))
+    results = write_reports(tmp_path)
+    assert (results.verdict, score_folder(folder).verdict) == (Verdict.VOID, Verdict.VOID)
+    (reason,) = [one for one in results.trials[0].reasons if one.about == "journal"]
+    assert "journal-control.jsonl" in reason.says
+    assert "taken out" in reason.says
+
+
 def test_a_report_has_the_trials_in_the_order_in_which_they_were_planned(tmp_path: Path) -> None:
     stories = [Story(replace(quiet(), seed=seed, scenario=name)) for name in ("b", "a") for seed in (2, 10)]
     planned = [Unfinished(scenario=story.told.scenario, seed=story.told.seed) for story in stories]
@@ -241,7 +255,7 @@ def test_a_run_of_a_version_that_knew_less_of_plans_can_be_scored_anew(tmp_path:
         journal = folder / journal_name(arm)
         first, rest = journal.read_bytes().split(b"\n", 1)
         header = msgspec.json.decode(first)
-        del header["plan"]["data_links"]
+        del header["plan"]["data_links"], header["sealed"]
         header["plan_hash"] = fingerprint_of(msgspec.json.encode(header["plan"]))
         journal.write_bytes(msgspec.json.encode(header) + b"\n" + rest)
     assert journal_problems(tmp_path) == []

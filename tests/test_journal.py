@@ -6,11 +6,12 @@ import os
 import signal as signals
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from chaos.domain.event import Event, Phase, Planned, Prepared, Reading, Signal, Undone
@@ -31,9 +32,13 @@ def write(story: Story, path: Path, arm: Arm = Arm.DEFENDED) -> Path:
     return write_journal(path, plan, story.events[arm])
 
 
+def unsealed(events: Sequence[Event]) -> list[Event]:
+    return [msgspec.structs.replace(one, seal="") if isinstance(one, Phase) else one for one in events]
+
+
 def test_what_is_written_is_read_back(story: Story, tmp_path: Path) -> None:
     journal = read(write(story, tmp_path / "journal.jsonl"))
-    assert list(journal.events) == story.events[Arm.DEFENDED]
+    assert unsealed(journal.events) == story.events[Arm.DEFENDED]
     assert journal.plan == story.plan.arms[0]
     assert journal.arm is Arm.DEFENDED
     assert not journal.interrupted
@@ -90,7 +95,7 @@ def test_a_truncated_journal_always_reads(story: Story, tmp_path: Path, share: f
     path.write_bytes(data[:cut])
     journal = read(path)
     events = story.events[Arm.DEFENDED]
-    assert list(journal.events) == events[: len(journal.events)]
+    assert unsealed(journal.events) == events[: len(journal.events)]
     assert journal.torn == (data[cut - 1 : cut] != b"\n")
     assert journal.interrupted == (cut < len(data))
 
@@ -224,7 +229,71 @@ def test_verify_finds_a_day_that_is_none(tmp_path: Path) -> None:
 def test_verify_finds_a_plan_that_is_not_the_one_hashed(story: Story, tmp_path: Path) -> None:
     path = write(story, tmp_path / "journal.jsonl")
     path.write_bytes(path.read_bytes().replace(b'"seed":7,"days"', b'"seed":8,"days"', 1))
-    assert [problem.says for problem in verify(path)] == ["is not the hash of the plan"]
+    assert [problem.says for problem in verify(path)] == ["is not the hash of the plan", ALTERED]
+
+
+ALTERED = "is not that of the lines before it: some were changed, added or taken out"
+
+
+def taken_out(lines: list[bytes], at: int) -> list[bytes]:
+    return lines[:at] + lines[at + 1 :]
+
+
+def twice(lines: list[bytes], at: int) -> list[bytes]:
+    return [*lines[:at], lines[at], *lines[at:]]
+
+
+def on_another_day(lines: list[bytes], at: int) -> list[bytes]:
+    """A day later by what no rule sees."""
+    event = msgspec.json.decode(lines[at])
+    event["day"] += 0.001
+    return [*lines[:at], msgspec.json.encode(event), *lines[at + 1 :]]
+
+
+def exchanged(lines: list[bytes], at: int) -> list[bytes]:
+    return [*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    damage=st.sampled_from([taken_out, twice, on_another_day, exchanged]),
+    where=st.floats(0, 1, exclude_max=True),
+)
+def test_the_end_seals_every_line_before_it(
+    story: Story, tmp_path: Path, damage: Callable[[list[bytes], int], list[bytes]], where: float
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.unlink(missing_ok=True)
+    lines = write(story, path).read_bytes().splitlines()
+    damaged = damage(lines, 1 + int(where * (len(lines) - 3)))
+    assume(damaged != lines)
+    path.write_bytes(b"\n".join(damaged) + b"\n")
+    assert (len(damaged), ALTERED) in [
+        (one.line, one.says) for one in breaches(read(path)) if one.field == "seal"
+    ]
+
+
+def test_nothing_stands_after_the_end(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    end = len(read(path).events) + 1
+    with JournalWriter.reopen(path) as journal:
+        journal.write(Reading(14.0, "good_views", 1.0, True))
+    assert [(one.line, one.field, one.says) for one in verify(path)] == [(end, "seal", "has lines after it")]
+
+
+def test_an_end_that_lost_its_seal_is_none_of_a_journal_that_is_sealed(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    assert [one.says for one in verify(relined(story, path, len(read(path).events) + 1, seal=""))] == [
+        ALTERED
+    ]
+
+
+def test_a_journal_of_a_version_that_sealed_none_is_sound(story: Story, tmp_path: Path) -> None:
+    path = write(story, tmp_path / "journal.jsonl")
+    header, *middle, end = map(msgspec.json.decode, path.read_bytes().splitlines())
+    del header["sealed"], end["seal"]
+    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in (header, *middle, end)))
+    assert verify(path) == []
 
 
 def test_verify_finds_a_journal_that_ends_early(tmp_path: Path) -> None:
@@ -246,6 +315,7 @@ def test_a_line_after_one_that_a_full_disk_took_in_part_is_read(
 
 def relined(story: Story, path: Path, number: int, **fields: object) -> Path:
     """The journal with fields of one line changed."""
+    path.unlink(missing_ok=True)
     write(story, path)
     lines = path.read_bytes().splitlines()
     lines[number - 1] = msgspec.json.encode({**msgspec.json.decode(lines[number - 1]), **fields})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -24,6 +25,18 @@ def test_what_a_dead_writer_began_is_cut_off_before_the_next_line(
     lines.append(b"last")
     lines.close()
     assert path.read_bytes() == whole + b"next\nlast\n"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 65_535, 65_536, 200_000])
+def test_the_hash_of_a_file_is_that_of_its_whole_lines(tmp_path: Path, size_bytes: int) -> None:
+    path = tmp_path / "file.jsonl"
+    whole = b"one\n" + b"a" * size_bytes + b"\n"
+    path.write_bytes(whole + b"tw")
+    lines = LineFile(path)
+    assert lines.sha256() == hashlib.sha256(whole).hexdigest()
+    lines.append(b"two")
+    assert lines.sha256() == hashlib.sha256(whole + b"two\n").hexdigest()
+    lines.close()
 
 
 def test_nothing_is_cut_off_before_there_is_something_to_add(tmp_path: Path) -> None:

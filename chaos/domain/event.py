@@ -20,7 +20,8 @@ class _Event(msgspec.Struct, frozen=True, tag_field="event"):
 
 
 class Header(_Event, frozen=True, tag="header"):
-    """First line of a journal. `plan` is the arm's plan as JSON (`chaos.domain.plan.ArmPlan`)."""
+    """First line of a journal. `plan` is the arm's plan as JSON (`chaos.domain.plan.ArmPlan`); `sealed` says
+    that its end holds a seal, which those of earlier versions lack."""
 
     schema: int
     mlchaos: str
@@ -33,14 +34,17 @@ class Header(_Event, frozen=True, tag="header"):
     plan_hash: str
     plan: msgspec.Raw
     versions: dict[str, str] = {}
+    sealed: bool = False
 
 
 class Phase(_Event, frozen=True, tag="phase"):
     """The runner enters a phase of the arm: provision, steady_before, inject, observe, undo, steady_after,
-    drain, teardown, done; or void / interrupted / aborted, with the reason."""
+    drain, teardown, done; or void / interrupted / aborted, with the reason. `seal`, of `done` alone, is the
+    SHA-256 of all lines before it."""
 
     phase: str
     says: str = ""
+    seal: str = ""
 
 
 class Planned(_Event, frozen=True, tag="change"):
