@@ -27,6 +27,7 @@ from chaos.faults import BUILT_IN as FAULTS
 from chaos.plugins import FAULT_GROUP, PROBE_GROUP, added
 from chaos.probes import BUILT_IN as PROBES
 from chaos.runner.imports import as_here
+from chaos.runner.lacking import needs_lacking
 from chaos.runner.overrides import Overrides
 from chaos.runner.plan import Planner, Request
 from chaos.seeds import fresh_id
@@ -171,7 +172,8 @@ def plan_run(wanted: Wanted, files: Files, catalogue: Catalogue) -> Planned:
             world = _world_lacking(scenario, spec, files)
             any_world = spec.model_copy(update={"worlds": []}) if world else spec
             planner = Planner(scenario, source, any_world, catalogue, request)
-            needs = {**planner.needs_lacking(), **dict.fromkeys(world, ("world",))}
+            lacking = needs_lacking(scenario, any_world, catalogue, wanted.overrides)
+            needs = {**lacking, **dict.fromkeys(world, ("world",))}
             if needs:
                 planner.plan(1)
                 if not wanted.list_not_run:

@@ -32,10 +32,11 @@ Target = Annotated[str, typer.Option("--target", help="A target's name or file."
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=MAX_SEED, help="One seed.")]
 OneSeed = Annotated[int, typer.Option("--seed", min=0, max=MAX_SEED, help="The seed.")]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="A range of seeds: 1..20.")]
-Kept = Annotated[Keep, typer.Option("--keep", help="Whose data stays in the run's folder.")]
+_KEEP_HELP = "Whose data stays in the run's folder."
+Kept = Annotated[Keep, typer.Option("--keep", help=_KEEP_HELP)]
 KeptIfGiven = Annotated[
     Keep | None,
-    typer.Option("--keep", help="Whose data stays in the run's folder.", show_default=Keep.FAILED.value),
+    typer.Option("--keep", help=_KEEP_HELP, show_default=Keep.FAILED.value),
 ]
 Blind = Annotated[bool, typer.Option("--blind", help="Keep the faults' names off the screen.")]
 Holes = Annotated[

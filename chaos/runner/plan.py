@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -27,7 +27,8 @@ from chaos.domain.scenario import Arm, FaultUse, Hole, Scenario
 from chaos.domain.source import Path_, Source
 from chaos.domain.target import CapabilityName, DataLink, LayerSpec, TargetSpec, UnknownWord
 from chaos.errors import InvalidInput, Problem, UsageError, hint, nearest
-from chaos.runner.check import changes_of, check_lengths, effect_of, listed, make_fault, make_probe, texts_of
+from chaos.runner.check import changes_of, check_lengths, effect_of, listed, make_fault, make_probe
+from chaos.runner.lacking import parameters_of, probe_uses
 from chaos.runner.overrides import Overrides
 from chaos.runner.quarrels import Claim, claim_of_fault, claim_of_hole, quarrels
 
@@ -59,57 +60,6 @@ class Planner:
         self._request = request
         self._problems: list[Problem] = []
         self.day_seconds = request.day_seconds or scenario.day_seconds or spec.day_seconds
-
-    def needs_lacking(self) -> dict[str, Path_]:
-        """Capabilities and toxics that the target lacks, each with what asks for it first in the scenario."""
-        found = [*self._truth_lacking(), *self._lacking_for_faults()]
-        asked = self._request.overrides
-        of_layers = any(setting.what == "layer" for setting in asked.settings)
-        if self._scenario.latent or asked.holes or of_layers:
-            found.append((CapabilityName.LAYERS.value, ("latent",) if self._scenario.latent else ()))
-        able = {name.value for name in self._spec.capabilities}
-        lacking = {need: place for need, place in reversed(found) if need not in able}
-        return dict(sorted(lacking.items()))
-
-    def _lacking_for_faults(self) -> Iterator[tuple[str, Path_]]:
-        for index, use in enumerate(self._scenario.faults):
-            if use.fault not in self._catalogue.faults.names():
-                continue
-            names = {need.name for need in self._catalogue.faults.get(use.fault).needs}
-            yield from ((name.value, ("faults", index)) for name in names)
-            if names.issubset(self._spec.capabilities):
-                yield from ((need, ("faults", index)) for need in self._beyond(use))
-
-    def _truth_lacking(self) -> Iterator[tuple[str, Path_]]:
-        """The truth about users, which its expectations and its probes may need."""
-        if self._scenario.expect.of_truth:
-            yield CapabilityName.TRUTH.value, ("expect",)
-        for path, probe, parameters in self._probe_uses():
-            try:
-                make_probe(probe, parameters, self._spec, self._catalogue)
-            except BeyondTarget as error:
-                yield error.need, (*path, "probe")
-            except (UnknownName, MeaninglessChange):
-                continue  # told, with its place in the file, when the scenario is planned
-
-    def _beyond(self, use: FaultUse) -> set[str]:
-        try:
-            fault = self._catalogue.faults.make(use.fault, self._parameters(use))
-            listed(fault, Described(self._spec))
-            effect_of(fault, self._spec, self._catalogue)
-        except BeyondTarget as error:
-            return {error.need}
-        except MeaninglessChange:
-            return set()  # told, with its place in the file, when the scenario is planned
-        return set()
-
-    def _probe_uses(self) -> list[tuple[Path_, str, Mapping[str, object]]]:
-        """Every probe that the scenario reads by itself, with its place in the file."""
-        steady, abort = self._scenario.steady_state, self._scenario.abort_if
-        uses: list[tuple[Path_, str, Mapping[str, object]]] = [
-            (("steady_state", i), use.probe, use.with_) for i, use in enumerate(steady)
-        ]
-        return uses + [(("abort_if", i), use.probe, use.with_) for i, use in enumerate(abort)]
 
     def plan(self, seed: int) -> TrialPlan:
         """The trial of one seed. Raises InvalidInput with every problem, or UsageError."""
@@ -202,15 +152,8 @@ class Planner:
                 parameters |= {key: layer.parameters[key].read(value) for key, value in hole.set_.items()}
         return PlannedLayer(mode=mode, stages=layer.stages, parameters=parameters)
 
-    def _parameters(self, use: FaultUse) -> dict[str, object]:
-        parameters = {**use.with_}
-        for setting in self._request.overrides.settings:
-            if setting.what == "fault" and setting.name == use.key:
-                parameters[setting.key] = setting.for_fault(texts_of(use.fault, self._catalogue))
-        return parameters
-
     def _plan_fault(self, index: int, use: FaultUse) -> PlannedFault | None:
-        parameters = self._parameters(use)
+        parameters = parameters_of(use, self._request.overrides, self._catalogue)
         try:
             fault, effect = make_fault(use.fault, parameters, self._spec, self._catalogue), None
             check_lengths(fault, self.day_seconds)
@@ -302,7 +245,7 @@ class Planner:
             self._report(("world",), f"the target has no world {world!r}", nearest(world, known))
 
     def _check_probes(self) -> None:
-        for path, probe, parameters in self._probe_uses():
+        for path, probe, parameters in probe_uses(self._scenario):
             try:
                 made = make_probe(probe, parameters, self._spec, self._catalogue)
                 check_lengths(made, self.day_seconds)

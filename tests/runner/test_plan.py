@@ -238,60 +238,6 @@ def test_no_arm_passes_for_one_without_layers_where_they_cannot_be_switched_off(
     assert [arm.arm for arm in planned(text, target=none).arms] == list(Arm)
 
 
-def test_what_the_target_lacks_is_listed_not_run() -> None:
-    scenario, source = scenario_of()
-    spec = target_of(TARGET.replace("network, data, layers", "network, layers"))
-    planner = Planner(scenario, source, spec, make_catalogue(), Request())
-    assert planner.needs_lacking() == {"data": ("faults", 0)}
-
-
-@pytest.mark.parametrize("request_", [overridden(["hold"]), overridden(sets=["layer.hold.mode=off"])])
-def test_a_layer_cannot_be_set_where_none_can_be_switched(request_: Request) -> None:
-    scenario, source = scenario_of()
-    spec = target_of(TARGET.replace("network, data, layers", "network, data"))
-    assert Planner(scenario, source, spec, make_catalogue(), request_).needs_lacking() == {"layers": ()}
-    assert not Planner(scenario, source, spec, make_catalogue(), Request()).needs_lacking()
-
-
-def test_a_toxic_that_the_links_cannot_have_is_listed_not_run() -> None:
-    latency = {"fault": "latency", "with": {"link": "wire", "delay_ms": "100ms"}, "at": "2d", "for": "1d"}
-    scenario, source = scenario_of(edited(faults=[latency]))
-    for toxics, lacking in (("[timeout, noop]", ["toxic latency"]), ("[latency, noop]", []), ("[]", [])):
-        spec = target_of(TARGET + f"toxics: {toxics}\n")
-        assert list(Planner(scenario, source, spec, make_catalogue(), Request()).needs_lacking()) == lacking
-
-
-BLIND = TARGET.replace(", truth", "")
-DETECTED = {"detected": {"by": ["freshness"], "within": "1d"}}
-SLATES = {"probe": "slate_quality", "at_least": 0.4}
-WINNER = {"fault": "offline_winner", "with": {"component": "reader", "scale": 100}, "at": "2d", "for": "2d"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "place"),
-    [
-        ({"expect": {"contained": {"of": "quality_pct_days", "at_least": 0.5}}}, ("expect",)),
-        ({"expect": {**DETECTED, "harmful": "quality_pct_days"}}, ("expect",)),
-        ({"expect": {**DETECTED, "budgets": {"quality_pct_days": 20}}}, ("expect",)),
-        ({"expect": {**DETECTED, "loop": {"gain": {"at_most": 0.5}}}}, ("expect",)),
-        ({"steady_state": [{"probe": "good_views", "at_least": 0.9}, SLATES]}, ("steady_state", 1, "probe")),
-        ({"abort_if": [{"probe": "slate_quality", "below": 0.1}]}, ("abort_if", 0, "probe")),
-        ({"faults": [WINNER]}, ("faults", 0)),
-        ({}, None),
-    ],
-    ids=str,
-)
-def test_who_does_not_know_the_truth_is_asked_for_nothing_that_rests_on_it(
-    changes: dict[str, object], place: tuple[str | int, ...] | None
-) -> None:
-    scenario, source = scenario_of(edited(**changes))
-    for text, lacking in ((TARGET, {}), (BLIND, {"truth": place} if place else {})):
-        spec = target_of(text.replace("network, data", "network, config, data"))
-        planner = Planner(scenario, source, spec, make_catalogue(), Request())
-        assert planner.needs_lacking() == lacking
-        assert [arm.truth for arm in planner.plan(1).arms] == [text is TARGET] * 4
-
-
 def test_a_data_toxic_may_name_only_columns_that_the_target_has() -> None:
     spec = target_of(TARGET + "columns: {price: of a product, dwell: seconds}\n")
     found = Data(spec).toxic("events", "scale", column="price", factor=2.0)
@@ -784,13 +730,6 @@ def test_a_fault_s_setting_names_it_by_its_id() -> None:
 def test_what_has_no_effect_to_look_for_may_be_short() -> None:
     noop = {"fault": "noop", "at": "2d", "for": "0.05d"}
     assert planned(edited(faults=[noop])).arms[0].faults
-
-
-def test_holes_need_a_target_that_can_switch_layers() -> None:
-    scenario, source = scenario_of()
-    spec = target_of(TARGET.replace("layers, arms", "arms"))
-    for request, lacking in ((Request(), {}), (overridden(["hold"]), {"layers": ()})):
-        assert Planner(scenario, source, spec, make_catalogue(), request).needs_lacking() == lacking
 
 
 def test_a_setting_besides_a_hole_for_a_span_is_fine() -> None:
