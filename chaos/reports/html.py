@@ -15,6 +15,7 @@ from chaos.reports.charts import harm_svg, lanes_svg
 from chaos.reports.incident import FOR_PEOPLE, NOBODY, TO_FILL, Record
 from chaos.reports.pieces import amount, detection_measured, not_recovered
 from chaos.reports.price import prices
+from chaos.reports.slices import MARKS, slices
 from chaos.reports.timeline import alert_name
 from chaos.whole import write_whole
 
@@ -98,6 +99,8 @@ def render(results: Results, folder: Path, picture_of: Drawn, records: Records, 
     return environment.get_template("report.html.j2").render(
         results=results,
         prices=prices(results.trials),
+        slices=slices(results.trials),
+        marks={one.value: mark for one, mark in MARKS.items()},
         pages=_pages(results, folder, picture_of, records),
         for_people=FOR_PEOPLE,
         to_fill=TO_FILL,

@@ -13,6 +13,7 @@ from chaos.domain.interval import share_interval
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.reports.pieces import STYLE, detections, not_passed, not_run, others, paths, title
 from chaos.reports.price import Price, prices
+from chaos.reports.slices import slices
 
 FEW = 8
 """Up to so many scenarios the answer tells each trial."""
@@ -44,6 +45,8 @@ def suite_answer(results: Results, folder: Path) -> Iterator[Text]:
         yield from map(_price, quiet)
     yield Text("")
     yield Text(_share(results.trials), style="bold")
+    if idle := slices(results.trials).idle:
+        yield Text(f"armed, and did nothing against any of these faults: {', '.join(idle)}", style="yellow")
     bad = not_passed(results.trials)
     for trial in bad[:TOLD_TRIALS]:
         yield from _told(results, trial)
