@@ -37,7 +37,7 @@ def answer(results: Results, folder: Path, width: int = 100) -> list[Text]:
     """The lines to print; `folder` is where report.html lies."""
     # Less room for the tables, in steps, until everything fits.
     found: list[Text] = []
-    for room in range(5):
+    for room in range(6):
         found = list(_lines(results, folder, width, room))
         if len(found) <= LINES:
             break
@@ -64,7 +64,7 @@ def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Tex
     for name in names:
         yield from _summary(name, [trial for trial in results.trials if trial.scenario == name], width)
     yield Text("")
-    most = (24, 16, 10, 6, 3)[room]
+    most = (24, 16, 10, 6, 3, 3)[room]
     head = f"{'scenario':<28}{'seed':>5}  {'verdict':<9}{'first detection':<22}{'delay':>7}{'contained':>11}"
     yield Text(head, style="dim")
     ordered = sorted(results.trials, key=lambda trial: trial.verdict is Verdict.PASSED)
@@ -75,7 +75,7 @@ def _many(results: Results, folder: Path, width: int, room: int) -> Iterator[Tex
         yield Text(f"and {len(ordered) - most} more in the report, {left.value} at worst", style="dim")
     yield Text("")
     bad = not_passed(results.trials)
-    told = (4, 3, 2, 2, 1)[room]
+    told = (4, 3, 2, 2, 1, 1)[room]
     for trial in bad[:told]:
         decisive = [reason for reason in trial.reasons if reason.verdict is trial.verdict]
         yield Text(f"{trial.scenario}, seed {trial.seed}", style="bold")

@@ -71,9 +71,9 @@ def one_trial(results: Results, trial: TrialResult, folder: Path, width: int, ro
     yield from _service_levels(trial.service_levels)
     for says in trial.not_measured:
         yield from (Text(line, style="dim") for line in textwrap.wrap(says, width))
-    yield from _harm(trial, (9, 6, 5, 4, 2)[room])
-    yield from _integrity(trial, (4, 3, 2, 1, 1)[room])
-    yield from _alerts(trial.alerts, (4, 3, 2, 1, 1)[room], width if room < 3 else LONG)
+    yield from _harm(trial, (9, 6, 5, 4, 2, 2)[room])
+    yield from _integrity(trial, (4, 3, 2, 1, 1, 1)[room])
+    yield from _alerts(trial.alerts, (4, 3, 2, 1, 1, 1)[room], width if room < 3 else LONG)
     yield from paths(folder, trial)
     yield from not_run(results)
 
@@ -127,6 +127,8 @@ def _layers(layers: Sequence[LayerResult], width: int, room: int) -> Iterator[Te
     shown = [row for row in layers if _telling(row)]
     if room < 1 and len(layers) <= 10:
         shown = list(layers)
+    if room > 4:  # a target with many layers: those that said nothing, and nobody waited for, in one sentence
+        shown = [row for row in shown if row.outcome is not Outcome.MISSED or _spoke(row)]
     wide = 1 + max(13, *(min(len(row.layer), _LAYER_COLUMNS) for row in shown)) if shown else 14
     head = f"{'layer':<{wide}}{'mode':<9}{'outcome':<13}{'fired':>8}{'acted':>8}  {'false alarms':>12}"
     yield Text(head, style="dim")
@@ -159,9 +161,13 @@ def _outcome_style(row: LayerResult) -> str:
 
 def _telling(row: LayerResult) -> bool:
     off = row.mode is Mode.OFF and not row.expected
+    return _spoke(row) or (row.outcome not in DULL and not off)
+
+
+def _spoke(row: LayerResult) -> bool:
+    """Whether it said anything, or was expected to."""
     days = (row.first_fired_day, row.first_acted_day, row.would_have_acted_day)
-    spoke = any(day is not None for day in days) or bool(row.false_alarms) or bool(row.expected)
-    return spoke or (row.outcome not in DULL and not off)
+    return any(day is not None for day in days) or bool(row.false_alarms) or bool(row.expected)
 
 
 def _day(day: float | None) -> str:

@@ -120,6 +120,27 @@ def test_nor_do_broken_requirements_fill_the_screen(width: int) -> None:
     assert any("journal-defended.jsonl" in line for line in lines)
 
 
+@pytest.mark.parametrize("width", [100, 80])
+def test_nor_do_the_layers_of_a_target_that_has_many(width: int) -> None:
+    trial = Story(without(Told(), "hold")).score()
+    (like,) = [one for one in trial.layers if one.layer == "burn"]
+    missed = {"outcome": Outcome.MISSED, "false_alarms": 0}
+    silent = [like.model_copy(update={**missed, "layer": f"silent-{nth}"}) for nth in range(40)]
+    spoke = [
+        like.model_copy(update={**missed, "layer": "early", "first_fired_day": 1.0}),
+        like.model_copy(update={**missed, "layer": "waited-for", "expected": ["detect"]}),
+        like.model_copy(update={**missed, "layer": "crying", "false_alarms": 3}),
+    ]
+    said = text(results_of(trial.model_copy(update={"layers": [*silent, *spoke, *trial.layers]})), width)
+    lines = said.splitlines()
+    assert len(lines) <= LINES
+    assert any("journal-defended.jsonl" in line for line in lines)
+    for name in ("early", "waited-for", "crying", "volume"):
+        assert any(line.startswith(f"{name} ") for line in lines)
+    assert any(line.startswith("missed: silent-0, silent-1, ") for line in lines)
+    assert not any(line.startswith("silent-") for line in lines)
+
+
 def test_what_is_to_be_copied_is_whole_on_a_narrow_terminal() -> None:
     trials = [Story().score(), Story(without(replace(Told(), seed=2), "hold")).score()]
     options = ["--target", "reference-virtual", "--hole", "hold"]
