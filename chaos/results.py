@@ -35,6 +35,7 @@ from chaos.scoring.trial import score_trial
 from chaos.whole import write_whole
 
 RUN = "run.json"
+RESULTS = "results.json"
 VOID_TRY = ".void-"
 SET_ASIDE = "void-trial.json"
 """The plan of a void try in whose place the trial was run again."""
@@ -178,10 +179,22 @@ def write_reports(folder: Path, trials: list[TrialResult] | None = None) -> Resu
     """
     scored = score_run(folder) if trials is None else Scored(trials, [])
     results = compose(folder, scored.trials, damaged=bool(scored.damaged))
-    write_json(results, folder / "results.json")
+    write_json(results, folder / RESULTS)
     records = _write_incidents(results, folder)
     write_html(results, folder, folder / "report.html", picture_of, records)
     return results
+
+
+def read_results(folder: Path) -> Results:
+    """What a run's folder holds as its results. Raises UsageError where it has none that can be read."""
+    path = folder / RESULTS
+    if not path.is_file():
+        raise UsageError(f"{folder} has no {RESULTS}: it is not the folder of a run")
+    try:
+        return Results.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        says = f"{path}: is not what this version writes: {first_of(error)}"
+        raise UsageError(f"{says}; `mlchaos report {folder}` scores the run again") from error
 
 
 def rehearse_reports() -> None:

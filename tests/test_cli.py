@@ -513,6 +513,7 @@ def test_an_address_for_the_driver_leads_to_loopback_too(
         (["list", "fault"], "did you mean 'faults'?"),
         (["schema", "scenarios"], "did you mean 'scenario'?"),
         (["report", "nowhere"], "is not the folder of a run"),
+        (["compare", "nowhere", "."], "nowhere has no results.json: it is not the folder of a run"),
         (["recover", "nowhere"], "there is no folder nowhere"),
         (["stack", "down"], "no stack stands under the name 'k9s' here"),
         (["stack", "up", "--target", "reference-virtual"], "cannot stand by itself"),

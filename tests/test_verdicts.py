@@ -95,7 +95,9 @@ def test_report_scores_again_and_finds_the_same(twice: tuple[Path, Outcome, Path
     assert answer in outcome.out
 
 
-def test_without_both_data_gates_it_fails_and_says_who_was_missing(mlchaos: Command) -> None:
+def test_without_both_data_gates_it_fails_and_says_who_was_missing(
+    twice: tuple[Path, Outcome, Path], mlchaos: Command
+) -> None:
     holes = ("--hole", "freshness", "--hole", "volume")
     outcome = mlchaos("run", "late-partition", *VIRTUAL, *holes, "--out", "run", "--json")
     assert outcome.code == 1
@@ -116,6 +118,26 @@ def test_without_both_data_gates_it_fails_and_says_who_was_missing(mlchaos: Comm
     assert screen.code == 0
     assert "FAILED" in screen.out
     assert "not armed        freshness, volume" in screen.out
+    compared = mlchaos("compare", twice[0], "run")
+    assert (compared.code, compared.err) == (0, "")
+    assert "worse    late-partition             passed 1 → 0, failed 0 → 1 of 1" in compared.out
+    assert (
+        "layer    volume                     enforce → off; not armed 0 → 1; detected 1 → 0" in compared.out
+    )
+    data = json.loads(mlchaos("compare", twice[0], "run", "--json").out)
+    assert [(one["scenario"], one["turn"]) for one in data["scenarios"]] == [("late-partition", "worse")]
+
+
+def test_results_of_another_version_are_no_crash(
+    twice: tuple[Path, Outcome, Path], mlchaos: Command, tmp_path: Path
+) -> None:
+    other = json.loads((twice[0] / "results.json").read_text())
+    for name, change in (("later", {**other, "schema": 99}), ("strange", [])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(json.dumps(change))
+        outcome = mlchaos("compare", twice[0], name)
+        assert (outcome.code, outcome.out) == (3, "")
+        assert f"`mlchaos report {name}` scores the run again" in outcome.err
 
 
 def test_without_one_of_them_the_other_sees_it(mlchaos: Command) -> None:

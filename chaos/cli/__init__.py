@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HEAD_BYTES = 1000
 _MODULES = {
     "runs": ("run", "suite", "ablation"),
-    "looks": ("list", "show", "catalogue", "validate", "plan", "schema", "report", "recover"),
+    "looks": ("list", "show", "catalogue", "validate", "plan", "schema", "report", "compare", "recover"),
     "stands": ("stack", "inject", "undo", "watch"),
 }
 """The modules of this package that hold commands."""

@@ -1,4 +1,4 @@
-"""Commands that start nothing: list, show, catalogue, validate, plan, schema, report, recover."""
+"""Commands that start nothing: list, show, catalogue, validate, plan, schema, report, compare, recover."""
 
 from __future__ import annotations
 
@@ -118,6 +118,26 @@ def report(
         sys.stdout.write(dumps(results))
     else:
         Screen(quiet=False).results(results, folder)
+
+
+@cli.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="A run's folder.")],
+    after: Annotated[Path, typer.Argument(help="Another's: without a layer, or of another night.")],
+    json_: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Say what differs between two runs, by the scenarios and seeds that both have; nothing is run."""
+    from chaos.reports.comparison import compare as compared
+    from chaos.reports.screen import Screen
+    from chaos.results import read_results
+
+    found = compared(read_results(before), read_results(after))
+    if json_:
+        from chaos.reports.json_report import dumps
+
+        sys.stdout.write(dumps(found))
+    else:
+        Screen(quiet=False).comparison(found)
 
 
 @cli.command()

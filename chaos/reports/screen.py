@@ -8,10 +8,12 @@ from typing import TextIO
 
 from rich.console import Console
 
+from chaos.domain.comparison import Comparison
 from chaos.domain.event import Event
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.reports.comparison import lines
 from chaos.reports.suite import is_suite, suite_answer
 from chaos.reports.terminal import answer
 from chaos.reports.timeline import Timeline
@@ -78,6 +80,11 @@ class Screen:
         """The user asked to stop."""
         if not self._quiet:
             self._console.print("stopping: undoing and taking down; press Ctrl-C again to stop at once")
+
+    def comparison(self, found: Comparison) -> None:
+        """Two runs side by side."""
+        for line in lines(found, min(WIDTH, self._console.width)):
+            self._console.print(line, soft_wrap=True)
 
     def results(self, results: Results, folder: Path) -> None:
         """The answer."""
