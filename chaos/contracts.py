@@ -201,6 +201,15 @@ class Worded(Protocol):
 
 
 @runtime_checkable
+class Running(Protocol):
+    """A target that knows which of its components run."""
+
+    def running(self, component: str) -> bool:
+        """Whether the component is up, paused or not."""
+        ...
+
+
+@runtime_checkable
 class Addressed(Protocol):
     """A target whose components can be reached from outside, as those that stand by themselves are."""
 

@@ -35,6 +35,7 @@ class FakeTarget:
     values: dict[tuple[str, str], Scalar] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     partitions: dict[int, int] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
     closed: bool = False
     now: float = 0.0
     said: dict[object, list[Event]] = field(default_factory=dict)
@@ -133,8 +134,8 @@ class FakeTarget:
     has_data_toxic = has_toxic
 
     def running(self, component: str) -> bool:
-        """Every component always runs."""
-        return component in self.spec.components
+        """Every component of the target, but those that are down."""
+        return component in self.spec.components and component not in self.down
 
     def stands_still(self, component: str) -> bool:  # noqa: ARG002
         """None is ever paused."""

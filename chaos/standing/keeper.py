@@ -15,7 +15,7 @@ from types import TracebackType
 from pydantic import ValidationError
 
 from chaos.catalogue import Catalogue
-from chaos.contracts import Driver, Target
+from chaos.contracts import Driver, Running, Target
 from chaos.domain.event import Event, Exit, Header, Phase
 from chaos.domain.places import grip_of
 from chaos.domain.plan import ArmPlan, TrialPlan
@@ -216,8 +216,12 @@ class Keeper:
     # --- runs --------------------------------------------------------------------------------------------
 
     def _missing(self) -> tuple[str, ...]:
-        """The components that ended without being asked to."""
-        return tuple(f"{name} (code {code})" for name, code in self._gone.items())
+        """The components that ended without being asked to, and were not started again."""
+        gone = {name: code for name, code in self._gone.items() if not self._runs(name)}
+        return tuple(f"{name} (code {code})" for name, code in gone.items())
+
+    def _runs(self, component: str) -> bool:
+        return isinstance(self._target, Running) and self._target.running(component)
 
     def _lend(self, loan: Loan) -> Answer:
         try:

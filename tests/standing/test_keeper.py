@@ -15,6 +15,7 @@ from chaos.domain.event import (
     Applied,
     Effect,
     Event,
+    Exit,
     Lag,
     Phase,
     Planned,
@@ -863,3 +864,22 @@ def test_holes_of_the_scenario_are_opened_for_the_run_and_closed_after_it(game: 
     verdict, says = reasons_of(result_of(tmp_path / "run"))["detected"]
     assert verdict is Verdict.FAILED
     assert "not armed: freshness" in says
+
+
+def test_a_component_that_was_started_again_is_missed_no_more(game: Game) -> None:
+    def dies(target: FakeTarget) -> Iterable[Event]:
+        if not target.down and 1.0 <= target.day() < 1.0 + STEP_DAYS:
+            target.down.add("writer")
+            yield Exit(target.day(), "writer", -9, expected=False)
+
+    def started_again() -> bool:
+        game.target.down.clear()
+        return True
+
+    game.driver = FakeDriver(lively(dies))
+    missed = game.agenda.at(2, Status())
+    back = game.agenda.once(lambda: game.agenda.day() >= 3 and started_again(), Status())
+    game.agenda.at(4, Down())
+    game.keep()
+    told = [word.gone for guest in (missed, back) for word in guest.told if isinstance(word, StatusIs)]
+    assert told == [("writer (code -9)",), ()]

@@ -69,6 +69,7 @@ class Waits(FakeDriver):
             def woken() -> bool:
                 time.sleep(STEP_SECONDS)
                 if self.losing:
+                    target.down.add(self.losing[0])
                     target.on_event(Exit(target.day(), self.losing[0], 1, False))
                     del self.losing[0]
                 return wake()
