@@ -53,7 +53,7 @@ class LayerRecord(Strict):
 
     modes: list[Mode] = Field(description="at the start of defended arms, the most frequent first")
     outcomes: dict[Outcome, int] = Field(description="in how many trials")
-    false_alarms: int
+    false_alarms: int | None
 
 
 class ComparedLayer(Strict):

@@ -7,7 +7,7 @@ import shlex
 import statistics
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
@@ -22,10 +22,10 @@ from chaos.domain.comparison import (
     Turn,
 )
 from chaos.domain.layer import Outcome
-from chaos.domain.scenario import Arm, Harm
+from chaos.domain.scenario import Harm
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.errors import UsageError
-from chaos.reports.pieces import amount, detections, pair
+from chaos.reports.pieces import amount, detections, false_alarms_of, mean, pair, suffered
 
 QUALITY_NOISE = 22.0
 """Two standard deviations of `quality_pct_days` on one seed (docs/verdict.md): less is no change to tell."""
@@ -96,27 +96,13 @@ def _figures(trials: Sequence[TrialResult]) -> Figures:
         counts=count(trials),
         undetected=missed,
         detected_after_days=_median(delays),
-        contained=_mean(fault.containment.ratio for fault in faults if fault.containment is not None),
+        contained=mean(fault.containment.ratio for fault in faults if fault.containment is not None),
         recovered_after_days=_median(
             [fault.recovery.delay_days for fault in faults if fault.recovery is not None]
         ),
-        false_alarms=_mean(map(_alarms, trials)),
-        harm={kind: _mean(_harm(trial, kind) for trial in trials) for kind in Harm},
+        false_alarms=mean(map(false_alarms_of, trials)),
+        harm={kind: mean(suffered(trial, kind) for trial in trials) for kind in Harm},
     )
-
-
-def _alarms(trial: TrialResult) -> float | None:
-    counts = [layer.false_alarms for layer in trial.layers if layer.false_alarms is not None]
-    return float(sum(counts)) if counts else None
-
-
-def _harm(trial: TrialResult, kind: Harm) -> float | None:
-    return trial.harm.by_arm.get(Arm.DEFENDED, {}).get(kind)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -135,10 +121,11 @@ def _records(trials: Sequence[TrialResult]) -> dict[str, LayerRecord]:
     for name in dict.fromkeys(layer.layer for layer in found):
         mine = [layer for layer in found if layer.layer == name]
         outcomes = Counter(layer.outcome for layer in mine if layer.outcome is not None)
+        counted = [layer.false_alarms for layer in mine if layer.false_alarms is not None]
         records[name] = LayerRecord(
             modes=[mode for mode, _ in Counter(layer.mode for layer in mine).most_common()],
             outcomes=dict(outcomes),
-            false_alarms=sum(layer.false_alarms or 0 for layer in mine),
+            false_alarms=sum(counted) if counted else None,
         )
     return records
 
@@ -236,7 +223,8 @@ def _layer_differences(layer: ComparedLayer) -> Iterator[str]:
         if earlier != later:
             yield f"{outcome.value} {earlier} → {later}"
     if before.false_alarms != after.false_alarms:
-        yield f"false alarms {before.false_alarms} → {after.false_alarms}"
+        told = ("-" if one.false_alarms is None else str(one.false_alarms) for one in (before, after))
+        yield f"false alarms {' → '.join(told)}"
 
 
 def _modes(record: LayerRecord) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import statistics
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -115,7 +116,7 @@ def detection_measured(trial: TrialResult, fault: FaultResult) -> bool:
     if trial.into:
         lived = all(reason.about != "arm" for reason in trial.reasons)
         return lived and (fault.prevented or fault.effective_day is not None)
-    return trial.harm.by_arm.get(Arm.DEFENDED, {}).get(Harm.UNDETECTED_DAYS) is not None
+    return suffered(trial, Harm.UNDETECTED_DAYS) is not None
 
 
 def detections(trials: Sequence[TrialResult]) -> tuple[list[float], int]:
@@ -130,6 +131,23 @@ def detections(trials: Sequence[TrialResult]) -> tuple[list[float], int]:
         if fault.detection is None and trial.kind is not Kind.QUIET and detection_measured(trial, fault)
     ]
     return delays, len(missed)
+
+
+def false_alarms_of(trial: TrialResult) -> float | None:
+    """How many all layers gave together; None where none was counted."""
+    counts = [layer.false_alarms for layer in trial.layers if layer.false_alarms is not None]
+    return float(sum(counts)) if counts else None
+
+
+def suffered(trial: TrialResult, kind: Harm) -> float | None:
+    """A kind of harm in the defended arm, None where it was not measured."""
+    return trial.harm.by_arm.get(Arm.DEFENDED, {}).get(kind)
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Of those that were measured, None where none was."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
 
 
 def not_recovered(trial: TrialResult) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaos.domain.scenario import Arm, Harm, Kind
+from chaos.domain.scenario import Harm, Kind
 from chaos.domain.verdict import TrialResult
+from chaos.reports.pieces import false_alarms_of, mean, suffered
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,9 @@ def prices(trials: Sequence[TrialResult]) -> list[Price]:
         Price(
             name,
             len(found),
-            _mean(_alarms(trial) for trial in found),
-            _mean(_harm(trial, Harm.FALSE_BLOCK_DAYS) for trial in found),
-            _mean(_harm(trial, Harm.STALE_DAYS) for trial in found),
+            mean(map(false_alarms_of, found)),
+            mean(suffered(trial, Harm.FALSE_BLOCK_DAYS) for trial in found),
+            mean(suffered(trial, Harm.STALE_DAYS) for trial in found),
         )
         for name, found in by_name.items()
     ]
-
-
-def _alarms(trial: TrialResult) -> float | None:
-    counts = [layer.false_alarms for layer in trial.layers if layer.false_alarms is not None]
-    return float(sum(counts)) if counts else None
-
-
-def _harm(trial: TrialResult, kind: Harm) -> float | None:
-    return trial.harm.by_arm.get(Arm.DEFENDED, {}).get(kind)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
