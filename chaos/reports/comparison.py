@@ -223,8 +223,8 @@ def _layer_differences(layer: ComparedLayer) -> Iterator[str]:
         if earlier != later:
             yield f"{outcome.value} {earlier} → {later}"
     if before.false_alarms != after.false_alarms:
-        told = ("-" if one.false_alarms is None else str(one.false_alarms) for one in (before, after))
-        yield f"false alarms {' → '.join(told)}"
+        counted = ["-" if one.false_alarms is None else str(one.false_alarms) for one in (before, after)]
+        yield f"false alarms {' → '.join(counted)}"
 
 
 def _modes(record: LayerRecord) -> str:
