@@ -32,7 +32,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
 
     `id` is its fingerprint and how often it has come; `answer_day` is when somebody will have read it;
     `taken` are the actions that are to be released when it is resolved, and `trying` is one of which nobody
-    has heard yet whether it is done.
+    has heard yet whether it is done. `ends_day` is when they end, known once it is resolved.
     """
 
     id: str
@@ -45,6 +45,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     resolved: bool = False
     taken: tuple[str, ...] = ()
     trying: str = ""
+    ends_day: float | None = None
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -57,6 +58,10 @@ class Release(msgspec.Struct, frozen=True):
 def done_to(name: str, alert: OpenAlert) -> tuple[str, str]:
     """An action, and what it was done to: what the alert is about, where that makes a difference."""
     return name, alert.item.labels.get("about", "") if ACTIONS[name].each else ""
+
+
+def _once(*names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -111,8 +116,7 @@ class OnCall(Component[OnCallSettings]):
                 continue
             if alert.resolved:
                 del self._open[key]
-                meant = replace(alert, taken=(alert.trying,), trying="")
-                self._releases.append(Release(day=self.runtime.day(), alert=meant))
+                self._releases.append(self._release(alert, alert.trying))
             else:
                 self._open[key] = replace(alert, taken=(*alert.taken, alert.trying), trying="")
 
@@ -152,7 +156,9 @@ class OnCall(Component[OnCallSettings]):
         day = self.runtime.day()
         nth = self._came.get(item.fingerprint, 0) + 1
         self._came[item.fingerprint] = nth
-        alert = OpenAlert(id=f"{item.fingerprint}-{nth}", item=item, receiver=receiver, sent_day=day)
+        # What somebody is at about it as it was before may be done, and lasts as long as this one.
+        tried = (known.trying,) if known is not None and known.trying else ()
+        alert = OpenAlert(f"{item.fingerprint}-{nth}", item, receiver, sent_day=day, taken=tried)
         page = self._runbook.page(item.labels)
         if self._answered(alert, day) and self.settings.kind == "simulated":
             step = page.step(item.labels) if page is not None else ""
@@ -210,24 +216,44 @@ class OnCall(Component[OnCallSettings]):
                 continue
             if action.release is None:
                 await self._act(name, action.take, alert)
-                continue
-            self._keep(key, alert, trying=name)
-            error = await self._act(name, action.take, alert)
-            taken = () if error is not None and not isinstance(error, _UNSURE) else (name,)
-            if not self._keep(key, alert, *taken) and taken:
-                await self._end(self._later(Release(self.runtime.day(), replace(alert, taken=taken))))
+            else:
+                await self._take(key, alert, name, action.take)
 
-    def _keep(self, key: str, alert: OpenAlert, *taken: str, trying: str = "") -> bool:
-        """Note what was done about an alert, or is tried; False where it is over meanwhile."""
+    async def _take(self, key: str, alert: OpenAlert, name: str, take: Take) -> None:
+        """Take an action that is to be released, which is noted before it is tried."""
+        over = self._keep(key, alert, trying=name)
+        release = None if over is None else self._later(self._release(over, name))
+        error = await self._act(name, take, alert)
+        taken = () if error is not None and not isinstance(error, _UNSURE) else (name,)
+        if release is None:
+            over = self._keep(key, alert, *taken)
+            release = self._later(self._release(over, name)) if over is not None and taken else None
+        elif not taken:
+            self._releases.remove(release)
+            self._save()
+        if release is not None and taken:
+            self.runtime.spawn(self._end(release))
+
+    def _keep(self, key: str, alert: OpenAlert, *taken: str, trying: str = "") -> OpenAlert | None:
+        """Note what was done about an alert, or is tried; where it is over meanwhile, the alert as it was."""
         current = self._open.get(key)
         if current is None or current.id != alert.id:
-            return False
+            return alert
         if current.resolved and not trying:
             del self._open[key]  # it was kept for this
         else:
-            self._open[key] = replace(current, taken=(*current.taken, *taken), trying=trying)
+            self._open[key] = replace(current, taken=_once(*current.taken, *taken), trying=trying)
         self._save()
-        return not current.resolved
+        return current if current.resolved and not trying else None
+
+    def _release(self, alert: OpenAlert, *taken: str) -> Release:
+        """What was done about an alert that is over, and when that ends."""
+        ends_day = self._ends_day(alert) if alert.ends_day is None else alert.ends_day
+        return Release(ends_day, replace(alert, taken=taken, trying=""))
+
+    def _ends_day(self, alert: OpenAlert) -> float:
+        page = self._runbook.page(alert.item.labels)
+        return self.runtime.day() + (page.lasts_days if page is not None else 0.0)
 
     def _actions(self, alert: OpenAlert) -> tuple[str, ...]:
         """The runbook's; at a page about data what people do instead of it, where they do."""
@@ -259,6 +285,9 @@ class OnCall(Component[OnCallSettings]):
         for name in reversed(taken):
             release, again = ACTIONS[name].release, False
             while release is not None and not self._is_needed(name, alert):
+                if self._is_tried(name, alert):  # for another alert: which of the two came last?
+                    await self.runtime.until(self.runtime.day() + _CHECK_DAYS)
+                    continue
                 error = await self._act(f"release {name}", release, alert, again=again)
                 if not isinstance(error, (*_UNSURE, Overloaded)):
                     break
@@ -273,6 +302,10 @@ class OnCall(Component[OnCallSettings]):
             later.alert for later in self._releases if later.day > now_day and later.alert.id != alert.id
         ]
         return done_to(name, alert) in {done_to(taken, other) for other in others for taken in other.taken}
+
+    def _is_tried(self, name: str, alert: OpenAlert) -> bool:
+        others = [other for other in self._open.values() if other.trying and other.id != alert.id]
+        return done_to(name, alert) in {done_to(other.trying, other) for other in others}
 
     async def _act(self, name: str, take: Take, alert: OpenAlert, *, again: bool = False) -> PortError | None:
         """Take an action and say so; the error where it is not known to be done, said once."""
@@ -297,12 +330,10 @@ class OnCall(Component[OnCallSettings]):
             return
         for host in self.layers.at(Hook.PAGE):
             host.release(alert.id, "resolved")
-        alert = replace(alert, resolved=True)
+        alert = replace(alert, resolved=True, ends_day=self._ends_day(alert))
         self._log(alert, "resolved")
         if alert.taken:
-            page = self._runbook.page(alert.item.labels)
-            lasts_days = page.lasts_days if page is not None else 0.0
-            self.runtime.spawn(self._end(self._later(Release(self.runtime.day() + lasts_days, alert))))
+            self.runtime.spawn(self._end(self._later(self._release(alert, *alert.taken))))
         if alert.answer_day is None and not alert.trying:
             del self._open[key]
         else:

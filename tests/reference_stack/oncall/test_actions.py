@@ -244,6 +244,74 @@ def test_what_was_being_done_when_the_alert_was_resolved_and_on_call_ended_is_re
     assert k9s.target.setting("orchestrator", "paused") is False
 
 
+def late(plan):
+    """A reply that is a tenth of a day under way."""
+    return plan.replace(down_ms=plan.down_ms + 100.0)
+
+
+def test_what_lasts_does_so_too_where_the_alert_was_resolved_before_it_was_done(stack):
+    k9s = stack("hold_retraining", text=LASTING)
+    k9s.target.link("oncall-orchestrator").shape(late)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.25)
+    k9s.tell("resolved")
+    k9s.live(0.7)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    k9s.live(0.85)
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
+def test_what_was_being_done_about_an_alert_that_was_over_is_released_after_a_restart(stack):
+    """It was resolved while the action before was under way, and on-call ends in the middle of the next."""
+    k9s = stack("roll_back, hold_retraining")
+    k9s.target.link("oncall-orchestrator").shape(late)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.25)
+    k9s.tell("resolved")
+    k9s.live(0.45)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    k9s.target.kill("oncall")
+    k9s.target.start("oncall")
+    k9s.live(0.8)
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
+def test_what_was_being_done_when_the_alert_came_again_and_on_call_ended_is_released_with_that_one(stack):
+    k9s = stack("hold_retraining")
+    k9s.target.link("oncall-orchestrator").shape(late)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.22)
+    k9s.tell("resolved")
+    k9s.tell("firing")
+    k9s.live(0.25)
+    k9s.target.kill("oncall")
+    k9s.target.start("oncall")
+    k9s.live(0.28)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    k9s.tell("resolved")
+    k9s.live(0.6)
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
+def test_what_is_just_being_done_about_another_alert_is_not_ended_with_an_earlier_one(stack):
+    k9s = stack("hold_retraining")
+    k9s.target.link("oncall-orchestrator").shape(late)
+    k9s.live(0.1)
+    k9s.tell("firing", "serving-a")
+    k9s.live(0.4)
+    k9s.tell("firing", "serving-b")
+    k9s.live(0.55)
+    k9s.tell("resolved", "serving-a")
+    k9s.live(1.0)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    k9s.tell("resolved", "serving-b")
+    k9s.live(1.3)
+    assert k9s.target.setting("orchestrator", "paused") is False
+
+
 def test_shoppers_are_not_sent_to_a_drained_replica(stack):
     k9s = stack("drain")
     k9s.live(0.1)
