@@ -47,7 +47,7 @@ class Breaker:
             return Decision(fired=fires, acts=acts, says=says, detail={"opens": evidence.opens})
         recent = evidence.failed[-p.calls :]
         failures = sum(recent)
-        if len(recent) < p.calls or failures < p.error_share * p.calls:
+        if len(recent) < p.calls or failures / p.calls < p.error_share:
             return GREEN
         says = f"{failures} of the last {p.calls} calls to {evidence.dependency} failed"
         return Decision(fired=fires, acts=True, says=says, detail={"failures": failures})

@@ -15,6 +15,9 @@ import msgspec
 from reference_stack.layers.contract import GREEN, Decision, Hook, red
 from reference_stack.layers.evidence import PushedValue
 
+_ROUNDING = 1e-9
+"""0.01 ÷ 0.1 is a little less than a tenth."""
+
 
 class ConfigParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`max_ratio`: a number may grow or shrink by this factor in one push, so that none leads to 0 or away
@@ -65,7 +68,7 @@ class Config:
         if not old:
             return f"{new:g} in place of 0: no factor leads there"
         limit = self._parameters.max_ratio
-        if 1.0 / limit <= new / old <= limit:
+        if (1.0 - _ROUNDING) / limit <= new / old <= limit * (1.0 + _ROUNDING):
             return ""
         return f"{new:g} in place of {old:g} is further than a factor of {limit:g}"
 

@@ -45,7 +45,7 @@ class Skew:
         """Red where one of the checks fails, green where there is nothing to check."""
         p, replica = self._parameters, evidence.replica
         off = [each for each in evidence.differences if each > p.tolerance]
-        if len(off) > p.differing * len(evidence.differences):
+        if len(off) / max(1, len(evidence.differences)) > p.differing:
             return red(
                 f"{len(off)} of {len(evidence.differences)} rows of features that {replica} served are not "
                 f"the stored ones, off by up to {max(off):.3g} of a value",

@@ -14,6 +14,12 @@ def test_it_opens_at_half_of_the_last_twenty(failures: int, acts: bool):
     assert breaker().decide(Calls("features", recent)).acts is acts
 
 
+def test_it_opens_at_its_share_whatever_that_is():
+    recent = [True] * 55 + [False] * 45
+    assert breaker(error_share=0.55, calls=100).decide(Calls("features", recent)).acts
+    assert not breaker(error_share=0.56, calls=100).decide(Calls("features", recent)).acts
+
+
 def test_older_calls_do_not_count():
     assert not breaker().decide(Calls("features", [True] * 50 + [False] * 20)).acts
 

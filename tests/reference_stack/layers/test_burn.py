@@ -56,6 +56,12 @@ def test_no_window_is_longer_than_the_monitor_remembers():
         msgspec.convert({"slow_long_days": KEPT_DAYS + 0.01}, BurnParameters)
 
 
+@pytest.mark.parametrize("windows", [(0.1, 1.0, 0.144), (0.5, 3.0, 0.06)])
+def test_a_rate_on_the_limit_of_the_objective_burns(windows):
+    short_days, long_days, bad_share = windows
+    assert fires(dict.fromkeys((short_days, long_days), bad_share))
+
+
 def test_a_rate_on_its_limit_burns():
     rates = {"objective": 0.5, "fast_rate": 1.5, "slow_rate": 2.0}
     assert fires({0.1: 0.75, 1.0: 0.75}, **rates)

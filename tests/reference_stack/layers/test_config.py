@@ -23,6 +23,8 @@ def ask(parameters: ConfigParameters | None = None, **changed: object):
         (8.0, 4.0, ""),
         (40.0, 4.0, ""),
         (0.4, 4.0, ""),
+        (0.01, 0.1, ""),
+        (2.35, 0.235, ""),
         (40.1, 4.0, "factor of 10"),
         (0.39, 4.0, "factor of 10"),
         (-4.0, 4.0, "factor of 10"),

@@ -31,6 +31,7 @@ def test_one_row_that_differs_is_red(differences):
 def test_a_share_of_differing_rows_may_be_allowed():
     assert ask((0.5, 0.0, 0.0, 0.0), differing=0.25) == GREEN
     assert ask((0.5, 0.5, 0.0, 0.0), differing=0.25).acts
+    assert ask((0.5,) * 57 + (0.0,) * 43, differing=0.57) == GREEN
 
 
 @pytest.mark.parametrize(
