@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from reference_stack.layers.contract import GREEN, Decision, Hook, Mode
+from reference_stack.layers.contract import GREEN, Decision, Hook, Mode, red, warn
 from reference_stack.layers.evidence import Lack, Retrain
 from reference_stack.layers.hold import Hold, HoldParameters
 from reference_stack.layers.host import LayerHost, LayerSet, load
@@ -40,8 +40,8 @@ class Told:
 
 def test_says_each_change_once():
     told = Told()
-    for red in ((), ("volume",), ("volume",), (), ()):
-        told.ask(*red)
+    for gates in ((), ("volume",), ("volume",), (), ()):
+        told.ask(*gates)
     assert told.signals() == ["reached", "fired", "acted", "cleared"]
 
 
@@ -242,6 +242,25 @@ def test_a_layer_that_observes_takes_no_row_and_no_source(mode, rows, sources):
     decision = host.ask(None, day=2.0)
     assert (decision.acts, decision.rows, decision.sources) == (mode == "enforce", rows, sources)
     assert host.said.sources == (1,)
+
+
+class Parrot(TooMany):
+    """Its evidence is its decision."""
+
+    def decide(self, evidence: object) -> Decision:
+        assert isinstance(evidence, Decision)
+        return evidence
+
+
+def test_a_warning_is_told_and_alerts_and_what_was_red_and_is_a_warning_still_is_not_clear():
+    lines: list[str] = []
+    telemetry = Telemetry("features", FixedDay(), lines.append)
+    host = LayerHost(Parrot, LayerSettings(use=""), telemetry)
+    for decision, firing in ((warn("late"), 1.0), (red("later"), 1.0), (warn("late"), 1.0), (GREEN, 0.0)):
+        assert host.ask(decision, day=2.0) == decision
+        assert telemetry.metrics.samples()['layer_fired{layer="too_many"}'] == firing
+    signals = [json.loads(line)["signal"] for line in lines]
+    assert signals == ["reached", "fired", "acted", "cleared"]
 
 
 def test_a_layer_is_asked_at_each_of_its_hooks():
