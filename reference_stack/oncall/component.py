@@ -160,7 +160,7 @@ class OnCall(Component[OnCallSettings]):
         tried = (known.trying,) if known is not None and known.trying else ()
         alert = OpenAlert(f"{item.fingerprint}-{nth}", item, receiver, sent_day=day, taken=tried)
         page = self._runbook.page(item.labels)
-        if self._answered(alert, day) and self.settings.kind == "simulated":
+        if self.settings.kind == "simulated" and self._answered(alert, day):
             step = page.step(item.labels) if page is not None else ""
             answer_day = day + self._delay_days(alert.id)
             if known is not None and known.answer_day is not None:

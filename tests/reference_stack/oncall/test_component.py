@@ -61,6 +61,7 @@ def test_where_nobody_reads_it_it_is_sent_and_that_is_all(new_tower, how):
     assert tower.alerts() == [("volume", "features", "firing")]
     assert acknowledged(tower) == []
     assert tower.logged("action") == []
+    assert "acted" not in [line["signal"] for line in tower.logged("signal") if line["layer"] == "people"]
 
 
 def test_a_restart_forgets_neither_alert_nor_answer(tower):
