@@ -56,14 +56,16 @@ class Canary:
         """Red where the challenger is worse, answers nothing, or has too few views to say when time is up."""
         p = self._parameters
         points, compared = evidence.challenger.asked, evidence.champion.asked
-        if not points and compared >= 2 * p.min_points and evidence.elapsed_days >= p.stage_days:
+        least = max(p.min_points, 1)
+        if not points and compared >= 2 * least and evidence.elapsed_days >= p.stage_days:
             return red(f"none of {compared} views was answered by it: no replica can load it", done=1.0)
-        if min(points, compared) < p.min_points:
+        if min(points, compared) < least:
             if evidence.elapsed_days < p.longest_days:
                 return Decision(fired=False, acts=False, says="", detail={"done": 0.0})
             return red(f"only {points} views in {evidence.elapsed_days:.2f} days: not judged", done=1.0)
         whole_days = min(2.0 * p.stage_days, max(p.stage_days, p.longest_days))
-        share = max(_LEAST_SHARE_OF_STAGE, min(1.0, evidence.elapsed_days / whole_days))
+        elapsed_share = evidence.elapsed_days / whole_days if whole_days > 0.0 else 1.0
+        share = max(_LEAST_SHARE_OF_STAGE, min(1.0, elapsed_share))
         limit = -self._last_look / math.sqrt(share)
         z = _z(evidence.challenger, evidence.champion)
         if z < limit:

@@ -68,7 +68,8 @@ class Config:
         if not old:
             return f"{new:g} in place of 0: no factor leads there"
         limit = self._parameters.max_ratio
-        if (1.0 - _ROUNDING) / limit <= new / old <= limit * (1.0 + _ROUNDING):
+        ratio = new / old
+        if ratio * limit >= 1.0 - _ROUNDING and ratio <= limit * (1.0 + _ROUNDING):
             return ""
         return f"{new:g} in place of {old:g} is further than a factor of {limit:g}"
 

@@ -41,6 +41,7 @@ def test_both_sides_of_the_last_boundary():
     # Of 75 and 75 views, 40 of them good: z is −4.05 with 16 good ones and −4.24 with 15; the limit is −4.11.
     assert not ask(Outcomes(75, 0, 16), 0.5).fired
     assert ask(Outcomes(75, 0, 15), 0.5).acts
+    assert not ask(Outcomes(75, 0, 16), 0.9).fired  # who waits longer gives no more away
 
 
 def test_an_early_look_needs_more_evidence_than_the_last():
@@ -98,6 +99,17 @@ def test_the_first_looks_need_evidence_that_hardly_any_challenger_gives():
     assert not ask(nothing, 0.0).fired
     assert not ask(nothing, 0.05).fired
     assert ask(nothing, 0.25).acts
+
+
+def test_a_stage_of_no_length_is_over_at_the_first_look():
+    decision = Canary(CanaryParameters(stage_days=0.0)).decide(CanaryStage(0.0, CHAMPION, CHAMPION))
+    assert (decision.fired, decision.detail["done"]) == (False, 1.0)
+
+
+def test_without_any_view_nothing_is_judged():
+    layer = Canary(CanaryParameters(min_points=0))
+    assert layer.decide(CanaryStage(0.25, Outcomes(), Outcomes())).detail["done"] == 0.0
+    assert "not judged" in layer.decide(CanaryStage(0.9, Outcomes(), Outcomes())).says
 
 
 def test_doubt_lasts_no_longer_than_the_longest_stage():

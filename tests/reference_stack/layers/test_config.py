@@ -56,6 +56,10 @@ def test_the_value_against_the_one_in_force(value, previous, objection):
     assert objection in decision.says
 
 
+def test_where_no_factor_is_allowed_no_number_is_changed():
+    assert "factor of 0" in ask(ConfigParameters(max_ratio=0.0)).says
+
+
 @pytest.mark.parametrize(("approved_by", "acts"), [("bob", False), ("", True), ("ann", True)])
 def test_a_second_person_has_read_it(approved_by, acts):
     assert ask(approved_by=approved_by).acts is acts
