@@ -32,7 +32,8 @@ class OpenAlert(msgspec.Struct, frozen=True):
 
     `id` is its fingerprint and how often it has come; `answer_day` is when somebody will have read it;
     `taken` are the actions that are to be released when it is resolved, and `trying` is one of which nobody
-    has heard yet whether it is done. `ends_day` is when they end, known once it is resolved.
+    has heard yet whether it is done; `left` are those that were not begun. `ends_day` is when what was taken
+    ends, known once it is resolved.
     """
 
     id: str
@@ -45,6 +46,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     resolved: bool = False
     taken: tuple[str, ...] = ()
     trying: str = ""
+    left: tuple[str, ...] = ()
     ends_day: float | None = None
 
 
@@ -125,6 +127,8 @@ class OnCall(Component[OnCallSettings]):
         for key, alert in self._open.items():
             if alert.answer_day is not None:
                 self.runtime.spawn(self._answer(key, alert.id, alert.answer_day))
+            elif alert.left and not alert.resolved:
+                self.runtime.spawn(self._follow(key, alert))
         for release in self._releases:
             self.runtime.spawn(self._end(release))
         self._heard = {"monitor": self.runtime.day(), **dict.fromkeys(self._silent)}
@@ -195,7 +199,8 @@ class OnCall(Component[OnCallSettings]):
         alert = self._open.get(key)
         if alert is None or alert.id != alert_id:
             return
-        alert = replace(alert, acknowledged_day=round(self.runtime.day(), 4), answer_day=None)
+        acknowledged_day = round(self.runtime.day(), 4)
+        alert = replace(alert, acknowledged_day=acknowledged_day, answer_day=None, left=self._actions(alert))
         self._open[key] = alert
         self._log(alert, "resolved" if alert.resolved else "firing")
         self.telemetry.log("action", by=alert.receiver, action="acknowledge", says=alert.step)
@@ -208,7 +213,11 @@ class OnCall(Component[OnCallSettings]):
 
     async def _follow(self, key: str, alert: OpenAlert) -> None:
         """Take the actions in order; each is said, also one that is refused."""
-        for name in self._actions(alert):
+        for place, name in enumerate(alert.left, 1):
+            current = self._open.get(key)
+            if current is not None and current.id == alert.id:
+                self._open[key] = replace(current, left=alert.left[place:])
+                self._save()
             action = ACTIONS.get(name)
             if action is None:
                 near = "".join(get_close_matches(name, ACTIONS, n=1)) or ", ".join(ACTIONS)

@@ -278,6 +278,25 @@ def test_what_was_being_done_about_an_alert_that_was_over_is_released_after_a_re
     assert k9s.target.setting("orchestrator", "paused") is False
 
 
+def test_what_was_still_to_be_done_is_done_after_a_restart_and_what_was_begun_is_not_done_twice(stack):
+    k9s = stack("roll_back, hold_retraining")
+    k9s.target.link("oncall-orchestrator").shape(late)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.25)
+    k9s.target.kill("oncall")
+    k9s.target.start("oncall")
+    k9s.live(0.8)
+    assert k9s.target.setting("orchestrator", "paused") is True
+    assert [name for name, _ in k9s.actions()] == ["acknowledge", "hold_retraining"]
+    k9s.target.kill("oncall")
+    k9s.target.start("oncall")
+    k9s.tell("resolved")
+    k9s.live(1.1)
+    assert k9s.target.setting("orchestrator", "paused") is False
+    assert [name for name, _ in k9s.actions()][2:] == ["release hold_retraining"]
+
+
 def test_what_was_being_done_when_the_alert_came_again_and_on_call_ended_is_released_with_that_one(stack):
     k9s = stack("hold_retraining")
     k9s.target.link("oncall-orchestrator").shape(late)
