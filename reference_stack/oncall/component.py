@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reference_stack.component import Component, serves
-from reference_stack.layers.contract import Hook
+from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.evidence import Heartbeat, Page
 from reference_stack.messages import HEARTBEAT, PAGE, AlertItem, Empty, HeartbeatRequest, Webhook
 from reference_stack.oncall.actions import ACTIONS, Call, Hands, Take
@@ -267,7 +267,8 @@ class OnCall(Component[OnCallSettings]):
     def _actions(self, alert: OpenAlert) -> tuple[str, ...]:
         """The runbook's; at a page about data what people do instead of it, where they do."""
         labels, people = alert.item.labels, self.layers.named("people")
-        if people is not None and (labels.get("category"), labels.get("severity")) == _ABOUT_DATA:
+        about_data = (labels.get("category"), labels.get("severity")) == _ABOUT_DATA
+        if people is not None and people.mode is Mode.ENFORCE and about_data:
             instead = msgspec.convert(people.setting("instead"), tuple[str, ...])
             if instead:
                 return instead

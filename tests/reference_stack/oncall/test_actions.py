@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reference_stack.layers.people import People
 from reference_stack.oncall.actions import ACTIONS
 from reference_stack.virtual import factory
 
@@ -34,12 +35,13 @@ class Stack:
         people: str = "enforce",
         text: str = RUNBOOK,
         instead: tuple[str, ...] = (),
+        own: str = "",
     ) -> None:
         runbook = folder / "runbook.yaml"
         runbook.write_text(text.format(actions=actions))
         oncall = {"runbook": str(runbook), "acknowledge_from_days": 0.1, "acknowledge_to_days": 0.1}
         layer = {"mode": people, "parameters": {"instead": list(instead)}}
-        settings = {"oncall": oncall, "layers": {"people": layer}}
+        settings = {"oncall": oncall, "layers": {"people": layer, **({"own": {"use": own}} if own else {})}}
         self.target = factory(seed=1, day_seconds=1.0, days=3.0, settings=settings, root=folder / "root")
         self.lines: list[dict] = []
         self.target.on_log(lambda _component, line: self.lines.append(json.loads(line)))
@@ -74,7 +76,7 @@ LASTING = RUNBOOK.replace("]}}", "], lasts_days: 0.5}}", 1)
 def stack(tmp_path):
     made: list[Stack] = []
 
-    def make(*args: str, **kwargs: tuple[str, ...]) -> Stack:
+    def make(*args: str, **kwargs) -> Stack:
         made.append(Stack(tmp_path, *args, **kwargs))
         return made[-1]
 
@@ -381,6 +383,23 @@ def test_what_people_do_instead_of_the_runbook_is_released_too(stack):
     done = [(name, says) for name, says in k9s.actions() if name != "acknowledge"]
     assert [name for name, _ in done] == ["switch_to_rules", "swich_to_rules", "release switch_to_rules"]
     assert done[1][1] == "not done: there is no such action; there is switch_to_rules"
+
+
+class Own(People):
+    """People of a team's own."""
+
+    name = "own"
+
+
+@pytest.mark.parametrize("people", ["off", "observe"])
+def test_what_people_would_do_instead_is_not_done_by_others_who_answer(stack, people):
+    own = "tests.reference_stack.oncall.test_actions:Own"
+    k9s = stack("hold_retraining", people, instead=("switch_to_rules",), own=own)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.3)
+    assert k9s.target.setting("serving-a", "rules") is False
+    assert k9s.target.setting("orchestrator", "paused") is True
 
 
 def test_without_people_nothing_is_done(stack):
