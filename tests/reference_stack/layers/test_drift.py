@@ -95,7 +95,7 @@ def test_noise_of_dwell_goes_by_the_rows_that_were_clicked() -> None:
 def test_a_source_beyond_its_limits_is_left_out(fine: dict[str, float], beyond: dict[str, float]) -> None:
     assert not LAYER.decide(delivery(sources={1: fine})).fired
     decision = LAYER.decide(delivery(sources={0: source(), 1: beyond}))
-    assert (decision.acts, decision.sources) == (True, (1,))
+    assert (decision.fired, decision.acts, decision.sources) == (True, True, (1,))
 
 
 def test_a_source_that_is_left_out_explains_the_columns() -> None:

@@ -37,6 +37,12 @@ runbook:
     assert step(text, tmp_path, alertname="burn", category="software") == ""
 
 
+def test_an_alert_that_is_about_nothing_is_called_by_its_layer_or_else_by_its_name(tmp_path):
+    text = "runbook: [{says: 'looks at {about}'}]"
+    assert step(text, tmp_path, about="", layer="drift") == "looks at drift"
+    assert step(text, tmp_path, about="", layer="", alertname="engagement") == "looks at engagement"
+
+
 def test_the_stack_has_a_page_for_every_alert_rule():
     runbook = read_runbook("", ACTIONS)
     for rule in RULES:
