@@ -372,11 +372,14 @@ class PushRequest(msgspec.Struct, frozen=True):
     approved_by: str = ""
 
 
-class PushReply(msgspec.Struct, frozen=True):
-    """What the door said."""
+class PushReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the door said. `unsure`: who refused it did not answer, or others have taken it before, so that
+    some may have the value.
+    """
 
     refused_by: str
     says: str
+    unsure: bool = False
 
 
 class StatusReply(msgspec.Struct, frozen=True):

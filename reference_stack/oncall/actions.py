@@ -23,7 +23,7 @@ from reference_stack.messages import (
     RollBackRequest,
     SettingRequest,
 )
-from reference_stack.ports import Operation, Port, PortError, Semaphore
+from reference_stack.ports import Failed, Operation, Port, PortError, Semaphore
 
 TIMEOUT_MS = 500.0
 START_OVER_MS = 2000.0
@@ -76,14 +76,15 @@ class Hands:
         return msgspec.json.decode(reply.value)
 
     async def push(self, key: str, value: object, by: str) -> str:
-        """Have the orchestrator push a setting; what it says. Raises PortError where it refuses.
+        """Have the orchestrator push a setting; what it says. Raises PortError where it refuses, and Failed
+        where some may have the value all the same.
 
         The second person who has read it is whoever reviewed the runbook.
         """
         request = PushRequest(key=key, value=_raw(value), by=by, approved_by="runbook")
         reply = await self.ask(ORCHESTRATOR, PUSH, request)
         if reply.refused_by:
-            raise PortError(f"{reply.refused_by} refused: {reply.says}")
+            raise (Failed if reply.unsure else PortError)(f"{reply.refused_by} refused: {reply.says}")
         return reply.says
 
 

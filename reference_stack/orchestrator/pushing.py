@@ -87,7 +87,7 @@ class Pushes:
                 previous = await self._in_force(wanted[0], request.key)
             except PortError as error:
                 if enforced:  # what a layer is to let in it has to hold against what is there
-                    return self._said(request, [], wanted[0], f"{type(error).__name__}: {error}")
+                    return self._told(request, wanted, [], error)
         red = await self._red(request, previous, "asked", Answers(0, 0))
         if red is not None:
             return self._said(request, [], *red)
@@ -198,7 +198,8 @@ class Pushes:
     ) -> PushReply:
         if error is None:
             return self._said(request, took, "", f"set on {', '.join(took)}")
-        return self._said(request, took, components[len(took)], f"{type(error).__name__}: {error}")
+        reply = self._said(request, took, components[len(took)], f"{type(error).__name__}: {error}")
+        return replace(reply, unsure=bool(took) or not isinstance(error, Rejected))
 
     def _said(self, request: PushRequest, took: list[str], refused_by: str, says: str) -> PushReply:
         value = msgspec.json.decode(request.value)

@@ -197,6 +197,39 @@ def test_what_cannot_be_released_when_it_is_time_is_released_when_somebody_answe
     assert said[0].startswith("no answer: ")
 
 
+@pytest.mark.parametrize("config", ["off", "enforce"])
+@pytest.mark.parametrize("away", [("serving-b",), ("serving-a", "serving-b")])
+def test_what_is_pushed_is_released_everywhere_though_replicas_were_away_then(stack, config, away):
+    k9s = stack("switch_to_rules")
+    k9s.target.configure("orchestrator", "layers.config.mode", config)
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.5)
+    assert k9s.target.setting("serving-a", "rules") is k9s.target.setting("serving-b", "rules") is True
+    links = [k9s.target.link(f"orchestrator-{name}") for name in away]
+    mends = [link.shape(lambda plan: plan.replace(refused=True)) for link in links]
+    k9s.tell("resolved")
+    k9s.live(1.0)
+    for mend in mends:
+        mend()
+    k9s.live(1.5)
+    assert k9s.target.setting("serving-a", "rules") is k9s.target.setting("serving-b", "rules") is False
+
+
+def test_what_was_pushed_to_some_before_one_did_not_answer_is_released_too(stack):
+    k9s = stack("switch_to_rules")
+    k9s.target.configure("orchestrator", "layers.config.mode", "off")
+    mend = k9s.target.link("orchestrator-serving-b").shape(lambda plan: plan.replace(refused=True))
+    k9s.live(0.1)
+    k9s.tell("firing")
+    k9s.live(0.5)
+    assert k9s.target.setting("serving-a", "rules") is True
+    mend()
+    k9s.tell("resolved")
+    k9s.live(1.0)
+    assert k9s.target.setting("serving-a", "rules") is False
+
+
 def test_what_is_still_to_be_released_is_released_though_the_clock_is_set_back_meanwhile(stack):
     k9s = stack("hold_retraining")
     k9s.target.configure("oncall", "clock_ahead_days", 1.0)
