@@ -126,6 +126,7 @@ def test_one_that_comes_and_goes_is_read_when_the_first_would_have_been(new_towe
     first = acknowledged(tower)[0]
     assert first["id"].rpartition("-")[2] != "1"
     assert first["acknowledged_day"] == pytest.approx(1.5, abs=0.15)
+    assert len(tower.logged("action")) == len(acknowledged(tower))  # each once
 
 
 def test_a_monitor_that_dies_is_noticed(tower):
