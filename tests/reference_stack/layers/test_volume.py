@@ -78,6 +78,10 @@ def test_warns_of_an_unusual_day_beyond_each_limit_and_never_acts(name: str, fin
     assert name in decision.says
 
 
+def test_an_unusual_day_is_told_by_what_it_is_of_a_usual_one():
+    assert ask(statistics={**USUAL, "rows": 2000.0}).says == "rows_ratio 0.5"
+
+
 def test_without_a_reference_there_is_nothing_to_compare_with():
     assert ask(statistics={**USUAL, "rows": 1.0}, reference={}) == GREEN
     assert ask(statistics={}, reference=USUAL) == GREEN
