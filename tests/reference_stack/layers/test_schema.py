@@ -154,9 +154,9 @@ def test_events_are_of_today_give_or_take(day: float, sound: bool):
     assert (ask(day=day) == GREEN) is sound
 
 
-@pytest.mark.parametrize("field", ["fallback", "view", "customer"])
+@pytest.mark.parametrize("field", ["fallback", "view", "recommendation", "customer", "version"])
 def test_ends_that_are_fine(field: str):
-    fine = {"fallback": "last_good", "view": "x" * 200, "customer": 0}
+    fine = {"fallback": "last_good", "view": "x" * 200, "recommendation": "r", "customer": 0, "version": 0}
     assert ask(**{field: fine[field]}) == GREEN
 
 
@@ -266,9 +266,13 @@ def test_a_partition_that_cannot_be_read_is_red() -> None:
         (delivered(contradictions=2), "dwell: 2 rows"),
         (delivered(customer=ColumnContent(1, 0.0, 9.0)), "customer: 1 null"),
         (delivered(segment=ColumnContent(0, 0.0, 5.0)), "segment: 0 … 5, not 0 … 4"),
+        (delivered(shard=ColumnContent(0, 0.0, 4.0)), "shard: 0 … 4, not 0 … 3"),
         (delivered(dwell=ColumnContent(90, 1.0, 3600.5)), "dwell: 1 … 3600.5"),
         (delivered(day=ColumnContent(0, 4.0, 5.06)), "day: 4 … 5.06"),
         (delivered(day=ColumnContent(0, 2.99, 4.9)), "day: 2.99"),
+        (delivered(segment=ColumnContent(2, 0.0, 4.0)), "segment: 2 null"),
+        (delivered(shard=ColumnContent(2, 0.0, 3.0)), "shard: 2 null"),
+        (delivered(day=ColumnContent(2, 4.0, 4.9)), "day: 2 null"),
         (delivered(view=ColumnContent(nulls=30)), "view: 30 null"),
         (delivered(fallback=ColumnContent(nulls=1)), "fallback: 1 null"),
     ],
@@ -293,6 +297,10 @@ def test_one_row_beyond_its_domain_takes_none_that_is_at_the_end_of_it():
         {"day": 2.50},
         {"day": 3.57},
         {"segment": 5},
+        {"shard": 4},
+        with_row("categories", 8),
+        with_row("sources", 4),
+        with_row("clicked", 2) | with_row("dwell_s", 5.0),
     ],
 )
 def test_what_is_wrong_is_wrong_in_a_first_view_too(changes: dict[str, Any]):
