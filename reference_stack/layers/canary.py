@@ -50,7 +50,7 @@ class Canary:
 
     def __init__(self, parameters: CanaryParameters) -> None:
         self._parameters = parameters
-        self._last_look = NormalDist().inv_cdf(1.0 - parameters.error_per_day)
+        self._last_look = -NormalDist().inv_cdf(parameters.error_per_day)
 
     def decide(self, evidence: CanaryStage) -> Decision:
         """Red where the challenger is worse, answers nothing, or has too few views to say when time is up."""

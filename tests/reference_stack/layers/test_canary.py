@@ -101,6 +101,12 @@ def test_the_first_looks_need_evidence_that_hardly_any_challenger_gives():
     assert ask(nothing, 0.25).acts
 
 
+def test_the_error_may_be_as_small_as_one_likes():
+    layer = Canary(CanaryParameters(error_per_day=1e-20))
+    assert not layer.decide(CanaryStage(0.5, Outcomes(75, 0, 0), CHAMPION)).fired
+    assert layer.decide(CanaryStage(0.5, Outcomes(300, 0, 0), Outcomes(300, 0, 160))).acts
+
+
 def test_a_stage_of_no_length_is_over_at_the_first_look():
     decision = Canary(CanaryParameters(stage_days=0.0)).decide(CanaryStage(0.0, CHAMPION, CHAMPION))
     assert (decision.fired, decision.detail["done"]) == (False, 1.0)
