@@ -48,7 +48,7 @@ class Breaker:
     def enter(self) -> bool:
         """Before a call: whether it is one that tries an open breaker. Raises BreakerOpen.
 
-        For layers that only observe the breaker opens and closes likewise, and refuses nothing.
+        Where layers only observe the breaker opens and closes likewise, and refuses nothing.
         """
         self._idle_ticks = 0
         if self._opened_s is None and not self._failures:
@@ -111,7 +111,9 @@ class Breaker:
         raise BreakerOpen(f"{self._dependency} failed too often")
 
     def _ask(self) -> tuple[bool, bool]:
-        """Whether a call is not to be made, and whether it would not be if no layer only observed."""
+        """Whether a call is not to be made, and whether it would not be if no layer only observed; that
+        counts where none enforces.
+        """
         since = self._opened_s
         open_for_ms = None if since is None else 1000.0 * (self._runtime.now() - since)
         calls = Calls(self._dependency, list(self._failed), open_for_ms, self._opens)
@@ -120,4 +122,5 @@ class Breaker:
         acting = [
             host.ask(calls, day=day, about=about, linger_days=self._linger_days).acts for host in self._hosts
         ]
-        return any(acting), any(host.said.acts for host in self._hosts)
+        enforced = any(host.mode is Mode.ENFORCE for host in self._hosts)
+        return any(acting), any(acting) if enforced else any(host.said.acts for host in self._hosts)

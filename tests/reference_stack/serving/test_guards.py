@@ -194,6 +194,20 @@ def test_one_that_is_called_stays_open_for_as_long_as_no_call_has_come_through()
         breaker.enter()
 
 
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.OFF])
+def test_a_layer_that_observes_opens_nothing_for_one_that_enforces(mode):
+    stage, other = Stage("breaker", error_share=1.0), Stage("breaker", mode, error_share=0.1)
+    breaker = Breaker("features", (stage.host, other.host), stage.clock, stage.telemetry.metrics, TICK_DAYS)
+    for error in [TimedOut("late"), None] * 20:
+        call(stage, breaker, error)
+    assert stage.signals() == []
+    assert ("acted" in " ".join(other.lines)) is (mode is Mode.OBSERVE)
+    for _ in range(20):
+        call(stage, breaker, TimedOut("late"))
+    with pytest.raises(BreakerOpen):
+        breaker.enter()
+
+
 def test_an_answer_that_says_no_is_an_answer():
     stage = Stage("breaker")
     breaker = stage.breaker()
