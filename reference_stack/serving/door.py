@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reference_stack.layers.contract import Mode
 from reference_stack.layers.evidence import Arrival
 from reference_stack.layers.host import LayerHost
 from reference_stack.ports import Runtime
@@ -17,7 +18,7 @@ class Door:
     """Counts of one reporting tick, and the delays of one window: 50 ms, or longer until it has 10 requests.
 
     Counter: `shed_total`. Gauges: `concurrency_limit`, and `shed_share` of the last reporting tick. Layers
-    are told the shares of the last eight, with what those that only observe would have refused.
+    are told the shares of the last eight; where none enforces, of what those that observe would have refused.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class Door:
         """End a reporting tick: its share of refused arrivals is told to the layers from now on."""
         arrivals = max(1, self._arrivals)
         self._metrics.set("shed_share", self._refused / arrivals)
-        self._shares = (*self._shares, self._unwanted / arrivals)[-_TICKS:]
+        enforced = any(host.mode is Mode.ENFORCE for host in self._hosts)
+        counted = self._refused if enforced else self._unwanted
+        self._shares = (*self._shares, counted / arrivals)[-_TICKS:]
         self._arrivals = self._refused = self._unwanted = 0
 
     def _ask(self, in_flight: int, *, window_ended: bool) -> tuple[bool, bool]:

@@ -6,6 +6,7 @@ import pytest
 
 from reference_stack.layers.contract import Mode
 from reference_stack.layers.host import LayerHost, load
+from reference_stack.layers.shed import Shed
 from reference_stack.ports import NotFound, TimedOut
 from reference_stack.serving.breaker import Breaker, BreakerOpen
 from reference_stack.serving.door import Door
@@ -115,6 +116,25 @@ def test_a_layer_that_only_observes_fires_by_what_it_would_have_refused():
     assert door.admits(60)
     assert "fired" in stage.signals()
     assert (stage.metric("shed_total"), stage.metric("shed_share")) == (0, 0)
+
+
+class Own(Shed):
+    """A team's own layer."""
+
+    name = "own"
+
+
+def test_what_one_that_observes_would_refuse_is_no_refusal_of_one_that_enforces():
+    stage, other = Stage("shed"), Stage("shed")
+    own = LayerHost(Own, LayerSettings("", Mode.OBSERVE, {"most": 3.0}), other.telemetry)
+    door = Door((stage.host, own), stage.clock, stage.telemetry.metrics, TICK_DAYS)
+    windows(stage, door, 1, 0.008)
+    for _ in range(4):
+        assert all(door.admits(5) for _ in range(10))
+        door.tick()
+    windows(stage, door, 1, 0.008)
+    assert '"would_have_acted"' in "".join(other.lines)
+    assert stage.signals() == []
 
 
 def call(stage, breaker, error=None, took_s=0.001):
