@@ -127,7 +127,7 @@ class OnCall(Component[OnCallSettings]):
         for key, alert in self._open.items():
             if alert.answer_day is not None:
                 self.runtime.spawn(self._answer(key, alert.id, alert.answer_day))
-            elif alert.left and not alert.resolved:
+            elif alert.left:
                 self.runtime.spawn(self._follow(key, alert))
         for release in self._releases:
             self.runtime.spawn(self._end(release))

@@ -154,6 +154,18 @@ def test_a_monitor_that_is_dead_is_not_taken_for_alive_by_an_on_call_that_begins
     assert tower.alerts() == [("dead_man", "monitor", "firing"), ("dead_man", "monitor", "resolved")]
 
 
+def test_a_monitor_that_died_while_on_call_was_away_is_noticed(tower):
+    tower.live(1.0)
+    tower.kill("monitor")
+    tower.kill("oncall")
+    tower.live(2.0)
+    tower.start("oncall")
+    tower.live(2.15)
+    assert tower.alerts() == []
+    tower.live(2.5)
+    assert tower.alerts() == [("dead_man", "monitor", "firing")]
+
+
 def test_people_are_asked_once_for_each_alert(tower):
     fire(tower)
     tower.live(2.0)
