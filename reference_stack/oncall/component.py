@@ -104,6 +104,7 @@ class OnCall(Component[OnCallSettings]):
         self._came = dict(state.came)
         self._releases = list(state.releases)
         self._take_up()
+        self._count()
         self._heard: dict[str, float | None] = {}
         self._silent = {
             alert.item.labels["about"]
@@ -378,7 +379,6 @@ class OnCall(Component[OnCallSettings]):
 
     def _log(self, alert: OpenAlert, state: str) -> None:
         labels = alert.item.labels
-        self.telemetry.metrics.set("alerts_open", sum(not each.resolved for each in self._open.values()))
         self.telemetry.log(
             "alert",
             id=alert.id,
@@ -393,7 +393,11 @@ class OnCall(Component[OnCallSettings]):
             acknowledged_day=alert.acknowledged_day,
         )
 
+    def _count(self) -> None:
+        self.telemetry.metrics.set("alerts_open", sum(not each.resolved for each in self._open.values()))
+
     def _save(self) -> None:
+        self._count()
         self._folder.write(
             _FILE,
             msgspec.json.encode(_State(open=self._open, came=self._came, releases=tuple(self._releases))),

@@ -77,6 +77,9 @@ class Tower:
     def set(self, component: str, metric: str, value: float, **labels: str) -> None:
         self._metrics[component].set(metric, value, **labels)
 
+    def metric(self, component: str, metric: str) -> float | None:
+        return self._metrics[component].samples().get(metric)
+
     def live(self, until_day: float, *, bad_share: float = 0.0, views_a_day: float = 600.0) -> None:
         """Let days pass with views and the daily cycle, as they do in a stack."""
         while self.machine.day() < until_day - 1e-9:

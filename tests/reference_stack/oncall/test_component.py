@@ -92,6 +92,19 @@ def test_a_restart_remembers_what_was_answered_and_what_had_come(tower):
     assert {line["id"][-2:] for line in tower.logged("alert")} == {"-1", "-2"}
 
 
+def test_the_alerts_that_are_open_are_counted_also_after_a_restart(tower):
+    fire(tower)
+    tower.live(2.0)
+    assert tower.metric("oncall", "alerts_open") == 1
+    tower.kill("oncall")
+    tower.start("oncall")
+    tower.live(2.1)
+    assert tower.metric("oncall", "alerts_open") == 1
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    tower.live(3.0)
+    assert tower.metric("oncall", "alerts_open") == 0
+
+
 def test_an_alert_that_comes_again_is_another_alert(tower):
     fire(tower)
     tower.live(2.0)
