@@ -175,14 +175,20 @@ class Promotions:
             await self._registry.set_alias(alias, version)
 
     async def go_back(self, owed: StartOver) -> None:
-        """Go to the newest version without what was put aside. For whoever is `alone`; raises a PortError."""
-        champion = await self.champion()
+        """Go to the newest version without what was put aside, or have the way back lead to it where the
+        champion is made without. For whoever is `alone`; raises a PortError.
+        """
+        champion, previous = await self.champion(), await self._registry.resolve(PREVIOUS)
         dirty = await versions_made_of(self._registry, owed.spoilt)
         clean = version_without(dirty, champion, self._ledger.promoted())
         self._ledger.demote(dirty)
         if clean is not None and champion is not None:
             await self._registry.set_alias(ROLLED_BACK, champion)
             await self._flip(clean, owed.by)
+        elif champion is not None and champion not in dirty and previous in dirty:
+            # The champion is sound, and may be bad all the same: the way back must not lead to these.
+            earlier = version_without({*dirty, champion}, champion, self._ledger.promoted())
+            await self._set_back(PREVIOUS, earlier)
 
     # --- the audit -----------------------------------------------------------------------------------
 

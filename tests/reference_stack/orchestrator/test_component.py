@@ -456,6 +456,17 @@ def test_what_was_made_of_days_that_are_put_aside_is_left_for_good(office):
     assert office.champion() == 1
 
 
+def test_what_was_made_of_days_that_are_put_aside_is_not_gone_back_to_from_a_sound_champion(office):
+    """Version 2 is made of day 0, version 3 of day 1."""
+    office.start()
+    office.until(2.9)
+    office.upstream.train_s = 0.5
+    office.ask("purge", days=[0], by="ann")
+    assert (office.champion(), office.alias("previous")) == (3, 1)
+    assert office.ask("roll_back", by="ml")[1]["refused_by"] == ""
+    assert office.champion() == 1
+
+
 class Never(Picky):
     """Objects to every version."""
 
