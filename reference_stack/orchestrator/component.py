@@ -113,13 +113,15 @@ class Orchestrator(Component[OrchestratorSettings]):
     async def run(self) -> None:
         """Run the cycle of each day while the lease is ours."""
         started_day = self.runtime.day()
-        leading: bool | None = None
+        term: int | None = None
         self.runtime.spawn(self._audit())
         self.runtime.spawn(self._carry_on())
         while True:
             day = self.runtime.day()
-            before, leading = leading, self._lease.take(day)
-            if leading != before:
+            leading = self._lease.take(day)
+            # Not only whether: somebody else may have had it, and lost it, while this process stood still.
+            before, term = term, self._lease.epoch
+            if term != before:
                 self.telemetry.log("lease", held=leading, superseded=self._lease.superseded)
                 self._take_over(leading)
             if self._lease.superseded:

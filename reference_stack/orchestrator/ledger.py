@@ -234,6 +234,11 @@ class Lease:
         self._epoch: int | None = None
         self.superseded = False
 
+    @property
+    def epoch(self) -> int:
+        """The epoch under which the lease is ours, 0 where it is not."""
+        return self._epoch or 0
+
     def take(self, day: float) -> bool:
         """Renew the lease if it is ours, else take it if it is free."""
         if self._epoch is not None:

@@ -278,6 +278,23 @@ def test_a_zombie_stands_down_once_another_has_its_name(office):
     }
 
 
+def test_who_stood_still_while_another_led_and_ended_goes_on_where_that_one_stopped(office):
+    office.upstream.train_s = 0.3
+    office.start()
+    office.until(1.2)
+    assert office.upstream.steps(1)[-1] == "train"
+    office.machine.process("orchestrator").pause()
+    office.start("second")
+    office.until(3.5)
+    office.machine.end("second")
+    office.until(4.01)
+    office.machine.process("orchestrator").resume()
+    office.until(4.9)
+    assert office.upstream.steps(3) == office.upstream.steps(4) == ["deliver", "check", "build", "train"]
+    assert (1, "train", "abandoned") not in office.outcomes()
+    assert (office.champion(), office.alias("previous")) == (5, 4)
+
+
 def test_people_promote_and_roll_back_by_the_same_door(office):
     office.start()
     office.until(1.5)
