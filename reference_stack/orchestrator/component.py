@@ -174,7 +174,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         # One that has not come to its check has held nothing, and let nothing go.
         holds = last is not None and (last.held or last.step in _BEFORE_THE_CHECK)
         held = last.held_cycles if last is not None and holds else 0
-        counted = last is not None and last.day == today and last.counted
+        counted = last is not None and held > 0 and last.day == today and last.counted
         refused = last.refused if last is not None else ""
         fresh = Cycle(
             today, self._first_step, resume_day=day, held_cycles=held, counted=counted, refused=refused

@@ -100,6 +100,20 @@ def test_holds_on_for_as_long_as_a_gate_is_red_and_is_overdue_from_the_third_cyc
     assert office.gauge("hold_overdue") == 0
 
 
+def test_a_day_that_is_begun_anew_after_it_was_let_go_is_counted_when_it_is_held_again(office):
+    office.start()
+    office.until(0.9)
+    office.upstream.red = red_between(1.0, 1.3)
+    office.until(1.5)
+    assert (office.champion(), office.gauge("held_cycles")) == (2, 0)
+    office.upstream.red = red_between(1.5, 9.0)
+    office.ask("purge", days=[0], by="ann")
+    office.until(1.9)
+    assert office.gauge("held_cycles") == 1
+    office.until(3.3)
+    assert (office.gauge("held_cycles"), office.gauge("hold_overdue")) == (3, 1)
+
+
 def test_with_hold_off_it_trains_on_what_is_there(office):
     office.layers = {}
     office.upstream.red = red_between(0.0, 9.0)
