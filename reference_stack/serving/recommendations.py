@@ -174,8 +174,11 @@ class RecommendationLog:
         self._pending.clear()
 
     def find(self, recommendation: str) -> Recommended | None:
-        """The entry of that name, however old; None if there is none."""
-        self.flush()
+        """The entry of that name, however old, also while the disk takes nothing; None if there is none."""
+        self._try_to_flush()
+        pending = next((one for one in self._pending if one.recommendation == recommendation), None)
+        if pending is not None:
+            return pending
         replica, _, rest = recommendation.partition(".")
         day = rest.partition(".")[0]
         if not replica.replace("-", "").isalnum() or not day.removeprefix("-").isdecimal():
@@ -187,6 +190,9 @@ class RecommendationLog:
         """The features that an entry was made from; None if it was made without."""
         if not entry.features:
             return None
+        pending = next((one for one in self._looked if one.features == entry.features), None)
+        if pending is not None:
+            return pending.reply()
         file = f"features/{_file(entry.replica, int(entry.day // 1))}"
         looked = self._search(file, b'"features":' + _encoder.encode(entry.features), Looked)
         return None if looked is None else looked.reply()

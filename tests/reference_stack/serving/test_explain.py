@@ -106,6 +106,24 @@ def test_a_torn_batch_spoils_only_its_last_line(stage: Any) -> None:
     assert stage.explain("serving-a.0.0-77.1")[0] == 404
 
 
+def test_a_full_disk_keeps_nobody_from_an_explanation(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.start()
+    old = stage.ask(9)[1]["recommendation"]
+    stage.machine.advance(0.2)
+    before = stage.explain(old)[1]
+
+    def full(_name: str, _data: bytes) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(stage.folder, "append", full)
+    new = stage.ask(10)[1]["recommendation"]
+    assert stage.explain(old) == (200, before)
+    status, why = stage.explain(new)
+    assert (status, why["customer"]) == (200, 10)
+    assert "collaborative" in why["reasons"][0]["terms"]
+    assert stage.metric("storage_errors_total") > 0
+
+
 def test_features_are_logged_once(stage: Any) -> None:
     stage.start()
     for _ in range(5):
