@@ -14,6 +14,7 @@ from reference_stack.messages import (
     CHECK,
     DELIVER,
     PURGE,
+    TALLY,
     TRAIN,
     BuildReply,
     CheckReply,
@@ -22,6 +23,8 @@ from reference_stack.messages import (
     PartitionCheck,
     PurgeReply,
     PurgeRequest,
+    TallyReply,
+    TallyRequest,
     TrainReply,
     TrainRequest,
 )
@@ -35,6 +38,8 @@ from reference_stack.world import World, preset
 
 CATALOGUE = World.draw(preset("default"), 1).catalogue
 HOLD = {"hold": LayerSettings(use="reference_stack.layers.hold:Hold")}
+CANARY = {"canary": LayerSettings(use="reference_stack.layers.canary:Canary")}
+VIEWS_A_DAY = 1000
 
 
 @dataclass
@@ -109,6 +114,19 @@ class ScriptedTrainer(Component[ServingSettings]):
         return TrainReply(version=self.done[request.day], metrics={}, red={})
 
 
+class ScriptedReplica(Component[ServingSettings]):
+    """A replica, or the collector: each version has as many views, and its own share of them is clicked."""
+
+    clicked: dict[int, float]
+
+    @serves(TALLY)
+    async def tally(self, request: TallyRequest) -> TallyReply:
+        asked = round(VIEWS_A_DAY * (self.runtime.day() + 1.0))
+        clicked = round(self.clicked.get(request.version, 0.3) * asked)
+        counts = {"clicked.serving-a": clicked} if self.name == "collector" else {"asked": asked}
+        return TallyReply(counts={**counts, "began": 1})
+
+
 class Office:
     """An orchestrator in virtual time with scripted colleagues."""
 
@@ -122,6 +140,7 @@ class Office:
         self.orchestrators: dict[str, Orchestrator] = {}
         self.settings = OrchestratorSettings()
         self.layers = HOLD
+        self._pushes = ["features", "trainer"]
         self._done: dict[int, int] = {}
         self.machine.start("features", self._features, ShellSettings())
         self.machine.start("trainer", self._trainer, ShellSettings())
@@ -140,7 +159,7 @@ class Office:
                 features=port("features"),
                 trainer=port("trainer"),
                 registry=self.registry,
-                pushes={"features": port("features"), "trainer": port("trainer")},
+                pushes={callee: port(callee) for callee in self._pushes},
                 folder=process.folder(self.folder),
                 missing_days=0.15,
                 poll_days=0.01,
@@ -152,6 +171,26 @@ class Office:
 
         self.machine.start(name, build, ShellSettings())
         return self.orchestrators[name]
+
+    def with_canary(self, clicked: dict[int, float]) -> None:
+        """Have versions stand a canary before a replica, with these shares of clicks."""
+        self.layers = {**self.layers, **CANARY}
+        for name in ("serving-a", "collector"):
+
+            def build(process: VirtualProcess, name: str = name) -> ScriptedReplica:
+                voice = self._voice(process, name)
+                made = ScriptedReplica(name, process.runtime, voice, ServingSettings(), {}, "b1")
+                made.clicked = clicked
+                return made
+
+            self.machine.start(name, build, ShellSettings())
+            self._pushes.append(name)
+
+    def routes_canary(self) -> bool:
+        process = self.machine.process("serving-a")
+        assert process is not None
+        assert process.server is not None
+        return process.server.component.settings.canary
 
     def until(self, day: float) -> None:
         self.machine.advance(day)

@@ -37,6 +37,7 @@ def test_a_day_goes_through_every_step_once_and_replaces_the_champion(office):
     assert office.upstream.steps(1) == ["deliver", "check", "build", "train"]
     assert office.champion() == 2
     assert office.alias("previous") == 1
+    assert asyncio.run(office.registry.version(2)).snapshot == "s1"
 
 
 def test_a_stack_that_starts_at_noon_waits_for_the_next_morning(office):
@@ -57,6 +58,7 @@ def test_delivery_waits_until_the_partition_is_missing(office):
     office.until(1.9)
     check = next(day for step, cycle, day in office.upstream.asked if (step, cycle) == ("check", 1))
     assert 1.15 <= check < 1.17
+    assert 10 <= office.upstream.steps(1).count("deliver") <= 15
 
 
 def test_a_red_gate_holds_the_champion_and_a_green_one_lets_go_on_the_same_day(office):
@@ -80,6 +82,16 @@ def test_a_red_gate_holds_the_champion_and_a_green_one_lets_go_on_the_same_day(o
         (1, "canary", "done"),
         (1, "promote", "done"),
     ]
+
+
+def test_what_arrives_late_is_taken_in_while_retraining_is_held(office):
+    office.upstream.red = red_between(0.0, 0.4)
+    office.start()
+    office.until(0.9)
+    assert office.upstream.steps(0) == [*["deliver", "check"] * 5, "build", "train"]
+    assert [day for step, _, day in office.upstream.asked if step == "deliver"] == pytest.approx(
+        [0.02, 0.12, 0.22, 0.32, 0.42], abs=0.02
+    )
 
 
 def test_holds_on_for_as_long_as_a_gate_is_red_and_is_overdue_from_the_third_cycle(office):
@@ -129,6 +141,8 @@ def test_a_blocked_challenger_leaves_the_champion(office):
     office.until(1.9)
     assert office.champion() == 1
     assert "evaluation" in office.logged("cycle")[-1]["says"]
+    assert office.upstream.steps(1).count("train") == 1
+    assert office.ask("status")[1]["step"] == "done"
 
 
 def test_a_step_that_breaks_is_tried_again(office, broken):
@@ -498,6 +512,56 @@ def test_what_was_made_of_days_that_are_put_aside_is_not_gone_back_to_from_a_sou
     assert office.champion() == 1
 
 
+def test_a_challenger_that_does_as_well_is_promoted_after_its_stage(office):
+    office.with_canary({})
+    office.start()
+    office.until(1.2)
+    assert (office.champion(), office.alias("challenger"), office.routes_canary()) == (1, 2, True)
+    office.until(1.9)
+    assert (office.champion(), office.alias("challenger"), office.routes_canary()) == (2, None, False)
+    assert [state for cycle, step, state in office.outcomes() if (cycle, step) == (1, "canary")] == [
+        "begun",
+        "done",
+    ]
+
+
+def test_a_challenger_that_does_worse_is_taken_back_and_its_cycle_is_over(office):
+    office.with_canary({2: 0.0})
+    office.start()
+    office.until(1.9)
+    assert (office.champion(), office.alias("challenger"), office.routes_canary()) == (1, None, False)
+    assert office.logged("cycle")[-1]["says"].startswith("taken back: 0 of")
+    assert office.outcomes().count((1, "canary", "done")) == 1
+    assert office.ask("status")[1]["step"] == "done"
+    office.until(2.9)
+    assert office.champion() == 3
+
+
+def test_a_stage_goes_on_where_it_was_after_a_restart(office):
+    office.with_canary({})
+    office.start()
+    office.until(1.2)
+    office.machine.end("orchestrator")
+    office.start()
+    office.until(1.35)
+    assert (office.champion(), office.routes_canary()) == (2, False)
+    assert office.outcomes().count((1, "canary", "begun")) == 1
+
+
+def test_a_stage_over_midnight_goes_on_and_the_next_waits_for_its_turn(office, broken):
+    office.with_canary({})
+    office.upstream.breaks = broken("train", 0.9, 1.85)
+    office.start()
+    office.until(2.1)
+    assert (office.champion(), office.alias("challenger")) == (1, 2)
+    office.until(2.25)
+    assert (office.champion(), office.alias("challenger")) == (2, 3)
+    office.until(3.9)
+    assert [line for line in office.outcomes() if line[1] == "canary" and line[0] > 0] == [
+        (cycle, "canary", state) for cycle in (1, 2, 3) for state in ("begun", "done")
+    ]
+
+
 class Never(Picky):
     """Objects to every version."""
 
@@ -512,7 +576,9 @@ def test_a_version_that_is_not_admitted_ends_its_cycle_and_does_not_serve(office
     office.layers = {**office.layers, "never": LayerSettings(use=use)}
     office.start()
     office.until(0.9)
-    assert (office.outcomes()[-1], office.champion()) == ((0, "admit", "done"), None)
+    assert (office.outcomes().count((0, "admit", "done")), office.champion()) == (1, None)
+    assert office.logged("cycle")[-1]["says"].startswith("not admitted: version 1")
+    assert office.ask("status")[1]["step"] == "done"
 
 
 def test_an_alias_flipped_past_the_door_is_rolled_back_to_what_was_promoted(office):
