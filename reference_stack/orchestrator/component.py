@@ -243,8 +243,8 @@ class Orchestrator(Component[OrchestratorSettings]):
     def _tell(self, cycle: Cycle, moved: Cycle) -> None:
         """Log what a step came to, but for a hold or a stage that goes on; count a cycle that is done."""
         state = "failed" if moved.failed else "held" if moved.held and not cycle.held else "done"
-        looks_again = moved.canary is not None and cycle.canary is not None and not moved.failed
-        if not (moved.held and cycle.held) and not looks_again:
+        goes_on = (moved.held and cycle.held) or (moved.canary is not None and cycle.canary is not None)
+        if moved.failed or not goes_on:
             begun = moved.canary is not None and state == "done"
             self._log(moved, cycle.step, "begun" if begun else state, moved.outcome)
         if moved.step == DONE:

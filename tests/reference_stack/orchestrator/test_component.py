@@ -94,6 +94,16 @@ def test_what_arrives_late_is_taken_in_while_retraining_is_held(office):
     )
 
 
+def test_a_step_that_is_given_up_while_retraining_is_held_is_told(office, broken):
+    office.upstream.red = red_between(0.0, 9.0)
+    office.upstream.breaks = broken("deliver", 0.3, 0.5)
+    office.start()
+    office.until(0.9)
+    assert office.outcomes().count((0, "check", "held")) == 1
+    assert (0, "deliver", "failed") in office.outcomes()
+    assert (office.gauge("cycle_failed"), office.gauge("held_cycles")) == (0, 1)
+
+
 def test_holds_on_for_as_long_as_a_gate_is_red_and_is_overdue_from_the_third_cycle(office):
     office.start()
     office.until(0.9)
