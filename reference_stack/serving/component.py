@@ -118,6 +118,8 @@ class Serving(Component[ServingSettings]):
         self._slots = placements_of(settings.placements).get(PLACE)
         """How many products the page shows; None where nobody has described its place."""
         self._configuration = ""
+        self._unwritten: dict[str, bytes] = {}
+        """Configurations by name that the disk has not taken yet."""
         self._note_configuration()
 
     async def prepare(self) -> None:
@@ -191,7 +193,9 @@ class Serving(Component[ServingSettings]):
             run, snapshot, partitions = lineage.run, lineage.snapshot, partitions_of(lineage.tags)
             model = await self._versions.model(entry.version)
             terms = reasons(model, self._catalogue, entry, self._log.features_of(entry))
-        configuration = f"configurations/{entry.configuration}.json"
+        configuration = self._unwritten.get(entry.configuration)
+        if configuration is None:
+            configuration = self._folder.read(_file_of(entry.configuration))
         return ExplainReply(
             recommendation=entry.recommendation,
             day=entry.day,
@@ -203,7 +207,7 @@ class Serving(Component[ServingSettings]):
             partitions=partitions,
             build=entry.build,
             replica=entry.replica,
-            configuration=self._folder.read(configuration).decode(),
+            configuration=configuration.decode(),
             fallback=entry.fallback,
             slate=entry.slate,
             reasons=as_reasons(terms, entry.slate, entry.explored),
@@ -370,6 +374,7 @@ class Serving(Component[ServingSettings]):
             due = next_due(due, self.runtime.day(), self.settings.report_days)
             await self.runtime.until(due)
             try:
+                self._write_configurations()
                 self._log.flush()
             except OSError:  # tried again at the next tick; what the layers say must not hang on a disk
                 self.telemetry.metrics.add("storage_errors_total")
@@ -414,10 +419,23 @@ class Serving(Component[ServingSettings]):
         """Keep the configuration in force under a name made from its content."""
         modes = {host.name: host.mode.value for hook in self.hooks for host in self.layers.at(hook)}
         name, content = named(self.build, self.settings, modes)
-        self._folder.write(f"configurations/{name}.json", content)
         metrics = self.telemetry.metrics
+        self._unwritten[name] = content
+        try:
+            self._write_configurations()
+        except OSError:  # no reason not to serve, nor to take half of a change
+            metrics.add("storage_errors_total")
         metrics.set("running", 0.0, configuration=self._configuration)
         metrics.set("running", 1.0, configuration=name)
         for build in BUILDS:
             metrics.set("build", float(build == self.build), build=build)
         self._configuration = name
+
+    def _write_configurations(self) -> None:
+        for name, content in list(self._unwritten.items()):
+            self._folder.write(_file_of(name), content)
+            del self._unwritten[name]
+
+
+def _file_of(configuration: str) -> str:
+    return f"configurations/{configuration}.json"

@@ -144,3 +144,23 @@ def test_a_version_of_unknown_day_can_be_scraped_and_explained(stage: Any) -> No
     assert samples["model_version"] == 1
     assert None not in samples.values()  # JSON has no NaN, and the monitor could read none of it
     assert stage.explain(reply["recommendation"])[0] == 200
+
+
+def test_a_replica_starts_and_is_configured_while_its_disk_is_full(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_name: str, _data: bytes) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.folder, "append", full)
+        patch.setattr(stage.folder, "write", full)
+        stage.start()
+        assert stage.ask(9)[0] == 200
+        stage.configure("explore_share", 0.5)
+        reply = stage.ask(9)[1]
+        assert '"explore_share":0.5' in stage.explain(reply["recommendation"])[1]["configuration"]
+    stage.machine.advance(stage.machine.day() + 0.2)
+    stage.kill()
+    stage.start()
+    assert '"explore_share":0.5' in stage.explain(reply["recommendation"])[1]["configuration"]
