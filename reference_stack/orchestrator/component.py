@@ -48,7 +48,7 @@ from reference_stack.ports import (
     Runtime,
 )
 from reference_stack.settings import REPLICAS, LayerSettings, OrchestratorSettings
-from reference_stack.telemetry import Telemetry
+from reference_stack.telemetry import Telemetry, report
 from reference_stack.world import Catalogue
 
 _BEFORE_THE_CHECK = ("deliver", "check")
@@ -199,20 +199,30 @@ class Orchestrator(Component[OrchestratorSettings]):
     async def _carry_on(self) -> None:
         """Take the version of the day before to its end, step by step, while today's is being made."""
         while not self._lease.superseded:
-            await self._make_up()
-            carried, day = self._carried, self.runtime.day()
-            if carried is None or carried.resume_day > day or not self._lease.renew(day):
-                await self.runtime.until(day + self.settings.canary_look_days)
-                continue
-            moved = await self._attempts(self._steps[carried.step], carried)
-            if self._carried is not carried or not self._lease.renew(self.runtime.day()):
-                continue  # the day's cycle began anew meanwhile, or somebody else has it
-            if moved.failed:
-                self._log(carried, carried.step, "abandoned", "the next cycle is under way")
-                await self._canary.abandon()
-            else:
-                self._tell(carried, moved)
-            self._carry(None if moved.failed or moved.step == DONE else moved)
+            try:
+                moves = await self._carry_further()
+            except Exception as error:  # noqa: BLE001 (what is carried, and each later stage, would wait for ever)
+                report(self.telemetry, "carry on", error)
+                moves = False
+            if not moves:
+                await self.runtime.until(self.runtime.day() + self.settings.canary_look_days)
+
+    async def _carry_further(self) -> bool:
+        """Make up for what could not be done, and do the carried version's next step if one is due."""
+        await self._make_up()
+        carried, day = self._carried, self.runtime.day()
+        if carried is None or carried.resume_day > day or not self._lease.renew(day):
+            return False
+        moved = await self._attempts(self._steps[carried.step], carried)
+        if self._carried is not carried or not self._lease.renew(self.runtime.day()):
+            return True  # the day's cycle began anew meanwhile, or somebody else has it
+        if moved.failed:
+            self._log(carried, carried.step, "abandoned", "the next cycle is under way")
+            await self._canary.abandon()
+        else:
+            self._tell(carried, moved)
+        self._carry(None if moved.failed or moved.step == DONE else moved)
+        return True
 
     async def _make_up(self) -> None:
         """Try again what could not be done when it was due: to put aside, to go back, and to end a stage."""

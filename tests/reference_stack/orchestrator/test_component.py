@@ -572,6 +572,25 @@ def test_a_stage_over_midnight_goes_on_and_the_next_waits_for_its_turn(office, b
     ]
 
 
+def test_what_is_carried_over_the_day_outlives_a_disk_that_is_full_for_a_moment(office, broken, monkeypatch):
+    office.with_canary({})
+    office.upstream.breaks = broken("train", 0.9, 1.85)
+    office.start()
+    office.until(2.1)
+    write, failed = office.folder.write, []
+
+    def full(name: str, data: bytes) -> None:
+        if name == "carried.json" and not failed:
+            failed.append(name)
+            raise OSError("no space left on device")
+        write(name, data)
+
+    monkeypatch.setattr(office.folder, "write", full)
+    office.until(2.9)
+    assert failed
+    assert (office.champion(), office.alias("previous"), office.alias("challenger")) == (3, 2, None)
+
+
 class Never(Picky):
     """Objects to every version."""
 
