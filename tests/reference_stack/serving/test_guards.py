@@ -310,3 +310,26 @@ def test_of_a_replica_that_answers_nobody_for_long_nothing_is_lacking():
     assert "cleared" not in stage.signals()
     lacking.tick()
     assert stage.signals()[-1] == "cleared"
+
+
+def lacking_in(lacking, answers, lacks):
+    """A reporting tick with so many answers, some of which lacked their features."""
+    for number in range(answers):
+        if number < lacks:
+            lacking.ask("features", "TimedOut", last_good=True)
+            lacking.fallbacks += 1
+        lacking.answers += 1
+    lacking.tick()
+
+
+def test_the_share_of_a_tick_is_that_of_its_own_answers():
+    stage = Stage("fallback", alert_share=0.55)
+    lacking = Episodes((stage.host,), stage.clock, stage.telemetry.metrics)
+    fired = 'layer_fired{layer="fallback"}'
+    lacking_in(lacking, 10, 6)
+    assert (stage.metric(fired), stage.metric("fallback_share")) == (1, 0.6)
+    lacking_in(lacking, 20, 11)
+    assert (stage.metric(fired), stage.metric("fallback_share")) == (0, 0.55)
+    assert "cleared" not in stage.signals()
+    lacking_in(lacking, 10, 0)
+    assert (stage.metric("fallback_share"), stage.signals()[-1]) == (0, "cleared")
