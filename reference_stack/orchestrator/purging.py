@@ -30,10 +30,17 @@ def in_days(purged: Sequence[PartitionCheck]) -> Spoilt:
 
 
 def of_sources(quarantined: Mapping[int, int]) -> Spoilt:
-    """Those with rows of one of these sources, from its first day on."""
-    return lambda check: any(
-        check.partition_day >= first and source not in check.left_out for source, first in quarantined.items()
-    )
+    """Those with rows of one of these sources, from its first day on; all, where it does not say whose."""
+
+    def spoilt(check: PartitionCheck) -> bool:
+        return any(
+            check.partition_day >= first
+            and source not in check.left_out
+            and (not check.sources or str(source) in check.sources)
+            for source, first in quarantined.items()
+        )
+
+    return spoilt
 
 
 class StartOver(msgspec.Struct, frozen=True):

@@ -92,6 +92,12 @@ def test_a_version_is_spoilt_by_a_source_unless_it_was_left_out():
     assert back_to(held, of_sources({2: 3}), 3) == 1
 
 
+def test_a_version_is_not_spoilt_by_a_source_that_had_no_rows():
+    held = ([partition(2)], [{**partition(3), "sources": {"0": "a", "1": "b"}}])
+    assert back_to(held, of_sources({1: 3}), 2) == 1
+    assert back_to(held, of_sources({7: 3}), 2) is None
+
+
 def test_where_nothing_serves_there_is_nothing_to_leave():
     assert version_without({1}, None, (1, 2)) is None
 
