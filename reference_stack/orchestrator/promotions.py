@@ -48,6 +48,13 @@ class Promotions:
         """
         return holding(self._one_at_a_time)
 
+    def take_over(self) -> None:
+        """Note what whoever was at work before has left for good, where it ended before it had noted so."""
+        left = self._ledger.left()
+        if left is not None and left[1] == self._ledger.admitted():
+            self._ledger.demote(left[:1])
+            self._ledger.arrive()
+
     async def champion(self) -> int | None:
         """The version that the alias names. Raises a PortError."""
         return await self._registry.resolve(CHAMPION)

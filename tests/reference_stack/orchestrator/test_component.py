@@ -449,6 +449,28 @@ def test_a_roll_back_of_which_nobody_heard_is_not_turned_back(office, monkeypatc
     assert "no version to go back to" in reply["says"]  # never to the one that was left
 
 
+def test_who_ends_before_it_has_noted_what_was_left_does_so_when_it_begins_anew(office, monkeypatch):
+    """Version 3 is left; version 4, made of day 2, has to be left for what it was made of."""
+    office.start()
+    office.until(2.9)
+    write = office.folder.write
+    with monkeypatch.context() as patched:
+
+        def full(name: str, data: bytes) -> None:
+            if name == "promoted.json" and office.champion() == 2 and not data.endswith(b"3,2]"):
+                raise OSError("no space left on device")
+            write(name, data)
+
+        patched.setattr(office.folder, "write", full)
+        assert office.ask("roll_back", by="ml")[0] == 500
+        office.machine.end("orchestrator")
+    office.start()
+    office.until(3.9)
+    assert (office.champion(), office.alias("previous")) == (4, 2)
+    office.ask("purge", days=[2], by="ann")
+    assert office.champion() == 2
+
+
 def test_a_way_back_that_was_taken_excuses_no_later_flip(office):
     admission = LayerSettings(use="reference_stack.layers.admission:Admission", mode=Mode.OFF)
     office.layers = {**office.layers, "admission": admission}
