@@ -318,6 +318,7 @@ def lacking_in(lacking, answers, lacks):
         if number < lacks:
             lacking.ask("features", "TimedOut", last_good=True)
             lacking.fallbacks += 1
+            lacking.defaulted += number % 2
         lacking.answers += 1
     lacking.tick()
 
@@ -328,6 +329,7 @@ def test_the_share_of_a_tick_is_that_of_its_own_answers():
     fired = 'layer_fired{layer="fallback"}'
     lacking_in(lacking, 10, 6)
     assert (stage.metric(fired), stage.metric("fallback_share")) == (1, 0.6)
+    assert stage.metric("defaulted_share") == 0.3
     lacking_in(lacking, 20, 11)
     assert (stage.metric(fired), stage.metric("fallback_share")) == (0, 0.55)
     assert "cleared" not in stage.signals()
