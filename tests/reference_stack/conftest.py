@@ -4,9 +4,18 @@ import json
 
 import pytest
 
-from reference_stack.component import Component
+from reference_stack.comparing import (
+    RECOMPUTE,
+    SAMPLE,
+    RecomputeReply,
+    RecomputeRequest,
+    SampleReply,
+    Used,
+)
+from reference_stack.component import Component, serves
 from reference_stack.folders import MemoryFolder
 from reference_stack.layers.contract import Mode
+from reference_stack.messages import Empty, LookupReply
 from reference_stack.monitor.component import Monitor
 from reference_stack.monitor.routing import read_routing
 from reference_stack.oncall.component import OnCall
@@ -26,6 +35,8 @@ LAYERS = {
     "burn": LayerSettings(use="reference_stack.layers.burn:Burn"),
     "meta": LayerSettings(use="reference_stack.layers.meta:Meta"),
     "people": LayerSettings(use="reference_stack.layers.people:People"),
+    "skew": LayerSettings(use="reference_stack.layers.skew:Skew"),
+    "version": LayerSettings(use="reference_stack.layers.version:Version"),
 }
 WATCHED = ("collector", "features", "serving-a", "serving-b", "orchestrator", "shop")
 
@@ -39,6 +50,22 @@ class SpottyRegistry(MemoryRegistry):
         if self.away:
             raise Unreachable("on purpose")
         return await super().resolve(alias)
+
+
+class Watched(Component[ServingSettings]):
+    """A component of which a test says, by the gauge `row_value`, what features it serves or stores."""
+
+    @serves(SAMPLE)
+    async def sample(self, _request: Empty) -> SampleReply:
+        return SampleReply([Used(1, self._row())])
+
+    @serves(RECOMPUTE)
+    async def recompute(self, request: RecomputeRequest) -> RecomputeReply:
+        return RecomputeReply([self._row() for _ in request.customers])
+
+    def _row(self) -> LookupReply:
+        value = self.telemetry.metrics.samples().get("row_value", 1.0)
+        return LookupReply(snapshot="s1", built_day=0.0, products=[7], values=[value], affinities=[])
 
 
 class Tower:
@@ -67,7 +94,7 @@ class Tower:
         builders = {"monitor": self._monitor, "oncall": self._oncall}
 
         def plain(process: VirtualProcess) -> Component:
-            return Component(name, process.runtime, self._voice(process, name), ServingSettings(), {}, "b1")
+            return Watched(name, process.runtime, self._voice(process, name), ServingSettings(), {}, "b1")
 
         self.machine.start(name, builders.get(name, plain), ShellSettings())
 
@@ -77,8 +104,8 @@ class Tower:
     def set(self, component: str, metric: str, value: float, **labels: str) -> None:
         self._metrics[component].set(metric, value, **labels)
 
-    def metric(self, component: str, metric: str) -> float | None:
-        return self._metrics[component].samples().get(metric)
+    def metric(self, component: str, key: str) -> float | None:
+        return self._metrics[component].samples().get(key)
 
     def live(self, until_day: float, *, bad_share: float = 0.0, views_a_day: float = 600.0) -> None:
         """Let days pass with views and the daily cycle, as they do in a stack."""

@@ -15,9 +15,12 @@ def test_a_layer_that_objects_is_an_alert_until_it_is_clear(tower):
     tower.live(1.0)
     tower.set("features", "layer_fired", 1.0, layer="volume")
     tower.live(2.0)
+    assert tower.metric("monitor", 'alerts_firing{severity="page"}') == 1
+    assert tower.metric("monitor", 'alerts_firing{severity="ticket"}') == 0
     tower.set("features", "layer_fired", 0.0, layer="volume")
     tower.live(3.0)
     assert tower.alerts() == [("volume", "features", "firing"), ("volume", "features", "resolved")]
+    assert tower.metric("monitor", 'alerts_firing{severity="page"}') == 0
     told = tower.logged("alert")[0]
     assert (told["category"], told["severity"], told["routed_to"]) == ("ML system", "page", "ml")
     assert told["layer"] == "volume"
@@ -79,6 +82,61 @@ def test_a_clock_that_tells_another_day_is_told_from_silence(tower):
     tower.machine.request("collector", "configure", body.replace(b"1.5", b"0.0"), lambda *_: None)
     tower.live(1.6)
     assert tower.alerts()[-1] == ("meta", "clock of collector", "resolved")
+
+
+def test_features_that_are_not_the_stored_ones_are_an_alert_until_it_is_known_that_they_are(tower):
+    tower.live(1.0)
+    tower.set("serving-b", "row_value", 2.0)
+    tower.live(1.2)
+    assert tower.alerts() == [("skew", "monitor", "firing")]
+    tower.set("serving-b", "row_value", 1.0)
+    tower.machine.links["monitor-features/scrape"].down()
+    tower.live(1.35)
+    assert tower.alerts() == [("skew", "monitor", "firing")]
+    tower.machine.links["monitor-features/scrape"].up()
+    tower.live(1.6)
+    assert tower.alerts() == [("skew", "monitor", "firing"), ("skew", "monitor", "resolved")]
+
+
+def test_what_is_compared_by_nobody_is_compared_once_its_layer_is_on(tower):
+    body = b'{"key": "layers.skew.mode", "value": "off"}'
+    tower.machine.request("monitor", "configure", body, lambda *_: None)
+    tower.set("serving-a", "row_value", 2.0)
+    tower.live(1.0)
+    assert tower.alerts() == []
+    tower.machine.request("monitor", "configure", body.replace(b"off", b"enforce"), lambda *_: None)
+    tower.live(1.3)
+    assert tower.alerts() == [("skew", "monitor", "firing")]
+
+
+def test_defaults_and_old_features_are_told_while_the_store_is_away(tower):
+    tower.live(0.5)
+    tower.machine.links["monitor-features/scrape"].down()
+    tower.set("serving-a", "feature_age_days", 2.5)
+    tower.live(0.65)
+    told = [line for line in tower.logged("signal") if (line["layer"], line["signal"]) == ("skew", "fired")]
+    assert [(line["about"], "2.50 days old" in line["says"]) for line in told] == [("serving-a", True)]
+    for day in (0.7, 0.74, 0.78):
+        tower.set("serving-b", "answers_total", 1000 * day)
+        tower.set("serving-b", "answers_defaulted_total", 250 * day)
+        tower.live(day)
+    tower.live(0.9)
+    told = [line for line in tower.logged("signal") if (line["layer"], line["signal"]) == ("skew", "fired")]
+    assert [line["about"] for line in told] == ["serving-a", "serving-b"]
+    assert "25% of" in told[-1]["says"]
+
+
+def test_replicas_that_run_differently_are_an_alert_until_one_is_gone(tower):
+    for name, version in (("orchestrator", "champion_version"), ("serving-a", "model_version")):
+        tower.set(name, version, 3.0)
+    tower.set("serving-b", "model_version", 2.0)
+    tower.live(0.15)
+    assert tower.alerts() == []
+    tower.live(0.4)
+    assert tower.alerts() == [("version", "monitor", "firing")]
+    tower.kill("serving-b")
+    tower.live(0.6)
+    assert ("version", "monitor", "resolved") in tower.alerts()
 
 
 def test_views_that_stop_and_a_cycle_that_stops_are_silence(tower):
