@@ -201,7 +201,7 @@ class Promotions:
 
     async def audit(self) -> None:
         """Hold the alias against what was promoted: what nobody admitted is looked at, and turned back."""
-        if self._unguarded():
+        if self._unguarded() and self._ledger.left() is None:
             return
         try:
             await self._audit()
@@ -220,6 +220,8 @@ class Promotions:
         if admitted is not None and (admitted, champion) == self._ledger.left():
             async with self.alone():
                 await self._note_left(champion, admitted)
+            return
+        if self._unguarded():
             return
         objection = "" if admitted is None else await self.objection(champion)
         async with self.alone():
