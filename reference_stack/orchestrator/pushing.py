@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -113,7 +114,8 @@ class Pushes:
         due_day = self._runtime.day() + stage_days
         if self._newest.get(begun.request.key) is begun.request:
             staged = replace(begun, due_day=due_day, given=given, failed=failed)
-            self._keep(staged)
+            with suppress(OSError):  # whoever comes after begins the stage anew
+                self._keep(staged)
             await self._rest(staged, stage_days)
 
     async def _rest(self, staged: StagedPush, stage_days: float) -> None:

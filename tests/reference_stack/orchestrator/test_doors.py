@@ -267,6 +267,21 @@ def test_a_staged_value_goes_on_to_the_others_after_a_restart(hall):
     assert hall.ledger.pushes() == []
 
 
+def test_a_staged_value_goes_on_though_the_disk_is_full_for_a_moment(hall, monkeypatch):
+    kept = hall.ledger.keep_pushes
+
+    def full(pushes) -> None:
+        if any(staged.due_day is not None for staged in pushes):
+            raise OSError("no space left on device")
+        kept(pushes)
+
+    monkeypatch.setattr(hall.ledger, "keep_pushes", full)
+    assert hall.push("home=8").refused_by == ""
+    hall.machine.advance(3.5)
+    assert hall.settings("placements") == ["home=8", "home=8"]
+    assert hall.ledger.pushes() == []
+
+
 @pytest.mark.parametrize("lost", ["lost_up", "lost_down"])
 def test_a_value_that_was_being_set_when_the_door_ended_goes_through_both_stages(hall, lost):
     telemetry, hosts = hall.layers("config")
