@@ -145,7 +145,7 @@ class Orchestrator(Component[OrchestratorSettings]):
         stages = [one.canary for one in (self._cycle, self._carried) if one is not None]
         self._canary.take_over(under_way=any(stages))
         self._push_door.take_over(self.settings.push_stage_days)
-        self._promotions.take_over()
+        self._promotions.make_up()
         admitted = self._ledger.admitted()
         if admitted is not None:
             self.telemetry.metrics.set("champion_version", admitted)

@@ -48,8 +48,8 @@ class Promotions:
         """
         return holding(self._one_at_a_time)
 
-    def take_over(self) -> None:
-        """Note what whoever was at work before has left for good, where it ended before it had noted so."""
+    def make_up(self) -> None:
+        """Note what was left for good, where whoever went back ended, or its disk was full, before it had."""
         left = self._ledger.left()
         if left is not None and left[1] == self._ledger.admitted():
             self._ledger.demote(left[:1])
@@ -216,6 +216,7 @@ class Promotions:
     async def _audit(self) -> None:
         champion, admitted = await self.champion(), self._ledger.admitted()
         if champion in (None, admitted):
+            self.make_up()
             return
         if admitted is not None and (admitted, champion) == self._ledger.left():
             async with self.alone():

@@ -449,10 +449,9 @@ def test_a_roll_back_of_which_nobody_heard_is_not_turned_back(office, monkeypatc
     assert "no version to go back to" in reply["says"]  # never to the one that was left
 
 
+@pytest.mark.parametrize("ends", [True, False], ids=["ends", "goes on"])
 @pytest.mark.parametrize("first_lost", ["[1,2,3,2]", "[1,2,2]"], ids=["the way back", "what was left"])
-def test_who_ends_before_it_has_noted_what_was_left_does_so_when_it_begins_anew(
-    office, monkeypatch, first_lost
-):
+def test_who_cannot_note_what_was_left_notes_it_later(office, monkeypatch, first_lost, ends):
     """Version 3 is left; version 4, made of day 2, has to be left for what it was made of."""
     office.start()
     office.until(2.9)
@@ -466,8 +465,9 @@ def test_who_ends_before_it_has_noted_what_was_left_does_so_when_it_begins_anew(
 
         patched.setattr(office.folder, "write", full)
         assert office.ask("roll_back", by="ml")[0] == 500
+    if ends:
         office.machine.end("orchestrator")
-    office.start()
+        office.start()
     office.until(3.9)
     assert (office.champion(), office.alias("previous")) == (4, 2)
     office.ask("purge", days=[2], by="ann")
