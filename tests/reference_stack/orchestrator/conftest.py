@@ -237,10 +237,21 @@ class Office:
 
 
 @pytest.fixture
-def office():
-    made = Office()
-    yield made
-    made.machine.close()
+def new_office():
+    made: list[Office] = []
+
+    def make() -> Office:
+        made.append(Office())
+        return made[-1]
+
+    yield make
+    for office in made:
+        office.machine.close()
+
+
+@pytest.fixture
+def office(new_office) -> Office:
+    return new_office()
 
 
 @pytest.fixture
