@@ -116,13 +116,14 @@ class Monitor(Component[MonitorSettings]):
         timeout_ms = _TIMEOUT_DAYS * self.runtime.day_seconds * 1000.0
         due = self.runtime.day()
         while True:
+            asked_day = self.runtime.day()
             try:
                 reply = await port.call(SCRAPE, Empty(), timeout_ms=timeout_ms)
             except PortError:
                 self.telemetry.metrics.add("scrape_errors_total", about=name)
             else:
                 day = self._seen[name] = self.runtime.day()
-                self._ahead_days[name] = reply.day - day
+                self._ahead_days[name] = _ahead(reply.day, asked_day, day)
                 self._board.take(name, reply.samples, day)
             due = self._next(due)
             await self.runtime.until(due)
@@ -282,3 +283,11 @@ class Monitor(Component[MonitorSettings]):
                 self._alerts.delivered(alert)
         except PortError:
             self.telemetry.metrics.add("notification_errors_total")
+
+
+def _ahead(told_day: float, asked_day: float, heard_day: float) -> float:
+    """How far a clock is ahead at the least; below 0 for behind. A monitor that stands still between the two
+    is late to hear what was told in time.
+    """
+    first, last = min(asked_day, heard_day), max(asked_day, heard_day)
+    return max(0.0, told_day - last) + min(0.0, told_day - first)

@@ -123,6 +123,10 @@ class Tower:
         told = {(line["id"], line["state"]): line for line in self.logged("alert")}
         return [(line["name"], line["about"], line["state"]) for line in told.values()]
 
+    def kept_alerts(self) -> list[dict]:
+        """What the monitor has on disk."""
+        return json.loads(self._folders["monitor"].read("alerts.json"))
+
     def logged(self, event: str) -> list[dict]:
         return [line for line in map(json.loads, self.lines) if line["event"] == event]
 

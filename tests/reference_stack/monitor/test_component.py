@@ -139,6 +139,46 @@ def test_replicas_that_run_differently_are_an_alert_until_one_is_gone(tower):
     assert ("version", "monitor", "resolved") in tower.alerts()
 
 
+def set_ahead(tower, days):
+    body = f'{{"key": "clock_ahead_days", "value": {days}}}'.encode()
+    tower.machine.request("monitor", "configure", body, lambda *_: None)
+
+
+def test_a_clock_that_is_set_right_ends_what_it_had_said_and_delays_nothing(tower):
+    tower.live(1.0)
+    set_ahead(tower, 2.0)
+    tower.live(1.5)
+    set_ahead(tower, 0.0)
+    tower.live(2.0)
+    told = tower.alerts()
+    ends = [("meta", about, "resolved") for name, about, state in told if state == "firing"]
+    assert sorted(one for one in told if one[2] == "resolved") == sorted(ends)
+    tower.kill("features")
+    tower.machine.advance(2.4)
+    silent = [("meta", about, "firing") for about in ("daily cycle", "features", "views")]
+    assert sorted(tower.alerts()[len(told) :]) == silent
+
+
+@pytest.mark.parametrize("still_from", [1.0, 1.03], ids=["while it waits for answers", "between two rounds"])
+def test_a_monitor_that_stood_still_finds_nobody_silent_and_no_clock_wrong(tower, still_from):
+    tower.live(still_from)
+    tower.machine.process("monitor").pause()
+    tower.live(1.6)
+    tower.machine.process("monitor").resume()
+    tower.live(2.0)
+    assert {about for _, about, _ in tower.alerts()} == {"monitor"}  # on-call has missed it
+
+
+def test_an_alert_that_is_over_is_forgotten_once_on_call_has_heard_so(tower):
+    tower.live(1.0)
+    tower.set("features", "layer_fired", 1.0, layer="volume")
+    tower.live(1.2)
+    assert [alert["delivered"] for alert in tower.kept_alerts()] == ["firing"]
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    tower.live(1.4)
+    assert tower.kept_alerts() == []
+
+
 def test_views_that_stop_and_a_cycle_that_stops_are_silence(tower):
     tower.live(1.0)
     tower.machine.advance(1.5)
