@@ -220,6 +220,25 @@ def test_a_registry_that_does_not_answer_is_silence(tower):
     assert tower.alerts()[-1] == ("meta", "registry", "resolved")
 
 
+def test_what_the_monitor_cannot_reach_is_counted(tower):
+    tower.live(0.5)
+    counts = [
+        f"{what}_errors_total{about}"
+        for what, about in (
+            ("scrape", '{about="features"}'),
+            ("scrape", '{about="registry"}'),
+            ("comparison", '{about="serving-a"}'),
+            ("notification", ""),
+        )
+    ]
+    assert [tower.metric("monitor", count) for count in counts] == [None] * 4
+    tower.registry.away = True
+    for link in ("monitor-features/scrape", "monitor-oncall"):
+        tower.machine.links[link].down()
+    tower.live(0.7)
+    assert all(tower.metric("monitor", count) >= 2 for count in counts)
+
+
 def test_bad_views_burn_the_budget(tower):
     tower.live(3.0)
     tower.live(3.2, bad_share=0.5)
