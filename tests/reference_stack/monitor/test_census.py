@@ -44,3 +44,11 @@ def test_differences_are_timed_until_they_end():
     assert differences.days("model", apart, 3.25) == 0.25
     assert differences.days("model", together, 3.3) == 0.0
     assert differences.days("model", apart, 4.0) == 0.0
+
+
+def test_differences_of_days_to_come_are_timed_from_when_the_clock_is_set_right():
+    differences = Differences()
+    apart = {"a": "1", "b": "2"}
+    differences.days("model", apart, 5.0)
+    differences.set_back(3.5, 2.0)
+    assert differences.days("model", apart, 3.5) == 0.5
