@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import sys
 from array import array
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ import numpy as np
 from reference_stack.messages import LookupReply
 from reference_stack.ports import Folder
 
+_NAMED = re.compile(r"([a-zA-Z0-9-]+)\.(-?[0-9]{1,9})\.")
 _BATCH = 64
 _MOST_PENDING = 64 * _BATCH
 """Some ten days of a replica's views in the default world."""
@@ -179,10 +181,10 @@ class RecommendationLog:
         pending = next((one for one in self._pending if one.recommendation == recommendation), None)
         if pending is not None:
             return pending
-        replica, _, rest = recommendation.partition(".")
-        day = rest.partition(".")[0]
-        if not replica.replace("-", "").isalnum() or not day.removeprefix("-").isdecimal():
+        named = _NAMED.match(recommendation)
+        if named is None:
             return None
+        replica, day = named.groups()
         wanted = b'"recommendation":' + _encoder.encode(recommendation)
         return self._search(f"recommendations/{_file(replica, int(day))}", wanted, Recommended)
 

@@ -75,7 +75,19 @@ def test_last_good_features_are_the_ones_that_are_explained(stage: Any) -> None:
     assert fallen["reasons"] == good["reasons"]
 
 
-@pytest.mark.parametrize("name", ["", "x", "serving-a.0.9-9.1", "serving-a.zero.0-1.1", "../x.0.0-1.1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "x",
+        "serving-a.0.9-9.1",
+        "serving-a.zero.0-1.1",
+        "../x.0.0-1.1",
+        "é.0.0-1.1",
+        f"serving-a.{'9' * 5000}.0-1.1",
+    ],
+    ids=lambda name: name[:20],
+)
 def test_an_unknown_recommendation_is_not_found(stage: Any, name: str) -> None:
     stage.start()
     assert stage.explain(name)[0] == 404
