@@ -38,6 +38,7 @@ def test_a_day_goes_through_every_step_once_and_replaces_the_champion(office):
     assert office.champion() == 2
     assert office.alias("previous") == 1
     assert asyncio.run(office.registry.version(2)).snapshot == "s1"
+    assert office.gauge("cycles_total") == 2
 
 
 def test_a_stack_that_starts_at_noon_waits_for_the_next_morning(office):
@@ -134,6 +135,17 @@ def test_a_day_that_is_begun_anew_after_it_was_let_go_is_counted_when_it_is_held
     assert office.gauge("held_cycles") == 1
     office.until(3.3)
     assert (office.gauge("held_cycles"), office.gauge("hold_overdue")) == (3, 1)
+
+
+def test_a_day_that_never_comes_to_its_check_ends_no_hold(office, broken):
+    office.start()
+    office.until(0.9)
+    office.upstream.red = red_between(1.0, 9.0)
+    office.upstream.breaks = broken("deliver", 2.0, 3.0)
+    office.until(2.9)
+    assert (office.gauge("held_cycles"), office.gauge("cycle_failed")) == (1, 1)
+    office.until(3.9)
+    assert (office.gauge("held_cycles"), office.gauge("cycle_failed")) == (2, 0)
 
 
 def test_with_hold_off_it_trains_on_what_is_there(office):
