@@ -137,6 +137,17 @@ def test_a_day_that_is_begun_anew_after_it_was_let_go_is_counted_when_it_is_held
     assert (office.gauge("held_cycles"), office.gauge("hold_overdue")) == (3, 1)
 
 
+def test_a_day_that_is_begun_anew_while_it_is_held_is_counted_once(office):
+    office.start()
+    office.until(0.9)
+    office.upstream.red = red_between(1.0, 9.0)
+    office.until(1.5)
+    office.ask("purge", days=[0], by="ann")
+    office.until(1.9)
+    assert office.outcomes().count((1, "deliver", "started")) == 2
+    assert office.gauge("held_cycles") == 1
+
+
 def test_a_day_that_never_comes_to_its_check_ends_no_hold(office, broken):
     office.start()
     office.until(0.9)
