@@ -38,7 +38,7 @@ def test_a_day_goes_through_every_step_once_and_replaces_the_champion(office):
     assert office.champion() == 2
     assert office.alias("previous") == 1
     assert asyncio.run(office.registry.version(2)).snapshot == "s1"
-    assert office.gauge("cycles_total") == 2
+    assert (office.gauge("cycles_total"), office.gauge("cycle_alive_day") > 1.02) == (2, True)
 
 
 def test_a_stack_that_starts_at_noon_waits_for_the_next_morning(office):
@@ -618,6 +618,21 @@ def test_a_stage_over_midnight_goes_on_and_the_next_waits_for_its_turn(office, b
     assert [line for line in office.outcomes() if line[1] == "canary" and line[0] > 0] == [
         (cycle, "canary", state) for cycle in (1, 2, 3) for state in ("begun", "done")
     ]
+
+
+def test_a_stage_over_midnight_ends_when_days_are_put_aside(office, broken):
+    """Version 2 stands its stage, and is made of day 0."""
+    office.with_canary({})
+    office.upstream.breaks = broken("train", 0.9, 1.85)
+    office.start()
+    office.until(2.015)
+    assert (office.alias("challenger"), office.routes_canary()) == (2, True)
+    office.until(2.03)
+    office.upstream.train_s = 0.1
+    office.ask("purge", days=[0], by="ann")
+    assert (office.champion(), office.alias("challenger"), office.routes_canary()) == (1, None, False)
+    office.until(2.9)
+    assert (office.champion(), office.alias("previous")) == (3, 1)
 
 
 def test_what_is_carried_over_the_day_outlives_a_disk_that_is_full_for_a_moment(office, broken, monkeypatch):
