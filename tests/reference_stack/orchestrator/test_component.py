@@ -635,6 +635,31 @@ def test_a_stage_over_midnight_ends_when_days_are_put_aside(office, broken):
     assert (office.champion(), office.alias("previous")) == (3, 1)
 
 
+def test_a_stage_ends_when_its_day_is_begun_anew(office):
+    office.with_canary({})
+    office.start()
+    office.until(1.1)
+    assert (office.alias("challenger"), office.routes_canary()) == (2, True)
+    office.upstream.train_s = 0.3
+    office.ask("purge", days=[0], by="ann")
+    office.until(1.3)
+    assert (office.champion(), office.alias("challenger"), office.routes_canary()) == (1, None, False)
+
+
+def test_a_version_of_days_ago_is_not_carried_on(office, broken):
+    office.with_canary({})
+    office.upstream.breaks = broken("train", 0.9, 1.85)
+    office.start()
+    office.until(1.97)
+    assert office.alias("challenger") == 2
+    office.machine.end("orchestrator")
+    office.until(4.1)
+    office.start()
+    office.until(4.9)
+    assert (1, "canary", "abandoned") in office.outcomes()
+    assert (office.champion(), office.alias("previous"), office.alias("challenger")) == (3, 1, None)
+
+
 def test_what_is_carried_over_the_day_outlives_a_disk_that_is_full_for_a_moment(office, broken, monkeypatch):
     office.with_canary({})
     office.upstream.breaks = broken("train", 0.9, 1.85)
