@@ -91,6 +91,7 @@ def test_what_was_refused_is_told_to_the_layer_with_the_next_ticks():
         assert "fired" not in stage.signals()
         door.tick()
         assert stage.metric("shed_share") == 1.0
+    assert stage.metric("shed_total") == 30
     door.admits(60)
     assert "fired" in stage.signals()
 

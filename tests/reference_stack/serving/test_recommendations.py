@@ -68,3 +68,11 @@ def test_a_new_day_has_files_of_its_own_and_names_its_features_anew() -> None:
         found = log.find(entry(1, day).recommendation)
         assert found is not None
         assert log.features_of(found) == FEATURES
+
+
+def test_what_a_disk_took_half_of_is_found_once_it_has_taken_it_whole() -> None:
+    disk = Disk()
+    log = RecommendationLog(disk, lambda: None)
+    log.add(entry(1))
+    disk.append("recommendations/1/serving-a.jsonl", b'\n{"recommendation":"serving-a.1.1.1","day":1.')
+    assert log.find(entry(1).recommendation) == entry(1)
