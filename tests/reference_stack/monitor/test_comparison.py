@@ -56,4 +56,10 @@ def test_the_largest_relative_difference_of_a_row(served, expected):
 
 def test_defaults_and_snapshots_that_are_gone_are_left_out():
     gone = replace(STORED, snapshot="day=1-bb")
+    assert compare(gone, STORED) == [0.0]
     assert compare(STORED, gone, replace(STORED, defaulted=True), STORED) == [0.0, 0.0]
+
+
+def test_what_is_no_number_on_both_sides_is_not_the_same():
+    holed = replace(STORED, values=[0.5, math.nan])
+    assert difference(holed, holed) == math.inf

@@ -8,8 +8,9 @@ import pytest
 from benchmarks.shop import sample
 from reference_stack.arrays import pack, unpack
 from reference_stack.layers.evidence import Candidate
-from reference_stack.orchestrator.admission import examine
+from reference_stack.orchestrator.admission import LINEAGE, examine
 from reference_stack.ports import ModelVersion
+from reference_stack.registry.naming import digest
 from reference_stack.trainer.model import Model, fit
 from reference_stack.world import World, preset
 
@@ -56,3 +57,15 @@ def test_bytes_that_are_no_whole_model_are_damage(world: World, model: Model) ->
     assert "popularity" in examined(world, pack(facts, arrays)).damage
     few = replace(model, factors=model.factors[:5])
     assert "factors" in examined(world, few.to_bytes()).damage
+
+
+def test_what_else_is_known_of_a_version_is_its_age_its_checksum_and_its_lineage(
+    world: World, model: Model
+) -> None:
+    artifact = model.to_bytes()
+    whole = ModelVersion(1, "r", "s", 0.6, digest(artifact), dict.fromkeys(LINEAGE, "x"))
+    seen = examine(whole, artifact, world.catalogue, 1.1, known_good=True)
+    assert (seen.age_days, seen.checksum_fits, seen.lacks) == (pytest.approx(0.5), True, ())
+    other = ModelVersion(1, "r", "", 0.6, digest(b"other"), {**dict.fromkeys(LINEAGE, "x"), "due": ""})
+    seen = examine(other, artifact, world.catalogue, 1.1, known_good=True)
+    assert (seen.checksum_fits, seen.lacks) == (False, ("snapshot", "due"))
