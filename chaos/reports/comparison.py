@@ -29,7 +29,7 @@ from chaos.reports.pieces import amount, detections, false_alarms_of, mean, pair
 
 QUALITY_NOISE = 22.0
 """Two standard deviations of `quality_pct_days` on one seed (docs/verdict.md): less is no change to tell."""
-STYLE = {Turn.WORSE: "bold red", Turn.BETTER: "bold green", Turn.CHANGED: "yellow", Turn.SAME: "dim"}
+STYLE = {Turn.WORSE: "bold red", Turn.BETTER: "bold green", Turn.CHANGED: "yellow"}
 _NAMES = 36
 
 Key = tuple[str, int]
@@ -141,11 +141,11 @@ def lines(found: Comparison, width: int) -> Iterator[Text]:
     told = ", ".join(f"{turns[turn]} {turn.value}" for turn in Turn if turns[turn])
     yield pair("in both", f"{found.trials} trials; scenarios: {told}", "bold")
     yield Text("")
-    for turn in (Turn.WORSE, Turn.BETTER, Turn.CHANGED):
+    for turn, style in STYLE.items():
         for one in found.scenarios:
             if one.turn is turn:
                 says = "; ".join(_differences(one.before, one.after, len(one.seeds)))
-                yield from _entry(turn.value, one.scenario, says, width, STYLE[turn])
+                yield from _entry(turn.value, one.scenario, says, width, style)
     for layer in found.layers:
         if says := "; ".join(_layer_differences(layer)):
             yield from _entry("layer", layer.layer, says, width, "")
