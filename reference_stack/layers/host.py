@@ -160,6 +160,11 @@ class LayerSet:
         return self._hosts.get(name)
 
 
+def enforced(hosts: Iterable[LayerHost]) -> bool:
+    """Whether one of the layers enforces; else what they would have done is only said."""
+    return any(host.mode is Mode.ENFORCE for host in hosts)
+
+
 def hooks_of(layer: type[Layer]) -> tuple[Hook, ...]:
     """Where a layer is asked: at its hook, and at others that it names in `also`."""
     return (layer.hook, *getattr(layer, "also", ()))

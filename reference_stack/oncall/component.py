@@ -62,10 +62,6 @@ def done_to(name: str, alert: OpenAlert) -> tuple[str, str]:
     return name, alert.item.labels.get("about", "") if ACTIONS[name].each else ""
 
 
-def _once(*names: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
 class _State(msgspec.Struct, frozen=True):
     open: dict[str, OpenAlert] = {}
     came: dict[str, int] = {}
@@ -252,7 +248,8 @@ class OnCall(Component[OnCallSettings]):
         if current.resolved and not trying:
             del self._open[key]  # it was kept for this
         else:
-            self._open[key] = replace(current, taken=_once(*current.taken, *taken), trying=trying)
+            once = tuple(dict.fromkeys((*current.taken, *taken)))
+            self._open[key] = replace(current, taken=once, trying=trying)
         self._save()
         return current if current.resolved and not trying else None
 

@@ -6,7 +6,7 @@ from collections import deque
 
 from reference_stack.layers.contract import Mode
 from reference_stack.layers.evidence import Calls
-from reference_stack.layers.host import LayerHost
+from reference_stack.layers.host import LayerHost, enforced
 from reference_stack.ports import NotFound, PortError, Rejected, Runtime
 from reference_stack.telemetry import Metrics
 
@@ -64,7 +64,7 @@ class Breaker:
             self._close()
             return False
         if opens or self._trying:
-            if any(host.mode is Mode.ENFORCE for host in self._hosts):
+            if enforced(self._hosts):
                 self._refuse()
             return False
         self._trying = True
@@ -122,5 +122,6 @@ class Breaker:
         acting = [
             host.ask(calls, day=day, about=about, linger_days=self._linger_days).acts for host in self._hosts
         ]
-        enforced = any(host.mode is Mode.ENFORCE for host in self._hosts)
-        return any(acting), any(acting) if enforced else any(host.said.acts for host in self._hosts)
+        return any(acting), any(acting) if enforced(self._hosts) else any(
+            host.said.acts for host in self._hosts
+        )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from reference_stack.layers.contract import Mode
 from reference_stack.layers.evidence import Arrival
-from reference_stack.layers.host import LayerHost
+from reference_stack.layers.host import LayerHost, enforced
 from reference_stack.ports import Runtime
 from reference_stack.telemetry import Metrics
 
@@ -59,8 +58,7 @@ class Door:
         """End a reporting tick: its share of refused arrivals is told to the layers from now on."""
         arrivals = max(1, self._arrivals)
         self._metrics.set("shed_share", self._refused / arrivals)
-        enforced = any(host.mode is Mode.ENFORCE for host in self._hosts)
-        counted = self._refused if enforced else self._unwanted
+        counted = self._refused if enforced(self._hosts) else self._unwanted
         self._shares = (*self._shares, counted / arrivals)[-_TICKS:]
         self._arrivals = self._refused = self._unwanted = 0
 
