@@ -263,6 +263,9 @@ BAD_TARGETS = [
     ("normal_ms: 8ms", "toxics: [latncy]", "toxics", "(did you mean 'latency'?)"),
     ('factory: "a:b"', 'factory: "a:b", stack: {layers: [gate]}', "driver:", "driver.stack.layers: must be a mapping of keys to values"),
     ('virtual, factory: "a:b"', 'local, command: [x], settings: {folders: [wire]}', "driver:", "driver.settings.folders: must be a mapping of keys to values"),
+    ("normal_ms: 8ms", "alerting: {told_by: alertmanagr}", "alerting", "alerting.told_by: 'alertmanagr' is not one of log, alertmanager (did you mean 'alertmanager'?)"),
+    ("normal_ms: 8ms", "alerting: {told_by: alertmanager}", "alerting", "alerting.told_by: alertmanager is for targets of kind local"),
+    ("normal_ms: 8ms", "alerting: {labels: {abuot: job}}", "alerting", "alerting.labels.abuot: there is no such key (did you mean 'about'?)"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),
 ]  # fmt: skip
 TARGET = """target: bad

@@ -181,9 +181,26 @@ class LayerSpec(Strict):
         return {name: one.read(one.worlds.get(world, one.default)) for name, one in self.parameters.items()}
 
 
-class Alerting(Strict):
-    """The words of the target's alerts, so that a misspelt one is found at planning time; empty: any."""
+class AlertLabels(Strict):
+    """Which of an alert's labels say what the harness asks of it; its name is its `alertname`."""
 
+    category: str = "category"
+    severity: str = "severity"
+    about: str = "about"
+    layer: str = "layer"
+
+
+class Alerting(Strict):
+    """How the target's alerts are heard of, and their words, so that a misspelt one is found at planning time
+    (empty: any).
+
+    `told_by`: log lines of the components, or Alertmanager, which posts them to the harness. `watchdog`: the
+    name of the alert that always fires. Without having heard it, silence tells nothing.
+    """
+
+    told_by: Literal["log", "alertmanager"] = "log"
+    watchdog: str = ""
+    labels: AlertLabels = AlertLabels()
     categories: list[str] = []
     severities: list[str] = []
     receivers: list[str] = []
@@ -353,6 +370,8 @@ class TargetSpec(Strict):
                     says = f"is missing: network link {name!r} needs the address at which it is called"
                     raise misplaced(("driver", "settings", "links", name), says)
             self._driver_has("disks", "component", self.components)
+        if self.driver.kind in ("virtual", "compose") and self.alerting.told_by == "alertmanager":
+            raise misplaced(("alerting", "told_by"), "alertmanager is for targets of kind local")
         if self.driver.kind == "virtual" and not _FACTORY.match(self.driver.factory or ""):
             raise misplaced(("driver", "factory"), "must be written as module:attribute")
         if self.driver.kind != "virtual" and self.driver.ahead:

@@ -14,7 +14,7 @@ from chaos.errors import nearest
 
 @dataclass(frozen=True)
 class FiringAlerts:
-    """Alerts that are firing and not resolved; of one severity, if it is named."""
+    """Alerts that are firing and not resolved; of one severity, if it is named. The watchdog is none."""
 
     name: ClassVar[str] = "firing_alerts"
     severity: str = ""
@@ -31,5 +31,6 @@ class FiringAlerts:
         latest = {alert.id: alert for alert in target.seen(Alert)}
         if not latest and not target.seen(Views):
             return None
-        firing = [alert for alert in latest.values() if alert.state == "firing"]
+        watchdog = target.spec.alerting.watchdog
+        firing = [one for one in latest.values() if one.state == "firing" and one.name != watchdog]
         return float(sum(1 for alert in firing if self.severity in ("", alert.severity)))

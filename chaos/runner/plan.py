@@ -131,6 +131,7 @@ class Planner:
             steady_state=self._scenario.steady_state,
             abort_if=self._scenario.abort_if,
             data_links={name: link for name, link in self._spec.links.items() if isinstance(link, DataLink)},
+            watchdog=self._spec.alerting.watchdog,
             truth=CapabilityName.TRUTH in self._spec.capabilities,
         )
 
@@ -281,6 +282,15 @@ class Planner:
         alerted, words = self._scenario.expect.alerted, self._spec.alerting
         if alerted is None:
             return
+        if words.watchdog and alerted.name == words.watchdog:
+            says = f"{alerted.name} is the target's watchdog: it always fires"
+            self._report(("expect", "alerted", "name"), says)
+        if words.told_by == "alertmanager" and (
+            alerted.acknowledged_within is not None or alerted.unanswered
+        ):
+            asked = "unanswered" if alerted.unanswered else "acknowledged_within"
+            says = "the target's alerts come from Alertmanager, which knows of nobody's answer"
+            self._report(("expect", "alerted", asked), says)
         known: dict[str, Iterable[str]] = {
             "category": words.categories,
             "severity": words.severities,

@@ -146,6 +146,15 @@ def firings_of(journal: Journal, episodes: Iterable[Episode]) -> tuple[Firing, .
     )
 
 
+def watchdog_came(journal: Journal) -> bool:
+    """Whether the alert that always fires was heard; never where the target has none."""
+    return any(_is_watchdog(alert, journal) for alert in _in_its_days(journal, Alert))
+
+
+def _is_watchdog(alert: Alert, journal: Journal) -> bool:
+    return bool(journal.plan.watchdog) and alert.name == journal.plan.watchdog
+
+
 def also_fired(firings: Iterable[Firing], layer: str, day: float) -> bool:
     """Whether a layer was firing within half a day of `day`."""
     return any(
@@ -157,11 +166,14 @@ def also_fired(firings: Iterable[Firing], layer: str, day: float) -> bool:
 def alerts_of(journal: Journal) -> tuple[AlertStory, ...]:
     """Alerts in the order in which they were sent; a later event of one alert adds to the earlier ones.
 
-    One resolved with a `sent_day` of its own ends the newest of its id: nobody was told anew.
+    One resolved with a `sent_day` of its own ends the newest of its id: nobody was told anew. The watchdog,
+    which always fires, tells nobody anything and is none.
     """
     stories: dict[tuple[str, float], AlertStory] = {}
     newest: dict[str, tuple[str, float]] = {}
     for alert in _in_its_days(journal, Alert):
+        if _is_watchdog(alert, journal):
+            continue
         key = (alert.id, round(alert.sent_day, 3))
         if alert.state == "resolved" and key not in stories:
             key = newest.get(alert.id, key)

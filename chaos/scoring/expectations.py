@@ -16,7 +16,7 @@ from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
 from chaos.scoring.harm import OF_VIEWS, untold
-from chaos.scoring.layers import BRING_UP_DAYS, never_armed
+from chaos.scoring.layers import BRING_UP_DAYS, mute, never_armed
 from chaos.scoring.recovery import time_left
 
 
@@ -60,7 +60,7 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
         yield _steady_after(facts)
     if expect.false_alarms is not None or facts.kind is Kind.QUIET:
         yield _false_alarms(facts, expect.false_alarms or 0)
-    if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets:
+    if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets and _has_layers(facts):
         yield _budget(facts, Harm.FALSE_BLOCK_DAYS, 0.0)
 
 
@@ -249,6 +249,12 @@ def nobody_armed(facts: Facts) -> bool:
     return facts.kind is Kind.QUIET and view is not None and never_armed(view.plan)
 
 
+def _has_layers(facts: Facts) -> bool:
+    """Whether the target has any that could block something by mistake."""
+    view = facts.views.get(Arm.DEFENDED)
+    return view is None or bool(view.plan.layers)
+
+
 def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
     about = f"budget {kind.value}"
     if kind is Harm.FALSE_BLOCK_DAYS and nobody_armed(facts):
@@ -349,8 +355,9 @@ def _false_alarms(facts: Facts, limit: int) -> Reason:
     if trouble := facts.trouble(*arms):
         return void(about, f"false alarms were not counted: {trouble}")
     count = len(facts.alarms.firings)
-    if not count and nobody_armed(facts):
-        return void(about, "no layer was armed that could have raised one")
+    view = facts.views[Arm.DEFENDED]
+    if not count and facts.kind is Kind.QUIET and (why := mute(view)):
+        return void(about, why)
     if not count and facts.plan.scenario.days <= BRING_UP_DAYS:
         return void(about, f"they count from day {BRING_UP_DAYS:g} on, and the run was over by then")
     says = f"{count or 'no'} false alarm{'' if count == 1 else 's'} {facts.alarms.where}"

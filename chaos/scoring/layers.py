@@ -13,7 +13,7 @@ from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import LayerResult
 from chaos.scoring.arms import ArmView, FaultSpan
 from chaos.scoring.detection import TAIL_DAYS, acted, attributable, prevented
-from chaos.scoring.episodes import Firing, alerts_of, also_fired
+from chaos.scoring.episodes import Firing, alerts_of, also_fired, watchdog_came
 from chaos.scoring.harm import blocks
 
 BRING_UP_DAYS = 1.0
@@ -99,6 +99,18 @@ def not_armed(plan: TrialPlan, defended: ArmView | None) -> list[str]:
 def never_armed(plan: ArmPlan) -> bool:
     """Whether not one layer was on, ever: what layers cost is no question then, and cannot fail."""
     return all(_never_on(plan, name, layer) for name, layer in plan.layers.items())
+
+
+def mute(view: ArmView) -> str:
+    """Why no false alarm can have been raised; empty where one can.
+
+    Alerts of a target without layers can be one, where its watchdog shows that they are heard.
+    """
+    if not never_armed(view.plan) or (not view.plan.layers and watchdog_came(view.journal)):
+        return ""
+    if view.plan.watchdog and not view.plan.layers:
+        return f"the alert {view.plan.watchdog}, which always fires, was not heard, so none would have been"
+    return "no layer was armed that could have raised one"
 
 
 def _never_on(plan: ArmPlan, name: str, layer: PlannedLayer) -> bool:

@@ -29,7 +29,7 @@ from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looke
 from chaos.scoring.harm import false_block_days
 from chaos.scoring.integrity import broken_requirements
 from chaos.scoring.lag import busy, disturbed
-from chaos.scoring.layers import never_armed, refusals, unexplained
+from chaos.scoring.layers import mute, never_armed, refusals, unexplained
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -142,7 +142,7 @@ def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
         yield _steady_after(view)
     if expect.false_alarms is not None or plan.scenario.kind is Kind.QUIET:
         yield _false_alarms(plan, view, expect.false_alarms or 0)
-    if plan.scenario.kind is Kind.QUIET:
+    if plan.scenario.kind is Kind.QUIET and (view.plan.layers or Harm.FALSE_BLOCK_DAYS in expect.budgets):
         yield _false_blocks(view, expect.budgets.get(Harm.FALSE_BLOCK_DAYS, 0.0))
 
 
@@ -235,8 +235,8 @@ def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
     early = [one for one in told if view.plan.start_day <= one.day < _innocent_until(plan, view)]
     if plan.scenario.kind is Kind.QUIET:
         early += refusals(view)
-        if not early and never_armed(view.plan):
-            return void("false alarms", "no layer was armed that could have raised one")
+        if not early and (why := mute(view)):
+            return void("false alarms", why)
     where = "in the run" if plan.scenario.kind is Kind.QUIET or not view.spans else "before the fault"
     says = f"{len(early) or 'no'} false alarm{'' if len(early) == 1 else 's'} {where}"
     if early:

@@ -86,6 +86,7 @@ def plan_of(asked: Asked) -> ArmPlan:
         faults=[],
         steady_state=[],
         abort_if=[],
+        watchdog=asked.spec.alerting.watchdog,
         truth=CapabilityName.TRUTH in asked.spec.capabilities,
     )
 

@@ -116,6 +116,13 @@ def test_alerts_that_are_firing_still() -> None:
     assert FiringAlerts().read(target(2.0, views(1.0))) == 0
 
 
+def test_the_watchdog_is_no_alert_that_is_firing() -> None:
+    seen = target(2.0, alert("a", "firing"), alert("b", "firing"))
+    assert FiringAlerts().read(seen) == 2
+    seen.spec = target_of(TARGET + "alerting: {watchdog: n}\n")
+    assert FiringAlerts().read(seen) == 0
+
+
 def test_a_severity_that_no_alert_has_is_refused() -> None:
     spec = target_of(TARGET + "alerting: {severities: [page, ticket]}\n")
     FiringAlerts().refuse(spec)

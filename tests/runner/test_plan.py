@@ -265,6 +265,16 @@ def test_what_decides_and_where_alerts_go_is_checked_against_the_target() -> Non
             planned(text, target=words)
         assert f"expect.alerted.{field}: the target's alerts have no" in str(caught.value)
         assert f"(did you mean {near!r}?)" in str(caught.value)
+    heard = TARGET + "alerting: {told_by: alertmanager, watchdog: Watchdog}\n"
+    for asked, place, says in (
+        ({"name": "Watchdog"}, "name", "Watchdog is the target's watchdog: it always fires"),
+        ({"name": "x", "acknowledged_within": "1d"}, "acknowledged_within", "knows of nobody's answer"),
+        ({"name": "x", "unanswered": True}, "unanswered", "knows of nobody's answer"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            planned(edited(expect={"alerted": {"within": "1d", **asked}}), target=heard)
+        assert f"expect.alerted.{place}: " in str(caught.value)
+        assert says in str(caught.value)
     anything = edited(expect={"alerted": {"category": "whatever", "name": "any", "within": "1d"}})
     assert planned(anything).expect.alerted is not None
 

@@ -19,6 +19,7 @@ from chaos.domain.plan import ArmPlan
 from chaos.domain.source import merge
 from chaos.domain.target import DataLink, NetworkLink, TargetSpec
 from chaos.drivers.blas import pins
+from chaos.drivers.local.alert_receiver import AlertedTail, AlertReceiver
 from chaos.drivers.local.http import HttpFailed, ask, request
 from chaos.drivers.local.logs import LogTail
 from chaos.drivers.local.ports import HOST, free_addresses
@@ -106,9 +107,12 @@ class LocalDriver:
             data_api=self._data_api,
             model=str(spec.driver.settings.get("model", "")),
         )
-        settings = root / "settings.json"
-        settings.write_bytes(msgspec.json.encode(self._settings(plan, spec, wiring)))
+        receiver = None
+        if spec.alerting.told_by == "alertmanager":
+            receiver = AlertReceiver(self._clock, spec.alerting.labels)
         try:
+            settings = root / "settings.json"
+            settings.write_bytes(msgspec.json.encode(self._settings(plan, spec, wiring, receiver)))
             for component, pid in stack.up(settings).items():
                 self._on_process(component, pid)
             self._await_health(spec, addresses, stack, root / "logs")
@@ -117,9 +121,16 @@ class LocalDriver:
             partial.write_text(repr(origin))
             partial.rename(root / "origin")
         except (ArmFailed, Interrupted, OSError):
+            if receiver is not None:
+                receiver.close()
             stack.down()
             raise
-        tail = LogTail(root / "logs")
+
+        def day_of(moment: float) -> float:
+            return (moment - origin) / plan.day_seconds
+
+        logs = LogTail(root / "logs")
+        tail = logs if receiver is None else AlertedTail(logs, receiver, day_of)
         return LocalTarget(
             plan,
             spec,
@@ -278,7 +289,9 @@ class LocalDriver:
             sinks[name] = sink
         return sinks
 
-    def _settings(self, plan: ArmPlan, spec: TargetSpec, wiring: Wiring) -> dict[str, object]:
+    def _settings(
+        self, plan: ArmPlan, spec: TargetSpec, wiring: Wiring, receiver: AlertReceiver | None
+    ) -> dict[str, object]:
         """The stack's own settings file, on top of its defaults and of what the target file gives it."""
         planned = {
             "seed": plan.seed,
@@ -294,6 +307,7 @@ class LocalDriver:
                 for name, layer in plan.layers.items()
             },
             "shop": {"normal_ms": spec.normal_ms},
+            **({} if receiver is None else {"alerts": receiver.address}),
         }
         return merge(spec.driver.stack, planned)
 
