@@ -58,9 +58,9 @@ ablation: install
 catalogue: install
 	$(BIN)/mlchaos catalogue > docs/catalogue.md
 
-# Both, the second also where the first fails; then this fails too.
+# All three, also where one of them fails; then this fails too.
 soak: install
-	$(MAKE) --keep-going soak-processes soak-containers
+	$(MAKE) --keep-going soak-processes soak-containers ablation
 
 # Every scenario that real processes can run, beside its verdict in virtual time: a table.
 soak-processes: install

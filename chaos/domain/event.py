@@ -128,6 +128,12 @@ class Alert(_Event, frozen=True, tag="alert"):
     layer: str = ""
     about: str = ""
 
+    @property
+    def filed(self) -> str:
+        """What follows its name: ` (page, ML system)`, or nothing of one without severity and category."""
+        under = ", ".join(word for word in (self.severity, self.category) if word)
+        return f" ({under})" if under else ""
+
 
 class Action(_Event, frozen=True, tag="action"):
     """On-call or a layer did something."""

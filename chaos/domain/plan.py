@@ -90,6 +90,7 @@ class ArmPlan(Strict):
     )
     data_links: dict[str, DataLink] = Field(default={}, description="whose partitions are whose")
     watchdog: str = Field(default="", description="the target's alert that always fires, where it has one")
+    answers_told: bool = Field(default=True, description="whether the target tells who answers its alerts")
     truth: bool = Field(default=True, description="whether the target knows what its slates are truly worth")
     probe_every_days: float = 0.25
     slowed: str = Field(default="", description="why a day takes longer than the target asks for")

@@ -205,6 +205,11 @@ class Alerting(Strict):
     severities: list[str] = []
     receivers: list[str] = []
 
+    @property
+    def answers_told(self) -> bool:
+        """Whether it is told who answers an alert: Alertmanager knows only to whom it was sent."""
+        return self.told_by != "alertmanager"
+
 
 class Doors(Strict):
     """Who may be asked for a change: the components that take promotion requests and configuration pushes,

@@ -123,6 +123,7 @@ class AlertResult(Strict):
     arm: Arm
     sent_day: float
     acknowledged_day: float | None
+    answer_told: bool = Field(default=True, description="whether it would have been told who answered")
     about: str = Field(default="", description="the component or data that it is about, where it says so")
 
 

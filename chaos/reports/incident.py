@@ -97,7 +97,8 @@ def _triage(alerts: Sequence[AlertResult]) -> Iterator[str]:
     yield "| alert | category | severity | told | sent, day | acknowledged, day |"
     yield "|---|---|---|---|---|---|"
     for alert in alerts:
-        answered = "nobody" if alert.acknowledged_day is None else f"{alert.acknowledged_day:.2f}"
+        nobody = "nobody" if alert.answer_told else "not told"
+        answered = nobody if alert.acknowledged_day is None else f"{alert.acknowledged_day:.2f}"
         cells = (
             alert_name(alert.name, alert.about),
             alert.category,

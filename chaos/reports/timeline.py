@@ -140,7 +140,7 @@ class Timeline:
         self._alerts[key, alert.id] = state
         name = alert_name(alert.name, alert.about)
         if state == "firing":
-            return "alert", "alert", f"{name} ({alert.severity}, {alert.category}) to {alert.routed_to}"
+            return "alert", "alert", f"{name}{alert.filed} to {alert.routed_to}"
         return "dim", "alert", f"{name} {state}"
 
     def _alias(self, alias: Alias, key: str) -> tuple[str, str, str] | None:

@@ -232,15 +232,15 @@ def _alerts(alerts: Sequence[AlertResult], most: int, width: int) -> Iterator[Te
     mine = [alert for alert in alerts if alert.arm is Arm.DEFENDED]
     more = f"and {len(mine) - most} more" if len(mine) > most else ""
     for alert in mine[:most]:
-        answered = (
-            "nobody answered"
-            if alert.acknowledged_day is None
-            else f"acknowledged {alert.acknowledged_day:.2f}"
-        )
-        name = alert_name(alert.name, alert.about)
-        says = f"{name} ({alert.severity}) to {alert.routed_to} on day {alert.sent_day:.2f}, {answered}"
+        says = alert_name(alert.name, alert.about) + (f" ({alert.severity})" if alert.severity else "")
+        says += f" to {alert.routed_to} on day {alert.sent_day:.2f}"
+        unanswered = alert.acknowledged_day is None and alert.answer_told
+        if alert.acknowledged_day is not None:
+            says += f", acknowledged {alert.acknowledged_day:.2f}"
+        elif unanswered:
+            says += ", nobody answered"
         head = f"alert (1/{len(mine)})" if more and most == 1 else "alert"  # no line for the rest by then
         for nth, line in enumerate(textwrap.wrap(says, width - NAME_COLUMNS)):
-            yield pair("" if nth else head, line, "" if alert.acknowledged_day is not None else "yellow")
+            yield pair("" if nth else head, line, "yellow" if unanswered else "")
     if more and most > 1:
         yield pair("", more, "dim")

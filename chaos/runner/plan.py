@@ -132,6 +132,7 @@ class Planner:
             abort_if=self._scenario.abort_if,
             data_links={name: link for name, link in self._spec.links.items() if isinstance(link, DataLink)},
             watchdog=self._spec.alerting.watchdog,
+            answers_told=self._spec.alerting.answers_told,
             truth=CapabilityName.TRUTH in self._spec.capabilities,
         )
 
@@ -285,9 +286,7 @@ class Planner:
         if words.watchdog and alerted.name == words.watchdog:
             says = f"{alerted.name} is the target's watchdog: it always fires"
             self._report(("expect", "alerted", "name"), says)
-        if words.told_by == "alertmanager" and (
-            alerted.acknowledged_within is not None or alerted.unanswered
-        ):
+        if not words.answers_told and (alerted.acknowledged_within is not None or alerted.unanswered):
             asked = "unanswered" if alerted.unanswered else "acknowledged_within"
             says = "the target's alerts come from Alertmanager, which knows of nobody's answer"
             self._report(("expect", "alerted", asked), says)

@@ -51,4 +51,4 @@ def fits(wanted: Alerted, alert: Alert) -> bool:
 def told(alert: Alert) -> str:
     """An alert in a few words: `volume (page, ML system) about features to ml`."""
     about = f" about {alert.about}" if alert.about else ""
-    return f"{alert.name} ({alert.severity}, {alert.category}){about} to {alert.routed_to}"
+    return f"{alert.name}{alert.filed}{about} to {alert.routed_to}"

@@ -160,6 +160,7 @@ def layer_results(
     for name, layer in _planned(plan).items():
         since = 0.0 if defended is None or plan.scenario.kind is Kind.QUIET else defended.first_injection
         mine = [one for one in defended.episodes if one.layer == name] if defended else []
+        alerted = [one.day for one in defended.firings if one.layer == name and one.alert] if defended else []
         rows.append(
             LayerResult(
                 layer=name,
@@ -167,7 +168,7 @@ def layer_results(
                 stages=layer.stages,
                 expected=["detect"] if name in expected else [],
                 outcome=_outcome(plan, views, name, layer, ratio),
-                first_fired_day=_first((one.fired_day for one in mine), since),
+                first_fired_day=_first((*(one.fired_day for one in mine), *alerted), since),
                 first_acted_day=_first((one.acted_day for one in mine), since),
                 would_have_acted_day=_first((one.would_have_acted_day for one in mine), since),
                 false_alarms=alarms.of(name),

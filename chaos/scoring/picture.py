@@ -112,12 +112,11 @@ def _alerts(view: ArmView) -> Iterator[Bar]:
         first = story.first
         lane = _alert_lane(view, first.name)
         until = _end(view) if story.resolved_day is None else story.resolved_day
-        answered = (
-            "nobody answered"
-            if story.acknowledged_day is None
-            else f"acknowledged on day {story.acknowledged_day:.2f}"
-        )
-        says = f"{first.name} to {first.routed_to} on day {first.sent_day:.2f}, {answered}"
+        says = f"{first.name} to {first.routed_to} on day {first.sent_day:.2f}"
+        if story.acknowledged_day is not None:
+            says += f", acknowledged on day {story.acknowledged_day:.2f}"
+        elif view.plan.answers_told:
+            says += ", nobody answered"
         yield Bar(lane, "alert", first.sent_day, max(until, first.sent_day + 0.06), says)
 
 

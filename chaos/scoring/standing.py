@@ -339,6 +339,11 @@ def _layers(plan: TrialPlan, view: ArmView) -> list[LayerResult]:
     rows = []
     for name, layer in view.plan.layers.items():
         mine = [one for one in view.episodes if one.layer == name and one.start >= view.first_injection]
+        alerted = [
+            one.day
+            for one in view.firings
+            if one.layer == name and one.alert and one.day >= view.first_injection
+        ]
         rows.append(
             LayerResult(
                 layer=name,
@@ -346,7 +351,7 @@ def _layers(plan: TrialPlan, view: ArmView) -> list[LayerResult]:
                 stages=layer.stages,
                 expected=["detect"] if name in wanted else [],
                 outcome=None,
-                first_fired_day=_first([one.fired_day for one in mine]),
+                first_fired_day=_first([*(one.fired_day for one in mine), *alerted]),
                 first_acted_day=_first([one.acted_day for one in mine]),
                 would_have_acted_day=_first([one.would_have_acted_day for one in mine]),
                 false_alarms=sum(

@@ -24,6 +24,7 @@ def alert_results(view: ArmView) -> Iterator[AlertResult]:
                 arm=view.arm,
                 sent_day=story.first.sent_day,
                 acknowledged_day=story.acknowledged_day,
+                answer_told=view.plan.answers_told,
                 about=story.first.about,
             )
 

@@ -87,6 +87,7 @@ def plan_of(asked: Asked) -> ArmPlan:
         steady_state=[],
         abort_if=[],
         watchdog=asked.spec.alerting.watchdog,
+        answers_told=asked.spec.alerting.answers_told,
         truth=CapabilityName.TRUTH in asked.spec.capabilities,
     )
 
