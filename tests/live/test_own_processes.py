@@ -1,0 +1,82 @@
+"""A system of somebody's own, as docs/own-processes.md shows one, watched by the real Prometheus and Alertmanager."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chaos.domain.event import Alert
+from chaos.domain.verdict import Results, TrialResult, Verdict
+from chaos.journal import read
+from tests.command import REPOSITORY, begin, complete
+
+pytestmark = pytest.mark.processes
+
+PAGE = REPOSITORY / "docs" / "own-processes.md"
+FILES = {
+    "our_site.py": "a stack of your own, on real processes",
+    "targets/our-site.yaml": "mlchaos validate: target",
+    "scenarios/stock-away.yaml": "for the target our-site",
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The folder with all that the page shows."""
+    for program in ("prometheus", "prometheus-alertmanager"):
+        if shutil.which(program) is None:
+            if os.environ.get("CI"):
+                pytest.fail(f"{program} is not there")
+            pytest.skip(f"{program} is not there")
+    for name, first_line in FILES.items():
+        block = rf"^```\w+\n# {re.escape(first_line)}\n(.*?)^```$"
+        (shown,) = re.findall(block, PAGE.read_text(), re.MULTILINE | re.DOTALL)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(shown)
+    return tmp_path
+
+
+def run(site: Path, *options: str) -> TrialResult:
+    complete(begin("run", "stock-away", "--target", "our-site", "--out", "run", *options, folder=site))
+    (trial,) = Results.model_validate_json((site / "run" / "results.json").read_text()).trials
+    return trial
+
+
+def said(trial: TrialResult, about: str) -> str:
+    return "; ".join(reason.says for reason in trial.reasons if reason.about == about)
+
+
+def test_what_prometheus_finds_and_alertmanager_tells_makes_the_verdict(site: Path) -> None:
+    trial = run(site)
+    assert trial.verdict is Verdict.PASSED, trial.reasons
+    assert said(trial, "detected").startswith("errors saw it on day 4.")
+    assert said(trial, "alerted").startswith("SiteErrors (page) about site to oncall was sent on day 4.")
+    (alert,) = trial.alerts
+    assert (alert.name, alert.arm.value, alert.answer_told) == ("SiteErrors", "defended", False)
+    heard = read(site / "run" / trial.arms[0].journal).of(Alert)
+    told = {(one.name, one.state) for one in heard}
+    assert told >= {("Watchdog", "firing"), ("SiteErrors", "firing"), ("SiteErrors", "resolved")}
+    shown = (site / "run" / "report.html").read_text()
+    assert "SiteErrors" in shown
+    assert "nobody answered" not in shown
+
+
+def test_a_route_that_leads_nowhere_is_void_and_no_missed_alert(site: Path) -> None:
+    program = site / "our_site.py"
+    there = "route: {{receiver: oncall,"
+    assert there in program.read_text()
+    nowhere = there.replace("oncall", "nobody")
+    text = (
+        program.read_text()
+        .replace(there, nowhere)
+        .replace("[{{name: oncall,", "[{{name: nobody}}, {{name: oncall,")
+    )
+    program.write_text(text)
+    trial = run(site, "--arms", "defended")
+    assert trial.verdict is Verdict.VOID
+    assert "never heard the alert Watchdog, which always fires" in said(trial, "arm defended")
+    assert trial.alerts == []
