@@ -53,6 +53,12 @@ class Harm(enum.StrEnum):
     QUALITY_PCT_DAYS = "quality_pct_days"
 
 
+QUALITY_NOISE_SD = 11.0
+"""%-days: standard deviation of the seven-day sum between paired arms without a fault (world calibration)."""
+QUALITY_NOISE = 2 * QUALITY_NOISE_SD
+"""A difference of `quality_pct_days` below this is none to tell, on one seed."""
+
+
 class Arm(enum.StrEnum):
     """One execution of a scenario, paired with the others by seed."""
 

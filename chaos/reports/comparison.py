@@ -22,13 +22,11 @@ from chaos.domain.comparison import (
     Turn,
 )
 from chaos.domain.layer import Outcome
-from chaos.domain.scenario import Harm
+from chaos.domain.scenario import QUALITY_NOISE, Harm
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.errors import UsageError
 from chaos.reports.pieces import amount, detections, false_alarms_of, mean, pair, suffered
 
-QUALITY_NOISE = 22.0
-"""Two standard deviations of `quality_pct_days` on one seed (docs/verdict.md): less is no change to tell."""
 STYLE = {Turn.WORSE: "bold red", Turn.BETTER: "bold green", Turn.CHANGED: "yellow"}
 _NAMES = 36
 

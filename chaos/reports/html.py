@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.domain.picture import Picture
-from chaos.domain.scenario import Arm, Harm
+from chaos.domain.scenario import QUALITY_NOISE, Arm, Harm
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import Journal, read_folder
 from chaos.reports.charts import harm_svg, lanes_svg
@@ -43,7 +43,9 @@ UNITS = {
     Harm.LOST_EVENTS: "acknowledged rows that never arrived",
     Harm.UNDETECTED_DAYS: "days of effect before the first detection",
     Harm.FALSE_BLOCK_DAYS: "days blocked with no fault to blame",
-    Harm.QUALITY_PCT_DAYS: "% of true quality lost against control, over a week; noise ± 22 on one seed",
+    Harm.QUALITY_PCT_DAYS: (
+        f"% of true quality lost against control, over a week; noise ± {QUALITY_NOISE:g} on one seed"
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from chaos.domain.layer import Mode, Outcome
-from chaos.domain.scenario import Arm, Harm
+from chaos.domain.scenario import QUALITY_NOISE, Arm, Harm
 from chaos.domain.verdict import (
     AlertResult,
     FaultResult,
@@ -190,7 +190,7 @@ def _harm(trial: TrialResult, most: int) -> Iterator[Text]:
         if worst is not None:
             line.append(f"   {worst.segment}: {amount(worst.value, kind)}", style="dim")
         if kind is Harm.QUALITY_PCT_DAYS:
-            line.append("   noise ± 22 on one seed", style="dim")
+            line.append(f"   noise ± {QUALITY_NOISE:g} on one seed", style="dim")
         yield line
     if more := kinds[most:]:
         yield Text(f"also, in the report: {', '.join(kind.value for kind in more)}", style="dim")

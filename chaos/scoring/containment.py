@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chaos.domain.scenario import Arm, Harm
+from chaos.domain.scenario import QUALITY_NOISE, Arm, Harm
 
-QUALITY_NOISE_SD = 11.0
-"""%-days: standard deviation of the seven-day sum between paired arms without a fault (world calibration)."""
 QUALITY_EVIDENCE = 35.0
 """%-days over a week: a difference in quality below this is no evidence on one seed."""
 STALE_FLOOR = 0.25
@@ -46,7 +44,7 @@ def contain(harm: HarmTable, of: Harm) -> Contained:
     ratio = 1 - (defended - control) / suffered
     spread = 0.0
     if of is Harm.QUALITY_PCT_DAYS:
-        spread = 2 * QUALITY_NOISE_SD * math.hypot(1.0, 1 - ratio) / suffered
+        spread = QUALITY_NOISE * math.hypot(1.0, 1 - ratio) / suffered
     says = (
         f"{of.value}: {number(defended)} defended, {number(control)} control, {number(undefended)} "
         f"undefended, {number(bare)} bare"

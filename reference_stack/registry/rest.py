@@ -270,5 +270,10 @@ def _error(status: int, body: bytes) -> PortError:
     except msgspec.DecodeError:
         found = _Error(message=body[:200].decode(errors="replace"))
     says = f"{status} {found.error_code}: {found.message}"
-    kinds: dict[int, type[PortError]] = {404: NotFound, 408: TimedOut, 429: Overloaded}
-    return kinds.get(status, Rejected if 400 <= status < 500 else Failed)(says)
+    kinds: dict[int, type[PortError]] = {
+        400: Rejected,
+        404: NotFound,
+        408: TimedOut,
+        429: Overloaded,
+    }
+    return kinds.get(status, Failed)(says)

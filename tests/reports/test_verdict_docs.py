@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos import errors
-from chaos.domain import event
+from chaos.domain import event, scenario
 from chaos.domain.layer import Outcome
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.verdict import Verdict
@@ -40,7 +40,7 @@ def test_every_exit_code_is_explained(code: int) -> None:
         f"more than {100 * harm.NEWCOMERS:g} % of the views",
         f"{harm.QUALITY_WINDOW_DAYS} days from the first injection",
         f"{containment.QUALITY_EVIDENCE:g} %-days",
-        f"{containment.QUALITY_NOISE_SD:g} %-days",
+        f"{scenario.QUALITY_NOISE_SD:g} %-days",
         f"{containment.COUNT_SIGMAS:g} √(undefended + bare)",
         f"{containment.STALE_FLOOR:g} `stale_days`",
     ],
