@@ -15,8 +15,8 @@ from chaos.scoring.contamination import CLEARED_DAYS
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
-from chaos.scoring.harm import OF_VIEWS, untold
-from chaos.scoring.layers import BRING_UP_DAYS, mute, never_armed
+from chaos.scoring.harm import OF_VIEWS, blocks, untold
+from chaos.scoring.layers import BRING_UP_DAYS, mute, never_blocking
 from chaos.scoring.recovery import time_left
 
 
@@ -60,7 +60,7 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
         yield _steady_after(facts)
     if expect.false_alarms is not None or facts.kind is Kind.QUIET:
         yield _false_alarms(facts, expect.false_alarms or 0)
-    if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets and _has_layers(facts):
+    if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets and _can_block(facts):
         yield _budget(facts, Harm.FALSE_BLOCK_DAYS, 0.0)
 
 
@@ -243,21 +243,21 @@ def would_have_acted(rows: Sequence[LayerResult]) -> str:
     return "would have acted: " + ", ".join(f"{layer} on day {day:.2f}" for day, layer in sorted(observers))
 
 
-def nobody_armed(facts: Facts) -> bool:
-    """Whether a quiet scenario asks what layers cost of which not one was on: that cannot fail."""
+def _can_block(facts: Facts) -> bool:
+    """Whether the target has a layer that could keep something back by mistake."""
     view = facts.views.get(Arm.DEFENDED)
-    return facts.kind is Kind.QUIET and view is not None and never_armed(view.plan)
+    return view is None or any(blocks(view, name) for name in view.plan.layers)
 
 
-def _has_layers(facts: Facts) -> bool:
-    """Whether the target has any that could block something by mistake."""
+def _blocked_nothing(facts: Facts) -> bool:
+    """Whether a quiet scenario asks what layers cost of which none that could block was on."""
     view = facts.views.get(Arm.DEFENDED)
-    return view is None or bool(view.plan.layers)
+    return facts.kind is Kind.QUIET and view is not None and never_blocking(view)
 
 
 def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
     about = f"budget {kind.value}"
-    if kind is Harm.FALSE_BLOCK_DAYS and nobody_armed(facts):
+    if kind is Harm.FALSE_BLOCK_DAYS and _blocked_nothing(facts):
         return void(about, "no layer was armed that could have blocked anything")
     if trouble := facts.trouble(Arm.DEFENDED):
         return void(about, f"{kind.value} was not measured: {trouble}")

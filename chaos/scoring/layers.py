@@ -101,6 +101,13 @@ def never_armed(plan: ArmPlan) -> bool:
     return all(_never_on(plan, name, layer) for name, layer in plan.layers.items())
 
 
+def never_blocking(view: ArmView) -> bool:
+    """Whether no layer that could keep something back was on, ever."""
+    return all(
+        _never_on(view.plan, name, one) for name, one in view.plan.layers.items() if blocks(view, name)
+    )
+
+
 def mute(view: ArmView) -> str:
     """Why no false alarm can have been raised; empty where one can.
 

@@ -26,10 +26,10 @@ from chaos.scoring.effect import readings_before, readings_of
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, passed, void
 from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for, lost
-from chaos.scoring.harm import false_block_days
+from chaos.scoring.harm import blocks, false_block_days
 from chaos.scoring.integrity import broken_requirements
 from chaos.scoring.lag import busy, disturbed
-from chaos.scoring.layers import mute, never_armed, refusals, unexplained
+from chaos.scoring.layers import mute, never_blocking, refusals, unexplained
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -142,7 +142,8 @@ def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
         yield _steady_after(view)
     if expect.false_alarms is not None or plan.scenario.kind is Kind.QUIET:
         yield _false_alarms(plan, view, expect.false_alarms or 0)
-    if plan.scenario.kind is Kind.QUIET and (view.plan.layers or Harm.FALSE_BLOCK_DAYS in expect.budgets):
+    asked = Harm.FALSE_BLOCK_DAYS in expect.budgets
+    if plan.scenario.kind is Kind.QUIET and (asked or any(blocks(view, name) for name in view.plan.layers)):
         yield _false_blocks(view, expect.budgets.get(Harm.FALSE_BLOCK_DAYS, 0.0))
 
 
@@ -247,7 +248,7 @@ def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
 def _false_blocks(view: ArmView, limit: float) -> Reason:
     """What a quiet scenario asks of itself, and the one budget that needs no other arm."""
     about = f"budget {Harm.FALSE_BLOCK_DAYS.value}"
-    if never_armed(view.plan):
+    if never_blocking(view):
         return void(about, "no layer was armed that could have blocked anything")
     spent = false_block_days(view)
     says = f"{number(spent)} {Harm.FALSE_BLOCK_DAYS.value}, at most {number(limit)} allowed"

@@ -34,7 +34,7 @@ from chaos.domain.event import (
     Views,
     Waiting,
 )
-from chaos.domain.layer import Mode, Outcome
+from chaos.domain.layer import Mode, Outcome, Stage
 from chaos.domain.plan import PlannedFault, PlannedHole
 from chaos.domain.scenario import Arm, Detected, Harm, Kind, Scenario
 from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
@@ -540,6 +540,30 @@ def test_a_quiet_run_of_which_no_layer_was_armed_is_void() -> None:
     for about in ("false alarms", "budget false_block_days"):
         assert reason(trial, about).verdict is Verdict.VOID
         assert "no layer was armed" in reason(trial, about).says
+
+
+BLOCKING = [name for name, stages in LAYERS.items() if Stage.CONTAIN in stages]
+
+
+def test_that_nothing_was_blocked_cannot_be_said_where_nothing_could_block() -> None:
+    trial = Story(without(quiet(false_alarms=0), *BLOCKING)).score()
+    assert trial.verdict is Verdict.VOID
+    assert verdict(trial, "false alarms") is Verdict.PASSED
+    assert reason(trial, "budget false_block_days").says == (
+        "no layer was armed that could have blocked anything"
+    )
+    but_one = Story(without(quiet(false_alarms=0), *BLOCKING[1:])).score()
+    assert but_one.verdict is Verdict.PASSED
+
+
+def test_a_target_whose_layers_only_look_is_not_asked_what_they_block() -> None:
+    story = Story(quiet(false_alarms=0))
+    for index, arm in enumerate(story.plan.arms):
+        looking = {name: one for name, one in arm.layers.items() if name not in BLOCKING}
+        story.plan.arms[index] = arm.model_copy(update={"layers": looking})
+    trial = story.score()
+    assert trial.verdict is Verdict.PASSED
+    assert "budget false_block_days" not in [one.about for one in trial.reasons]
 
 
 def test_a_quiet_run_without_some_layers_says_so() -> None:
