@@ -353,6 +353,16 @@ class TargetSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def _can_be_alerted(self) -> TargetSpec:
+        if self.alerting.told_by == "alertmanager":
+            if self.driver.kind in ("virtual", "compose"):
+                raise misplaced(("alerting", "told_by"), "alertmanager is for targets of kind local")
+            if not self.alerting.watchdog:
+                says = "is missing: without an alert that always fires nobody knows whether any is heard"
+                raise misplaced(("alerting", "watchdog"), says)
+        return self
+
+    @model_validator(mode="after")
     def _can_be_driven(self) -> TargetSpec:
         if self.driver.kind == "local" and not self.driver.command:
             raise misplaced(("driver", "command"), "is missing: a local target is started by a command")
@@ -375,8 +385,6 @@ class TargetSpec(Strict):
                     says = f"is missing: network link {name!r} needs the address at which it is called"
                     raise misplaced(("driver", "settings", "links", name), says)
             self._driver_has("disks", "component", self.components)
-        if self.driver.kind in ("virtual", "compose") and self.alerting.told_by == "alertmanager":
-            raise misplaced(("alerting", "told_by"), "alertmanager is for targets of kind local")
         if self.driver.kind == "virtual" and not _FACTORY.match(self.driver.factory or ""):
             raise misplaced(("driver", "factory"), "must be written as module:attribute")
         if self.driver.kind != "virtual" and self.driver.ahead:

@@ -27,10 +27,13 @@ class FiringAlerts:
             raise MeaninglessChange("severity", says, nearest(self.severity, known))
 
     def read(self, target: Readable) -> float | None:
-        """A count; None where the target has said nothing yet."""
+        """A count; None where the target has said nothing yet, or its watchdog does not fire."""
         latest = {alert.id: alert for alert in target.seen(Alert)}
         if not latest and not target.seen(Views):
             return None
+        firing = [alert for alert in latest.values() if alert.state == "firing"]
         watchdog = target.spec.alerting.watchdog
-        firing = [one for one in latest.values() if one.state == "firing" and one.name != watchdog]
-        return float(sum(1 for alert in firing if self.severity in ("", alert.severity)))
+        if watchdog and all(alert.name != watchdog for alert in firing):
+            return None
+        mine = [alert for alert in firing if self.severity in ("", alert.severity)]
+        return float(sum(1 for alert in mine if not watchdog or alert.name != watchdog))

@@ -41,7 +41,7 @@ def record_of(trial: TrialResult, holes: Sequence[Hole], defended: Journal) -> R
     """The record of one trial, with the holes that its scenario has."""
     return Record(
         trial=trial,
-        timeline=tuple(timeline(defended.events)),
+        timeline=tuple(timeline(defended.events, defended.plan.watchdog)),
         triage=tuple(alert for alert in trial.alerts if alert.arm is Arm.DEFENDED),
         layers=tuple(_layers(trial, holes)),
         contaminated=tuple(_contaminated(trial)),
@@ -81,12 +81,12 @@ def _lines(record: Record) -> Iterator[str]:
         yield from ("", f"## {heading}", "", f"_{TO_FILL}_")
 
 
-def timeline(events: Sequence[Event]) -> list[str]:
-    """What happened, as the live timeline tells it."""
+def timeline(events: Sequence[Event], watchdog: str = "") -> list[str]:
+    """What happened, as the live timeline tells it; `watchdog` is the alert that always fires."""
     text = io.StringIO()
     shown = Timeline(Console(file=text, width=200, no_color=True, highlight=False))
     for event in events:
-        shown.show(event, Arm.DEFENDED)
+        shown.show(event, Arm.DEFENDED, watchdog=watchdog)
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 

@@ -41,7 +41,7 @@ class Screen:
         if trial != self._trial:
             self._trial = trial
             self._console.print(f"{trial}: {', '.join(one.arm.value for one in plan.arms)}", soft_wrap=True)
-        self._timeline.show(event, arm, trial)
+        self._timeline.show(event, arm, trial, watchdog=plan.arms[0].watchdog)
 
     def event(self, event: Event, who: str) -> None:
         """An event of a stack that stands."""

@@ -64,13 +64,18 @@ class Timeline:
         self._lives: Counter[tuple[str, str]] = Counter()
         self._since: dict[str, float] = {}
 
-    def show(self, event: Event, arm: str, trial: str = "") -> None:
-        """Print a line about an event, if there is something to say about it."""
+    def show(self, event: Event, arm: str, trial: str = "", *, watchdog: str = "") -> None:
+        """Print a line about an event, if there is something to say about it. `watchdog` is the alert that
+        always fires.
+        """
         if isinstance(event, Phase) and event.phase == "provision":  # an arm may be lived through again
             self._lives[trial, arm] += 1
         key = f"{trial}/{arm}/{self._lives[trial, arm]}"
         self._since.setdefault(key, event.day)
-        line = self._line(event, key)
+        if isinstance(event, Alert) and watchdog and event.name == watchdog:
+            line = self._watched(event, key)
+        else:
+            line = self._line(event, key)
         if line is None:
             return
         kind, who, says = line
@@ -142,6 +147,14 @@ class Timeline:
         if state == "firing":
             return "alert", "alert", f"{name}{alert.filed} to {alert.routed_to}"
         return "dim", "alert", f"{name} {state}"
+
+    def _watched(self, alert: Alert, key: str) -> tuple[str, str, str] | None:
+        if self._alerts.get((key, alert.id)) == alert.state:
+            return None
+        self._alerts[key, alert.id] = alert.state
+        if alert.state == "firing":
+            return "dim", "alerts", f"are heard: {alert.name}, which always fires"
+        return "fault", "alerts", f"may be lost: {alert.name}, which always fires, is resolved"
 
     def _alias(self, alias: Alias, key: str) -> tuple[str, str, str] | None:
         # A newer version each day is what should happen; going back, or on after a pause, is worth a line.

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 from chaos.capabilities import Capability
 from chaos.contracts import Target
 from chaos.domain.change import Change
-from chaos.domain.event import Event
+from chaos.domain.event import Alert, Event
 from chaos.domain.plan import ArmPlan, PlannedHole, PlannedLayer, TrialPlan
 from chaos.domain.target import TargetSpec
 
@@ -101,12 +101,16 @@ class AdoptingDriver:
     def start(
         self,
         plan: ArmPlan,  # noqa: ARG002
-        spec: TargetSpec,  # noqa: ARG002
+        spec: TargetSpec,
         folder: Path,  # noqa: ARG002
         on_event: Callable[[Event], None],
     ) -> Adopted:
-        """Take it over."""
+        """Take it over. The watchdog may have been told of as the stack came up, and never again."""
         self.listen(on_event)
+        if watchdog := spec.alerting.watchdog:
+            heard = {alert.id: alert for alert in self.target.seen(Alert) if alert.name == watchdog}
+            for alert in heard.values():
+                on_event(alert)
         return Adopted(self.target, self.tick, lambda: self.listen(None))
 
     def close(self) -> None:

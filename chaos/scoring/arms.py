@@ -11,7 +11,8 @@ from chaos.domain.layer import Mode, SignalKind
 from chaos.domain.plan import ArmPlan, PlannedFault, TrialPlan
 from chaos.domain.scenario import Arm
 from chaos.journal import Journal
-from chaos.scoring.episodes import Episode, Firing, episodes_of, firings_of, watchdog_came
+from chaos.scoring.episodes import Episode, Firing, episodes_of, firings_of
+from chaos.scoring.watchdog import deaf
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,7 @@ def _trouble(journal: Journal) -> str:
         return f"was interrupted: its journal ends on day {journal.last_day:.2f}"
     if (spoke := _spoke_though_off(journal)) is not None:
         return f"was to be without layer {spoke.layer!r}, which {spoke.signal.value} on day {spoke.day:.2f}"
-    plan = journal.plan
-    if plan.watchdog and not plan.start_day and not watchdog_came(journal):
-        return f"never heard the alert {plan.watchdog}, which always fires, so it would have heard no other"
-    return ""
+    return deaf(journal)
 
 
 def _spoke_though_off(journal: Journal) -> Signal | None:

@@ -66,11 +66,11 @@ class AlertStory:
 
 def episodes_of(journal: Journal) -> tuple[Episode, ...]:
     """The episodes of an arm by their start."""
-    signals = _in_its_days(journal, Signal)
+    signals = in_its_days(journal, Signal)
     return tuple(sorted(_episodes(signals), key=lambda one: (one.start, one.layer, one.about)))
 
 
-def _in_its_days(journal: Journal, kind: type[E]) -> Iterator[E]:
+def in_its_days(journal: Journal, kind: type[E]) -> Iterator[E]:
     """What was said while the stack lived: as it is drained its components end one after the other, and those
     that are left miss the others.
 
@@ -146,12 +146,8 @@ def firings_of(journal: Journal, episodes: Iterable[Episode]) -> tuple[Firing, .
     )
 
 
-def watchdog_came(journal: Journal) -> bool:
-    """Whether the alert that always fires was heard; never where the target has none."""
-    return any(_is_watchdog(alert, journal) for alert in _in_its_days(journal, Alert))
-
-
-def _is_watchdog(alert: Alert, journal: Journal) -> bool:
+def is_watchdog(alert: Alert, journal: Journal) -> bool:
+    """Whether an alert is the one that always fires."""
     return bool(journal.plan.watchdog) and alert.name == journal.plan.watchdog
 
 
@@ -171,8 +167,8 @@ def alerts_of(journal: Journal) -> tuple[AlertStory, ...]:
     """
     stories: dict[tuple[str, float], AlertStory] = {}
     newest: dict[str, tuple[str, float]] = {}
-    for alert in _in_its_days(journal, Alert):
-        if _is_watchdog(alert, journal):
+    for alert in in_its_days(journal, Alert):
+        if is_watchdog(alert, journal):
             continue
         key = (alert.id, round(alert.sent_day, 3))
         if alert.state == "resolved" and key not in stories:

@@ -13,7 +13,7 @@ from chaos.domain.scenario import Arm, Kind
 from chaos.domain.verdict import LayerResult
 from chaos.scoring.arms import ArmView, FaultSpan
 from chaos.scoring.detection import TAIL_DAYS, acted, attributable, prevented
-from chaos.scoring.episodes import Firing, alerts_of, also_fired, watchdog_came
+from chaos.scoring.episodes import Firing, alerts_of, also_fired
 from chaos.scoring.harm import blocks
 
 BRING_UP_DAYS = 1.0
@@ -111,12 +111,11 @@ def never_blocking(view: ArmView) -> bool:
 def mute(view: ArmView) -> str:
     """Why no false alarm can have been raised; empty where one can.
 
-    Alerts of a target without layers can be one, where its watchdog shows that they are heard.
+    Alerts of a target without layers can be one, where it has a watchdog: if that was not heard, the arm's
+    word does not count.
     """
-    if not never_armed(view.plan) or (not view.plan.layers and watchdog_came(view.journal)):
+    if not never_armed(view.plan) or (view.plan.watchdog and not view.plan.layers):
         return ""
-    if view.plan.watchdog and not view.plan.layers:
-        return f"the alert {view.plan.watchdog}, which always fires, was not heard, so none would have been"
     return "no layer was armed that could have raised one"
 
 

@@ -53,8 +53,8 @@ def said(trial: TrialResult, about: str) -> str:
 def test_what_prometheus_finds_and_alertmanager_tells_makes_the_verdict(site: Path) -> None:
     trial = run(site)
     assert trial.verdict is Verdict.PASSED, trial.reasons
-    assert said(trial, "detected").startswith("errors saw it on day 4.")
-    assert said(trial, "alerted").startswith("SiteErrors (page) about site to oncall was sent on day 4.")
+    assert said(trial, "detected").startswith("errors saw it on day 2.")
+    assert said(trial, "alerted").startswith("SiteErrors (page) about site to oncall was sent on day 2.")
     (alert,) = trial.alerts
     assert (alert.name, alert.arm.value, alert.answer_told) == ("SiteErrors", "defended", False)
     heard = read(site / "run" / trial.arms[0].journal).of(Alert)
@@ -66,17 +66,18 @@ def test_what_prometheus_finds_and_alertmanager_tells_makes_the_verdict(site: Pa
 
 
 def test_a_route_that_leads_nowhere_is_void_and_no_missed_alert(site: Path) -> None:
-    program = site / "our_site.py"
-    there = "route: {{receiver: oncall,"
-    assert there in program.read_text()
-    nowhere = there.replace("oncall", "nobody")
-    text = (
-        program.read_text()
-        .replace(there, nowhere)
-        .replace("[{{name: oncall,", "[{{name: nobody}}, {{name: oncall,")
-    )
+    program, scenario = site / "our_site.py", site / "scenarios" / "stock-away.yaml"
+    text, asked = program.read_text(), "  - {probe: firing_alerts, at_most: 0}\n"
+    for there, nowhere in (
+        ("route: {{receiver: oncall,", "route: {{receiver: nobody,"),
+        ("receivers: [{{name: oncall,", "receivers: [{{name: nobody}}, {{name: oncall,"),
+    ):
+        assert text.count(there) == 1
+        text = text.replace(there, nowhere)
     program.write_text(text)
+    assert asked in scenario.read_text()
+    scenario.write_text(scenario.read_text().replace(asked, ""))
     trial = run(site, "--arms", "defended")
     assert trial.verdict is Verdict.VOID
-    assert "never heard the alert Watchdog, which always fires" in said(trial, "arm defended")
+    assert "never heard Watchdog, the alert that always fires" in said(trial, "arm defended")
     assert trial.alerts == []

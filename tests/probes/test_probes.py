@@ -121,6 +121,9 @@ def test_the_watchdog_is_no_alert_that_is_firing() -> None:
     assert FiringAlerts().read(seen) == 2
     seen.spec = target_of(TARGET + "alerting: {watchdog: n}\n")
     assert FiringAlerts().read(seen) == 0
+    silent_now = target(2.0, alert("a", "firing"), alert("a", "resolved"), views(2.0))
+    silent_now.spec = seen.spec
+    assert FiringAlerts().read(silent_now) is None
 
 
 def test_a_severity_that_no_alert_has_is_refused() -> None:

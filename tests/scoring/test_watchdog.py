@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from chaos.domain.event import Alert, Event
 from chaos.domain.scenario import Arm
@@ -11,6 +12,10 @@ from chaos.scoring.trial import score_trial
 from tests.journals import EXPECT, Story, Told, quiet
 
 WATCHDOG = "Watchdog"
+
+
+def told(day: float, state: str) -> Alert:
+    return structs.replace(alert(WATCHDOG, 0.1), day=day, state=state)
 
 
 def alert(name: str, day: float) -> Alert:
@@ -61,13 +66,13 @@ def test_one_whose_other_alert_fires_fails_it() -> None:
 def test_where_the_watchdog_was_not_heard_nothing_is_judged(layers: bool) -> None:
     trial = watched(quiet(false_alarms=0), layers=layers).score()
     assert trial.verdict is Verdict.VOID
-    assert "never heard the alert Watchdog, which always fires" in reason(trial, "false alarms").says
+    assert "never heard Watchdog, the alert that always fires" in reason(trial, "false alarms").says
 
 
 def test_a_fault_that_no_alert_was_sent_of_is_missed_only_if_alerts_are_heard() -> None:
     wanted = {**EXPECT, "alerted": {"name": "SiteErrors", "within": "1d"}}
     deaf = reason(watched(Told(expect=wanted)).score(), "alerted")
-    assert (deaf.verdict, "never heard the alert Watchdog" in deaf.says) == (Verdict.VOID, True)
+    assert (deaf.verdict, "never heard Watchdog" in deaf.says) == (Verdict.VOID, True)
     missed = reason(heard(watched(Told(expect=wanted))).score(), "alerted")
     assert (missed.verdict, "no alert with name SiteErrors" in missed.says) == (Verdict.FAILED, True)
     assert WATCHDOG not in missed.says
@@ -78,16 +83,65 @@ def test_a_watchdog_of_another_name_is_an_alert_as_any_other() -> None:
     assert reason(story.score(), "false alarms").verdict is Verdict.FAILED
 
 
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ([("firing", 1.9)], ""),
+        ([("firing", 2.1)], "on day 2.10 first: too late"),
+        ([("resolved", 0.1)], "never heard"),
+        ([("firing", 0.1), ("resolved", 5.0)], "until day 5.00 only"),
+        ([("firing", 0.1), ("resolved", 5.0), ("firing", 5.1)], ""),
+        ([("firing", 0.1), ("resolved", 14.2)], ""),
+    ],
+    ids=["in time", "late", "its end alone", "not to the end", "back again", "as the arm is drained"],
+)
+def test_it_must_be_heard_in_time_and_to_the_end(events: list[tuple[str, float]], says: str) -> None:
+    story = watched(quiet(false_alarms=0), layers=False)
+    for arm in story.plan.arms:
+        story.add(arm.arm, *(told(day, state) for state, day in events))
+    trial = story.score()
+    assert trial.verdict is (Verdict.VOID if says else Verdict.PASSED)
+    assert says in reason(trial, "false alarms").says
+
+
+@pytest.mark.parametrize(
+    ("defended", "control", "verdict"),
+    [
+        ([("firing", 3.4)], [("firing", 3.4)], Verdict.FAILED),
+        ([("firing", 3.6)], [("firing", 0.1)], Verdict.VOID),
+        ([("firing", 0.1)], [("firing", 3.6)], Verdict.VOID),
+        ([("firing", 0.1), ("resolved", 3.0)], [("firing", 0.1)], Verdict.VOID),
+        ([("firing", 0.1), ("resolved", 4.0)], [("firing", 0.1)], Verdict.FAILED),
+        ([("firing", 0.1)], [("firing", 0.1), ("resolved", 4.0)], Verdict.VOID),
+    ],
+    ids=["in time", "late", "late in the control arm", "gone before", "gone by the fault", "gone without it"],
+)
+def test_with_a_fault_it_must_be_heard_before_it_and_without_one_all_the_time(
+    defended: list[tuple[str, float]], control: list[tuple[str, float]], verdict: Verdict
+) -> None:
+    """An alert that was not sent then is missed: that nothing is heard any more may be the fault's own doing."""
+    story = watched(Told(expect={**EXPECT, "alerted": {"name": "SiteErrors", "within": "1d"}}))
+    for arm in story.plan.arms:
+        events = defended if arm.arm is Arm.DEFENDED else control
+        story.add(arm.arm, *(told(day, state) for state, day in events))
+    assert reason(story.score(), "alerted").verdict is verdict
+
+
+def test_one_that_is_told_to_two_receivers_is_heard_while_one_of_them_is() -> None:
+    story = watched(quiet(false_alarms=0), layers=False)
+    for arm in story.plan.arms:
+        first, second = told(0.1, "firing"), structs.replace(told(0.1, "firing"), id="other")
+        story.add(arm.arm, first, second, told(5.0, "resolved"))
+    assert story.score().verdict is Verdict.PASSED
+
+
 def standing(story: Story) -> TrialResult:
     plan = story.plan.model_copy(update={"into": "game", "arms": [story.plan.arms[0]]})
     return score_trial(plan, {Arm.DEFENDED: story.journals()[Arm.DEFENDED]})
 
 
-def test_on_a_stack_that_stands_the_watchdog_must_be_heard_again_for_silence_to_count() -> None:
-    """It was told of as the stack came up, which is in no journal of a run against it."""
-    deaf = standing(watched(quiet(false_alarms=0), layers=False, start_day=0.01))
-    assert reason(deaf, "false alarms").verdict is Verdict.VOID
-    assert "Watchdog, which always fires, was not heard" in reason(deaf, "false alarms").says
-    assert "arm" not in [one.about for one in deaf.reasons]
-    trial = standing(heard(watched(quiet(false_alarms=0), layers=False, start_day=0.01)))
-    assert trial.verdict is Verdict.PASSED
+def test_on_a_stack_that_stands_it_must_be_heard_too() -> None:
+    deaf = standing(watched(quiet(false_alarms=0), start_day=0.01))
+    assert deaf.verdict is Verdict.VOID
+    assert "never heard Watchdog" in reason(deaf, "arm").says
+    assert standing(heard(watched(quiet(false_alarms=0), layers=False))).verdict is Verdict.PASSED

@@ -109,7 +109,7 @@ class LocalDriver:
         )
         receiver = None
         if spec.alerting.told_by == "alertmanager":
-            receiver = AlertReceiver(self._clock, spec.alerting.labels)
+            receiver = AlertReceiver(self._clock, spec.alerting.labels, spec.layers)
         try:
             settings = root / "settings.json"
             settings.write_bytes(msgspec.json.encode(self._settings(plan, spec, wiring, receiver)))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from chaos.clock import WallClock
 from chaos.domain.event import Alert
 from chaos.domain.target import AlertLabels
-from chaos.drivers.local.alert_receiver import MAX_BODY, AlertReceiver
+from chaos.drivers.local.alert_receiver import AlertReceiver
 from chaos.drivers.local.http import HttpFailed, request
 from chaos.drivers.observed import MalformedLog
 
@@ -50,7 +52,7 @@ def days() -> Days:
 
 @pytest.fixture
 def receiver() -> Iterator[AlertReceiver]:
-    found = AlertReceiver(WallClock(), AlertLabels(category="team", about="job"))
+    found = AlertReceiver(WallClock(), AlertLabels(category="team", about="job"), ["errors"])
     yield found
     found.close()
 
@@ -152,23 +154,71 @@ def test_what_is_not_in_the_format_cannot_be_read(receiver: AlertReceiver, days:
         list(receiver.poll(days))
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [({"Content-Length": str(MAX_BODY + 1)}, 413), ({"Transfer-Encoding": "chunked"}, 411)],
-    ids=["too long", "no length"],
-)
-def test_what_has_no_length_or_too_much_of_it_is_refused_and_the_next_is_taken(
-    receiver: AlertReceiver, days: Days, headers: dict[str, str], status: int
+def test_a_label_that_names_none_of_the_targets_layers_makes_none(
+    receiver: AlertReceiver, days: Days
 ) -> None:
+    post(receiver, webhook(item(layer="frontend")))
+    (alert,) = receiver.poll(days)
+    assert alert.layer == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"), [("oncall", "oncall"), (r"ops\.page", "ops.page"), (r"a\\b\(c\)", r"a\b(c)")]
+)
+def test_a_receivers_name_is_as_it_stands_in_the_configuration(
+    receiver: AlertReceiver, days: Days, sent: str, name: str
+) -> None:
+    post(receiver, webhook(item(), receiver=sent))
+    (alert,) = receiver.poll(days)
+    assert alert.routed_to == name
+
+
+def test_an_earlier_start_is_that_of_the_same_alert(receiver: AlertReceiver, days: Days) -> None:
+    told(receiver, days, 1.0, webhook(item(since="2026-01-01T00:00:02.5Z")))
+    earlier = webhook(item(since="2026-01-01T01:00:01.123456789+01:00"))
+    assert told(receiver, days, 2.0, earlier) == [("SiteErrors-oncall", "firing", 2.0, 1.0)]
+
+
+def test_alerts_that_were_left_out_of_a_message_are_missed(receiver: AlertReceiver, days: Days) -> None:
+    post(receiver, {**webhook(item()), "truncatedAlerts": 3})
+    with pytest.raises(MalformedLog, match="3 alerts were left out"):
+        list(receiver.poll(days))
+
+
+def test_what_has_no_length_is_refused_and_the_next_is_taken(receiver: AlertReceiver, days: Days) -> None:
     host, _, port = receiver.address.partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=5)
     connection.putrequest("POST", "/")
-    for name, value in headers.items():
-        connection.putheader(name, value)
+    connection.putheader("Transfer-Encoding", "chunked")
     connection.endheaders()
-    assert connection.getresponse().status == status
+    assert connection.getresponse().status == 411
     connection.close()
     assert told(receiver, days, 1.0, webhook(item())) == [("SiteErrors-oncall", "firing", 1.0, 1.0)]
+
+
+def connected(receiver: AlertReceiver) -> socket.socket:
+    host, _, port = receiver.address.partition(":")
+    return socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_half_a_message_is_none(receiver: AlertReceiver, days: Days) -> None:
+    """Alertmanager may be killed while it sends, and sends it again."""
+    with connected(receiver) as half:
+        half.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{" + b" " * 10)
+        half.shutdown(socket.SHUT_WR)
+        assert half.recv(1) == b""
+    assert told(receiver, days, 1.0, webhook(item())) == [("SiteErrors-oncall", "firing", 1.0, 1.0)]
+
+
+def test_who_goes_without_waiting_for_an_answer_is_no_error_to_show(
+    receiver: AlertReceiver, days: Days, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with connected(receiver) as rude:
+        rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        rude.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n")
+    assert told(receiver, days, 1.0, webhook(item())) == [("SiteErrors-oncall", "firing", 1.0, 1.0)]
+    receiver.close()
+    assert capsys.readouterr().err == ""
 
 
 def test_who_asks_for_something_is_refused(receiver: AlertReceiver) -> None:
@@ -178,7 +228,7 @@ def test_who_asks_for_something_is_refused(receiver: AlertReceiver) -> None:
 
 
 def test_nobody_listens_once_it_is_closed(receiver: AlertReceiver) -> None:
-    other = AlertReceiver(WallClock(), AlertLabels())
+    other = AlertReceiver(WallClock(), AlertLabels(), [])
     other.close()
     with pytest.raises(HttpFailed) as failed:
         request(other.address, "POST", "/", json.loads("{}"))
