@@ -70,7 +70,9 @@ class Edition:
 EDITIONS = (
     Edition("late-partition", "data", "4.6d", (("1.5d", ""),), {"held_days": "1.2d"}),
     Edition("partial-partition", "data", "4.6d", (("1.5d", "1.2d"),)),
-    Edition("surge", "overload", "4.5d", (("1.6d", "1d"),), {"factor": 2.5}),
+    # The error budget (burn) is spent at the monitor's look before the queue is seen (shed), or at the next: of
+    # six runs on real processes burn was first in four by 0.04 d, shed in two by less than 0.01 d.
+    Edition("surge", "overload", "4.5d", (("1.6d", "1d"),), {"factor": 2.5}, first_by_chance=True),
     Edition("slow-inference", "overload", "4.5d", (("1.6d", "1d"),), contained=0.8),
     Edition("wrong-alias", "configuration", "4.2d", (("1.7d", "1d"),)),
     Edition("blank-policy", "configuration", "3.8d", (("1.6d", "0.5d"),)),
