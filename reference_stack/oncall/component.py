@@ -21,6 +21,8 @@ from reference_stack.telemetry import Telemetry
 
 _FILE = "open.json"
 _CHECK_DAYS = 0.05
+_REPEAT_DAYS = 4 / 24
+"""Who has not answered is told again: Alertmanager's `repeat_interval` is 4 hours unless it is set."""
 _DEAD_MAN = "dead-man-"
 _ABOUT_DATA = ("ML system", "page")
 _UNSURE = (Unreachable, TimedOut, Failed)
@@ -30,7 +32,8 @@ _UNSURE = (Unreachable, TimedOut, Failed)
 class OpenAlert(msgspec.Struct, frozen=True):
     """An alert that has reached on-call and is not resolved, or waits for its answer.
 
-    `id` is its fingerprint and how often it has come; `answer_day` is when somebody will have read it;
+    `id` is its fingerprint and how often it has come; `told_day` is when people were told last, `answer_day`
+    when somebody will have read it;
     `taken` are the actions that are to be released when it is resolved, and `trying` is one of which nobody
     has heard yet whether it is done; `left` are those that were not begun. `ends_day` is when what was taken
     ends, known once it is resolved.
@@ -40,6 +43,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     item: AlertItem
     receiver: str
     sent_day: float
+    told_day: float = 0.0
     step: str = ""
     answer_day: float | None = None
     acknowledged_day: float | None = None
@@ -132,6 +136,7 @@ class OnCall(Component[OnCallSettings]):
         while True:
             await self.runtime.until(self.runtime.day() + _CHECK_DAYS)
             self._listen(self.runtime.day())
+            self._tell_again(self.runtime.day())
 
     @serves(HEARTBEAT)
     async def heartbeat(self, request: HeartbeatRequest) -> Empty:
@@ -160,17 +165,36 @@ class OnCall(Component[OnCallSettings]):
         # What somebody is at about it as it was before may be done, and lasts as long as this one.
         tried = (known.trying,) if known is not None and known.trying else ()
         alert = OpenAlert(f"{item.fingerprint}-{nth}", item, receiver, sent_day=day, taken=tried)
-        page = self._runbook.page(item.labels)
-        if self.settings.kind == "simulated" and self._answered(alert, day):
-            step = page.step(item.labels) if page is not None else ""
-            answer_day = day + self._delay_days(alert.id)
-            if known is not None and known.answer_day is not None:
-                answer_day = min(answer_day, known.answer_day)  # who was called for it before comes no later
-            alert = replace(alert, step=step, answer_day=answer_day)
+        alert = self._tell(alert, day)
+        if alert.answer_day is not None and known is not None and known.answer_day is not None:
+            # Who was called for it before comes no later.
+            alert = replace(alert, answer_day=min(alert.answer_day, known.answer_day))
         self._open[item.fingerprint] = alert
         self._log(alert, "firing")
         if alert.answer_day is not None:
             self.runtime.spawn(self._answer(item.fingerprint, alert.id, alert.answer_day))
+
+    def _tell_again(self, day: float) -> None:
+        """What nobody has been going to read, while people were away or it was muted, is told again."""
+        for key, alert in list(self._open.items()):
+            if alert.resolved or alert.answer_day is not None or alert.acknowledged_day is not None:
+                continue
+            if 0.0 <= day - alert.told_day < _REPEAT_DAYS:
+                continue  # below 0: by a clock that was ahead
+            told = self._open[key] = self._tell(alert, day)
+            if told.answer_day is not None:
+                self.runtime.spawn(self._answer(key, told.id, told.answer_day))
+            self._save()
+
+    def _tell(self, alert: OpenAlert, day: float) -> OpenAlert:
+        """The alert, with when somebody will have read it, if anybody will."""
+        alert = replace(alert, told_day=day)
+        if self.settings.kind != "simulated" or not self._answered(alert, day):
+            return alert
+        labels = alert.item.labels
+        page = self._runbook.page(labels)
+        step = page.step(labels) if page is not None else ""
+        return replace(alert, step=step, answer_day=day + self._delay_days(alert.id))
 
     def _answered(self, alert: OpenAlert, day: float) -> bool:
         """Whether the people layers have somebody read the alert."""

@@ -11,6 +11,11 @@ def fire(tower, at_day: float = 1.0) -> None:
     tower.set("features", "layer_fired", 1.0, layer="volume")
 
 
+def configure(tower, key: str, value: object) -> None:
+    body = json.dumps({"key": key, "value": value}).encode()
+    tower.machine.request("oncall", "configure", body, lambda status, _: None)
+
+
 def acknowledged(tower) -> list[dict]:
     """The first line of each alert that says when it was acknowledged."""
     answered = [line for line in tower.logged("alert") if line["acknowledged_day"] is not None]
@@ -54,14 +59,58 @@ def test_where_nobody_reads_it_it_is_sent_and_that_is_all(new_tower, how):
         people=Mode.OFF if how == "people off" else Mode.ENFORCE,
     )
     if how == "muted":
-        body = json.dumps({"key": "layers.people.muted", "value": ["volume"]}).encode()
-        tower.machine.request("oncall", "configure", body, lambda status, _: None)
+        configure(tower, "layers.people.muted", ["volume"])
     fire(tower)
     tower.live(4.0)
     assert tower.alerts() == [("volume", "features", "firing")]
     assert acknowledged(tower) == []
     assert tower.logged("action") == []
     assert "acted" not in [line["signal"] for line in tower.logged("signal") if line["layer"] == "people"]
+
+
+AWAY = {
+    "off": ("layers.people.mode", "off", "enforce"),
+    "only observed": ("layers.people.mode", "observe", "enforce"),
+    "muted": ("layers.people.muted", ["volume"], []),
+    "of a severity that nobody answers": ("layers.people.severities", [], ["page"]),
+}
+
+
+@pytest.mark.parametrize(("key", "away", "back"), AWAY.values(), ids=AWAY)
+def test_what_still_fires_when_people_are_back_is_read_then(tower, key, away, back):
+    configure(tower, key, away)
+    fire(tower)
+    tower.live(3.0)
+    assert acknowledged(tower) == []
+    configure(tower, key, back)
+    tower.live(4.0)
+    (read,) = acknowledged(tower)
+    assert read["sent_day"] == pytest.approx(1.0, abs=0.1)
+    # Told again within four hours, and answered as any other.
+    assert 3.1 <= read["acknowledged_day"] <= 3.0 + 4 / 24 + 0.05 + 0.51
+    assert [line["action"] for line in tower.logged("action")] == ["acknowledge"]
+
+
+def test_what_was_over_before_people_were_back_is_read_by_nobody(tower):
+    configure(tower, "layers.people.mode", "off")
+    fire(tower)
+    tower.live(2.0)
+    tower.set("features", "layer_fired", 0.0, layer="volume")
+    tower.live(3.0)
+    configure(tower, "layers.people.mode", "enforce")
+    tower.live(5.0)
+    assert acknowledged(tower) == []
+
+
+def test_what_is_told_again_is_told_so_after_a_restart_too(tower):
+    configure(tower, "layers.people.muted", ["volume"])
+    fire(tower)
+    tower.live(2.0)
+    tower.kill("oncall")
+    tower.start("oncall")  # its muting was in its memory alone
+    tower.live(3.0)
+    assert len(acknowledged(tower)) == 1
+    assert tower.alerts() == [("volume", "features", "firing")]
 
 
 def test_a_restart_forgets_neither_alert_nor_answer(tower):
