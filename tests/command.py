@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -57,6 +58,14 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         return Outcome(ended.value.code, said.out, said.err)
 
     return command
+
+
+def program(name: str) -> str:
+    """Where a program is that a test needs: without it the test is skipped by name, and in CI it fails."""
+    found = shutil.which(name)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not there")
+    return found
 
 
 def begin(

@@ -11,9 +11,9 @@ from chaos.domain.verdict import Results, TrialResult
 from tests.command import CALM, REPOSITORY, begin
 
 
-def shown(first_line: str) -> str:
-    """A block of the page, by its first line."""
-    text = (REPOSITORY / "docs" / "in-process.md").read_text()
+def shown(first_line: str, page: str = "in-process.md") -> str:
+    """A block of a page, by its first line."""
+    text = (REPOSITORY / "docs" / page).read_text()
     (found,) = re.findall(rf"^```\w+\n# {re.escape(first_line)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return str(found)
 

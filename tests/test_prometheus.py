@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 
-import pytest
 import yaml
 
 from chaos.app import compose_file, make_files
+from tests.command import program
 
 FOLDER = compose_file().parent / "deploy" / "prometheus"
 
 
 def promtool(*words: str) -> str:
-    program = shutil.which("promtool")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("promtool is not there")
-        pytest.skip("promtool is not there")
-    done = subprocess.run([program, *words], cwd=FOLDER, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program("promtool"), *words], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

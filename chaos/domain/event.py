@@ -128,6 +128,10 @@ class Alert(_Event, frozen=True, tag="alert"):
     layer: str = ""
     about: str = ""
 
+    def is_watchdog(self, name: str) -> bool:
+        """Whether it is the target's alert that always fires, which has this name; empty: there is none."""
+        return bool(name) and self.name == name
+
     @property
     def filed(self) -> str:
         """What follows its name: ` (page, ML system)`, or nothing of one without severity and category."""

@@ -33,7 +33,7 @@ class FiringAlerts:
             return None
         firing = [alert for alert in latest.values() if alert.state == "firing"]
         watchdog = target.spec.alerting.watchdog
-        if watchdog and all(alert.name != watchdog for alert in firing):
+        others = [alert for alert in firing if not alert.is_watchdog(watchdog)]
+        if watchdog and len(others) == len(firing):
             return None
-        mine = [alert for alert in firing if self.severity in ("", alert.severity)]
-        return float(sum(1 for alert in mine if not watchdog or alert.name != watchdog))
+        return float(sum(1 for alert in others if self.severity in ("", alert.severity)))

@@ -72,7 +72,7 @@ class Timeline:
             self._lives[trial, arm] += 1
         key = f"{trial}/{arm}/{self._lives[trial, arm]}"
         self._since.setdefault(key, event.day)
-        if isinstance(event, Alert) and watchdog and event.name == watchdog:
+        if isinstance(event, Alert) and event.is_watchdog(watchdog):
             line = self._watched(event, key)
         else:
             line = self._line(event, key)

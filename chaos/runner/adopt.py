@@ -107,10 +107,10 @@ class AdoptingDriver:
     ) -> Adopted:
         """Take it over. The watchdog may have been told of as the stack came up, and never again."""
         self.listen(on_event)
-        if watchdog := spec.alerting.watchdog:
-            heard = {alert.id: alert for alert in self.target.seen(Alert) if alert.name == watchdog}
-            for alert in heard.values():
-                on_event(alert)
+        watchdog = spec.alerting.watchdog
+        heard = {alert.id: alert for alert in self.target.seen(Alert) if alert.is_watchdog(watchdog)}
+        for alert in heard.values():
+            on_event(alert)
         return Adopted(self.target, self.tick, lambda: self.listen(None))
 
     def close(self) -> None:

@@ -146,11 +146,6 @@ def firings_of(journal: Journal, episodes: Iterable[Episode]) -> tuple[Firing, .
     )
 
 
-def is_watchdog(alert: Alert, journal: Journal) -> bool:
-    """Whether an alert is the one that always fires."""
-    return bool(journal.plan.watchdog) and alert.name == journal.plan.watchdog
-
-
 def also_fired(firings: Iterable[Firing], layer: str, day: float) -> bool:
     """Whether a layer was firing within half a day of `day`."""
     return any(
@@ -168,7 +163,7 @@ def alerts_of(journal: Journal) -> tuple[AlertStory, ...]:
     stories: dict[tuple[str, float], AlertStory] = {}
     newest: dict[str, tuple[str, float]] = {}
     for alert in in_its_days(journal, Alert):
-        if is_watchdog(alert, journal):
+        if alert.is_watchdog(journal.plan.watchdog):
             continue
         key = (alert.id, round(alert.sent_day, 3))
         if alert.state == "resolved" and key not in stories:

@@ -15,8 +15,8 @@ from chaos.scoring.contamination import CLEARED_DAYS
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
-from chaos.scoring.harm import OF_VIEWS, blocks, untold
-from chaos.scoring.layers import BRING_UP_DAYS, mute, never_blocking
+from chaos.scoring.harm import OF_VIEWS, untold
+from chaos.scoring.layers import BRING_UP_DAYS, can_block, mute, never_blocking
 from chaos.scoring.recovery import time_left
 
 
@@ -60,8 +60,10 @@ def expectations(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Epis
         yield _steady_after(facts)
     if expect.false_alarms is not None or facts.kind is Kind.QUIET:
         yield _false_alarms(facts, expect.false_alarms or 0)
-    if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets and _can_block(facts):
-        yield _budget(facts, Harm.FALSE_BLOCK_DAYS, 0.0)
+    if facts.kind is Kind.QUIET and Harm.FALSE_BLOCK_DAYS not in expect.budgets:
+        view = facts.views.get(Arm.DEFENDED)
+        if view is None or can_block(view):
+            yield _budget(facts, Harm.FALSE_BLOCK_DAYS, 0.0)
 
 
 def _harms(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episode]) -> Iterator[Reason]:
@@ -241,12 +243,6 @@ def would_have_acted(rows: Sequence[LayerResult]) -> str:
     if not observers:
         return ""
     return "would have acted: " + ", ".join(f"{layer} on day {day:.2f}" for day, layer in sorted(observers))
-
-
-def _can_block(facts: Facts) -> bool:
-    """Whether the target has a layer that could keep something back by mistake."""
-    view = facts.views.get(Arm.DEFENDED)
-    return view is None or any(blocks(view, name) for name in view.plan.layers)
 
 
 def _blocked_nothing(facts: Facts) -> bool:

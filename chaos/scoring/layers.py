@@ -101,6 +101,11 @@ def never_armed(plan: ArmPlan) -> bool:
     return all(_never_on(plan, name, layer) for name, layer in plan.layers.items())
 
 
+def can_block(view: ArmView) -> bool:
+    """Whether the target has a layer that could keep something back."""
+    return any(blocks(view, name) for name in view.plan.layers)
+
+
 def never_blocking(view: ArmView) -> bool:
     """Whether no layer that could keep something back was on, ever."""
     return all(
@@ -166,7 +171,7 @@ def layer_results(
     for name, layer in _planned(plan).items():
         since = 0.0 if defended is None or plan.scenario.kind is Kind.QUIET else defended.first_injection
         mine = [one for one in defended.episodes if one.layer == name] if defended else []
-        alerted = [one.day for one in defended.firings if one.layer == name and one.alert] if defended else []
+        fired = [one.day for one in defended.firings if one.layer == name] if defended else []
         rows.append(
             LayerResult(
                 layer=name,
@@ -174,7 +179,7 @@ def layer_results(
                 stages=layer.stages,
                 expected=["detect"] if name in expected else [],
                 outcome=_outcome(plan, views, name, layer, ratio),
-                first_fired_day=_first((*(one.fired_day for one in mine), *alerted), since),
+                first_fired_day=_first(fired, since),
                 first_acted_day=_first((one.acted_day for one in mine), since),
                 would_have_acted_day=_first((one.would_have_acted_day for one in mine), since),
                 false_alarms=alarms.of(name),

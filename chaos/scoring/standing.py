@@ -26,10 +26,10 @@ from chaos.scoring.effect import readings_before, readings_of
 from chaos.scoring.episodes import Firing, alerts_of
 from chaos.scoring.expectations import failed, judge_alerts, judge_unsteady, passed, void
 from chaos.scoring.grounds import LAG, held_against, held_back, judged_on, looked_for, lost
-from chaos.scoring.harm import blocks, false_block_days
+from chaos.scoring.harm import false_block_days
 from chaos.scoring.integrity import broken_requirements
 from chaos.scoring.lag import busy, disturbed
-from chaos.scoring.layers import mute, never_blocking, refusals, unexplained
+from chaos.scoring.layers import can_block, mute, never_blocking, refusals, unexplained
 from chaos.scoring.recovery import recovery_of
 from chaos.scoring.steady import Held, steady_after, steady_before
 from chaos.scoring.telling import alert_results, arm_result
@@ -143,7 +143,7 @@ def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:
     if expect.false_alarms is not None or plan.scenario.kind is Kind.QUIET:
         yield _false_alarms(plan, view, expect.false_alarms or 0)
     asked = Harm.FALSE_BLOCK_DAYS in expect.budgets
-    if plan.scenario.kind is Kind.QUIET and (asked or any(blocks(view, name) for name in view.plan.layers)):
+    if plan.scenario.kind is Kind.QUIET and (asked or can_block(view)):
         yield _false_blocks(view, expect.budgets.get(Harm.FALSE_BLOCK_DAYS, 0.0))
 
 
@@ -340,11 +340,7 @@ def _layers(plan: TrialPlan, view: ArmView) -> list[LayerResult]:
     rows = []
     for name, layer in view.plan.layers.items():
         mine = [one for one in view.episodes if one.layer == name and one.start >= view.first_injection]
-        alerted = [
-            one.day
-            for one in view.firings
-            if one.layer == name and one.alert and one.day >= view.first_injection
-        ]
+        fired = [one.day for one in view.firings if one.layer == name and one.day >= view.first_injection]
         rows.append(
             LayerResult(
                 layer=name,
@@ -352,7 +348,7 @@ def _layers(plan: TrialPlan, view: ArmView) -> list[LayerResult]:
                 stages=layer.stages,
                 expected=["detect"] if name in wanted else [],
                 outcome=None,
-                first_fired_day=_first([*(one.fired_day for one in mine), *alerted]),
+                first_fired_day=_first(fired),
                 first_acted_day=_first([one.acted_day for one in mine]),
                 would_have_acted_day=_first([one.would_have_acted_day for one in mine]),
                 false_alarms=sum(

@@ -6,7 +6,7 @@ import math
 
 from chaos.domain.event import Alert
 from chaos.journal import Journal
-from chaos.scoring.episodes import in_its_days, is_watchdog
+from chaos.scoring.episodes import in_its_days
 
 
 def deaf(journal: Journal) -> str:
@@ -21,7 +21,7 @@ def deaf(journal: Journal) -> str:
     name = f"{plan.watchdog}, the alert that always fires"
     deadline = min((one.inject_day for one in plan.faults or plan.effect_watch), default=plan.quiet_day)
     until = deadline if plan.faults else math.inf
-    told = [one for one in in_its_days(journal, Alert) if is_watchdog(one, journal)]
+    told = [one for one in in_its_days(journal, Alert) if one.is_watchdog(plan.watchdog)]
     first = next((one for one in told if one.state == "firing"), None)
     if first is None:
         return f"never heard {name}: so it would have heard no other"

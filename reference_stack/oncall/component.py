@@ -176,14 +176,17 @@ class OnCall(Component[OnCallSettings]):
 
     def _tell_again(self, day: float) -> None:
         """What nobody has been going to read, while people were away or it was muted, is told again."""
-        for key, alert in list(self._open.items()):
+        again: dict[str, OpenAlert] = {}
+        for key, alert in self._open.items():
             if alert.resolved or alert.answer_day is not None or alert.acknowledged_day is not None:
                 continue
             if 0.0 <= day - alert.told_day < _REPEAT_DAYS:
                 continue  # below 0: by a clock that was ahead
-            told = self._open[key] = self._tell(alert, day)
+            told = again[key] = self._tell(alert, day)
             if told.answer_day is not None:
                 self.runtime.spawn(self._answer(key, told.id, told.answer_day))
+        if again:
+            self._open |= again
             self._save()
 
     def _tell(self, alert: OpenAlert, day: float) -> OpenAlert:

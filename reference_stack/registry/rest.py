@@ -270,10 +270,5 @@ def _error(status: int, body: bytes) -> PortError:
     except msgspec.DecodeError:
         found = _Error(message=body[:200].decode(errors="replace"))
     says = f"{status} {found.error_code}: {found.message}"
-    kinds: dict[int, type[PortError]] = {
-        400: Rejected,
-        404: NotFound,
-        408: TimedOut,
-        429: Overloaded,
-    }
+    kinds: dict[int, type[PortError]] = {400: Rejected, 404: NotFound, 408: TimedOut, 429: Overloaded}
     return kinds.get(status, Failed)(says)

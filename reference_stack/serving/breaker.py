@@ -122,6 +122,5 @@ class Breaker:
         acting = [
             host.ask(calls, day=day, about=about, linger_days=self._linger_days).acts for host in self._hosts
         ]
-        return any(acting), any(acting) if enforced(self._hosts) else any(
-            host.said.acts for host in self._hosts
-        )
+        would = acting if enforced(self._hosts) else [host.said.acts for host in self._hosts]
+        return any(acting), any(would)

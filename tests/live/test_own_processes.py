@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,11 +9,11 @@ import pytest
 from chaos.domain.event import Alert
 from chaos.domain.verdict import Results, TrialResult, Verdict
 from chaos.journal import read
-from tests.command import REPOSITORY, begin, complete
+from tests.command import begin, complete, program
+from tests.shops import shown
 
 pytestmark = pytest.mark.processes
 
-PAGE = REPOSITORY / "docs" / "own-processes.md"
 FILES = {
     "our_site.py": "a stack of your own, on real processes",
     "targets/our-site.yaml": "mlchaos validate: target",
@@ -27,16 +24,11 @@ FILES = {
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """The folder with all that the page shows."""
-    for program in ("prometheus", "prometheus-alertmanager"):
-        if shutil.which(program) is None:
-            if os.environ.get("CI"):
-                pytest.fail(f"{program} is not there")
-            pytest.skip(f"{program} is not there")
+    for name in ("prometheus", "prometheus-alertmanager"):
+        program(name)
     for name, first_line in FILES.items():
-        block = rf"^```\w+\n# {re.escape(first_line)}\n(.*?)^```$"
-        (shown,) = re.findall(block, PAGE.read_text(), re.MULTILINE | re.DOTALL)
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(shown)
+        (tmp_path / name).write_text(shown(first_line, "own-processes.md"))
     return tmp_path
 
 
@@ -60,21 +52,21 @@ def test_what_prometheus_finds_and_alertmanager_tells_makes_the_verdict(site: Pa
     heard = read(site / "run" / trial.arms[0].journal).of(Alert)
     told = {(one.name, one.state) for one in heard}
     assert told >= {("Watchdog", "firing"), ("SiteErrors", "firing"), ("SiteErrors", "resolved")}
-    shown = (site / "run" / "report.html").read_text()
-    assert "SiteErrors" in shown
-    assert "nobody answered" not in shown
+    report = (site / "run" / "report.html").read_text()
+    assert "SiteErrors" in report
+    assert "nobody answered" not in report
 
 
 def test_a_route_that_leads_nowhere_is_void_and_no_missed_alert(site: Path) -> None:
-    program, scenario = site / "our_site.py", site / "scenarios" / "stock-away.yaml"
-    text, asked = program.read_text(), "  - {probe: firing_alerts, at_most: 0}\n"
+    code, scenario = site / "our_site.py", site / "scenarios" / "stock-away.yaml"
+    text, asked = code.read_text(), "  - {probe: firing_alerts, at_most: 0}\n"
     for there, nowhere in (
         ("route: {{receiver: oncall,", "route: {{receiver: nobody,"),
         ("receivers: [{{name: oncall,", "receivers: [{{name: nobody}}, {{name: oncall,"),
     ):
         assert text.count(there) == 1
         text = text.replace(there, nowhere)
-    program.write_text(text)
+    code.write_text(text)
     assert asked in scenario.read_text()
     scenario.write_text(scenario.read_text().replace(asked, ""))
     trial = run(site, "--arms", "defended")
