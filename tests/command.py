@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -60,12 +61,22 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return command
 
 
+def cannot_run(why: str) -> NoReturn:
+    """End a test that lacks something: skipped by name, and failed in CI, where nothing may be lacking."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+
+
 def program(name: str) -> str:
-    """Where a program is that a test needs: without it the test is skipped by name, and in CI it fails."""
-    found = shutil.which(name)
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not there")
-    return found
+    """Where a program is that a test needs."""
+    return shutil.which(name) or cannot_run(f"{name} is not there")
+
+
+def real_toxiproxy() -> str:
+    """The program of a real Toxiproxy."""
+    found = os.environ.get("TOXIPROXY_SERVER") or shutil.which("toxiproxy-server")
+    return found or cannot_run(
+        "no real Toxiproxy: TOXIPROXY_SERVER is not set and toxiproxy-server is not on PATH"
+    )
 
 
 def begin(

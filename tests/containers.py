@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
-from typing import NoReturn
 
 import msgspec
-import pytest
 from docker import DockerClient
 
 from chaos.app import compose_file
 from chaos.drivers.compose.surroundings import check, check_image
 from chaos.engine import connect
 from chaos.errors import UsageError
+from tests.command import cannot_run
 
 
 class _Service(msgspec.Struct):
@@ -32,17 +30,12 @@ def image_of(service: str) -> str:
     return msgspec.json.decode(said.stdout, type=_Config).services[service].image
 
 
-def cannot_run(why: str) -> NoReturn:
-    """End a container test that lacks something: skipped by name, and failed in CI."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"containers: {why}")
-
-
 def image_or_skip(client: DockerClient, image: str) -> None:
     """Where an image is not there, and cannot be pulled, the test is skipped by name, and fails in CI."""
     try:
         check_image(client, image)
     except UsageError as error:
-        cannot_run(str(error))
+        cannot_run(f"containers: {error}")
 
 
 def engine_or_skip() -> Iterator[DockerClient]:
@@ -51,6 +44,6 @@ def engine_or_skip() -> Iterator[DockerClient]:
         check(compose_file())
         client = connect()
     except UsageError as error:
-        cannot_run(str(error))
+        cannot_run(f"containers: {error}")
     yield client
     client.close()

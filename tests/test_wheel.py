@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.comparison import table
 from chaos.domain.verdict import Results
-from tests.command import CALM, REPOSITORY
+from tests.command import CALM, REPOSITORY, cannot_run
 
 pytestmark = pytest.mark.processes
 
@@ -40,9 +40,7 @@ def run(*command: str | Path, folder: Path, code: int = 0) -> str:
 def uv() -> str:
     beside = Path(sys.executable).parent
     found = shutil.which("uv", path=os.pathsep.join([str(beside), os.environ.get("PATH", "")]))
-    if found is None:
-        pytest.skip("uv, which builds and installs the wheel, is not there; `make install` brings it")
-    return found
+    return found or cannot_run("uv, which builds and installs the wheel: `make install` brings it")
 
 
 @pytest.fixture(scope="module")

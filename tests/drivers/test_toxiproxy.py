@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ import pytest
 from chaos.drivers import toxiproxy
 from chaos.drivers.toxiproxy import Proxy, ProxySpec, Toxic, Toxiproxy
 from chaos.errors import ArmFailed
+from tests.command import real_toxiproxy
 
 UPSTREAM = "127.0.0.1:1"
 
@@ -30,10 +29,7 @@ def embedded() -> tuple[subprocess.Popen[str], str]:
 
 
 def real() -> tuple[subprocess.Popen[str], str]:
-    binary = os.environ.get("TOXIPROXY_SERVER") or shutil.which("toxiproxy-server")
-    if binary is None:
-        says = "no real Toxiproxy: TOXIPROXY_SERVER is not set and toxiproxy-server is not on PATH"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(says)
+    binary = real_toxiproxy()
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
     process = subprocess.Popen([binary, "-port", str(port)], stdout=subprocess.DEVNULL, text=True)

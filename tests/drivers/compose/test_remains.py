@@ -17,8 +17,8 @@ from chaos.domain.event import Phase, Views
 from chaos.domain.verdict import Results
 from chaos.engine import RUN_LABEL, marked
 from chaos.journal import read
-from tests.command import CALM, begin, complete, until
-from tests.containers import cannot_run, engine_or_skip, image_of
+from tests.command import CALM, begin, cannot_run, complete, until
+from tests.containers import engine_or_skip, image_of
 from tests.relay import ENGINE, Relay
 
 pytestmark = pytest.mark.containers
@@ -170,7 +170,7 @@ def test_ctrl_c_while_containers_come_up_takes_them_down(census: Census, tmp_pat
 
 def test_an_engine_that_is_gone_in_the_middle_and_comes_back(census: Census, tmp_path: Path) -> None:
     if os.environ.get("DOCKER_HOST", f"unix://{ENGINE}") != f"unix://{ENGINE}" or not Path(ENGINE).exists():
-        cannot_run(f"the engine is not at {ENGINE}")
+        cannot_run(f"containers: the engine is not at {ENGINE}")
     (tmp_path / "calm.yaml").write_text(LOOSE.replace("days: 2d", "days: 20d"))
     folder = tmp_path / "run"
     with Relay(tmp_path / "engine.sock") as relay:

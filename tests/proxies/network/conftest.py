@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from chaos.drivers.toxiproxy import ProxySpec, Toxic, Toxiproxy
+from tests.command import real_toxiproxy
 
 PATIENCE_S = 15.0
 Address = tuple[str, int]
@@ -83,20 +83,12 @@ def free_port() -> int:
         return int(holder.getsockname()[1])
 
 
-def real_binary() -> str | None:
-    return os.environ.get("TOXIPROXY_SERVER") or shutil.which("toxiproxy-server")
-
-
 @contextlib.contextmanager
 def running(kind: str, *options: str) -> Iterator[tuple[Server, subprocess.Popen[str]]]:
     """A server of its own, for tests that end it or need options."""
     if kind == "real":
-        binary = real_binary()
-        if binary is None:
-            says = "no real Toxiproxy: TOXIPROXY_SERVER is not set and toxiproxy-server is not on PATH"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(says)
         port = free_port()
-        command = [binary, "-host", "127.0.0.1", "-port", str(port), *options]
+        command = [real_toxiproxy(), "-host", "127.0.0.1", "-port", str(port), *options]
         output = subprocess.DEVNULL
     else:
         port = 0
