@@ -265,6 +265,7 @@ BAD_TARGETS = [
     ('virtual, factory: "a:b"', 'local, command: [x], settings: {folders: [wire]}', "driver:", "driver.settings.folders: must be a mapping of keys to values"),
     ("normal_ms: 8ms", "alerting: {told_by: alertmanagr}", "alerting", "alerting.told_by: 'alertmanagr' is not one of log, alertmanager (did you mean 'alertmanager'?)"),
     ("normal_ms: 8ms", "alerting: {told_by: alertmanager}", "alerting", "alerting.told_by: alertmanager is for targets of kind local"),
+    ("normal_ms: 8ms", "alerting: {labels: {layer: team}}", "alerting", "alerting.labels: are those of Alertmanager's alerts"),
     ('virtual, factory: "a:b"}', 'fake}\nalerting: {told_by: alertmanager}', "alerting", "alerting.watchdog: is missing: without an alert that always fires"),
     ("normal_ms: 8ms", "alerting: {labels: {abuot: job}}", "alerting", "alerting.labels.abuot: there is no such key (did you mean 'about'?)"),
     ("due: 0.1d", "due: 10ms", "due: 10ms", "links.wire.due: '10ms' is on the operational clock"),

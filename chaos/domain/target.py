@@ -360,6 +360,9 @@ class TargetSpec(Strict):
             if not self.alerting.watchdog:
                 says = "is missing: without an alert that always fires nobody knows whether any is heard"
                 raise misplaced(("alerting", "watchdog"), says)
+        elif self.alerting.labels != AlertLabels():
+            says = "are those of Alertmanager's alerts: a log line has fields of these names itself"
+            raise misplaced(("alerting", "labels"), says)
         return self
 
     @model_validator(mode="after")
