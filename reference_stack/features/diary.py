@@ -26,16 +26,18 @@ class Distrust(msgspec.Struct, frozen=True):
 class Diary(msgspec.Struct, frozen=True):
     """`first_day`: the first day of which a partition can be expected (None: not yet known).
 
-    `absent`: due days already reported as absent; `flagged`: days that a layer objected to, which are left
-    out of the reference; `red`: days that a layer acts on, `held`: those that it acts on whole, not only on
-    a source. `left_out`: sources whose rows of a day a layer has left out, by day as text; `distrusted`:
-    sources that people have put aside, or had. `purged`: days put aside whole, until their partition comes
-    again with other bytes. `unjudged`: days whose partition has come and has not been shown to the layers.
+    `absent`: due days already reported as absent; `flagged`: days that a layer that enforces objected to,
+    which are left out of the reference; `doubted`: the like of those that only observe, left out of theirs;
+    `red`: days that a layer acts on, `held`: those that it acts on whole, not only on a source. `left_out`:
+    sources whose rows of a day a layer has left out, by day as text; `distrusted`: sources that people have
+    put aside, or had. `purged`: days put aside whole, until their partition comes again with other bytes.
+    `unjudged`: days whose partition has come and has not been shown to the layers.
     """
 
     first_day: int | None = None
     absent: frozenset[int] = frozenset()
     flagged: frozenset[int] = frozenset()
+    doubted: frozenset[int] = frozenset()
     red: frozenset[int] = frozenset()
     held: frozenset[int] = frozenset()
     left_out: dict[str, list[int]] = {}

@@ -10,6 +10,7 @@ from reference_stack.features.diary import Notebook
 from reference_stack.features.distributions import shifts, shifts_by_source
 from reference_stack.features.figures import passed_over, reference, statistics, trailing
 from reference_stack.features.shelf import Shelf
+from reference_stack.layers.contract import Mode
 from reference_stack.layers.evidence import Delivery
 from reference_stack.layers.host import LayerHost
 
@@ -58,8 +59,7 @@ class Gates:
             if changed_only and there and not unjudged and self._asked.get(day) == seen:
                 continue
             self._asked[day] = seen
-            shown = there and (latest or unjudged or day in self._notes.diary.red)
-            red += self._ask(self._evidence(day, moment, shown), shown)
+            red += self._ask(day, moment, there and (latest or unjudged or day in self._notes.diary.red))
         known = sorted({*self._asked, *self._notes.diary.red})
         for left in [day for day in known if moment.window and day < moment.window[0]]:
             self.forget(left, "has left the window")
@@ -67,15 +67,16 @@ class Gates:
 
     def learn(self, today: int) -> None:
         """Work out what the next day will be compared with; later it is at hand."""
-        flagged = self._notes.diary.flagged
-        for day in trailing(today, flagged, lambda other: self._shelf.figures(other) is not None):
-            self._statistics_of(day)
+        diary = self._notes.diary
+        for flagged in (diary.flagged, diary.flagged | diary.doubted):
+            for day in trailing(today, flagged, lambda other: self._shelf.figures(other) is not None):
+                self._statistics_of(day)
 
     def look_back(self, moment: Moment) -> None:
         """Show every day of the window whole, as a person would who asks since when it has been so."""
         for day in moment.window:
             if self._shelf.has(day):
-                self._ask(self._evidence(day, moment, shown=True), shown=True)
+                self._ask(day, moment, shown=True)
 
     def forget(self, day: int, why: str) -> None:
         """A day is no business of the layers any more."""
@@ -86,8 +87,8 @@ class Gates:
         if day in diary.red:
             self._notes.write(red=diary.red - {day}, held=diary.held - {day})
 
-    def _evidence(self, day: int, moment: Moment, shown: bool) -> Delivery:
-        check, flagged = self._shelf.check(day), self._notes.diary.flagged
+    def _evidence(self, day: int, moment: Moment, shown: bool, flagged: frozenset[int]) -> Delivery:
+        check = self._shelf.check(day)
         evidence = Delivery(
             day=moment.now_day,
             partition_day=day,
@@ -121,17 +122,24 @@ class Gates:
             objected_days=0 if days else passed_over(day, flagged, there),
         )
 
-    def _ask(self, evidence: Delivery, shown: bool) -> list[tuple[str, str]]:
-        day, about = evidence.partition_day, _about(evidence.partition_day)
-        decisions = [(gate.name, gate.ask(evidence, day=evidence.day, about=about)) for gate in self._hosts]
-        acting = [(name, decision) for name, decision in decisions if decision.acts]
-        diary = self._notes.diary
+    def _ask(self, day: int, moment: Moment, shown: bool) -> list[tuple[str, str]]:
+        diary, about = self._notes.diary, _about(day)
+        evidence = self._evidence(day, moment, shown, diary.flagged)
+        # Who only observes compares as if its objections counted, and changes nothing for the others.
+        observed = evidence
+        if diary.doubted - diary.flagged:
+            observed = self._evidence(day, moment, shown, diary.flagged | diary.doubted)
+        asked = [(gate, observed if gate.mode is Mode.OBSERVE else evidence) for gate in self._hosts]
+        decisions = [(gate, gate.ask(what, day=moment.now_day, about=about)) for gate, what in asked]
+        acting = [(gate.name, decision) for gate, decision in decisions if decision.acts]
         changes: dict[str, object] = {}
-        fired = any(decision.fired and decision.judged for _, decision in decisions)
         if shown and day in diary.unjudged:
             changes["unjudged"] = diary.unjudged - {day}
-        if shown and fired != (day in diary.flagged):
-            changes["flagged"] = diary.flagged | {day} if fired else diary.flagged - {day}
+        for name, mode in (("flagged", Mode.ENFORCE), ("doubted", Mode.OBSERVE)):
+            objected: frozenset[int] = getattr(diary, name)
+            fired = any(gate.mode is mode and said.fired and said.judged for gate, said in decisions)
+            if shown and fired != (day in objected):
+                changes[name] = objected | {day} if fired else objected - {day}
         whole = [(name, decision.says) for name, decision in acting if not decision.sources]
         for name, holds in (("red", acting), ("held", whole)):
             known: frozenset[int] = getattr(diary, name)

@@ -97,7 +97,10 @@ class Intake:
             return
         diary, this = self._notes.diary, {check.partition_day}
         self._notes.write(
-            flagged=diary.flagged - this, purged=diary.purged - this, unjudged=diary.unjudged | this
+            flagged=diary.flagged - this,
+            doubted=diary.doubted - this,
+            purged=diary.purged - this,
+            unjudged=diary.unjudged | this,
         )
         if arrival.unknown:
             metrics.add("features_unknown_columns_total", len(arrival.unknown))

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from reference_stack.exclusive import holding
+from reference_stack.layers.contract import Mode
 from reference_stack.layers.evidence import CanaryStage, Outcomes
-from reference_stack.layers.host import LayerHost
+from reference_stack.layers.host import LayerHost, enforced
 from reference_stack.messages import CONFIGURE, TALLY, ConfigureRequest, TallyRequest
 from reference_stack.orchestrator.ledger import CanaryRun, Ledger
 from reference_stack.ports import Port, PortError, Registry, Runtime
@@ -148,10 +149,12 @@ class CanaryDesk:
             challenger=_grown(heard, mine, run.before),
             champion=_grown(heard, theirs, run.before_against),
         )
-        decisions = [host.ask(stage, day=day) for host in self._hosts if host.mode != "off"]
-        back = "; ".join(decision.says for decision in decisions if decision.acts)
-        over = bool(back) or all(decision.detail.get("done", 1.0) for decision in decisions)
-        return Look(back, over=over)
+        decisions = [(host.mode, host.ask(stage, day=day)) for host in self._hosts if host.mode != "off"]
+        back = "; ".join(decision.says for _, decision in decisions if decision.acts)
+        # Where a layer enforces, one that only observes does not prolong the stage.
+        waited_for = Mode.ENFORCE if enforced(self._hosts) else Mode.OBSERVE
+        done = all(said.detail.get("done", 1.0) for mode, said in decisions if mode is waited_for)
+        return Look(back, over=bool(back) or done)
 
     def _still_counts(self, name: str, run: CanaryRun, mine: Counted, theirs: Counted) -> bool:
         return _same_life(name, mine, run.before) and _same_life(name, theirs, run.before_against)

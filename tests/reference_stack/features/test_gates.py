@@ -155,3 +155,19 @@ def test_where_every_day_before_was_objected_to_that_is_told_and_the_next_is_com
     assert [signal for signal, _ in stand.signals("drift", "day=4")] == ["fired", "cleared"]
     assert stand.signals("drift", "day=5") == stand.signals("drift", "day=6") == []
     assert red(stand, 8) == []
+
+
+@pytest.mark.parametrize(("drift", "day_4"), [(Mode.ENFORCE, []), (Mode.OBSERVE, ["fired", "cleared"])])
+def test_what_a_layer_objects_to_that_only_observes_stays_in_the_reference_of_those_that_enforce(
+    make_stand: Make, drift: Mode, day_4: list[str]
+) -> None:
+    grumbles = LayerSettings(use=f"{__name__}:Grumbles", mode=Mode.OBSERVE)
+    of_drift = LayerSettings(use="reference_stack.layers.drift:Drift", mode=drift)
+    stand = make_stand(more={"grumbles": grumbles, "drift": of_drift})
+    stand.live(0, 3)
+    stand.machine.advance(5.005)
+    stand.configure("layers.grumbles.mode", "off")
+    stand.live(4, 6)
+    stand.machine.advance(8.0)
+    said = [signal for signal, _ in stand.signals("drift", "day=4")]
+    assert [signal for signal in said if "acted" not in signal] == day_4

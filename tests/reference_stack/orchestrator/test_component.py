@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from reference_stack.layers.contract import GREEN, Hook, Mode, red
+from reference_stack.layers.contract import GREEN, Decision, Hook, Mode, red
 from reference_stack.orchestrator import promotions
 from reference_stack.ports import TimedOut, Unreachable
 from reference_stack.settings import LayerSettings
@@ -593,6 +593,29 @@ def test_a_challenger_that_does_worse_is_taken_back_and_its_cycle_is_over(office
     assert office.ask("status")[1]["step"] == "done"
     office.until(2.9)
     assert office.champion() == 3
+
+
+class Patient:
+    """A layer for which no stage is ever long enough."""
+
+    name = "patient"
+    hook = Hook.CANARY
+    Parameters = NoParameters
+
+    def __init__(self, parameters):
+        pass
+
+    def decide(self, evidence):
+        return Decision(fired=False, acts=False, says="", detail={"done": 0.0})
+
+
+@pytest.mark.parametrize(("mode", "champion"), [(Mode.OFF, 2), (Mode.OBSERVE, 2), (Mode.ENFORCE, 1)])
+def test_a_layer_that_only_observes_does_not_prolong_the_stage_of_one_that_enforces(office, mode, champion):
+    office.with_canary({})
+    office.layers = {**office.layers, "patient": LayerSettings(use=f"{__name__}:Patient", mode=mode)}
+    office.start()
+    office.until(1.9)
+    assert office.champion() == champion
 
 
 def test_a_stage_goes_on_where_it_was_after_a_restart(office):
