@@ -124,6 +124,12 @@ class Story:
         return folder
 
 
+def late(event: Event) -> Event:
+    """An injection or undo as real processes have it: a moment after its time."""
+    made = isinstance(event, Phase | Planned | Prepared | Applied | Undone) and event.day in (INJECT, UNDO)
+    return msgspec.structs.replace(event, day=event.day + 0.004) if made else event
+
+
 def rows(change: Callable[[ViewRow], ViewRow], start: float, end: float) -> Callable[[Event], Event]:
     """Change the rows of the views from `start` to `end`."""
 

@@ -101,6 +101,11 @@ class ArmPlan(Strict):
         """Without a fault, the steady state before is judged up to this day, and the one after from it on."""
         return self.start_day + min(QUIET_SPLIT_DAYS, (self.days - self.start_day) / 2)
 
+    @property
+    def late_days(self) -> float:
+        """A change made so long after its time was made in time: on real processes each is a moment late."""
+        return self.probe_every_days / 4
+
     def fingerprint(self) -> str:
         """A hash of the plan, the same in every process."""
         return fingerprint_of(self.model_dump_json(by_alias=True).encode())

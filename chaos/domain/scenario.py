@@ -222,6 +222,12 @@ class Contained(Strict):
             raise ValueError("undetected_days is not a harm that can be contained; expect `detected`")
         return self
 
+    def holds(self, ratio: float) -> bool:
+        """Whether that much was contained, or that little."""
+        if self.at_most is not None:
+            return ratio <= self.at_most + 1e-9
+        return self.at_least is not None and ratio >= self.at_least - 1e-9
+
 
 class Recovered(Strict):
     """The steady state must hold again within so many days of the undo."""

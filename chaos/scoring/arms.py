@@ -99,6 +99,11 @@ class ArmView:
         return next((span for span in self.spans if span.key == key), None)
 
 
+def named(view: ArmView) -> set[str]:
+    """Components that a fault names: it may keep them from running, or from speaking, on purpose."""
+    return {component for span in view.spans for component in span.components}
+
+
 def view_of(journal: Journal) -> ArmView:
     """Read an arm's journal. Raises InvalidInput where its plan cannot be read."""
     plan = journal.plan

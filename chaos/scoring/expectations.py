@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from chaos.domain.event import Views
 from chaos.domain.layer import Mode, Outcome
-from chaos.domain.scenario import Alerted, Arm, Harm, Kind, Loop
+from chaos.domain.scenario import Alerted, Arm, Contained, Harm, Kind, Loop
 from chaos.domain.verdict import LayerResult, LoopResult, Reason, Verdict
 from chaos.scoring.alerting import alerts_about, fits, told
 from chaos.scoring.arms import ArmView, FaultSpan
-from chaos.scoring.containment import QUALITY_EVIDENCE, excess, number
+from chaos.scoring.containment import QUALITY_EVIDENCE, contain, excess, number
 from chaos.scoring.contamination import CLEARED_DAYS
 from chaos.scoring.detection import first_of
 from chaos.scoring.episodes import AlertStory, Episode
 from chaos.scoring.facts import Facts, FaultFacts
 from chaos.scoring.harm import OF_VIEWS, untold
+from chaos.scoring.lag import as_usual, undisturbed
 from chaos.scoring.layers import BRING_UP_DAYS, can_block, mute, never_blocking
 from chaos.scoring.recovery import time_left
 
@@ -209,11 +210,10 @@ def _contained(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episod
         return void(about, f"containment of {wanted.of.value} needs all four arms: {trouble}")
     if found.ratio is None:
         return void(about, found.says + _untold(facts, wanted.of))
-    if wanted.at_least is not None:
-        limit, ok, sure = wanted.at_least, found.ratio >= wanted.at_least - 1e-9, "at least"
-    else:
-        limit = wanted.at_most if wanted.at_most is not None else 0.0
-        ok, sure = found.ratio <= limit + 1e-9, "at most"
+    ok = wanted.holds(found.ratio)
+    limit, sure = wanted.at_least, "at least"
+    if limit is None:
+        limit, sure = wanted.at_most or 0.0, "at most"
     says = f"{found.ratio:.2f} contained, {sure} {limit:g} expected ({found.says})"
     if found.low < limit < found.high:
         return void(about, f"{says}; one seed says {found.low:.2f} to {found.high:.2f}: within its noise")
@@ -225,7 +225,29 @@ def _contained(facts: Facts, rows: Sequence[LayerResult], acted: Sequence[Episod
         says += f"; not armed: {', '.join(facts.not_armed)}"
     if would := would_have_acted(rows):
         says += f"; {would}"
+    if ok and (doubt := _helped(facts, wanted)):
+        return void(about, f"{says}; {doubt}")
     return _judge(ok, about, says)
+
+
+def _helped(facts: Facts, wanted: Contained) -> str:
+    """Why that much, or little, containment may be the machine's doing; empty where it holds without that."""
+    of, views = wanted.of, facts.views
+    if wanted.at_least is not None:
+        calm = {
+            Arm.CONTROL: as_usual(views[Arm.CONTROL], of),
+            Arm.UNDEFENDED: undisturbed(views[Arm.UNDEFENDED], of),
+        }
+    else:
+        calm = {Arm.DEFENDED: undisturbed(views[Arm.DEFENDED], of), Arm.BARE: as_usual(views[Arm.BARE], of)}
+    known = {arm: value for arm, value in calm.items() if value is not None}
+    if not known:
+        return ""
+    found = contain({arm: {of: known.get(arm, facts.harm[arm][of])} for arm in Arm}, of)
+    if found.ratio is not None and wanted.holds(found.ratio):
+        return ""
+    whose = " and the ".join(arm.value for arm in known)
+    return f"not judged: without what the machine did to the {whose} arm it is not so ({found.says})"
 
 
 def _untold(facts: Facts, kind: Harm) -> str:
@@ -274,7 +296,12 @@ def _budget(facts: Facts, kind: Harm, limit: float) -> Reason:
         says += f" (beyond the {number(facts.harm[Arm.CONTROL][kind] or 0.0)} of the control arm)"
     if kind is Harm.QUALITY_PCT_DAYS:
         return _quality_budget(about, value, limit, says)
-    return _judge(value <= limit + 1e-9, about, says)
+    ok = value <= limit + 1e-9
+    calm = as_usual(facts.views[Arm.CONTROL], kind) if ok and value < raw else None
+    if calm is not None and raw - calm > limit + 1e-9:
+        does = f"only {number(calm)} there without what the machine did to it: not judged"
+        return void(about, f"{says}; {does}")
+    return _judge(ok, about, says)
 
 
 def _quality_budget(about: str, value: float, limit: float, says: str) -> Reason:
@@ -330,7 +357,7 @@ def _recovered(facts: Facts, fault: FaultFacts, within: float) -> Reason:
 def judge_unsteady(about: str, view: ArmView, span: FaultSpan, within: float, says: str) -> Reason:
     """The recovery from a fault after which an arm was not steady again: void where time was too short."""
     left = time_left(view, span)
-    if left < within:
+    if left < within - view.plan.late_days:
         return void(about, f"not steady again within the {left:.2f} d that were left: {says}")
     return failed(about, f"not steady again within {within:g} d of the undo: {says}")
 
@@ -352,7 +379,8 @@ def _false_alarms(facts: Facts, limit: int) -> Reason:
         return void(about, f"false alarms were not counted: {trouble}")
     count = len(facts.alarms.firings)
     view = facts.views[Arm.DEFENDED]
-    if not count and facts.kind is Kind.QUIET and (why := mute(view)):
+    # A defended scenario without a layer has failed already, and that is what is to be said of it.
+    if not count and facts.kind is not Kind.DEFENDED and (why := mute(view)):
         return void(about, why)
     if not count and facts.plan.scenario.days <= BRING_UP_DAYS:
         return void(about, f"they count from day {BRING_UP_DAYS:g} on, and the run was over by then")

@@ -12,7 +12,7 @@ from chaos.domain.layer import Stage
 from chaos.domain.scenario import Arm, Harm, Kind
 from chaos.domain.target import DataLink
 from chaos.domain.verdict import WorstSegment
-from chaos.scoring.arms import ArmView
+from chaos.scoring.arms import ArmView, named
 from chaos.scoring.lineage import defective_builds, defective_from
 
 NORMAL_AGE_DAYS = 1.5
@@ -59,13 +59,30 @@ def untold(view: ArmView) -> str:
     """The first span of more than `UNTOLD_DAYS` of which nothing is told of views; empty where none is.
 
     An hour may go by without a view. An arm without one has shown nobody anything that could be counted.
+    Where several components tell of theirs, each one goes on to, but for those that a fault may have silenced.
     """
-    reach, every = view.plan.start_day, view.journal.of(Views)
-    had = any(row.n for views in every for row in views.rows)
-    told = sorted((views.start_day, views.end_day) for views in every if had)
-    for start, end in [*told, (view.plan.days, view.plan.days)]:
+    every = view.journal.of(Views)
+    if not any(row.n for views in every for row in views.rows):
+        every = []
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for views in every:
+        spans.setdefault(views.component, []).append((views.start_day, views.end_day))
+    told = sorted(span for mine in spans.values() for span in mine)
+    if gap := _gap(view, told, view.plan.start_day):
+        return f"the {view.arm.value} arm tells of no views {gap}"
+    for component in sorted(spans.keys() - named(view)):
+        mine = sorted(spans[component])
+        if gap := _gap(view, mine, mine[0][0]):
+            return f"the {view.arm.value} arm tells of no views at {component} {gap}"
+    return ""
+
+
+def _gap(view: ArmView, spans: Iterable[tuple[float, float]], since_day: float) -> str:
+    """From when to when there is nothing in some spans, by their start; empty where that is never long."""
+    reach = since_day
+    for start, end in [*spans, (view.plan.days, view.plan.days)]:
         if start - reach > UNTOLD_DAYS:
-            return f"the {view.arm.value} arm tells of no views from day {reach:.2f} to day {start:.2f}"
+            return f"from day {reach:.2f} to day {start:.2f}"
         reach = max(reach, end)
     return ""
 
@@ -265,17 +282,15 @@ def _lost(view: ArmView, partitions: Iterable[Partition]) -> float | None:
 
 
 def false_block_days(view: ArmView) -> float:
-    """Days on which a layer kept something back with no fault to blame.
+    """Days on which a layer kept something back with no fault to blame; one that only observes, would have.
 
     All of them in the arms without a fault and in a quiet scenario; else those before the first injection.
     """
     whole = not view.arm.has_fault or view.plan.kind is Kind.QUIET
     until = view.last_day if whole else view.first_injection
-    spans = sorted(
-        (one.acted_day, min(one.end, until))
-        for one in view.episodes
-        if one.acted_day is not None and one.acted_day < until and blocks(view, one.layer)
-    )
+    mine = [one for one in view.episodes if blocks(view, one.layer)]
+    acted = [(one.would_have_acted_day if one.acted_day is None else one.acted_day, one.end) for one in mine]
+    spans = sorted((day, min(end, until)) for day, end in acted if day is not None and day < until)
     total, reach = 0.0, -math.inf
     for start, end in spans:
         total += max(0.0, end - max(start, reach))
@@ -295,7 +310,7 @@ def blocks(view: ArmView, layer: str) -> bool:
 def quality_days(view: ArmView) -> int:
     """Whole days over which quality is summed: at most a week from the first injection."""
     start = view.first_injection if view.spans else 0.0
-    return max(0, min(QUALITY_WINDOW_DAYS, math.floor(view.plan.days - start + 1e-6)))
+    return max(0, min(QUALITY_WINDOW_DAYS, math.floor(view.plan.days - start + view.plan.late_days)))
 
 
 def quality_pct_days(view: ArmView, control: ArmView | None, segment: int | None = None) -> float | None:

@@ -1,7 +1,8 @@
 """A machine that cannot keep up makes a trial void: what was late is then not the system under test.
 
 One that stands still for a moment, has others to serve, or is too slow for the load only takes a failure's
-word away: what passed has passed in spite of it, unless the harm that was withstood may be the machine's.
+word away: what passed has passed in spite of it, unless it rests on harm of another arm that may be the
+machine's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from chaos.domain.event import (
     Waiting,
 )
 from chaos.domain.scenario import Arm, Harm
-from chaos.scoring.arms import ArmView
+from chaos.scoring.arms import ArmView, named
 
 E = TypeVar("E", Stall, Contention, Saturation)
 
@@ -78,17 +79,40 @@ def undisturbed(view: ArmView, kind: Harm) -> float | None:
     None where it disturbed none, and for a kind that it cannot bring about.
     """
     counted = _OF_THE_MACHINE.get(kind)
-    moments = list(_moments(view))
-    if counted is None or not moments:
+    ticks = _undisturbed_ticks(view)
+    if counted is None or ticks is None:
         return None
-    return float(
-        sum(
-            counted(row)
-            for views in view.journal.of(Views)
-            if not any(start < views.end_day and views.start_day < end for start, end in moments)
-            for row in views.rows
-        )
-    )
+    return float(sum(counted(row) for views in ticks for row in views.rows))
+
+
+def as_usual(view: ArmView, kind: Harm) -> float | None:
+    """How much harm of views an arm would have without a fault, had the machine disturbed none of its ticks:
+    their share of the views there is that of all others.
+
+    None where it disturbed none, or all, and for a kind that it cannot bring about.
+    """
+    counted = _OF_THE_MACHINE.get(kind)
+    ticks = _undisturbed_ticks(view)
+    if counted is None or ticks is None:
+        return None
+    calm, every = ([row for one in told for row in one.rows] for told in (ticks, view.journal.of(Views)))
+    seen = sum(row.n for row in calm)
+    if not seen:
+        return None
+    usual = sum(counted(row) for row in calm) / seen * sum(row.n for row in every)
+    return float(min(usual, sum(counted(row) for row in every)))
+
+
+def _undisturbed_ticks(view: ArmView) -> list[Views] | None:
+    """What was told of views while the machine did not disturb an arm; None where it disturbed none."""
+    moments = list(_moments(view))
+    if not moments:
+        return None
+    return [
+        views
+        for views in view.journal.of(Views)
+        if not any(start < views.end_day and views.start_day < end for start, end in moments)
+    ]
 
 
 _OF_THE_MACHINE: Mapping[Harm, Callable[[ViewRow], int]] = {
@@ -155,20 +179,15 @@ def _worst(told: Sequence[tuple[Arm, E]], size: Callable[[E], float], says: Call
 
 
 def _stalls(view: ArmView) -> list[Stall]:
-    named = _named(view)
-    return [stall for stall in view.journal.of(Stall) if stall.process not in named]
+    slowed = named(view)
+    return [stall for stall in view.journal.of(Stall) if stall.process not in slowed]
 
 
 def _waits(view: ArmView) -> list[Waiting]:
-    named = _named(view)
-    return [waiting for waiting in view.journal.of(Waiting) if waiting.process not in named]
+    slowed = named(view)
+    return [waiting for waiting in view.journal.of(Waiting) if waiting.process not in slowed]
 
 
 def _counted(view: ArmView) -> list[Lag]:
-    named = _named(view)
-    return [lag for lag in view.journal.of(Lag) if lag.component not in named]
-
-
-def _named(view: ArmView) -> set[str]:
-    """Components that a fault names: it may keep them from running on purpose."""
-    return {component for span in view.spans for component in span.components}
+    slowed = named(view)
+    return [lag for lag in view.journal.of(Lag) if lag.component not in slowed]

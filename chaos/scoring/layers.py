@@ -145,19 +145,17 @@ def _off(plan: TrialPlan, name: str, layer: PlannedLayer, spans: Sequence[FaultS
     """Off for the whole run, or by a hole that is open for as long as every fault lasts."""
     if layer.mode is Mode.OFF:
         return True
+    arm = next((arm for arm in plan.arms if arm.arm is Arm.DEFENDED), None)
+    if arm is None:
+        return False
+    late = arm.late_days
     holes = [
-        hole
-        for arm in plan.arms
-        if arm.arm is Arm.DEFENDED
+        (hole.from_day - late, math.inf if hole.until_day is None else hole.until_day + late)
         for hole in arm.holes
         if hole.layer == name and hole.key == "mode" and hole.value == Mode.OFF.value
     ]
     return bool(spans) and all(
-        any(
-            hole.from_day <= span.start and (hole.until_day is None or hole.until_day >= span.end)
-            for hole in holes
-        )
-        for span in spans
+        any(start <= span.start and span.end <= end for start, end in holes) for span in spans
     )
 
 

@@ -236,8 +236,8 @@ def _false_alarms(plan: TrialPlan, view: ArmView, limit: int) -> Reason:
     early = [one for one in told if view.plan.start_day <= one.day < _innocent_until(plan, view)]
     if plan.scenario.kind is Kind.QUIET:
         early += refusals(view)
-        if not early and (why := mute(view)):
-            return void("false alarms", why)
+    if not early and plan.scenario.kind is not Kind.DEFENDED and (why := mute(view)):
+        return void("false alarms", why)
     where = "in the run" if plan.scenario.kind is Kind.QUIET or not view.spans else "before the fault"
     says = f"{len(early) or 'no'} false alarm{'' if len(early) == 1 else 's'} {where}"
     if early:

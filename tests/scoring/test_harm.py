@@ -31,9 +31,9 @@ from chaos.domain.scenario import Arm, Harm
 from chaos.domain.target import DataLink
 from chaos.domain.verdict import Reason, Verdict
 from chaos.scoring.arms import ArmView, view_of
-from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_pct_days, worst_segments
+from chaos.scoring.harm import NORMAL_AGE_DAYS, harm_of, quality_days, quality_pct_days, worst_segments
 from chaos.scoring.lineage import defective_builds, defective_from, why_defective
-from tests.journals import EXPECT, FAULT, Story, Told, quiet, rows, signal, without
+from tests.journals import EXPECT, FAULT, Story, Told, late, quiet, rows, signal, without
 
 
 def views(story: Story, arm: Arm = Arm.DEFENDED) -> ArmView:
@@ -658,5 +658,24 @@ def test_quality_is_not_measured_against_a_control_arm_that_did_not_tell_or_did_
 def test_views_that_are_told_of_in_one_piece_are_told_of_though_others_are_within_it() -> None:
     story = Story().drop(Arm.DEFENDED, lambda one: isinstance(one, Views) and 4.0 <= one.start_day < 5.0)
     assert harm(story, Harm.ERROR_VIEWS) is None
-    story.add(Arm.DEFENDED, Views(5.0, "shop", 4.0, 5.0, []), Views(4.2, "kiosk", 4.1, 4.2, []))
+    story.add(Arm.DEFENDED, Views(5.0, "shop", 4.0, 5.0, []), Views(4.2, "shop", 4.1, 4.2, []))
     assert harm(story, Harm.ERROR_VIEWS) == 0
+
+
+@pytest.mark.parametrize(("silent", "measured"), [((20, 21), True), ((4, 5), False), ((4, 14), False)])
+def test_each_component_that_tells_of_views_goes_on_to(silent: tuple[int, int], measured: bool) -> None:
+    story = Story()
+    for tick in range(24 * 14):
+        if not silent[0] <= tick / 24 < silent[1]:
+            story.add(Arm.DEFENDED, Views((tick + 1) / 24, "kiosk", tick / 24, (tick + 1) / 24, []))
+    assert (harm(story, Harm.ERROR_VIEWS) is not None) is measured
+    if not measured:
+        says = reason(story, "budget error_views").says
+        assert f"tells of no views at kiosk from day {silent[0]:.2f} to day {silent[1]:.2f}" in says
+
+
+@pytest.mark.parametrize(("days", "whole"), [(9.5, 6), (9.4, 5)])
+def test_days_of_quality_are_whole_though_an_injection_comes_a_moment_late(days: float, whole: int) -> None:
+    view = views(Story().change(Arm.DEFENDED, late))
+    assert view.first_injection == pytest.approx(3.504)
+    assert quality_days(replace(view, plan=view.plan.model_copy(update={"days": days}))) == whole

@@ -35,12 +35,12 @@ from chaos.domain.event import (
     Waiting,
 )
 from chaos.domain.layer import Mode, Outcome, Stage
-from chaos.domain.plan import PlannedFault, PlannedHole
+from chaos.domain.plan import PlannedFault, PlannedHole, PlannedLayer
 from chaos.domain.scenario import Arm, Detected, Harm, Kind, Scenario
 from chaos.domain.verdict import Reason, TrialResult, Verdict, scenario_verdict, share_verdict
 from chaos.scoring.picture import picture_of
 from chaos.scoring.trial import score_trial
-from tests.journals import EXPECT, FAULT, LAYERS, Story, Told, quiet, rows, signal, without
+from tests.journals import EXPECT, FAULT, LAYERS, Story, Told, late, quiet, readings, rows, signal, without
 
 
 def reason(trial: TrialResult, about: str) -> Reason:
@@ -333,6 +333,66 @@ def test_harm_that_may_be_the_machine_s_is_none_to_be_contained(
         assert "only 0 of them while the machine did not disturb" in reason(trial, "harm").says
 
 
+def slow_by(n: int) -> Callable[[ViewRow], ViewRow]:
+    return lambda row: msgspec.structs.replace(row, slow=n)
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "expected"), [(None, Verdict.PASSED), (2.5, Verdict.PASSED), (4.5, Verdict.VOID)]
+)
+@pytest.mark.parametrize("asked", ["budget", "contained"])
+def test_what_the_machine_did_to_the_control_arm_excuses_no_harm_of_the_fault(
+    asked: str, disturbed: float | None, expected: Verdict
+) -> None:
+    """On one day as many views are slow in all arms that have layers, or a fault; a budget allows a few."""
+    expect: dict[str, Any] = {"detected": EXPECT["detected"], "budgets": {"slow_views": 120}}
+    if asked == "contained":
+        expect = {"detected": EXPECT["detected"], "contained": {"of": "slow_views", "at_least": 0.5}}
+    story = Story(told(**expect))
+    for arm in (Arm.DEFENDED, Arm.CONTROL, Arm.UNDEFENDED):
+        story.change(arm, rows(slow_by(2), 4.0, 5.0))
+    if disturbed is not None:
+        story.add(Arm.CONTROL, Contention(disturbed, 0.8, 0.6))
+    trial = story.score()
+    about = "contained" if asked == "contained" else "budget slow_views"
+    assert verdict(trial, about) is expected
+    if expected is Verdict.VOID:
+        assert "without what the machine did to" in reason(trial, about).says
+
+
+@pytest.mark.parametrize(("disturbed", "expected"), [(2.5, Verdict.PASSED), (4.5, Verdict.VOID)])
+def test_a_demonstration_of_harm_is_not_made_by_the_machine(disturbed: float, expected: Verdict) -> None:
+    asked = Told(kind=Kind.DEMONSTRATION, expect={"contained": {"of": "slow_views", "at_most": 0.5}})
+    story = Story(asked)
+    for arm in (Arm.DEFENDED, Arm.UNDEFENDED):
+        story.change(arm, rows(slow_by(2), 4.0, 5.0))
+    trial = story.add(Arm.DEFENDED, Contention(disturbed, 0.8, 0.6)).score()
+    assert verdict(trial, "contained") is expected
+
+
+def test_an_undo_that_comes_a_moment_late_leaves_the_time_that_a_recovery_has() -> None:
+    expect = {**EXPECT, "recovered": {"within": "5.5d"}}
+    never = [8.75 + quarter / 4 for quarter in range(22)]
+    for story in (Story(told(**expect)), Story(told(**expect)).change(Arm.DEFENDED, late)):
+        story.change(Arm.DEFENDED, readings(False, *never))
+        assert verdict(story.score(), "recovered") is Verdict.FAILED
+    more = Story(told(**{**EXPECT, "recovered": {"within": "5.6d"}}))
+    assert verdict(more.change(Arm.DEFENDED, readings(False, *never)).score(), "recovered") is Verdict.VOID
+
+
+@pytest.mark.parametrize(("closes", "outcome"), [(8.5, Outcome.NOT_ARMED), (8.3, Outcome.NOT_REACHED)])
+def test_a_hole_as_long_as_its_fault_is_so_though_the_undo_comes_a_moment_late(
+    closes: float, outcome: Outcome
+) -> None:
+    story = Story(without(Told(), "volume")).change(Arm.DEFENDED, late)
+    hole = PlannedHole(layer="volume", key="mode", value="off", from_day=3.5, until_day=closes)
+    modes = {"volume": PlannedLayer(mode=Mode.ENFORCE, stages=LAYERS["volume"])}
+    for index, arm in enumerate(story.plan.arms):
+        changes = {"holes": [hole], "layers": {**arm.layers, **modes}} if arm.arm.has_layers else {}
+        story.plan.arms[index] = arm.model_copy(update=changes)
+    assert {row.layer: row.outcome for row in story.score().layers}["volume"] is outcome
+
+
 def test_lag_makes_a_failure_void_too() -> None:
     story = Story(without(Told(), "freshness", "volume"))
     assert story.add(Arm.DEFENDED, Lag(5.0, "harness", 0.5, 0.5)).score().verdict is Verdict.VOID
@@ -532,6 +592,14 @@ def test_a_page_of_no_layer_counts_where_there_is_no_fault_to_blame(
     assert reason(trial, "false alarms").verdict is (Verdict.FAILED if alarms else Verdict.PASSED)
 
 
+def test_a_demonstration_in_which_nothing_could_raise_an_alarm_does_not_show_that_none_was() -> None:
+    asked = Told(kind=Kind.DEMONSTRATION, expect={"contained": EXPECT["contained"], "false_alarms": 0})
+    assert verdict(Story(asked).score(), "false alarms") is Verdict.PASSED
+    assert verdict(Story(without(asked, *LAYERS)).score(), "false alarms") is Verdict.VOID
+    defended = Story(without(Told(), *LAYERS)).score()
+    assert (defended.verdict, verdict(defended, "false alarms")) == (Verdict.FAILED, Verdict.PASSED)
+
+
 def test_a_quiet_run_of_which_no_layer_was_armed_is_void() -> None:
     """Nothing could have raised an alarm, and nothing could have blocked."""
     told = without(quiet(false_alarms=0, budgets={"false_block_days": 0}), *LAYERS)
@@ -572,9 +640,10 @@ def test_a_quiet_run_without_some_layers_says_so() -> None:
     assert "not armed: volume" in reason(trial, "false alarms").says
 
 
-def test_a_quiet_run_fails_on_a_false_block() -> None:
+@pytest.mark.parametrize("acts", ["acted", "would_have_acted"])
+def test_a_quiet_run_fails_on_a_false_block_also_where_the_layer_only_observes(acts: str) -> None:
     story = Story(quiet(false_alarms=5))
-    story.add(Arm.DEFENDED, signal("hold", "acted", 5.0), signal("hold", "cleared", 6.5))
+    story.add(Arm.DEFENDED, signal("hold", acts, 5.0), signal("hold", "cleared", 6.5))
     trial = story.score()
     assert verdict(trial, "budget false_block_days") is Verdict.FAILED
     assert trial.harm[Arm.DEFENDED][Harm.FALSE_BLOCK_DAYS] == 1.5
