@@ -114,6 +114,7 @@ class ArmRun:
         self._lagging = False
         self._waiting: list[Waiting] = []
         self._begun = False
+        self._injected = False
 
     def run(self) -> None:
         """Bring the target up, live through the days, undo, take it down.
@@ -300,7 +301,8 @@ class ArmRun:
         return fine
 
     def _require_steady_state(self) -> None:
-        if not self._read_steady():
+        # What is injected later may find a platform that the fault before it has made unwell.
+        if not self._read_steady() and not self._injected:
             gone = [event.component for event in self._target.seen(Exit) if not event.expected]
             why = f"; {', '.join(dict.fromkeys(gone))} had ended by itself" if gone else ""
             raise ArmEnded("void", f"the steady state did not hold before the fault{why}")
@@ -341,6 +343,7 @@ class ArmRun:
         def inject() -> None:
             self._wait_for_go("inject", planned.key)
             self._require_steady_state()
+            self._injected = True
             self._phase("inject", planned.key)
             self._injector.make(planned.key, list(fault.changes(self._target)))
             self._phase("observe", planned.key)

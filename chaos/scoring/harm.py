@@ -59,7 +59,7 @@ def untold(view: ArmView) -> str:
     """The first span of more than `UNTOLD_DAYS` of which nothing is told of views; empty where none is.
 
     An hour may go by without a view. An arm without one has shown nobody anything that could be counted.
-    Where several components tell of theirs, each one goes on to, but for those that a fault may have silenced.
+    Where several components tell of theirs, each goes on to, but for those that a fault may have silenced.
     """
     every = view.journal.of(Views)
     if not any(row.n for views in every for row in views.rows):

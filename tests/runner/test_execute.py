@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -22,6 +23,7 @@ from chaos.domain.event import (
     Reading,
     Refused,
     Undone,
+    Views,
 )
 from chaos.domain.plan import TrialPlan
 from chaos.drivers.fake import FakeDriver, FakeTarget
@@ -120,6 +122,24 @@ def test_no_fault_without_a_steady_state(tmp_path: Path) -> None:
     assert "steady state did not hold" in void.says
     assert driver.targets[0].done == []
     assert driver.targets[0].closed
+
+
+def test_a_fault_after_the_first_is_injected_also_where_that_one_has_taken_the_steady_state(
+    tmp_path: Path,
+) -> None:
+    def unwell(target: FakeTarget) -> Iterator[Event]:
+        for event in shoppers(target):
+            assert isinstance(event, Views)
+            failing = msgspec.structs.replace(event.rows[0], errors=5)
+            yield msgspec.structs.replace(event, rows=[failing]) if target.on else event
+
+    held = {"fault": "late_partition", "with": {"link": "events", "held_days": "1d"}, "at": "2d"}
+    slow = {"fault": "latency", "with": {"link": "wire", "delay_ms": "5ms"}, "at": "2.5d", "for": "1d"}
+    text = edited(faults=[held, slow], expect={"recovered": {"within": "2d"}}, kind="demonstration")
+    journal = read(run_arm(tmp_path, planned(text), FakeDriver(unwell)))
+    assert [one.says for one in journal.of(Phase) if one.phase == "inject"] == ["late_partition", "latency"]
+    assert [one.ok for one in journal.of(Reading) if one.day == pytest.approx(2.5)] == [False, False]
+    assert journal.ended is None
 
 
 def test_who_ended_before_the_fault_is_named_where_there_was_no_steady_state(tmp_path: Path) -> None:
