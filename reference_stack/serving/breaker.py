@@ -45,6 +45,11 @@ class Breaker:
         self._trying = False
         self._idle_ticks = 0
 
+    @property
+    def enforces(self) -> bool:
+        """Whether what it says counts; else it must make no difference to any answer."""
+        return enforced(self._hosts)
+
     def enter(self) -> bool:
         """Before a call: whether it is one that tries an open breaker. Raises BreakerOpen.
 
@@ -64,7 +69,7 @@ class Breaker:
             self._close()
             return False
         if opens or self._trying:
-            if enforced(self._hosts):
+            if self.enforces:
                 self._refuse()
             return False
         self._trying = True
@@ -122,5 +127,5 @@ class Breaker:
         acting = [
             host.ask(calls, day=day, about=about, linger_days=self._linger_days).acts for host in self._hosts
         ]
-        would = acting if enforced(self._hosts) else [host.said.acts for host in self._hosts]
+        would = acting if self.enforces else [host.said.acts for host in self._hosts]
         return any(acting), any(would)

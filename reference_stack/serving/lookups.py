@@ -53,13 +53,14 @@ class Lookups:
         would answer all the same.
 
         Where the client is set to it, zeros stand in for features that are slow, and nobody is told but by
-        `defaulted`. What the breaker lets out to try, or refuses, fails loud.
+        `defaulted`. What a breaker that enforces lets out to try, or refuses, fails loud.
         """
         settings, counts = self._settings(), self._counts
         waits_ms = settings.give_up_ms
         watch: Task | None = None
         modes = [host.mode for host in self._fallbacks]
         trial = self._breaker.enter()
+        loud = trial and self._breaker.enforces
         if Mode.ENFORCE in modes:
             waits_ms = min(waits_ms, settings.features_timeout_ms)
         elif Mode.OBSERVE in modes:
@@ -74,7 +75,7 @@ class Lookups:
         except PortError as failure:
             counts["lookup_failed_total"] += 1.0
             error = failure
-            if not (defaults and isinstance(error, TimedOut)) or trial or self._newest is None:
+            if not (defaults and isinstance(error, TimedOut)) or loud or self._newest is None:
                 raise
             counts["lookup_defaulted_total"] += 1.0
             reply = _nothing(self._newest)

@@ -2,22 +2,26 @@
 
 import pytest
 
+from reference_stack.layers.breaker import Breaker as BreakerLayer
 from reference_stack.layers.contract import Mode
+from reference_stack.layers.host import LayerHost
 from reference_stack.messages import LookupReply
 from reference_stack.ports import TimedOut
-from reference_stack.serving.breaker import Breaker
+from reference_stack.serving.breaker import Breaker, BreakerOpen
 from reference_stack.serving.builds import CURRENT, PER_CENT
 from reference_stack.serving.lookups import Lookups
-from reference_stack.settings import ServingSettings
-from reference_stack.telemetry import Metrics
+from reference_stack.settings import LayerSettings, ServingSettings
+from reference_stack.telemetry import Metrics, Telemetry
 
 
 class Clock:
+    seconds = 0.0
+
     def now(self):
-        return 0.0
+        return self.seconds
 
     def day(self):
-        return 0.0
+        return self.seconds
 
 
 class Store:
@@ -45,10 +49,10 @@ def at_once(work):
     return ended.value.value
 
 
-def client(store, fallbacks=(), **settings):
-    metrics, clock = Metrics(), Clock()
+def client(store, fallbacks=(), breakers=(), clock=None, **settings):
+    metrics, clock = Metrics(), clock or Clock()
     chosen = ServingSettings(**settings)
-    breaker = Breaker("features", (), clock, metrics, 0.0)
+    breaker = Breaker("features", breakers, clock, metrics, 0.0)
     return metrics, Lookups(store, clock, metrics, breaker, fallbacks, lambda: chosen, lambda _: None)
 
 
@@ -63,6 +67,26 @@ def test_zeros_stand_in_for_slow_features_and_say_so():
     assert reply.products == reply.values == []
     assert metrics.samples()["lookup_defaulted_total"] == 1
     assert store.waits_ms == [15.0, 15.0]
+
+
+@pytest.mark.parametrize(("mode", "raised"), [(Mode.OFF, 0), (Mode.OBSERVE, 0), (Mode.ENFORCE, 31)])
+def test_a_breaker_that_only_observes_leaves_zeros_in_the_place_of_slow_features(mode, raised):
+    store, clock, lines = Store(), Clock(), []
+    host = LayerHost(BreakerLayer, LayerSettings("", mode), Telemetry("serving-a", clock, lines.append))
+    metrics, lookups = client(store, breakers=(host,), clock=clock, default_after_ms=15.0)
+    at_once(lookups.look_up(1, CURRENT))
+    store.takes_ms, errors = 100.0, 0
+    for _ in range(50):
+        clock.seconds += 0.015
+        try:
+            lookups.look_up(1, CURRENT).send(None)
+        except StopIteration:
+            continue
+        except (BreakerOpen, TimedOut):
+            errors += 1
+    assert errors == raised
+    assert metrics.samples()["lookup_defaulted_total"] == 50 - raised
+    assert any('"signal":"fired"' in line for line in lines) is (mode is not Mode.OFF)
 
 
 def test_without_that_setting_a_slow_store_is_an_error():
