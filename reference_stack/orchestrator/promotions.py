@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
 from reference_stack.exclusive import holding
-from reference_stack.layers.host import LayerHost
+from reference_stack.layers.host import LayerHost, enforced
 from reference_stack.messages import PromoteReply, PromoteRequest, RollBackRequest
 from reference_stack.orchestrator.admission import EXAMINE, examine
 from reference_stack.orchestrator.ledger import Ledger
@@ -41,6 +41,8 @@ class Promotions:
         self._ledger = ledger
         self._catalogue = catalogue
         self._one_at_a_time = runtime.semaphore(1)
+        self._looked_at: tuple[int, int | None] | None = None
+        """What was champion in whose place when layers that only observe last looked: they say it once."""
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         """Wait until nobody else flips: a cycle that promotes must not undo what somebody who goes back has
@@ -200,7 +202,9 @@ class Promotions:
     # --- the audit -----------------------------------------------------------------------------------
 
     async def audit(self) -> None:
-        """Hold the alias against what was promoted: what nobody admitted is looked at, and turned back."""
+        """Hold the alias against what was promoted: what nobody admitted is looked at, and turned back or
+        taken for the champion where a layer enforces.
+        """
         if self._unguarded() and self._ledger.left() is None:
             return
         try:
@@ -215,7 +219,8 @@ class Promotions:
 
     async def _audit(self) -> None:
         champion, admitted = await self.champion(), self._ledger.admitted()
-        if champion in (None, admitted):
+        if champion is None or champion == admitted:
+            self._looked_at = None
             self.make_up()
             return
         if admitted is not None and (admitted, champion) == self._ledger.left():
@@ -224,11 +229,20 @@ class Promotions:
             return
         if self._unguarded():
             return
+        if not enforced(self._gates):
+            await self._look_at(champion, admitted)
+            return
         objection = "" if admitted is None else await self.objection(champion)
         async with self.alone():
             # What was looked at may be promoted, or replaced, meanwhile.
             if (await self.champion(), self._ledger.admitted()) == (champion, admitted):
                 await self._settle(champion, admitted, objection)
+
+    async def _look_at(self, champion: int, admitted: int | None) -> None:
+        """Have layers that only observe say what they would do: nobody admits the version for that."""
+        if admitted is not None and self._looked_at != (champion, admitted):
+            await self.objection(champion)
+            self._looked_at = champion, admitted
 
     async def _note_left(self, good: int, bad: int) -> None:
         """Somebody has gone back, and did not hear that it was done."""

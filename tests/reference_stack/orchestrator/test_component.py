@@ -4,6 +4,7 @@ import pytest
 
 from reference_stack.layers.contract import GREEN, Decision, Hook, Mode, red
 from reference_stack.orchestrator import promotions
+from reference_stack.orchestrator.ledger import Ledger
 from reference_stack.ports import TimedOut, Unreachable
 from reference_stack.settings import LayerSettings
 from tests.reference_stack.features.test_aside import NoParameters
@@ -465,7 +466,7 @@ def test_a_roll_back_of_which_nobody_heard_is_not_turned_back(office, monkeypatc
         patched.setattr(office.registry, "set_alias", unheard)
         assert office.ask("roll_back", by="ml")[1]["refused_by"] == "registry"
     office.ask("configure", key="layers.admission.mode", value="enforce")  # it objects to any scripted model
-    office.until(3.01)
+    office.until(2.92)
     assert (office.champion(), office.alias("rolled_back"), office.gauge("champion_version")) == (2, 3, 2.0)
     office.ask("configure", key="layers.admission.mode", value="off")
     _, reply = office.ask("roll_back", by="ml")
@@ -735,19 +736,51 @@ def test_a_version_whose_examination_breaks_does_not_end_the_audit(office, monke
     def breaks(*_args, **_more):
         raise ZeroDivisionError("on purpose")
 
-    admission = LayerSettings(use="reference_stack.layers.admission:Admission", mode=Mode.OBSERVE)
-    office.layers = {**office.layers, "admission": admission}
+    office.layers = {**office.layers, "picky": LayerSettings(use=f"{__name__}:Picky")}
     office.start()
-    office.until(1.5)
+    office.until(1.1)
     with monkeypatch.context() as patched:
         patched.setattr(promotions, "examine", breaks)
         asyncio.run(office.registry.set_alias("champion", 1))
-        office.until(1.75)
+        office.until(1.35)
     told = [line for line in office.logged("error") if line["where"] == "audit"]
     assert {line["kind"] for line in told} == {"ZeroDivisionError"}
     assert (len(told) >= 2, office.alias("previous")) == (True, 1)
-    office.until(1.95)
-    assert office.alias("previous") == 2  # looked at, and taken for the champion
+    office.until(1.48)
+    assert (office.champion(), office.alias("previous")) == (1, 2)  # looked at, and taken for the champion
+
+
+def flipped(office, mode):
+    """Version 1 is made champion past a door whose layer objects to it, while version 3 is."""
+    office.layers = {**office.layers, "picky": LayerSettings(use=f"{__name__}:Picky", mode=mode)}
+    office.start()
+    office.until(2.5)
+    asyncio.run(office.registry.set_alias("champion", 1))
+    office.until(2.8)
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE])
+def test_what_is_flipped_past_a_door_where_nobody_enforces_is_admitted_by_nobody(office, mode):
+    flipped(office, mode)
+    assert (office.champion(), office.alias("previous")) == (1, 2)
+    assert (office.gauge("champion_version"), Ledger(office.folder).admitted()) == (3, 3)
+    assert Ledger(office.folder).promoted() == [1, 2, 3]
+
+
+def test_a_layer_that_only_observes_looks_once_at_what_was_flipped_and_says_so(office):
+    flipped(office, Mode.OBSERVE)
+
+    def said():
+        return [line["signal"] for line in office.logged("signal") if line["signal"] != "reached"]
+
+    reached = 'layer_reached_total{layer="picky"}'
+    assert (said(), office.gauge(reached)) == (["fired", "would_have_acted"], 4)  # three cycles, and this
+    office.ask("promote", version=3, by="ann")
+    office.until(2.92)
+    assert said()[2:] == ["cleared"]
+    asyncio.run(office.registry.set_alias("champion", 1))
+    office.until(3.01)
+    assert said()[3:] == ["fired", "would_have_acted"]
 
 
 def test_cycles_that_a_person_has_paused_are_not_held_for_the_data(office):
