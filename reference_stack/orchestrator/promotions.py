@@ -66,10 +66,19 @@ class Promotions:
     async def objection(self, version: int) -> str:
         """Ask every ADMISSION layer about a version; what those say that act.
 
-        Raises NotFound where there is no such version, or another PortError.
+        Where a layer enforces, raises NotFound where there is no such version, or another PortError.
         """
         if self._unguarded():
             return ""
+        if enforced(self._gates):
+            return await self._ask_about(version)
+        try:
+            await self._ask_about(version)
+        except Exception as error:  # noqa: BLE001 (who only observes keeps nobody from a promotion)
+            report(self._telemetry, "admission", error)
+        return ""
+
+    async def _ask_about(self, version: int) -> str:
         found = await self._registry.version(version)
         artifact = await self._registry.artifact(version)
         known_good = version in (self._ledger.admitted(), await self._registry.resolve(PREVIOUS))
@@ -241,7 +250,7 @@ class Promotions:
     async def _look_at(self, champion: int, admitted: int | None) -> None:
         """Have layers that only observe say what they would do: nobody admits the version for that."""
         if admitted is not None and self._looked_at != (champion, admitted):
-            await self.objection(champion)
+            await self._ask_about(champion)
             self._looked_at = champion, admitted
 
     async def _note_left(self, good: int, bad: int) -> None:

@@ -42,7 +42,7 @@ class Desk(Protocol):
         ...
 
     async def objection(self, version: int) -> str:
-        """Ask the ADMISSION layers; empty where none acts. Raises a PortError."""
+        """Ask the ADMISSION layers; empty where none acts. Raises a PortError where one enforces."""
         ...
 
     async def canary(self, version: int, run: CanaryRun | None) -> tuple[CanaryRun | None, str]:

@@ -5,7 +5,7 @@ import pytest
 from reference_stack.layers.contract import GREEN, Decision, Hook, Mode, red
 from reference_stack.orchestrator import promotions
 from reference_stack.orchestrator.ledger import Ledger
-from reference_stack.ports import TimedOut, Unreachable
+from reference_stack.ports import NotFound, TimedOut, Unreachable
 from reference_stack.settings import LayerSettings
 from tests.reference_stack.features.test_aside import NoParameters
 
@@ -748,6 +748,38 @@ def test_a_version_whose_examination_breaks_does_not_end_the_audit(office, monke
     assert (len(told) >= 2, office.alias("previous")) == (True, 1)
     office.until(1.48)
     assert (office.champion(), office.alias("previous")) == (1, 2)  # looked at, and taken for the champion
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE, Mode.ENFORCE])
+@pytest.mark.parametrize("error", [NotFound, Unreachable])
+def test_a_version_that_cannot_be_looked_at_is_kept_back_only_where_a_layer_enforces(
+    office, monkeypatch, mode, error
+):
+    async def breaks(_version):
+        raise error("no artifact")
+
+    office.layers = {**office.layers, "picky": LayerSettings(use=f"{__name__}:Picky", mode=mode)}
+    monkeypatch.setattr(office.registry, "artifact", breaks)
+    office.start()
+    office.until(0.9)
+    assert office.champion() == (None if mode is Mode.ENFORCE else 1)
+    refused = office.ask("promote", version=1, by="ann")[1]["refused_by"]
+    assert refused == ("registry" if mode is Mode.ENFORCE else "")
+    told = [(line["where"], line["kind"]) for line in office.logged("error")]
+    assert told == [("admission", error.__name__)] * (2 if mode is Mode.OBSERVE else 0)
+    assert office.ask("promote", version=7, by="ann")[1]["says"].endswith("no version 7")
+
+
+def test_an_examination_that_breaks_stops_no_promotion_where_layers_only_observe(office, monkeypatch):
+    def breaks(*_args, **_more):
+        raise ZeroDivisionError("on purpose")
+
+    office.layers = {**office.layers, "picky": LayerSettings(use=f"{__name__}:Picky", mode=Mode.OBSERVE)}
+    monkeypatch.setattr(promotions, "examine", breaks)
+    office.start()
+    office.until(1.9)
+    assert (office.champion(), office.alias("previous")) == (2, 1)
+    assert {line["where"] for line in office.logged("error")} == {"admission"}
 
 
 def flipped(office, mode):
