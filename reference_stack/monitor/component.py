@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reference_stack.component import Component
-from reference_stack.layers.contract import Hook
+from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.evidence import Census, Heartbeat, Served, ServiceLevel
+from reference_stack.layers.host import LayerHost, enforced
 from reference_stack.messages import HEARTBEAT, PAGE, SCRAPE, Empty, HeartbeatRequest
 from reference_stack.monitor.alerts import Alerts
 from reference_stack.monitor.board import Board
@@ -230,27 +231,33 @@ class Monitor(Component[MonitorSettings]):
 
     def _watch_signs_of_life(self, day: float) -> None:
         every = self.settings.scrape_days
-        silent = {
-            name for name, seen in self._seen.items() if self._silent(Heartbeat(day, name, seen, every))
+        heard = {
+            name: self._ask(Heartbeat(day, name, seen, every), self._heartbeats)
+            for name, seen in self._seen.items()
         }
         for name, ahead_days in self._ahead_days.items():
-            if name not in silent:
-                self._silent(Heartbeat(day, f"clock of {name}", day, every, ahead_days))
+            self._ask(Heartbeat(day, f"clock of {name}", day, every, ahead_days), heard[name])
         for sign in self._signs:
             # Who is silent shows nothing: one alert for that is enough.
-            if sign.component not in silent:
-                self._silent(Heartbeat(day, sign.about, self._sign_day(sign), sign.every_days))
+            if hosts := heard[sign.component]:
+                self._ask(Heartbeat(day, sign.about, self._sign_day(sign), sign.every_days), hosts)
 
-    def _silent(self, beat: Heartbeat) -> bool:
-        fired = acts = False
-        for host in self._heartbeats:
+    def _ask(self, beat: Heartbeat, hosts: tuple[LayerHost, ...]) -> tuple[LayerHost, ...]:
+        """Have hosts judge a sign of life; those who heard it. To the others its giver is silent, by their
+        own word or by that of one that enforces.
+        """
+        if not hosts:
+            return ()
+        objecting, acts = [], False
+        for host in hosts:
             decision = host.ask(beat, day=beat.day, about=beat.about)
-            fired |= decision.fired
             acts |= decision.acts
+            if decision.fired:
+                objecting.append(host)
         if acts or beat.about in self._called_silent:
             self._called_silent.add(beat.about)
             self.telemetry.metrics.set("silent", float(acts), about=beat.about)
-        return fired
+        return () if enforced(objecting) else tuple(host for host in hosts if host not in objecting)
 
     def _sign_day(self, sign: Sign) -> float:
         """When a sign was last given; before the first one, and after a restart, what was known stands."""
@@ -268,7 +275,9 @@ class Monitor(Component[MonitorSettings]):
         return given_day if is_read or self._missed(sign.about) else max(self._awake_day, given_day)
 
     def _missed(self, about: str) -> bool:
-        return any(host.objects(about) for host in self._heartbeats)
+        # Those that enforce are not to be shown anything else because another one observes.
+        enforcing = [host for host in self._heartbeats if host.mode is Mode.ENFORCE]
+        return any(host.objects(about) for host in enforcing or self._heartbeats)
 
     # --- telling -------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -71,7 +72,13 @@ class Watched(Component[ServingSettings]):
 class Tower:
     """A monitor and on-call in virtual time over components whose metrics a test sets by hand."""
 
-    def __init__(self, seed: int = 1, oncall: OnCallSettings | None = None, **modes: Mode) -> None:
+    def __init__(
+        self,
+        seed: int = 1,
+        oncall: OnCallSettings | None = None,
+        own: Mapping[str, LayerSettings] | None = None,
+        **modes: Mode,
+    ) -> None:
         self.machine = VirtualMachine(seed, 1.0)
         self.registry = SpottyRegistry(MemoryFolder(), self.machine.day)
         self.lines: list[str] = []
@@ -81,7 +88,7 @@ class Tower:
         self._layers = {
             name: LayerSettings(use=layer.use, mode=modes.get(name, Mode.ENFORCE))
             for name, layer in LAYERS.items()
-        }
+        } | dict(own or {})
         self._metrics: dict[str, Metrics] = {}
         for name in WATCHED:
             self.start(name)

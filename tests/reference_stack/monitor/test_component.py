@@ -1,9 +1,10 @@
 import pytest
 
 from reference_stack.layers.contract import Mode
+from reference_stack.layers.meta import Meta
 from reference_stack.monitor.routing import Routing, read_routing
 from reference_stack.monitor.rules import RULES
-from reference_stack.settings import SettingsError
+from reference_stack.settings import LayerSettings, SettingsError
 
 
 def test_a_healthy_week_is_a_silent_week(tower):
@@ -263,6 +264,49 @@ def test_layers_that_only_observe_page_nobody(new_tower):
     assert {(line["layer"], line["signal"]) for line in tower.logged("signal")} >= {
         ("burn", "would_have_acted")
     }
+
+
+class Restless(Meta):
+    """A team's own layer."""
+
+    name = "restless"
+
+
+def restless(mode):
+    """To it all that is watched is silent, always."""
+    parameters = {"silence_days": 0.0, "grace": -1.0}
+    return {"restless": LayerSettings(use=f"{__name__}:Restless", mode=mode, parameters=parameters)}
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE])
+def test_what_a_layer_that_only_observes_calls_silent_is_watched_by_one_that_enforces(new_tower, mode):
+    tower = new_tower(own=restless(mode))
+    tower.live(1.0)
+    body = b'{"key": "clock_ahead_days", "value": 1.5}'
+    tower.machine.request("collector", "configure", body, lambda *_: None)
+    tower.live(1.3)
+    assert tower.alerts() == [("meta", "clock of collector", "firing")]
+    tower.machine.advance(2.5)
+    assert tower.alerts()[1:] == [("meta", "views", "firing"), ("meta", "daily cycle", "firing")]
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE])
+def test_a_monitor_that_stood_still_forgives_silence_to_which_a_layer_only_would_object(new_tower, mode):
+    tower = new_tower(own=restless(mode))
+    tower.live(1.03)
+    tower.machine.process("monitor").pause()
+    tower.live(1.6)
+    tower.machine.process("monitor").resume()
+    tower.live(2.0)
+    assert {about for _, about, _ in tower.alerts()} == {"monitor"}  # on-call has missed it
+
+
+def test_of_who_is_silent_to_a_layer_that_only_observes_it_says_nothing_else(new_tower):
+    tower = new_tower(own=restless(Mode.OBSERVE))
+    tower.live(1.0)
+    about = {line["about"] for line in tower.logged("signal") if line["layer"] == "restless"}
+    assert {"orchestrator", "shop"} < about
+    assert not {"clock of shop", "daily cycle", "views"} & about
 
 
 def test_fallback_share_counts_a_replicas_answers(tower):
