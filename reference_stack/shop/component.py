@@ -68,8 +68,9 @@ class Shop(Component[ShopSettings]):
 
     async def run(self) -> None:
         """Let time pass, day by day; returns when no more shoppers come."""
-        self.runtime.spawn(self._report())
         start = self.runtime.day() if self.start_day is None else self.start_day
+        self._ledger.begin(start)
+        self.runtime.spawn(self._report())
         while start < self._end_day:
             self.telemetry.metrics.set("returning_level", self._returning.level)
             await live_through(self.runtime, self._world, start, self._end_day, self._level, self._arrive)

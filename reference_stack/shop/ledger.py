@@ -45,6 +45,10 @@ class Ledger:
         self._start_day = start_day
         self._tallies: dict[tuple[int, str, str, int], Tally] = {}
 
+    def begin(self, start_day: float) -> None:
+        """Views are told of from here on: a live clock tells no day before its origin is known."""
+        self._start_day = start_day
+
     def answered(
         self,
         reply: RecommendReply,

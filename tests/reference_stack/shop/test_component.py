@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from reference_stack.settings import ShopSettings
+from reference_stack.shells.virtual_machine import VirtualProcess
+from reference_stack.shells.virtual_runtime import VirtualRuntime
+from reference_stack.shop.component import Shop
 from reference_stack.world import World, abandonment
 
 Make = Callable[..., Any]
@@ -223,6 +226,28 @@ def test_hours_without_a_view_are_told_of_too(make_stage: Make) -> None:
     views = [line for line in stage.logs if line["event"] == "views"]
     assert (len(views), [row for line in views for row in line["rows"]]) == (12, [])
     assert [line["start_day"] for line in views[1:]] == [line["end_day"] for line in views[:-1]]
+
+
+@pytest.mark.parametrize(("start_day", "first"), [(None, 3.0), (2.5, 2.5)])
+def test_the_first_event_begins_with_the_shops_work_though_its_clock_stood_at_0_before(
+    make_stage: Make, monkeypatch: pytest.MonkeyPatch, start_day: float | None, first: float
+) -> None:
+    """A live clock does, until the origin is known."""
+    stage = make_stage(start_day=3.0)
+    build = stage._shop
+
+    def built(process: VirtualProcess) -> Shop:
+        with monkeypatch.context() as early:
+            early.setattr(VirtualRuntime, "day", lambda _runtime: 0.0)
+            shop: Shop = build(process)
+        shop.start_day = start_day
+        return shop
+
+    monkeypatch.setattr(stage, "_shop", built)
+    stage.start()
+    stage.advance(3.1)
+    views = [line for line in stage.logs if line["event"] == "views"]
+    assert (views[0]["start_day"], views[0]["end_day"]) == (first, pytest.approx(3.0 + 1 / 24, abs=1e-6))
 
 
 def test_an_event_says_in_which_slot_and_when_the_page_was_seen_and_how_old_its_products_were(
