@@ -346,7 +346,7 @@ class PromoteRequest(msgspec.Struct, frozen=True):
 
 
 class PromoteReply(msgspec.Struct, frozen=True):
-    """What the door said; `refused_by` is empty where the alias was flipped."""
+    """What the door said; `refused_by` is empty where the alias was flipped, or need not be any more."""
 
     refused_by: str
     says: str

@@ -105,21 +105,21 @@ class Promotions:
     async def promote(self, request: PromoteRequest, instead_of: int | None = None) -> PromoteReply:
         """Make a version champion unless admission objects; a rollback is the promotion of an older one.
 
-        Nobody goes back to the one `instead_of` which it is made.
+        Nobody goes back to the one `instead_of` which it is made; where another has replaced that meanwhile,
+        the other stays.
         """
         try:
             objection = await self.objection(request.version)
             if objection:
                 return self._refuse(request, objection, "admission")
-            if instead_of is None:
-                previous = await self.make_champion(request.version, request.by)
-            else:
-                previous = await self._replace(instead_of, request.version, request.by)
+            if instead_of is not None:
+                return await self._replace(instead_of, request.version, request.by)
+            previous = await self.make_champion(request.version, request.by)
         except NotFound:
             return self._refuse(request, f"there is no version {request.version}")
         except PortError as error:
             return self._refuse(request, f"the registry does not answer: {type(error).__name__}")
-        return PromoteReply(refused_by="", says=f"version {request.version} is champion", previous=previous)
+        return _promoted(request.version, previous)
 
     def _refuse(self, request: PromoteRequest, says: str, door: str = "registry") -> PromoteReply:
         self._telemetry.log(
@@ -169,9 +169,14 @@ class Promotions:
             return PromoteReply(refused_by="registry", says=says, previous=None)
         return await self.promote(PromoteRequest(version=good, by=request.by), champion)
 
-    async def _replace(self, bad: int, good: int, by: str) -> int | None:
+    async def _replace(self, bad: int, good: int, by: str) -> PromoteReply:
         """Leave a version for good. Where that fails, it has not been left."""
         async with self.alone():
+            champion = await self.champion()
+            if champion not in (None, bad, good) and champion == self._ledger.admitted():
+                await self._forsake(bad, good)
+                says = f"version {champion} is champion already, and nobody goes back to version {bad}"
+                return PromoteReply(refused_by="", says=says, previous=bad)
             before = await self._registry.resolve(ROLLED_BACK)
             await self._registry.set_alias(ROLLED_BACK, bad)
             self._ledger.leave(bad, good)
@@ -184,7 +189,14 @@ class Promotions:
                 raise
             self._ledger.demote([bad])
             self._ledger.arrive()
-        return previous
+        return _promoted(good, previous)
+
+    async def _forsake(self, bad: int, good: int) -> None:
+        """A version that was replaced while it was to be left: nobody goes back to it from the one after."""
+        await self._registry.set_alias(ROLLED_BACK, bad)
+        if await self._registry.resolve(PREVIOUS) == bad:
+            await self._registry.set_alias(PREVIOUS, good)
+        self._ledger.demote([bad])
 
     async def _set_back(self, alias: str, version: int | None) -> None:
         if version is None:
@@ -274,3 +286,7 @@ class Promotions:
         self._telemetry.log(
             "action", by="admission", action="roll back", says=f"version {champion} turned back"
         )
+
+
+def _promoted(version: int, previous: int | None) -> PromoteReply:
+    return PromoteReply(refused_by="", says=f"version {version} is champion", previous=previous)

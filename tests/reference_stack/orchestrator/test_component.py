@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 import pytest
 
@@ -419,6 +420,29 @@ def test_a_roll_back_goes_to_the_version_before_and_never_back_again(office):
     assert office.champion() == 1
     office.until(2.9)
     assert office.champion() == 3  # the next day's version is another one
+
+
+def test_a_roll_back_throws_out_nothing_that_became_champion_meanwhile(office, monkeypatch):
+    """Whoever goes back from version 4 looks at version 3 for so long that version 5 is promoted."""
+    office.start()
+    office.until(3.9)
+    look = promotions.Promotions.objection
+
+    async def slowly(self, version: int) -> str:
+        if version == 3:
+            await office.orchestrators["orchestrator"].runtime.until(4.9)
+        return await look(self, version)
+
+    monkeypatch.setattr(promotions.Promotions, "objection", slowly)
+    replies: list[tuple[int, bytes]] = []
+    office.machine.request("orchestrator", "roll_back", b'{"by": "ml"}', lambda *got: replies.append(got))
+    office.until(4.95)
+    ((status, reply),) = replies
+    assert (status, json.loads(reply)["refused_by"]) == (200, "")
+    assert json.loads(reply)["says"].startswith("version 5 is champion already")
+    assert (office.champion(), office.alias("previous"), office.alias("rolled_back")) == (5, 3, 4)
+    assert office.logged("alias")[-1]["version"] == 5
+    assert (office.ask("roll_back", by="ml")[1]["refused_by"], office.champion()) == ("", 3)
 
 
 @pytest.mark.parametrize("how", ["the layer objects", "the registry breaks off"])
