@@ -61,8 +61,9 @@ class Cycle(msgspec.Struct, frozen=True):
 class StagedPush(msgspec.Struct, frozen=True):
     """A value that stands on the first of the components that are to have it, until `due_day`.
 
-    `previous` is what that one had; `given` and `failed` what it had answered when it got the value. Until
-    it is known to stand there `due_day` is None.
+    `previous` is what that one had, before any value that nobody has judged; `given` and `failed` what it had
+    answered when it got the value. Until it is known to stand there `due_day` is None. `sound` once it may go
+    on to the others; `taken_back_by` names who wants it off the first one instead.
     """
 
     request: PushRequest
@@ -71,6 +72,8 @@ class StagedPush(msgspec.Struct, frozen=True):
     due_day: float | None = None
     given: float = 0.0
     failed: float = 0.0
+    sound: bool = False
+    taken_back_by: str = ""
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -196,7 +199,7 @@ class Ledger:
         self._folder.write(_ASKED, msgspec.json.encode(_Asked(purges, quarantines)))
 
     def pushes(self) -> list[StagedPush]:
-        """The pushes that stand on their first component."""
+        """The pushes that stand on their first component, and may have to leave it."""
         if not self._folder.exists(_PUSHES):
             return []
         return msgspec.json.decode(self._folder.read(_PUSHES), type=list[StagedPush])

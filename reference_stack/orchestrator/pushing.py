@@ -44,8 +44,10 @@ class Pushes:
     Without a layer that enforces, a push goes to everyone at once and stops at the first who refuses. With
     one, it is asked about first, then stands on the first component for `stage_days`, and goes on to the
     others unless the layer objects to what that component answers. Then it is taken back there. Either is
-    tried again while somebody does not answer, and gone on with after a restart, unless the key is pushed
-    anew.
+    tried again while somebody does not answer, and gone on with after a restart.
+
+    Where the key is pushed anew, a value that has not been judged yet goes no further: the new one is held
+    against what was there before it, and it is taken back unless the new one stands there in its place.
     """
 
     def __init__(
@@ -61,18 +63,25 @@ class Pushes:
         self._ports = ports
         self._hosts = hosts
         self._ledger = ledger
-        self._staged: dict[str, StagedPush] = {}
+        self._staged: dict[tuple[str, str], StagedPush] = {}
+        """By key and first component."""
         self._newest: dict[str, PushRequest] = {}
         """The last push of each key that was let in."""
 
     def take_over(self, stage_days: float) -> None:
         """Go on with the pushes that another process has left on their first component."""
+        known = {*self._newest, *(key for key, _ in self._staged)}
         for staged in self._ledger.pushes():
-            key = staged.request.key
-            if key not in self._newest and staged.wanted[0] in self._ports:
-                self._newest[key], self._staged[key] = staged.request, staged
-                begun = staged.due_day is not None
-                self._runtime.spawn((self._rest if begun else self._begin)(staged, stage_days))
+            key, first = at = _place(staged)
+            if key in known or first not in self._ports:
+                continue
+            self._staged[at] = staged
+            if staged.taken_back_by:
+                self._runtime.spawn(self._take_back(staged, stage_days))
+                continue
+            self._newest[key] = staged.request
+            begun = staged.due_day is not None
+            self._runtime.spawn((self._rest if begun else self._begin)(staged, stage_days))
 
     async def push(self, request: PushRequest, stage_days: float) -> PushReply:
         """Take a request; the reply says who refused it, and what was set or will be."""
@@ -89,30 +98,53 @@ class Pushes:
             except PortError as error:
                 if enforced:  # what a layer is to let in it has to hold against what is there
                     return self._told(request, wanted, [], error)
+        there = self._staged.get((request.key, wanted[0]))
+        if there is not None and not there.sound:
+            previous = there.previous
         red = await self._red(request, previous, "asked", Answers(0, 0))
         if red is not None:
             return self._said(request, [], *red)
+        unjudged = self._supersede(request.key)
         self._newest[request.key] = request
-        self._over(request.key)
         if not enforced or len(wanted) == 1:
-            return await self._set_all(request, wanted)
-        return await self._begin(StagedPush(request, wanted, previous), stage_days)
+            reply = await self._set_all(request, wanted)
+        else:
+            reply = await self._begin(StagedPush(request, wanted, previous), stage_days)
+        for staged in unjudged:
+            self._runtime.spawn(self._take_back(staged, stage_days))
+        return reply
+
+    def _supersede(self, key: str) -> list[StagedPush]:
+        """The key is pushed anew: what of it is not known to be sound, and so is to be taken back."""
+        others = {at: staged for at, staged in self._staged.items() if at[0] != key}
+        unjudged = [
+            replace(staged, taken_back_by=staged.taken_back_by or _DOOR)
+            for at, staged in self._staged.items()
+            if at[0] == key and not staged.sound
+        ]
+        if len(others) < len(self._staged):
+            kept = others | {_place(staged): staged for staged in unjudged}
+            self._ledger.keep_pushes([*kept.values()])
+            self._staged = kept
+        return unjudged
 
     async def _begin(self, staged: StagedPush, stage_days: float) -> PushReply:
         """The first stage, in the ledger before it: who ends meanwhile may have set the value."""
-        request, first = staged.request, staged.wanted[0]
+        first, before = staged.wanted[0], self._staged.get(_place(staged))
         self._keep(staged)
-        reply = await self._set_all(request, [first])
+        reply = await self._set_all(staged.request, [first])
         if not reply.refused_by:
             self._runtime.spawn(self._stage(staged, stage_days))
-        elif self._staged.get(request.key) is staged:
-            self._over(request.key)
+        elif before is not None and before.taken_back_by and self._stands(staged):
+            self._keep(before)
+        else:
+            self._over(staged)
         return reply
 
     async def _stage(self, begun: StagedPush, stage_days: float) -> None:
         given, failed = await self._answers(begun.wanted[0]) or Answers(0.0, 0.0)
         due_day = self._runtime.day() + stage_days
-        if self._newest.get(begun.request.key) is begun.request:
+        if self._stands(begun):
             staged = replace(begun, due_day=due_day, given=given, failed=failed)
             with suppress(OSError):  # whoever comes after begins the stage anew
                 self._keep(staged)
@@ -120,34 +152,63 @@ class Pushes:
 
     async def _rest(self, staged: StagedPush, stage_days: float) -> None:
         """The second stage, unless the first component fails with the value: then it gets the old one."""
-        request, first = staged.request, staged.wanted[0]
+        if not staged.sound:
+            seen = await self._heard(staged)
+            if not self._stands(staged):  # the key was pushed anew meanwhile
+                return
+            red = await self._red(staged.request, staged.previous, "staged", seen)
+            staged = replace(staged, sound=red is None, taken_back_by="" if red is None else red[0])
+            with suppress(OSError):  # whoever comes after judges it again
+                self._keep(staged)
+        if staged.sound:
+            await self._go_on(staged, stage_days)
+        else:
+            await self._take_back(staged, stage_days)
+
+    async def _heard(self, staged: StagedPush) -> Answers | None:
+        """What the first component has answered with the value when its time is over, if that can be said."""
         assert staged.due_day is not None, "its first stage has begun"
         await self._runtime.until(staged.due_day)
-        since = await self._answers(first)
-        seen = None
-        if since is not None and since.given >= staged.given:  # else it began anew: nothing to judge by
-            seen = Answers(since.given - staged.given, max(0.0, since.failed - staged.failed))
-        red = await self._red(request, staged.previous, "staged", seen)
-        change, left = request, staged.wanted[1:]
-        if red is not None:
-            change = replace(request, value=staged.previous, by=red[0], components=[first])
-            left = [first]
-        while self._newest.get(request.key) is request:  # else another value of the key stands here now
-            took, error = await self._set(change, left)
-            self._told(change, left, took, error)
+        since = await self._answers(staged.wanted[0])
+        if since is None or since.given < staged.given:  # it began anew: nothing to judge by
+            return None
+        return Answers(since.given - staged.given, max(0.0, since.failed - staged.failed))
+
+    async def _go_on(self, staged: StagedPush, stage_days: float) -> None:
+        """To the others, unless the key is pushed anew."""
+        request, left = staged.request, staged.wanted[1:]
+        while self._newest.get(request.key) is request:
+            took, error = await self._set(request, left)
+            self._told(request, left, took, error)
             left = left[len(took) :]
-            if error is None or (red is None and isinstance(error, Rejected)):
-                if self._staged.get(request.key) is staged:  # else the key was pushed anew meanwhile
-                    self._over(request.key)
+            if error is None or isinstance(error, Rejected):
+                self._over(staged)
                 return
             await self._runtime.until(self._runtime.day() + stage_days)
 
+    async def _take_back(self, staged: StagedPush, stage_days: float) -> None:
+        """The first component gets the old value, unless another one stands there now."""
+        first = staged.wanted[0]
+        change = replace(staged.request, value=staged.previous, by=staged.taken_back_by, components=[first])
+        while self._stands(staged):
+            error = await self._give(first, change)
+            self._told(change, [first], [] if error else [first], error)
+            if error is None:
+                self._over(staged)
+                return
+            await self._runtime.until(self._runtime.day() + stage_days)
+
+    def _stands(self, staged: StagedPush) -> bool:
+        """Whether it is still the newest of its key on its first component, as it is."""
+        return self._staged.get(_place(staged)) is staged
+
     def _keep(self, staged: StagedPush) -> None:
-        self._staged[staged.request.key] = staged
+        self._staged[_place(staged)] = staged
         self._ledger.keep_pushes([*self._staged.values()])
 
-    def _over(self, key: str) -> None:
-        if self._staged.pop(key, None) is not None:
+    def _over(self, staged: StagedPush) -> None:
+        if self._stands(staged):
+            del self._staged[_place(staged)]
             self._ledger.keep_pushes([*self._staged.values()])
 
     async def _red(
@@ -186,14 +247,24 @@ class Pushes:
     ) -> tuple[list[str], PortError | None]:
         """Those that took the value, and why the next one did not."""
         took: list[str] = []
-        change = ConfigureRequest(key=request.key, value=request.value)
         for name in components:
-            try:
-                await self._ports[name].call(CONFIGURE, change, timeout_ms=_TIMEOUT_MS)
-            except PortError as error:
+            error = await self._give(name, request)
+            if error is not None:
                 return took, error
             took.append(name)
+            other = self._staged.get((request.key, name))
+            if other is not None and other.request is not request:
+                with suppress(OSError):  # the next to be kept, or to be over, is without it
+                    self._over(other)
         return took, None
+
+    async def _give(self, component: str, request: PushRequest) -> PortError | None:
+        change = ConfigureRequest(key=request.key, value=request.value)
+        try:
+            await self._ports[component].call(CONFIGURE, change, timeout_ms=_TIMEOUT_MS)
+        except PortError as error:
+            return error
+        return None
 
     def _told(
         self, request: PushRequest, components: Sequence[str], took: list[str], error: PortError | None
@@ -244,3 +315,7 @@ class Pushes:
             return None
         samples = reply.samples
         return Answers(samples.get("answers_total", 0.0), samples.get("answers_failed_total", 0.0))
+
+
+def _place(staged: StagedPush) -> tuple[str, str]:
+    return staged.request.key, staged.wanted[0]

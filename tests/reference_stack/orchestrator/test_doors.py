@@ -330,6 +330,93 @@ def test_a_push_to_one_component_is_what_stands_and_nothing_earlier_is_gone_on_w
     assert hall.settings("placements") == ["home=7", "home=10"]
 
 
+class Pushing:
+    """One door, at which the same key is pushed again and again."""
+
+    def __init__(self, hall: Hall) -> None:
+        self.hall = hall
+        telemetry, hosts = hall.layers("config")
+        self.door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
+
+    def __call__(self, value: object, *components: str, key: str = "placements") -> str:
+        raw = msgspec.Raw(msgspec.json.encode(value))
+        request = PushRequest(key, raw, "ann", list(components or REPLICAS), "bob")
+        return self.hall.run(self.door.push(request, 0.1), 0.02).refused_by
+
+
+def fail(hall: Hall, name: str) -> None:
+    metrics = hall.replica(name).telemetry.metrics
+    metrics.add("answers_total", 30)
+    metrics.add("answers_failed_total", 30)
+
+
+@pytest.mark.parametrize("then", ["nothing", "a restart", "serving-a is away", "a restart, and it is away"])
+def test_what_nobody_has_judged_is_taken_back_where_another_value_is_pushed_elsewhere(hall, then):
+    push = Pushing(hall)
+    assert push("home=8") == ""
+    mend = hall.machine.links["door-serving-a"].shape(lambda plan: plan.replace(refused="away" in then))
+    assert push("home=7", "serving-b") == ""
+    if "restart" in then:
+        hall.machine.end("door")
+        take_over_pushes(hall)
+    else:
+        hall.machine.advance(3.3)
+        mend()
+    hall.machine.advance(3.6)
+    assert hall.settings("placements") == ["home=10", "home=7"]
+    assert hall.ledger.pushes() == []
+
+
+def test_what_fails_is_taken_back_to_what_was_there_before_another_value_that_nobody_has_judged(hall):
+    push = Pushing(hall)
+    assert (push("home=8"), push("home=7")) == ("", "")
+    fail(hall, "serving-a")
+    hall.machine.advance(3.5)
+    assert hall.settings("placements") == ["home=10", "home=10"]
+
+
+def test_a_value_is_held_against_what_was_there_before_one_that_nobody_has_judged(hall):
+    push = Pushing(hall)
+    before = hall.settings("refresh_days")
+    assert push(10 * before[0], key="refresh_days") == ""
+    assert push(100 * before[0], key="refresh_days") == "config"
+    hall.machine.advance(3.5)  # the first one goes on
+    assert hall.settings("refresh_days") == [10 * before[0]] * 2
+    assert push(100 * before[0], key="refresh_days") == ""
+
+
+def test_what_nobody_has_judged_is_taken_back_though_the_next_value_does_not_fit(hall):
+    push = Pushing(hall)
+    before = hall.settings("refresh_days")
+    assert push(2 * before[0], key="refresh_days") == ""
+    assert push("many", key="refresh_days") == "serving-a"
+    hall.machine.advance(3.5)
+    assert (hall.settings("refresh_days"), hall.ledger.pushes()) == (before, [])
+
+
+def test_what_is_taken_back_does_not_undo_the_value_that_has_come_in_its_place(hall):
+    push = Pushing(hall)
+    assert push("home=8") == ""
+    mend = hall.machine.links["door-serving-a"].shape(lambda plan: plan.replace(refused=True))
+    assert push("home=7", "serving-b", "serving-a") == ""
+    hall.machine.advance(3.13)
+    assert hall.settings("placements") == ["home=8", "home=7"]
+    mend()
+    hall.machine.advance(3.6)
+    assert (hall.settings("placements"), hall.ledger.pushes()) == (["home=7", "home=7"], [])
+
+
+def test_a_value_that_was_found_sound_stays_where_another_is_pushed_elsewhere(hall):
+    push = Pushing(hall)
+    assert push("home=8") == ""
+    hall.machine.end("serving-b")
+    hall.machine.advance(3.3)
+    hall.machine.start("serving-b", lambda process: hall.component("serving-b", process), ShellSettings())
+    assert push("home=7", "serving-b") == ""
+    hall.machine.advance(3.6)
+    assert (hall.settings("placements"), hall.ledger.pushes()) == (["home=8", "home=7"], [])
+
+
 # --- the canary's stage ----------------------------------------------------------------------------------
 
 
