@@ -12,6 +12,7 @@ from reference_stack.component import Component, serves
 from reference_stack.layers.contract import Hook, Mode
 from reference_stack.layers.evidence import Heartbeat, Page
 from reference_stack.messages import HEARTBEAT, PAGE, AlertItem, Empty, HeartbeatRequest, Webhook
+from reference_stack.monitor.set_back import SetBack, earlier
 from reference_stack.oncall.actions import ACTIONS, Call, Hands, Take
 from reference_stack.oncall.runbook import read_runbook
 from reference_stack.ports import Failed, Folder, Overloaded, Port, PortError, Runtime, TimedOut, Unreachable
@@ -21,6 +22,8 @@ from reference_stack.telemetry import Telemetry
 
 _FILE = "open.json"
 _CHECK_DAYS = 0.05
+_STOOD_STILL = 3.0
+"""Looks left out after which the silence of others says nothing."""
 _REPEAT_DAYS = 4 / 24
 """Who has not answered is told again: Alertmanager's `repeat_interval` is 4 hours unless it is set."""
 _DEAD_MAN = "dead-man-"
@@ -106,6 +109,8 @@ class OnCall(Component[OnCallSettings]):
         self._take_up()
         self._count()
         self._heard: dict[str, float | None] = {}
+        self._listened_day = runtime.day()
+        self._clock = SetBack(runtime)
         self._silent = {
             alert.item.labels["about"]
             for key, alert in self._open.items()
@@ -132,7 +137,8 @@ class OnCall(Component[OnCallSettings]):
                 self.runtime.spawn(self._follow(key, alert))
         for release in self._releases:
             self.runtime.spawn(self._end(release))
-        self._heard = {"monitor": self.runtime.day(), **dict.fromkeys(self._silent)}
+        self._listened_day = self.runtime.day()
+        self._heard = {"monitor": self._listened_day, **dict.fromkeys(self._silent)}
         while True:
             await self.runtime.until(self.runtime.day() + _CHECK_DAYS)
             self._listen(self.runtime.day())
@@ -376,6 +382,17 @@ class OnCall(Component[OnCallSettings]):
             self._open[key] = alert
 
     def _listen(self, day: float) -> None:
+        if back_days := self._clock.days():
+            # The clock was ahead: what was heard would be of days to come, and nobody silent until then.
+            self._heard = {
+                about: None if heard_day is None else earlier(heard_day, day, back_days)
+                for about, heard_day in self._heard.items()
+            }
+        if day - self._listened_day > _STOOD_STILL * _CHECK_DAYS:
+            # It was on-call that stood still, or whose clock was put forward: it has heard of nobody, as when
+            # it starts.
+            self._heard |= {about: day for about in self._heard if about not in self._silent}
+        self._listened_day = day
         for about, heard_day in self._heard.items():
             beat = Heartbeat(day, about, heard_day, _CHECK_DAYS)
             # A list, so that every layer is asked.

@@ -228,6 +228,59 @@ def test_a_monitor_that_died_while_on_call_was_away_is_noticed(tower):
     assert tower.alerts() == [("dead_man", "monitor", "firing")]
 
 
+def dead_man(tower) -> list[str]:
+    """The states of on-call's own alert about the monitor."""
+    return [state for name, about, state in tower.alerts() if (name, about) == ("dead_man", "monitor")]
+
+
+def stand_still(tower, from_day: float, to_day: float) -> None:
+    tower.live(from_day)
+    tower.machine.process("oncall").pause()
+    tower.live(to_day)
+    tower.machine.process("oncall").resume()
+
+
+@pytest.mark.parametrize("how", ["stood still", "was put forward"])
+def test_a_monitor_is_not_silent_because_on_call_was_away_for_a_while(tower, how):
+    if how == "stood still":
+        stand_still(tower, 1.0, 1.5)
+    else:
+        tower.live(1.0)
+        configure(tower, "clock_ahead_days", 0.6)
+    tower.live(2.5)
+    assert dead_man(tower) == []
+    tower.kill("monitor")
+    tower.live(3.0)
+    assert dead_man(tower) == ["firing"]
+
+
+def test_a_monitor_that_died_while_on_call_stood_still_is_noticed(tower):
+    tower.live(1.1)
+    tower.kill("monitor")
+    stand_still(tower, 1.15, 1.5)
+    tower.live(1.65)
+    assert dead_man(tower) == []
+    tower.live(2.0)
+    assert dead_man(tower) == ["firing"]
+
+
+def test_a_monitor_that_was_silent_before_on_call_stood_still_is_silent_after_it(tower):
+    tower.live(1.0)
+    tower.kill("monitor")
+    stand_still(tower, 1.5, 2.0)
+    tower.live(3.0)
+    assert dead_man(tower) == ["firing"]
+
+
+def test_a_monitor_that_dies_when_on_calls_clock_is_set_right_is_noticed_in_time(tower):
+    configure(tower, "clock_ahead_days", 2.0)
+    tower.live(1.0)
+    tower.kill("monitor")
+    configure(tower, "clock_ahead_days", 0.0)
+    tower.live(1.5)
+    assert dead_man(tower) == ["firing"]
+
+
 def test_people_are_asked_once_for_each_alert(tower):
     fire(tower)
     tower.live(2.0)
