@@ -171,6 +171,9 @@ class Orchestrator(Component[OrchestratorSettings]):
             self._log(last, last.step, "abandoned", "the next cycle is due")
             if last.step == "canary" and self._carried is None:  # else the stage is the other's
                 self.runtime.spawn(self._canary.abandon())
+        if self._again and self._carried is not None:  # whoever put days aside could not drop it
+            self._drop(self._carried)
+            self.runtime.spawn(self._canary.abandon())
         self._again = False
         # One that has not come to its check has held nothing, and let nothing go.
         holds = last is not None and (last.held or last.step in _BEFORE_THE_CHECK)
@@ -196,6 +199,10 @@ class Orchestrator(Component[OrchestratorSettings]):
     def _carry(self, cycle: Cycle | None) -> None:
         self._ledger.carry(cycle)
         self._carried = cycle
+
+    def _drop(self, carried: Cycle) -> None:
+        self._carry(None)
+        self._log(carried, carried.step, "abandoned", "the day's cycle begins anew")
 
     async def _carry_on(self) -> None:
         """Take the version of the day before to its end, step by step, while today's is being made."""
@@ -428,8 +435,7 @@ class Orchestrator(Component[OrchestratorSettings]):
     async def _go_back(self) -> None:
         """To the newest version made without what was put aside. Raises a PortError; it is tried again."""
         if self._carried is not None and self._again:
-            self._log(self._carried, self._carried.step, "abandoned", "the day's cycle begins anew")
-            self._carry(None)
+            self._drop(self._carried)
             await self._canary.abandon()
         async with self._promotions.alone():
             owed = self._owed

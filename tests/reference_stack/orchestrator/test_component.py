@@ -683,6 +683,35 @@ def test_a_stage_over_midnight_ends_when_days_are_put_aside(office, broken):
     assert (office.champion(), office.alias("previous")) == (3, 1)
 
 
+@pytest.mark.parametrize("ends", [True, False], ids=["ends", "goes on"])
+def test_who_cannot_drop_what_is_carried_when_days_are_put_aside_does_so_later(
+    office, broken, monkeypatch, ends
+):
+    """Version 2 stands its stage over midnight, and is made of day 0."""
+    office.with_canary({})
+    office.upstream.breaks = broken("train", 0.9, 1.85)
+    office.start()
+    office.until(2.03)
+    assert office.alias("challenger") == 2
+    write, failed = office.folder.write, []
+
+    def full(name: str, data: bytes) -> None:
+        if name == "carried.json" and not failed:
+            failed.append(name)
+            if ends:
+                office.machine.end("orchestrator")
+            raise OSError("no space left on device")
+        write(name, data)
+
+    monkeypatch.setattr(office.folder, "write", full)
+    assert office.ask("purge", days=[0], by="ann")[0] != 200
+    if ends:
+        office.start()
+    office.until(2.9)
+    assert [line["version"] for line in office.logged("alias")] == [1, 3]
+    assert (office.alias("challenger"), office.routes_canary()) == (None, False)
+
+
 def test_a_stage_ends_when_its_day_is_begun_anew(office):
     office.with_canary({})
     office.start()
