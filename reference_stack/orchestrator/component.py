@@ -151,6 +151,8 @@ class Orchestrator(Component[OrchestratorSettings]):
             self.telemetry.metrics.set("champion_version", admitted)
         if self._cycle is not None:
             self._show(self._cycle)
+            if self._cycle.red:  # what is held is told until the gates are asked again: nobody has let go
+                self.objected(self._cycle.red, self._cycle)
 
     def _current(self, day: float, started_day: float) -> Cycle | None:
         """Today's cycle: the one under way, or a new one once its time has come.
@@ -181,7 +183,13 @@ class Orchestrator(Component[OrchestratorSettings]):
         counted = last is not None and held > 0 and last.day == today and last.counted
         refused = last.refused if last is not None else ""
         fresh = Cycle(
-            today, self._first_step, resume_day=day, held_cycles=held, counted=counted, refused=refused
+            today,
+            self._first_step,
+            resume_day=day,
+            held_cycles=held,
+            red=last.red if last is not None and holds else {},
+            counted=counted,
+            refused=refused,
         )
         self._log(fresh, fresh.step, "started", "")
         self._keep(fresh)

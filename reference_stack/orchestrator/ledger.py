@@ -40,6 +40,7 @@ class Cycle(msgspec.Struct, frozen=True):
     """The cycle of one calendar day. `step` is the one to do next, not before `resume_day`.
 
     `held` says that this cycle is held now, `counted` that it stands in `held_cycles` already;
+    `red` are the gates that hold it, and until its own are asked those that held the one before;
     `failed` that the step was given up for now; `refused` names one that was refused, in this cycle or an
     earlier one, and has not been done since: until it has, no version is made.
     """
@@ -52,6 +53,7 @@ class Cycle(msgspec.Struct, frozen=True):
     failed: bool = False
     refused: str = ""
     held_cycles: int = 0
+    red: dict[str, str] = {}
     snapshot: str = ""
     version: int | None = None
     outcome: str = ""

@@ -84,12 +84,13 @@ async def check(desk: Desk, cycle: Cycle) -> Cycle:
     )
     objected = desk.objected(reply.red, cycle)
     if not objected and not desk.settings.paused:
-        return replace(cycle, step="build", held=False)
+        return replace(cycle, step="build", held=False, red={})
     return replace(
         cycle,
         step="deliver",
         held=True,
         counted=objected,
+        red=reply.red if objected else {},
         # Cycles on which a person has paused retraining say nothing of the data.
         held_cycles=cycle.held_cycles + (not cycle.counted) if objected else 0,
         resume_day=desk.runtime.day() + desk.settings.recheck_days,

@@ -292,6 +292,28 @@ def test_held_cycles_survive_a_restart(office):
     assert office.gauge("held_cycles") == 3
 
 
+@pytest.mark.parametrize("restart_day", [3.5, 4.05], ids=["held", "the next day's partition is waited for"])
+def test_a_hold_is_told_by_who_begins_anew_before_the_gates_are_asked_again(office, restart_day):
+    told = ("hold_overdue", 'layer_fired{layer="hold"}')
+    office.upstream.red = red_between(0.0, 4.5)
+    office.upstream.arrives_day = {4: 9.0}
+    office.start()
+    office.until(restart_day)
+    assert [office.gauge(name) for name in told] == [1.0, 1.0]
+    asked = len(office.upstream.asked)
+    office.machine.end("orchestrator")
+    office.start()
+    office.until(restart_day + 0.001)
+    assert "check" not in [step for step, _, _ in office.upstream.asked[asked:]]
+    assert [office.gauge(name) for name in told] == [1.0, 1.0]
+    office.until(4.8)
+    assert [office.gauge(name) for name in told] == [0.0, 0.0]
+    office.machine.end("orchestrator")
+    office.start()
+    office.until(4.9)
+    assert [office.gauge(name) or 0.0 for name in told] == [0.0, 0.0]
+
+
 def test_days_missed_are_not_made_up_for(office):
     office.start()
     office.until(0.5)
