@@ -53,7 +53,7 @@ class CanaryDesk:
         self._collector = collector
         self._hosts = hosts
         self._ledger = ledger
-        self._open = ledger.staged()
+        self._open = self._noted = ledger.staged()
         self._changes = runtime.semaphore(1)
         """One at a time: who ends what was left behind must not end a stage that begins meanwhile."""
         self.abandoned = False
@@ -68,7 +68,7 @@ class CanaryDesk:
 
     def take_over(self, *, under_way: bool) -> None:
         """Another process was at work before: is its last stage still under way?"""
-        self._open = self._ledger.staged()
+        self._open = self._noted = self._ledger.staged()
         self.abandoned |= self._open and not under_way
 
     @property
@@ -87,7 +87,8 @@ class CanaryDesk:
         try:
             async with holding(self._changes):
                 self.abandoned = False
-                self._note(open_=True)
+                self._note(True)
+                self._open = True
                 await self._registry.set_alias(CHALLENGER, version)
                 await self._route(True)
         except PortError:
@@ -111,24 +112,29 @@ class CanaryDesk:
         async with holding(self._changes):
             if self.left_behind:
                 with contextlib.suppress(PortError):
-                    await (self._end() if self._open else self._tell_over())
+                    if self._open:
+                        await self._end()
+                    else:
+                        await self._tell_over()
+                        self._note(False)
 
     async def _end(self) -> None:
         # Without the alias a replica that cannot be told has no challenger to route to.
         with contextlib.suppress(PortError):
             await self._tell_over()
         await self._registry.drop_alias(CHALLENGER)
-        self._note(open_=False)
+        self._note(self._untold)  # whoever comes after is to tell it, too
+        self._open = False
 
     async def _tell_over(self) -> None:
         self._untold = True
         await self._route(False)
         self._untold = False
 
-    def _note(self, *, open_: bool) -> None:
-        if open_ != self._open:
-            self._ledger.stage(open_)
-            self._open = open_
+    def _note(self, on: bool) -> None:
+        if on != self._noted:
+            self._ledger.stage(on)
+            self._noted = on
 
     async def look(self, run: CanaryRun) -> Look:
         """Ask the layers, unless nobody counts clicks, or whoever counted when the stage began is gone."""

@@ -158,12 +158,12 @@ class Ledger:
         self._folder.write(_PROMOTED, msgspec.json.encode(versions[-_PROMOTED_KEPT:]))
 
     def staged(self) -> bool:
-        """Whether a stage of the canary may still be routed."""
+        """Whether a stage of the canary may still be routed, or is still on at a replica."""
         return self._folder.exists(_STAGED) and msgspec.json.decode(self._folder.read(_STAGED), type=bool)
 
-    def stage(self, open_: bool) -> None:
-        """Note that one is about to be routed, or that none is any more."""
-        self._folder.write(_STAGED, msgspec.json.encode(open_))
+    def stage(self, on: bool) -> None:
+        """Note that one is about to be routed, or that none is on anywhere any more."""
+        self._folder.write(_STAGED, msgspec.json.encode(on))
 
     def owed(self) -> StartOver | None:
         """What was put aside and is not gone back from, or no fresh cycle has been begun for; else None."""

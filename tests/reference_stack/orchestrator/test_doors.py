@@ -529,15 +529,31 @@ def test_a_stage_lasts_for_its_time(hall):
     assert hall.run(stage.look(run)) == Look(over=True)
 
 
-def test_a_replica_that_could_not_be_told_that_a_stage_is_over_is_told_later(hall):
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_replica_that_could_not_be_told_that_a_stage_is_over_is_told_later(hall, restarts):
     stage = desk(hall)
     hall.run(stage.begin(2, 1))
     mend = hall.machine.links["door-serving-b"].shape(lambda plan: plan.replace(refused=True))
     hall.run(stage.end())
     assert (hall.settings("canary"), stage.left_behind) == ([False, True], True)
+    assert hall.run(stage._registry.resolve("challenger")) is None
     mend()
+    if restarts:
+        stage = another(hall, stage)
+        stage.take_over(under_way=False)
+        assert stage.left_behind
     hall.run(stage.clear())
     assert (hall.settings("canary"), stage.left_behind) == ([False, False], False)
+    after = another(hall, stage)
+    after.take_over(under_way=False)
+    assert not after.left_behind
+
+
+def another(hall: Hall, stage: CanaryDesk) -> CanaryDesk:
+    """The desk of whoever comes after."""
+    return CanaryDesk(
+        hall.process.runtime, stage._registry, hall.ports, stage._collector, stage._hosts, hall.ledger
+    )
 
 
 @pytest.mark.parametrize("under_way", [False, True])
@@ -560,9 +576,7 @@ def test_a_stage_that_could_not_be_ended_is_ended_later(hall, monkeypatch):
         hall.run(stage.abandon())
     assert hall.settings("canary") == [False, False]
     assert stage.left_behind
-    after = CanaryDesk(
-        hall.process.runtime, stage._registry, hall.ports, stage._collector, stage._hosts, hall.ledger
-    )
+    after = another(hall, stage)
     after.take_over(under_way=True)
     assert not after.left_behind
     after.take_over(under_way=False)
