@@ -146,7 +146,8 @@ class Limits:
     def _run_image(self, component: str, image: str) -> None:
         """As a rollout does it: the new container answers before the old one ends, which nobody waits for.
 
-        The old one stays under another name, for whoever clears the arm away.
+        The old one stays under another name, for whoever clears the arm away. Where the new one cannot be
+        started, as with an image that lacks the program, all is as it was. Raises ArmFailed.
         """
         old = self._containers.container(component)
         networks = {name: {"Aliases": [component]} for name in old.attrs["NetworkSettings"]["Networks"]}
@@ -160,10 +161,21 @@ class Limits:
         with asking(f"run {component} from image {image}"):
             api, name = self._client.api, str(old.name)
             made = api.create_container_from_config(config, f"{name}-next")["Id"]  # type: ignore[no-untyped-call]
-            old.rename(f"{name}-{old.short_id}")
-            api.rename(made, name)
-            api.start(made)
+            try:
+                old.rename(f"{name}-{old.short_id}")
+                api.rename(made, name)
+                api.start(made)
+            except BaseException:
+                self._take_back(made, old, name)
+                raise
         self._later.append(self._pool.submit(self._replace, old, component))
+
+    def _take_back(self, made: str, old: Container, name: str) -> None:
+        """Remove the new container and give the old one its name again; what came before this is told."""
+        with contextlib.suppress(ArmFailed), asking(f"remove {made}"):
+            self._client.api.remove_container(made, force=True)
+        with contextlib.suppress(ArmFailed), asking(f"rename {name}"):  # it may have it still
+            old.rename(name)
 
     def _replace(self, old: Container, component: str) -> None:
         for _ in range(round(READY_SECONDS / READY_POLL_SECONDS)):

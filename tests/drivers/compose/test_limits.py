@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,8 +21,12 @@ from chaos.domain.change import (
     Stop,
 )
 from chaos.drivers.compose.limits import MIB, Limits
+from chaos.drivers.compose.stack import Containers
+from chaos.engine import RUN_LABEL, containers_of, sweep
 from chaos.errors import ArmFailed
+from chaos.seeds import fresh_id
 from tests.command import until
+from tests.containers import engine_or_skip, image_of, image_or_skip
 
 NEW, OLD = "stack:2026", "stack:2018"
 
@@ -34,6 +39,7 @@ class Engine:
         self.short_id = "0123"
         self.image = NEW
         self.said: list[str] = []
+        self.fails_at = ""
         self.networks_joined = {"run_inside": {"Aliases": ["serving-b"]}}
         self.host: dict[str, Any] = {"CpuQuota": 100_000, "CpuPeriod": 100_000, "Memory": 512 * MIB}
         self.made: dict[str, Any] = {}
@@ -83,10 +89,18 @@ class Engine:
         self.said.append(f"stop within {timeout}")
 
     def rename(self, *names: str) -> None:
-        self.said.append(f"rename {' '.join(names)}")
+        self.asked(f"rename {' '.join(names)}")
+
+    def remove_container(self, container: str, *, force: bool) -> None:
+        self.said.append(f"remove {container} force={force}")
+
+    def asked(self, words: str) -> None:
+        if words == self.fails_at:
+            raise APIError(f"cannot {words}")
+        self.said.append(words)
 
     def start(self, container: str) -> None:
-        self.said.append(f"start {container}")
+        self.asked(f"start {container}")
         self.image = self.made["Image"]
 
     def disconnect(self, _container: Engine, *, force: bool) -> None:
@@ -149,6 +163,45 @@ def test_an_old_container_that_cannot_be_ended_is_told_at_the_next_look(
 
     assert until(told, 5)
     limits.check()
+
+
+@pytest.mark.parametrize("step", ["rename run-serving-b-1-0123", "rename next run-serving-b-1", "start next"])
+def test_a_container_that_cannot_take_the_place_of_the_first_is_removed(
+    step: str, engine: Engine, limits: Limits
+) -> None:
+    undo = limits.undo_of(RunImage("serving-b", OLD))
+    assert undo is not None
+    engine.fails_at = step
+    with pytest.raises(ArmFailed, match=f"run serving-b from image stack:2018: cannot {step}"):
+        limits.apply(RunImage("serving-b", OLD))
+    assert engine.said[-2:] == ["remove next force=True", "rename run-serving-b-1"]
+    assert limits.changed_meanwhile(undo)  # the first one runs: nothing is to be put back
+    limits.check()
+    assert not any("stop" in words for words in engine.said)
+
+
+@pytest.mark.containers
+def test_with_an_image_that_lacks_the_program_the_first_container_goes_on() -> None:
+    with contextmanager(engine_or_skip)() as client:
+        run, image, lacking = fresh_id("mlchaos"), image_of("serving-b"), image_of("toxiproxy")
+        for name in (image, lacking):
+            image_or_skip(client, name)
+        labels = {RUN_LABEL: run}
+        inside = client.networks.create(f"{run}_inside", labels=labels)
+        serving = {"name": f"{run}-serving-b-1", "network": inside.name, "labels": labels, "user": "0"}
+        try:
+            first = client.containers.create(image, ["infinity"], entrypoint=["sleep"], **serving)
+            first.start()
+            containers = Containers(client, run, {"serving-b": f"{run}-serving-b-1"})
+            limits = Limits(containers, client, run, {}, WallClock())
+            with pytest.raises(ArmFailed, match=r"run serving-b from image .*sleep"):
+                limits.apply(RunImage("serving-b", lacking))
+            (left,) = containers_of(client, run)
+            assert (left.id, left.name, left.status) == (first.id, f"{run}-serving-b-1", "running")
+            limits.close()
+            containers.close()
+        finally:
+            sweep(client, run)
 
 
 def test_an_image_that_is_not_there_is_refused_before_anything_is_done(
