@@ -263,6 +263,8 @@ BAD_TARGETS = [
     ("normal_ms: 8ms", "toxics: [latncy]", "toxics", "(did you mean 'latency'?)"),
     ('factory: "a:b"', 'factory: "a:b", stack: {layers: [gate]}', "driver:", "driver.stack.layers: must be a mapping of keys to values"),
     ('virtual, factory: "a:b"', 'local, command: [x], settings: {folders: [wire]}', "driver:", "driver.settings.folders: must be a mapping of keys to values"),
+    ('virtual, factory: "a:b"}\ncapabilities: [data]', "compose, settings: {model: ours}}\ncapabilities: [data, registry]", "[data, registry]", "capabilities.1: 'registry' needs a component of that name, which is asked for the aliases"),
+    ('virtual, factory: "a:b"}\ncapabilities: [data]\nnormal_ms: 8ms\ncomponents:', "local, command: [x], settings: {model: ours, folders: {wire: {source: out, sink: in}}}}\ncapabilities: [registry]\ncomponents:\n  registri: {role: x}", "[registry]", "capabilities.0: 'registry' needs a component of that name, which is asked for the aliases (did you mean 'registri'?)"),
     ("normal_ms: 8ms", "alerting: {told_by: alertmanagr}", "alerting", "alerting.told_by: 'alertmanagr' is not one of log, alertmanager (did you mean 'alertmanager'?)"),
     ("normal_ms: 8ms", "alerting: {told_by: alertmanager}", "alerting", "alerting.told_by: alertmanager is for targets of kind local"),
     ("normal_ms: 8ms", "alerting: {labels: {layer: team}}", "alerting", "alerting.labels: are those of Alertmanager's alerts"),

@@ -380,6 +380,10 @@ class TargetSpec(Strict):
         if live and CapabilityName.REGISTRY in self.capabilities and not self.driver.settings.get("model"):
             says = "is missing: the registry's aliases are those of a model"
             raise misplaced(("driver", "settings", "model"), says)
+        if live and CapabilityName.REGISTRY in self.capabilities and "registry" not in self.components:
+            place = ("capabilities", self.capabilities.index(CapabilityName.REGISTRY))
+            says = "'registry' needs a component of that name, which is asked for the aliases"
+            raise misplaced(place, says, self.components, "registry")
         if self.driver.kind == "compose":
             network = [name for name in self.links if name not in data]
             addresses = self._driver_has("links", "network link", network)
