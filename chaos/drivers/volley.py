@@ -29,7 +29,9 @@ class Volley:
 
 @dataclass
 class Volleys:
-    """The volleys over one link, one at a time. One that is not whole is over after `patience_days`."""
+    """The volleys over one link with one span, one at a time. One that is not whole is over after
+    `patience_days`.
+    """
 
     patience_days: float
     _under_way: Volley | None = None

@@ -163,7 +163,7 @@ class LocalTarget:
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="observe")
         self._metrics: dict[str, Latest[dict[str, float]]] = {}
         self._latencies: dict[str, Latest[float]] = {}
-        self._slowest: dict[str, Latest[float]] = {}
+        self._slowest: dict[tuple[str, float], Latest[float]] = {}
         self._data = DataWatch(wiring.data_api, wiring.sinks, self._pool, self.day)
         self._machine = Machine(clock, proxies)
         self._beside = beside
@@ -222,12 +222,13 @@ class LocalTarget:
 
     def slowest_ms(self, link: str, over_ms: float) -> float | None:
         """Several health requests through the link's proxy, one after the other in the background."""
-        if link not in self._slowest:
+        asked = (link, over_ms)
+        if asked not in self._slowest:
             nth = itertools.count()
-            self._slowest[link] = Latest(
+            self._slowest[asked] = Latest(
                 self._pool, lambda: self._time_volley(link, moments_ms(next(nth), over_ms)), self.day
             )
-        return self._slowest[link].get(2 * FRESH_DAYS + over_ms / (1000 * self._plan.day_seconds))
+        return self._slowest[asked].get(2 * FRESH_DAYS + over_ms / (1000 * self._plan.day_seconds))
 
     def seen(self, kind: type[E]) -> Sequence[E]:
         """The events of one kind so far."""

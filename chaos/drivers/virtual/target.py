@@ -123,7 +123,7 @@ class VirtualTarget:
         self._reader = LogReader()
         self._toxics: dict[tuple[str, str], Remove] = {}
         self._pings: dict[str, tuple[float, float]] = {}
-        self._volleys: dict[str, Volleys] = {}
+        self._volleys: dict[tuple[str, float], Volleys] = {}
         self._to_send: list[tuple[float, int, str, Volley]] = []
         self._order = itertools.count()
         self._ending = Ends()
@@ -190,7 +190,7 @@ class VirtualTarget:
     def slowest_ms(self, link: str, over_ms: float) -> float | None:
         """Of the newest volley that is over; `advance` sends what is due of the one that begins here."""
         now, over_days = self.day(), self._days(over_ms)
-        volleys = self._volleys.setdefault(link, Volleys(over_days + FRESH_DAYS))
+        volleys = self._volleys.setdefault((link, over_ms), Volleys(over_days + FRESH_DAYS))
         begun = volleys.next(now)
         if begun is not None:
             for after_ms in moments_ms(begun.nth, over_ms):

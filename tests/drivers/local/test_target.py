@@ -31,6 +31,7 @@ from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.observed import LogReader, read_line
 from chaos.drivers.toxiproxy import Proxy, Toxic, Toxiproxy
+from chaos.drivers.volley import moments_ms
 from chaos.errors import ArmFailed, DataTrouble, NothingMatched
 from tests.harness import planned, target_of
 
@@ -192,6 +193,17 @@ def test_the_slowest_of_several_requests_meets_a_cycle_that_divides_the_looks(
     assert found
     assert max(found) >= 12.5
     assert len(site.asked) >= 8
+
+
+def test_requests_over_a_link_are_sent_over_the_span_that_each_probe_asks_for(
+    target: LocalTarget, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[list[float]] = []
+    monkeypatch.setattr(target, "_time_volley", lambda _link, moments: sent.append(list(moments)) or 1.0)
+    for over_ms in (20.0, 400.0):
+        looked(target, lambda over_ms=over_ms: target.slowest_ms("wire", over_ms), 0.2)
+    assert moments_ms(0, 20.0) in sent
+    assert moments_ms(0, 400.0) in sent
 
 
 def test_nothing_that_comes_back_is_no_reading(target: LocalTarget, site: Site) -> None:

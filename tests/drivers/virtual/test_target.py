@@ -17,6 +17,7 @@ from chaos.domain.change import Kill, Start, Stop
 from chaos.domain.event import Exit
 from chaos.drivers.virtual.driver import VirtualDriver, packages_of
 from chaos.drivers.virtual.target import VirtualTarget
+from chaos.drivers.volley import moments_ms
 from chaos.errors import ArmFailed
 from tests.harness import TARGET, planned, target_of
 
@@ -159,6 +160,22 @@ def test_what_was_due_while_a_door_took_its_time_is_due_now(
     monkeypatch.setattr(type(target._inner), "day", lambda _self: 3.8)
     target.advance(3.65, lambda: False)
     assert asked == [3.8]
+
+
+def test_requests_over_a_link_are_sent_over_the_span_that_each_probe_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = start(tmp_path, monkeypatch)
+    inner, days, sent = type(target._inner), [0.0], list[float]()
+    monkeypatch.setattr(inner, "advance", lambda _self, until_day, _wake: days.append(until_day))
+    monkeypatch.setattr(inner, "day", lambda _self: days[-1])
+    link = type(target._inner.link("wire"))
+    monkeypatch.setattr(link, "ping", lambda _self, _came: sent.append(days[-1]))
+    for over_ms in (20.0, 400.0):
+        assert target.slowest_ms("wire", over_ms) is None
+    target.advance(1.0, lambda: False)
+    moments = sorted([*moments_ms(0, 20.0), *moments_ms(0, 400.0)])
+    assert sent == pytest.approx([moment / (1000 * target._plan.day_seconds) for moment in moments])
 
 
 def test_the_package_of_a_layer_from_outside_is_known(
