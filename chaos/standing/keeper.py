@@ -141,15 +141,21 @@ class Keeper:
         days = self._kept.plan.days
         while not self._over and self._target.day() < days - SAME_MOMENT_DAYS:
             due = min(self._moments[0][0] if self._moments else days, days)
-            try:
-                self._target.advance(due, self._wake)
-            except (NothingMatched, DataTrouble) as found:  # told, and the stack stands on
-                self._write(Phase(self._day(), "observe", str(found)))
+            if not self._passed(due, self._wake):
                 continue
             while self._moments and self._moments[0][0] <= self._target.day() + SAME_MOMENT_DAYS:
                 heapq.heappop(self._moments)[2]()
             while self._waiting and not self._over:
                 self._serve(*self._waiting.pop(0))
+
+    def _passed(self, until_day: float, wake: Callable[[], bool]) -> bool:
+        """Let time pass; False where a data link had something to tell, after which the stack stands on."""
+        try:
+            self._target.advance(until_day, wake)
+        except (NothingMatched, DataTrouble) as found:
+            self._write(Phase(self._day(), "observe", str(found)))
+            return False
+        return True
 
     def _wake(self) -> bool:
         self._look()
@@ -239,6 +245,7 @@ class Keeper:
                 f"{self._target.day():.2f} of {self._kept.plan.days:g}",
                 3,
             )
+        self._passed(self._target.day(), lambda: True)  # what is still to be told is no trouble of the run's
         run_folder = Path(loan.ask.folder)
         folder = trial_folder(run_folder, trial)
         arm_folder = folder / plan.arm.value

@@ -507,6 +507,38 @@ def test_a_scenario_runs_into_a_standing_stack_and_is_judged_on_one_arm(game: Ga
     assert game.target.day() > 19  # it stood on
 
 
+def test_what_a_fault_undone_before_a_run_matched_nothing_of_is_not_the_runs(
+    game: Game, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are asked for in one moment: no time passes between the undo and the run."""
+    says = "mlchaos_scale: day=3.parquet has no column 'x'"
+    owed: list[str] = []
+    advance, revert = FakeTarget.advance, FakeTarget.revert
+
+    def undo(self: FakeTarget, change: Change) -> str:
+        if not self.done.count("RemoveToxic"):
+            owed.append(says)
+        return revert(self, change)
+
+    def tell(self: FakeTarget, until_day: float, wake: Callable[[], bool]) -> None:
+        if owed:
+            raise NothingMatched(owed.pop())
+        advance(self, until_day, wake)
+
+    monkeypatch.setattr(FakeTarget, "revert", undo)
+    monkeypatch.setattr(FakeTarget, "advance", tell)
+    game.driver.script = lively(freshness(7.3))  # type: ignore[arg-type]
+    game.agenda.at(2, SLOW)
+    game.agenda.at(4.2, Undo())
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    game.agenda.at(12, Down())
+    game.keep()
+    assert guest.answer == Answer("done")
+    assert ("observe", says) in game.phases()
+    result = result_of(tmp_path / "run")
+    assert result.verdict is Verdict.PASSED, result.reasons
+
+
 def test_the_charts_of_a_run_are_of_its_own_days(game: Game, tmp_path: Path) -> None:
     def failing(target: FakeTarget) -> Iterable[Event]:
         row = ViewRow(1, "b", "r", 0, 10, 2, 5 if 20 <= target.day() < 21 else 0, 0, 0, 0, 10.0, 15.0)

@@ -39,34 +39,57 @@ class DataWatch:
         self._troubled_day: dict[str, float] = {}
         """When a link's trouble was told last, while it lasts."""
         self._newest = {link: self._latest(link) for link in links}
-        self._shaped: set[str] = set()
+        self._shaped: dict[str, set[str]] = {}
+        """The toxics that are on, by link."""
+        self._owed: list[str] = []
+        """What toxics that are gone matched nothing of, and whoever took them off has not heard yet."""
 
-    def follow(self, link: str) -> None:
+    def follow(self, link: str, toxic: str) -> None:
         """A toxic was put on a link: what it matches matters, and nothing that was read before counts."""
         self._newest[link] = self._latest(link)
-        self._shaped.add(link)
+        self._shaped.setdefault(link, set()).add(toxic)
+
+    def let_go(self, link: str, toxic: str) -> None:
+        """A toxic was taken off a link: what it matched nothing of is told at the next look."""
+        try:
+            found = self._read(link)
+        except HttpFailed:
+            return  # it is asked again
+        if found.unmatched and found.unmatched not in self._told:
+            self._owed.append(found.unmatched)
+        self._newest[link] = self._latest(link)
+        if toxics := self._shaped.get(link):
+            toxics.discard(toxic)
 
     def _latest(self, link: str) -> Latest[_Link]:
         return Latest(self._pool, partial(self._read, link), self._day)
 
     def look(self) -> None:
         """Raises NothingMatched where a toxic matched nothing of what passed, at most half a day later, and
-        DataTrouble where a link is in lasting trouble.
+        at the first look after it was taken off; DataTrouble where a link is in lasting trouble.
         """
+        self._tell_owed()
         if self._day() < self._look_day:
             return
         self._look_day = self._day() + LOOK_EVERY_DAYS
         for link, newest in self._newest.items():
             if (found := newest.get(math.inf)) is not None:
                 self._check_trouble(link, found)
-                if link in self._shaped:
+                if self._shaped.get(link):
                     self._check_matched(found)
 
     def look_at_last(self) -> None:
         """Raises NothingMatched where that was not known before."""
-        for link in sorted(self._shaped):
+        self._tell_owed()
+        for link in sorted(link for link, toxics in self._shaped.items() if toxics):
             with contextlib.suppress(HttpFailed):
                 self._check_matched(self._read(link))
+
+    def _tell_owed(self) -> None:
+        if self._owed:
+            owed, self._owed = dict.fromkeys(self._owed), []
+            self._told.update(owed)
+            raise NothingMatched("; ".join(owed))
 
     def _check_matched(self, found: _Link) -> None:
         """Each is told once: what a stack that stands was told must not end what comes after it."""

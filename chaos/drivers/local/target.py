@@ -363,9 +363,10 @@ class LocalTarget:
             case AddDataToxic(link=link):
                 body = {"name": change.name, "type": change.type, "parameters": dict(change.parameters)}
                 request(self._wiring.data_api, "POST", f"/links/{link}/toxics", body)
-                self._data.follow(link)
+                self._data.follow(link, change.name)
             case RemoveDataToxic(link=link, name=name):
                 request(self._wiring.data_api, "DELETE", f"/links/{link}/toxics/{name}")
+                self._data.let_go(link, name)
             case Configure() | SetLayer() | TakeBack():
                 for component, key, value in settings_of(change, self):
                     self._configure(component, key, value)

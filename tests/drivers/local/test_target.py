@@ -248,6 +248,20 @@ def test_a_data_toxic_that_matches_nothing_ends_the_arm_once(target: LocalTarget
     target.drain()
 
 
+def test_what_a_toxic_matched_nothing_of_is_told_as_soon_as_it_is_off_and_never_again(
+    target: LocalTarget, site: Site
+) -> None:
+    target.apply(SHAPE)
+    target.advance(target.day() + 0.3, lambda: False)
+    site.unmatched = "t: day=3.parquet has no column 'x'"
+    assert target.revert(RemoveDataToxic("events", "t")) == "undone"
+    with pytest.raises(NothingMatched, match="no column 'x'"):
+        target.advance(target.day(), lambda: True)  # as a run on a stack that stands does at its end
+    site.unmatched = "t: day=4.parquet has no column 'x'"  # by now it can be only another's
+    target.advance(target.day() + 0.6, lambda: False)
+    target.drain()
+
+
 def test_what_matched_nothing_at_the_very_end_is_told_too(target: LocalTarget, site: Site) -> None:
     target.apply(SHAPE)
     site.unmatched = "t: day=3.parquet has no column 'x'"
