@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,22 +12,20 @@ from types import TracebackType
 from typing import BinaryIO
 
 import msgspec
-import psutil
 
 from chaos.domain.event import Phase
 from chaos.engine import connect, marked, sweep
-from chaos.errors import LeftBehind
+from chaos.errors import ArmFailed, LeftBehind
 from chaos.journal import JournalWriter
+from chaos.processes import Known, alive, kill, known
 from chaos.runner.undo import LEDGER, UndoLedger, open_undos
 
 RECORD = "processes.jsonl"
 TEMPORARY = ("warmup",)
 
 
-class _Process(msgspec.Struct, frozen=True, tag_field="what", tag="process"):
-    name: str
-    pid: int
-    started: float
+class _Process(Known, frozen=True, tag_field="what", tag="process"):
+    pass
 
 
 class _Also(msgspec.Struct, frozen=True, tag_field="what", tag="also"):
@@ -57,8 +53,8 @@ class ProcessRecord:
 
     def note(self, name: str, pid: int) -> None:
         """Write down a process, with the time it started, which tells it from a later one of its number."""
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-            self._append(_Process(name, pid, born(psutil.Process(pid))))
+        if (one := known(name, pid)) is not None:
+            self._append(_Process(one.name, one.pid, one.started))
 
     def also(self, folder: Path) -> None:
         """Undos and journals lie in this folder, too."""
@@ -109,27 +105,6 @@ class Recovered:
         return not (self.ended or self.undone or self.interrupted)
 
 
-def born(process: psutil.Process) -> float:
-    """When a process began, in seconds: the same whenever it is asked for, and another one's is another.
-
-    Linux counts from the machine's start; by the calendar it would be another moment after each step of the
-    clock. Raises NoSuchProcess.
-    """
-    began: float = process.create_time()
-    return began - psutil.boot_time() if sys.platform == "linux" else began
-
-
-def alive(pid: int, started: float) -> psutil.Process | None:
-    """The process of this number if it is the one that was `born` then, and has not ended."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(born(process) - started) < 0.01
-        running = process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return None
-    return process if same and running else None
-
-
 def is_closed(run_folder: Path) -> bool:
     """Whether the run took everything down itself; True for a folder that is no run."""
     record = run_folder / RECORD
@@ -147,15 +122,17 @@ def runner_alive(run_folder: Path) -> bool:
 def recover(run_folder: Path) -> Recovered:
     """End what a dead run has left, settle its undos and journals, and say so. Safe to do twice.
 
-    Raises NoEngine or ArmFailed where it has left containers and the engine does not answer; then the record
-    stays open, for another time.
+    Raises NoEngine or ArmFailed where it has left containers and the engine does not answer, or processes
+    that survive; then the record stays open, for another time.
     """
     done = Recovered()
     if is_closed(run_folder):
         return done
-    for entry in _entries(run_folder / RECORD):
-        if isinstance(entry, _Process) and entry.name != "runner" and _kill(entry):
-            done.ended.append(f"{entry.name} ({entry.pid})")
+    started = [entry for entry in _entries(run_folder / RECORD) if isinstance(entry, _Process)]
+    there = [one for one in started if one.name != "runner" and alive(one.pid, one.started) is not None]
+    if left := kill(there):
+        raise ArmFailed(f"still there, though killed: {', '.join(map(str, left))}")
+    done.ended += [str(one) for one in there]
     label = marked(run_folder)
     if label is not None:
         done.ended += sweep(connect(), label)
@@ -197,19 +174,6 @@ def _mark_interrupted(path: Path) -> bool:
                 return False
     with JournalWriter.reopen(path) as journal:
         journal.write(Phase(day, "interrupted", "the runner ended before the arm did"))
-    return True
-
-
-def _kill(entry: _Process) -> bool:
-    process = alive(entry.pid, entry.started)
-    if process is None:
-        return False
-    with contextlib.suppress(psutil.NoSuchProcess):
-        family = [*process.children(recursive=True), process]
-        for one in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=2)
     return True
 
 

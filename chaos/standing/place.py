@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from chaos.errors import UsageError, hint, nearest
-from chaos.runner.remains import alive
+from chaos.processes import alive
 
 FOLDER = Path("runs") / "standing"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

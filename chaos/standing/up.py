@@ -20,10 +20,11 @@ from chaos.domain.scenario import Arm, Kind
 from chaos.domain.target import CapabilityName, TargetSpec
 from chaos.drivers.local.http import HttpFailed, request
 from chaos.errors import ArmFailed, UsageError
+from chaos.processes import alive, born
 from chaos.runner.guardian import Guardian
 from chaos.runner.imports import imported_as_here
 from chaos.runner.plan import short_day
-from chaos.runner.remains import ProcessRecord, alive, born
+from chaos.runner.remains import ProcessRecord
 from chaos.runner.stop import StopSignal, on_signals
 from chaos.seeds import fresh_secret
 from chaos.standing import place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
 from chaos.engine import MARK
 from chaos.journal import journal_name, read, read_folder
+from chaos.runner import remains as remains_module
 from chaos.runner.remains import RECORD, ProcessRecord, is_closed, recover, runner_alive
 from tests.journals import Story, write_journal
 
@@ -52,6 +54,24 @@ def test_what_is_noted_after_half_a_line_can_be_read(tmp_path: Path) -> None:
     record.close()
     assert is_closed(tmp_path)
     assert (tmp_path / RECORD).read_bytes().count(b"\n") == 4
+
+
+def test_a_run_of_which_a_process_survives_can_be_recovered_another_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        ProcessRecord(tmp_path).note("trainer", process.pid)
+        with monkeypatch.context() as patch:
+            patch.setattr(remains_module, "kill", list)
+            found = recover_all(tmp_path)
+        assert str(found.left[tmp_path]) == f"still there, though killed: trainer ({process.pid})"
+        assert not is_closed(tmp_path)
+        assert recover(tmp_path).ended == [f"trainer ({process.pid})"]
+        assert is_closed(tmp_path)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_run_whose_mark_is_damaged_keeps_no_other_from_being_recovered(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from chaos.contracts import Target
 from chaos.domain.event import Exit, Phase
 from chaos.drivers.fake import FakeDriver, FakeTarget
 from chaos.journal import read
-from chaos.runner.remains import born
+from chaos.processes import born
 from chaos.runner.stop import StopSignal
 from chaos.standing import place
 from chaos.standing.keeper import Keeper, Kept

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from chaos.errors import UsageError
-from chaos.runner.remains import born
+from chaos.processes import born
 from chaos.standing import place
 from tests.command import REPOSITORY
 

@@ -16,7 +16,7 @@ import pytest
 
 from chaos.drivers.fake import FakeDriver
 from chaos.errors import ArmFailed, UndoFailed, UsageError
-from chaos.runner.remains import born
+from chaos.processes import born
 from chaos.standing import by_hand, place, up
 from chaos.standing.keeper import Keeper
 from chaos.standing.wire import Answer, Desk, Down, Open, StatusIs

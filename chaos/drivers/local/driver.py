@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -80,7 +82,8 @@ class LocalDriver:
     ) -> LocalTarget:
         """Bring up an arm in `folder`.
 
-        Raises ArmFailed, and Interrupted where the user asked to stop; everything started is taken down then.
+        Raises ArmFailed, and Interrupted where the user asked to stop; everything started is taken down then,
+        and LeftBehind where that cannot be done.
         """
         try:
             return self._start(plan, spec, folder, on_event)
@@ -113,8 +116,7 @@ class LocalDriver:
         try:
             settings = root / "settings.json"
             settings.write_bytes(msgspec.json.encode(self._settings(plan, spec, wiring, receiver)))
-            for component, pid in stack.up(settings).items():
-                self._on_process(component, pid)
+            stack.up(settings)
             self._await_health(spec, addresses, stack, root / "logs")
             origin = self._clock.monotonic() + LEAD_SECONDS
             partial = root / "origin.part"
@@ -123,7 +125,8 @@ class LocalDriver:
         except (ArmFailed, Interrupted, OSError):
             if receiver is not None:
                 receiver.close()
-            stack.down()
+            with contextlib.suppress(ArmFailed):  # they are killed then: what came first is told
+                stack.down()
             raise
 
         def day_of(moment: float) -> float:
@@ -146,18 +149,23 @@ class LocalDriver:
         )
 
     def close(self) -> None:
-        """End the parent and the proxies, and remove the warm-up's folders."""
-        self._end_shared()
-        shutil.rmtree(self._folder / "warmup", ignore_errors=True)
+        """End the parent and the proxies, and remove the warm-up's folders. Raises LeftBehind."""
+        try:
+            self._end_shared()
+        finally:
+            shutil.rmtree(self._folder / "warmup", ignore_errors=True)
 
     # --- what all arms share -----------------------------------------------------------------------------
 
     def _end_shared(self) -> None:
-        self._stack = self._network = None
-        for program in self._programs:
-            program.close()
-        self._programs.clear()
-        self._beside.clear()
+        """Raises LeftBehind."""
+        stack, self._stack, self._network = self._stack, None, None
+        programs, self._programs, self._beside = self._programs, [], []
+        with ExitStack() as ends:
+            for program in reversed(programs):
+                ends.callback(program.close)
+            if stack is not None:
+                ends.callback(stack.close)
 
     def _ended_beside(self) -> list[Ended]:
         """The proxies that have ended since the last call: without them no component reaches another."""
@@ -181,7 +189,7 @@ class LocalDriver:
             self._proxies = {network.name: network.pid}
             self._network = Toxiproxy(network.receive(_Ready, timeout_s=10).api)
             self._data_api = data.receive(_Ready, timeout_s=10).api
-            self._stack = StackParent(parent)
+            self._stack = StackParent(parent, self._on_process)
         return self._stack, self._network
 
     def _proxy(self, kind: str, logs: Path, *options: str) -> Program:

@@ -52,9 +52,15 @@ class Program:
         """Its exit code, a negative one being a signal's number; None while it runs."""
         return self._process.poll()
 
+    def check(self) -> None:
+        """Raise ArmFailed where it has ended: another process may hold its standard output open."""
+        if self.code is not None:
+            raise ArmFailed(f"{self.name} has ended{self._last_words()}")
+
     def send(self, message: object) -> None:
         """Write one JSON line. Raises ArmFailed where the program is gone."""
         assert self._process.stdin is not None
+        self.check()
         try:
             self._process.stdin.write(msgspec.json.encode(message) + b"\n")
             self._process.stdin.flush()
@@ -68,6 +74,7 @@ class Program:
         except queue.Empty as error:
             raise ArmFailed(f"{self.name} said nothing for {timeout_s:g} s{self._last_words()}") from error
         if line is None:
+            self._lines.put(None)  # whoever asks next is told too
             raise ArmFailed(f"{self.name} has ended{self._last_words()}")
         try:
             return msgspec.json.decode(line, type=kind)
@@ -78,6 +85,11 @@ class Program:
         """Whether a line is there to be received."""
         return not self._lines.empty()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Close its standard input, wait for its end, and end it if it does not."""
         assert self._process.stdin is not None
@@ -86,8 +98,7 @@ class Program:
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
         self._reader.join(timeout_s)  # whoever still holds its standard output keeps it from ending
 
     def _read(self) -> None:

@@ -76,7 +76,7 @@ class _Alias(msgspec.Struct):
 
 
 class Stack(Protocol):
-    """What runs the components; each may raise ArmFailed."""
+    """What runs the components; each may raise ArmFailed, and `down` LeftBehind."""
 
     @property
     def pids(self) -> Mapping[str, int]:

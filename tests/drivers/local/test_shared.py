@@ -11,9 +11,11 @@ import pytest
 
 from chaos.clock import WallClock
 from chaos.domain.target import TargetSpec
+from chaos.drivers.local import stack as stack_module
 from chaos.drivers.local.driver import LocalDriver
 from chaos.drivers.local.stack import Ended
-from chaos.errors import ArmFailed
+from chaos.errors import ArmFailed, LeftBehind
+from chaos.processes import Known
 from chaos.runner.imports import as_here
 from tests.command import until
 from tests.harness import TARGET, planned, target_of
@@ -75,6 +77,31 @@ def test_a_proxy_that_has_ended_is_told_once_and_the_next_arm_has_another(
     assert driver._ended_beside() == []
     _, network = driver._shared(spec)
     assert network.proxies() == {}
+
+
+def test_a_parent_that_hung_is_not_asked_by_the_next_arm(
+    driver: LocalDriver, spec: TargetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung, _ = driver._shared(spec)
+    with monkeypatch.context() as patch:
+        patch.setattr(stack_module, "UP_SECONDS", 0.2)
+        with pytest.raises(ArmFailed, match="stack said nothing"):
+            hung.down()
+    another, _ = driver._shared(spec)
+    assert another is not hung
+    assert driver._shared(spec)[0] is another
+
+
+def test_all_is_ended_where_a_component_survives(
+    driver: LocalDriver, spec: TargetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver._shared(spec)
+    programs = list(driver._programs)
+    with monkeypatch.context() as patch:
+        patch.setattr(stack_module, "kill", lambda _family: [Known("shop", 7, 0.0)])
+        with pytest.raises(LeftBehind, match=r"still there, though killed: shop \(7\)"):
+            driver.close()
+    assert [one.name for one in programs if one.code is None] == []
 
 
 def test_a_package_in_the_working_directory_is_not_taken_for_ours(
