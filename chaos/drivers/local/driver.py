@@ -98,9 +98,7 @@ class LocalDriver:
         root = folder / "stack"
         shutil.copytree(warm, root)
         (root / "logs").mkdir(exist_ok=True)
-        free = free_addresses([*spec.components, *spec.links])
-        addresses = {name: free[name] for name in spec.components}
-        links = self._open_links(spec, free, network)
+        addresses, links = self._open_links(spec, network)
         sinks = self._open_data_links(plan, spec, root)
         wiring = Wiring(
             root=root,
@@ -268,12 +266,16 @@ class LocalDriver:
 
     # --- one arm -----------------------------------------------------------------------------------------
 
-    def _open_links(self, spec: TargetSpec, free: Mapping[str, str], network: Toxiproxy) -> dict[str, str]:
-        network_links = {name: link for name, link in spec.links.items() if isinstance(link, NetworkLink)}
+    def _open_links(self, spec: TargetSpec, network: Toxiproxy) -> tuple[dict[str, str], dict[str, str]]:
+        """Addresses of the components, and of the proxies that stand for the network links."""
+        links = {name: link for name, link in spec.links.items() if isinstance(link, NetworkLink)}
+        asks = {name: f"link {name}" for name in links}  # a link may have a component's name
+        free = free_addresses([*spec.components, *asks.values()])
         for proxy in network.proxies():
             network.delete(proxy)
-        specs = [ProxySpec(name, free[link.to], free[name]) for name, link in network_links.items()]
-        return {proxy.name: proxy.listen for proxy in network.populate(specs)}
+        specs = [ProxySpec(name, free[link.to], free[asks[name]]) for name, link in links.items()]
+        opened = {proxy.name: proxy.listen for proxy in network.populate(specs)}
+        return {name: free[name] for name in spec.components}, opened
 
     def _open_data_links(self, plan: ArmPlan, spec: TargetSpec, root: Path) -> dict[str, Path]:
         for left in ask(

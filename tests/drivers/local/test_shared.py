@@ -104,6 +104,16 @@ def test_all_is_ended_where_a_component_survives(
     assert [one.name for one in programs if one.code is None] == []
 
 
+def test_a_link_with_a_components_name_has_a_port_of_its_own(driver: LocalDriver, spec: TargetSpec) -> None:
+    links = {**spec.links, "writer": spec.links["wire"]}
+    spec = spec.model_copy(update={"links": links})
+    _, network = driver._shared(spec)
+    addresses, opened = driver._open_links(spec, network)
+    assert sorted(opened) == ["wire", "writer"]
+    assert {proxy.upstream for proxy in network.proxies().values()} == {addresses["writer"]}
+    assert len({*addresses.values(), *opened.values()}) == 4
+
+
 def test_a_package_in_the_working_directory_is_not_taken_for_ours(
     driver: LocalDriver, spec: TargetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
