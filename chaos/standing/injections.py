@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from msgspec import structs
+
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Probe, Target
@@ -23,6 +25,8 @@ from chaos.runner.readings import read_effect
 from chaos.standing.wire import Answer, Inject, Open
 
 SAME_MOMENT_DAYS = 1e-6
+TRY_AGAIN_DAYS = 0.1
+"""How long after an undo in time that failed it is tried again."""
 
 
 class Injections:
@@ -77,6 +81,7 @@ class Injections:
             left = [one for one in undone if one.outcome == "failed"]
             if left:
                 self.note(replace(claim, about=id, until_day=math.inf), None)
+                self._note_failed(id, left[0].says)
                 raise UndoFailed(f"{error}; and the undo of {id} failed: {left[0].says}") from error
             raise
         if len(refusals) == len(changes):
@@ -108,6 +113,11 @@ class Injections:
         self._open[id] = Open(id, self._target.day(), until_day)
         self._claims[id] = claim
 
+    def _note_failed(self, id: str, says: str) -> None:
+        """It is there still, and can be undone again."""
+        self._claims[id] = replace(self._claims[id], until_day=math.inf)
+        self._open[id] = structs.replace(self._open[id], failed_day=self._target.day(), failed=says)
+
     def _watch_effect(self, id: str, check: EffectCheck, probe: Probe) -> None:
         def read() -> None:
             if id in self._open:
@@ -126,6 +136,8 @@ class Injections:
     def _undo_in_time(self, id: str) -> None:
         if id in self._open:
             self._undo(id)
+        if id in self._open:  # nobody is there to do it
+            self._at(self._target.day() + TRY_AGAIN_DAYS, partial(self._undo_in_time, id))
 
     def undo(self, id: str) -> Answer:
         """Undo what is injected: of that name, or the newest. What cannot be undone can be tried again."""
@@ -139,8 +151,8 @@ class Injections:
         self._write(Phase(self._target.day(), "undo", id))
         undone = self._injector.undo(id)
         failed = [one.says for one in undone if one.outcome == "failed"]
-        if failed:  # it is there still, and can be undone again
-            self._claims[id] = replace(self._claims[id], until_day=math.inf)
+        if failed:
+            self._note_failed(id, failed[0])
             return Answer(f"the undo of {id} failed: {failed[0]}", 4)
         del self._open[id], self._claims[id]
         left = [one.says for one in undone if one.outcome == "left"]

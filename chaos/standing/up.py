@@ -29,7 +29,7 @@ from chaos.runner.stop import StopSignal, on_signals
 from chaos.seeds import fresh_secret
 from chaos.standing import place
 from chaos.standing.keeper import Keeper, Kept
-from chaos.standing.wire import Answer, Desk, Down, Line, Status, StatusIs
+from chaos.standing.wire import Answer, Desk, Down, Line, Open, Status, StatusIs
 
 COMING_UP_SECONDS = 300.0
 DOWN_SECONDS = 120.0
@@ -250,12 +250,19 @@ def status(name: str | None) -> Iterator[str]:
     for component in answer.gone:
         yield f"ended by itself: {component}"
     for one in answer.open:
-        until = "until it is undone by hand"
-        if one.until_day is not None:
-            until = f"until day {min(one.until_day, state.days):.2f}"
-        yield f"injected: {one.id} since day {one.since_day:.2f}, {until}"
+        yield f"injected: {one.id} since day {one.since_day:.2f}, {_until(one, state.days)}"
     if answer.run:
         yield f"run {answer.run} has it"
+
+
+def _until(one: Open, days: float) -> str:
+    until = "until it is undone by hand"
+    if one.until_day is not None:
+        until = f"until day {min(one.until_day, days):.2f}"
+    if one.failed_day is None:
+        return until
+    again = " and is tried again" if one.until_day is not None and one.until_day <= one.failed_day else ""
+    return f"{until}; its undo failed on day {one.failed_day:.2f}{again}: {one.failed}"
 
 
 def ask_status(state: place.State) -> StatusIs:

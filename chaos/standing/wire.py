@@ -78,11 +78,13 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 
 class Open(msgspec.Struct, frozen=True):
-    """Something injected by hand, and when it will be undone by itself."""
+    """Something injected by hand, when it will be undone by itself, and when and why its last undo failed."""
 
     id: str
     since_day: float
     until_day: float | None
+    failed_day: float | None = None
+    failed: str = ""
 
 
 class _Word(msgspec.Struct, frozen=True, tag_field="word"):

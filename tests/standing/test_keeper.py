@@ -196,25 +196,65 @@ def test_an_undo_that_fails_is_said_with_exit_code_4(game: Game) -> None:
     assert guest.answer.exit_code == 4
 
 
-def test_what_could_not_be_undone_stays_injected_and_can_be_undone_again(game: Game) -> None:
-    game.driver.fails_to_undo = True
-    game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.0))
-    status = game.agenda.at(3.5, Status())
+def mended_on(day: float, game: Game) -> Callable[[], bool]:
+    """Undos work again from a day on; whether it has come."""
 
     def mended() -> bool:
-        game.target.fails_to_undo = game.target.day() < 4
-        return game.target.day() >= 4
+        game.target.fails_to_undo = game.target.day() < day
+        return game.target.day() >= day
 
-    again = game.agenda.once(mended, Undo())
+    return mended
+
+
+def test_what_could_not_be_undone_stays_injected_and_can_be_undone_again(game: Game) -> None:
+    game.driver.fails_to_undo = True
+    game.agenda.at(2, SLOW)
+    game.agenda.at(3, Undo())
+    status = game.agenda.at(3.5, Status())
+    again = game.agenda.once(mended_on(4, game), Undo())
     leaving = game.agenda.at(5, Down())
     game.keep()
     (told,) = status.told
     assert isinstance(told, StatusIs)
-    assert [one.id for one in told.open] == ["latency_1"]
+    assert [(one.id, one.failed) for one in told.open] == [("latency_1", "the fake target cannot undo")]
+    assert told.open[0].failed_day == pytest.approx(3, abs=0.1)
     assert again.answer is not None
     assert again.answer.says.startswith("latency_1 is undone on day 4.")
     assert leaving.answer == Answer("down")
     assert [undone.outcome for undone in game.journal.of(Undone)] == ["failed", "undone"]
+
+
+def test_an_undo_in_time_that_failed_is_told_and_tried_again_until_it_works(game: Game) -> None:
+    game.driver.fails_to_undo = True
+    game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.0))
+    before, status = game.agenda.at(2.5, Status()), game.agenda.at(3.5, Status())
+    game.agenda.once(mended_on(4, game), Status())
+    after = game.agenda.at(5, Status())
+    game.agenda.at(6, Down())
+    game.keep()
+    told = [word for guest in (before, status, after) for word in guest.told if isinstance(word, StatusIs)]
+    assert [[one.failed for one in word.open] for word in told] == [
+        [""],
+        ["the fake target cannot undo"],
+        [],
+    ]
+    assert told[1].open[0].failed_day == pytest.approx(3.45, abs=0.1)
+    *failed, last = game.journal.of(Undone)
+    assert [one.outcome for one in failed] == ["failed"] * len(failed)
+    assert 9 <= len(failed) <= 11
+    assert (last.outcome, last.day) == ("undone", pytest.approx(4.05, abs=0.1))
+
+
+def test_what_is_undone_by_hand_is_not_tried_again(game: Game) -> None:
+    game.driver.fails_to_undo = True
+    game.agenda.at(2, msgspec.structs.replace(SLOW, for_days=1.0))
+    by_hand = game.agenda.once(mended_on(3.96, game), Undo())
+    game.agenda.at(6, Down())
+    game.keep()
+    assert by_hand.answer is not None
+    assert by_hand.answer.exit_code == 0
+    assert [one.outcome for one in game.journal.of(Undone)].count("undone") == 1
+    assert game.journal.of(Undone)[-1].day < 4.1
 
 
 @pytest.mark.parametrize("undone_first", [False, True])

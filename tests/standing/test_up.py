@@ -185,3 +185,27 @@ def test_nothing_is_said_to_be_injected_for_longer_than_the_stack_stands(
     place.write(state_of("game"))
     _, *told = up.status("game")
     assert [one.rpartition(", ")[2] for one in told] == ["until day 90.00", "until day 4.00"]
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (
+            Open("latency_1", 2.0, 3.0, 19.9, "no answer"),
+            "until day 3.00; its undo failed on day 19.90 and is tried again: no answer",
+        ),
+        (
+            Open("latency_1", 2.0, None, 4.0, "no answer"),
+            "until it is undone by hand; its undo failed on day 4.00: no answer",
+        ),
+        (Open("latency_1", 2.0, 30.0, 4.0, "no"), "until day 30.00; its undo failed on day 4.00: no"),
+    ],
+)
+def test_an_undo_that_failed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one: Open, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(up, "ask_status", lambda _state: StatusIs(20.0, "", (one,), ()))
+    place.write(state_of("game"))
+    _, told = up.status("game")
+    assert told == f"injected: latency_1 since day 2.00, {says}"
