@@ -58,6 +58,10 @@ class Injector:
         """Play the undos of one fault or hole, last in, first out."""
         return self._play(lambda id: id.rpartition("-")[0] == about)
 
+    def undos(self, about: str) -> dict[str, Change]:
+        """Those of one fault or hole that are to be played, by their id."""
+        return {one.id: one.undo for one in self.ledger.open if one.id.rpartition("-")[0] == about}
+
     def try_again(self) -> list[Undone]:
         """Play the undos that failed once more, while there is something to be undone."""
         failed = set(self.ledger.failed)

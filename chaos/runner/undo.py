@@ -63,6 +63,11 @@ class UndoLedger:
     ) -> None:
         self.close()
 
+    @property
+    def open(self) -> tuple[OpenUndo, ...]:
+        """Those that were not played, oldest first."""
+        return tuple(self._open)
+
     def close(self) -> None:
         """Close the file; doing it twice does no harm."""
         self._lines.close()

@@ -13,6 +13,7 @@ from msgspec import structs
 from chaos.capabilities import MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Probe, Target
+from chaos.domain.change import Change, Start, describe
 from chaos.domain.event import Effect, Event, Phase
 from chaos.domain.places import grip_of
 from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan
@@ -51,6 +52,8 @@ class Injections:
         self._open: dict[str, Open] = {}
         self._claims: dict[str, Claim] = {}
         """What each of these has hold of."""
+        self._begun: set[str] = set()
+        """Those of which something is undone."""
 
     def open(self) -> tuple[Open, ...]:
         """What is injected, in the order in which it was."""
@@ -149,15 +152,20 @@ class Injections:
 
     def _undo(self, id: str) -> Answer:
         self._write(Phase(self._target.day(), "undo", id))
+        undos = self._injector.undos(id)
         undone = self._injector.undo(id)
+        if any(one.outcome == "undone" for one in undone):
+            self._begun.add(id)
         failed = [one.says for one in undone if one.outcome == "failed"]
         if failed:
             self._note_failed(id, failed[0])
             return Answer(f"the undo of {id} failed: {failed[0]}", 4)
         del self._open[id], self._claims[id]
-        left = [one.says for one in undone if one.outcome == "left"]
-        day = self._target.day()
-        return Answer(f"{id} is left as it is: {left[0]}" if left else f"{id} is undone on day {day:.2f}")
+        left = "; ".join(_left(undos[one.id], one.says) for one in undone if one.outcome == "left")
+        if left and id not in self._begun:
+            return Answer(f"{id} is left as it is: {left}")
+        done = f"{id} is undone on day {self._target.day():.2f}"
+        return Answer(f"{done}; left as it is: {left}" if left else done)
 
     def undo_rest(self) -> str:
         """Undo all that is left; why the first undo failed that did, or nothing."""
@@ -166,3 +174,12 @@ class Injections:
             return ""
         about = failed[0].id.rpartition("-")[0]
         return f"the undo of {about} failed: {failed[0].says}"
+
+
+def _left(undo: Change, says: str) -> str:
+    """Why an undo was left, and of what it is."""
+    match undo:
+        case Start(component=component):
+            return f"{component} runs already"
+        case _:
+            return f"{says} ({describe(undo)})"
