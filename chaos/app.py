@@ -382,7 +382,8 @@ def recover_all(folder: Path) -> Recovery:
         except (ArmFailed, NoEngine, OSError) as error:
             left[run] = error
             continue
-        done[run] = f"ended {len(found.ended)} processes and containers, settled {len(found.undone)} undos"
+        says = f"ended {len(found.ended)} processes and containers, settled {len(found.undone)} undos"
+        done[run] = "; ".join([says, *found.unread])
     return Recovery(done, left)
 
 

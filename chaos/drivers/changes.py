@@ -30,6 +30,7 @@ from chaos.domain.change import (
     TakeBack,
 )
 from chaos.domain.target import TargetSpec
+from chaos.errors import ArmFailed
 
 
 class Present(Protocol):
@@ -79,9 +80,11 @@ def undo_of(change: Change, present: Present) -> Change | None:
         case SetLinkUp(link=link, up=up):
             return SetLinkUp(link, present.link_up(link), expect=up)
         case Configure(component=component, key=key, value=value):
-            return Configure(component, key, present.setting(component, key), expect=as_text(value))
+            return Configure(component, key, _to_put_back(present, component, key), expect=as_text(value))
         case SetLayer(layer=layer, key=key, value=value):
-            return SetLayer(layer, key, layer_setting(present, layer, key), expect=as_text(value))
+            first = present.spec.layers[layer].asked_by[0]
+            put_back = _to_put_back(present, first, f"layers.{layer}.{key}")
+            return SetLayer(layer, key, put_back, expect=as_text(value))
         case Kill(component=component) | Stop(component=component):
             return Start(component)
         case Pause(component=component):
@@ -93,10 +96,24 @@ def undo_of(change: Change, present: Present) -> Change | None:
         case Promote(alias=alias, version=version):
             return SetAlias(alias, present.alias(alias), expect=version)
         case Push(key=key, value=value, components=components):
-            values = {component: present.setting(component, key) for component in components}
+            values = {component: _to_put_back(present, component, key) for component in components}
             return TakeBack(key, values, expect=as_text(value))
         case _:
             return None
+
+
+def _to_put_back(present: Present, component: str, key: str) -> Scalar:
+    """The setting in force, where an undo that was written down can put it back: a mapping could not be read
+    again. Raises ArmFailed.
+    """
+    value = present.setting(component, key)
+    try:
+        same: object = msgspec.json.decode(msgspec.json.encode(value), type=Scalar)
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        same = None
+    if same is None and value is not None:
+        raise ArmFailed(f"{key} of {component} is {value!r}, which no undo could put back")
+    return value
 
 
 def changed_meanwhile(undo: Change, present: Present) -> bool:
@@ -189,11 +206,6 @@ def _holding(present: Present, components: Sequence[str], key: str, expect: str 
     """Those of some components that have a value in force; one that does not run has lost what it had."""
     running = [one for one in components if present.running(one)]
     return [one for one in running if as_text(present.setting(one, key)) == expect]
-
-
-def layer_setting(present: Present, layer: str, key: str) -> Scalar:
-    """A layer's mode or parameter in force, as the first component that asks it has it. Raises ArmFailed."""
-    return present.setting(present.spec.layers[layer].asked_by[0], f"layers.{layer}.{key}")
 
 
 def as_text(value: object) -> str:

@@ -68,6 +68,8 @@ def main() -> int:
         sys.stderr.write(f"{error}; when it does: mlchaos recover {run_folder}\n")
         return 1
     sys.stderr.write(f"ended {done.ended}; undone {done.undone}; interrupted {done.interrupted}\n")
+    for says in done.unread:
+        sys.stderr.write(f"{says}\n")
     return 0
 
 

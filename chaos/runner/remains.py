@@ -18,7 +18,7 @@ from chaos.engine import connect, marked, sweep
 from chaos.errors import ArmFailed, LeftBehind
 from chaos.journal import JournalWriter
 from chaos.processes import Known, alive, kill, known
-from chaos.runner.undo import LEDGER, UndoLedger, open_undos
+from chaos.runner.undo import LEDGER, UndoLedger, find_undos
 
 RECORD = "processes.jsonl"
 TEMPORARY = ("warmup",)
@@ -97,12 +97,14 @@ class Recovered:
 
     ended: list[str] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """Whole lines of ledgers that nobody can read; what they would undo has gone with the processes, too."""
     interrupted: list[str] = field(default_factory=list)
 
     @property
     def nothing(self) -> bool:
         """Whether there was nothing to do."""
-        return not (self.ended or self.undone or self.interrupted)
+        return not (self.ended or self.undone or self.unread or self.interrupted)
 
 
 def is_closed(run_folder: Path) -> bool:
@@ -138,8 +140,9 @@ def recover(run_folder: Path) -> Recovered:
         done.ended += sweep(connect(), label)
     for folder in _folders(run_folder):
         for ledger in sorted(folder.rglob(LEDGER)):
-            for undo in open_undos(ledger):
-                done.undone.append(undo.id)
+            found = find_undos(ledger)
+            done.undone += [undo.id for undo in found.undos]
+            done.unread += found.unread
             _settle(ledger)
         for journal in sorted(folder.rglob("journal-*.jsonl")):
             if _mark_interrupted(journal):

@@ -49,7 +49,7 @@ class UndoLedger:
         self.failed: set[str] = set()
         """Those that are open because they could not be played."""
         self._path = path
-        self._open = list(reversed(open_undos(path))) if resume else []
+        self._open = list(reversed(find_undos(path).undos)) if resume else []
         try:
             self._lines = LineFile(path)
         except OSError as error:
@@ -119,18 +119,41 @@ def attempt(revert: Callable[[Change], str], undo: Change) -> tuple[Outcome, str
         return "failed", told(error)
 
 
-def open_undos(path: Path) -> list[OpenUndo]:
-    """The undos of a ledger that were not played, newest first; a torn last line is passed over."""
+@dataclass(frozen=True)
+class Found:
+    """What a ledger holds: undos that were not played, newest first, and whole lines that nobody can read."""
+
+    undos: list[OpenUndo]
+    unread: list[str]
+
+
+def find_undos(path: Path) -> Found:
+    """The undos of a ledger that were not played; a torn last line is passed over."""
     if not path.exists():
-        return []
+        return Found([], [])
     prepared: dict[str, OpenUndo] = {}
-    for line in path.read_bytes().splitlines():
+    unread: list[str] = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
         try:
             entry = _decoder.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if number < len(lines):
+                unread.append(f"{path}:{number}: no undo can be read there: {error}")
             continue
         if isinstance(entry, _Prepared):
             prepared[entry.id] = OpenUndo(entry.id, entry.undo)
         elif entry.outcome != "failed":
             prepared.pop(entry.id, None)
-    return list(reversed(prepared.values()))
+    return Found(list(reversed(prepared.values())), unread)
+
+
+def open_undos(path: Path) -> list[OpenUndo]:
+    """The undos of a ledger that were not played, newest first; a torn last line is passed over.
+
+    Raises ArmFailed for a whole line that cannot be read: what it would undo may be there still.
+    """
+    found = find_undos(path)
+    if found.unread:
+        raise ArmFailed(found.unread[0])
+    return found.undos

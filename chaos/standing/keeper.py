@@ -29,7 +29,7 @@ from chaos.runner.injection import Injector
 from chaos.runner.quarrels import Claim, claim_of_fault
 from chaos.runner.stop import StopSignal
 from chaos.runner.trials import journal_path, trial_folder
-from chaos.runner.undo import LEDGER, UndoLedger, open_undos
+from chaos.runner.undo import LEDGER, UndoLedger, find_undos
 from chaos.standing.injections import SAME_MOMENT_DAYS, Injections
 from chaos.standing.wire import (
     Answer,
@@ -282,9 +282,12 @@ class Keeper:
         return Answer("done")
 
     def _take_over(self, ledger: Path, plan: ArmPlan, run: str) -> None:
-        """What a run could not undo is there still: it is injected as if by hand, and can be undone so."""
-        spec = self._target.spec
-        for nth, left in enumerate(reversed(open_undos(ledger)), start=1):
+        """What a run could not undo is there still: it is injected as if by hand, and can be undone so.
+
+        Raises ArmFailed where a line of the ledger cannot be read, once what can be is taken over.
+        """
+        spec, found = self._target.spec, find_undos(ledger)
+        for nth, left in enumerate(reversed(found.undos), start=1):
             about, _, _ = left.id.rpartition("-")
             id = f"{about}_of_{run}"
             self._ledger.record(f"{id}-{nth}", left.undo)
@@ -293,6 +296,8 @@ class Keeper:
                 if fault.key == about:
                     grip = claim_of_fault(fault, self._kept.catalogue, spec).grip
             self._injected.note(Claim(id, grip, self._target.day(), math.inf), None)
+        if found.unread:
+            raise ArmFailed(f"what run {run} did may be there still: {found.unread[0]}")
 
     def _pause(self, loan: Loan, before: str, about: str) -> Go | None:
         if before not in loan.ask.pause_before:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from chaos.domain.change import (
@@ -12,6 +13,7 @@ from chaos.domain.change import (
     Feed,
     Kill,
     Pause,
+    Push,
     RemoveDataToxic,
     RemoveToxic,
     Resume,
@@ -23,6 +25,7 @@ from chaos.domain.change import (
 )
 from chaos.domain.target import TargetSpec
 from chaos.drivers.changes import changed_meanwhile, left_over, to_set, undo_of
+from chaos.errors import ArmFailed
 from tests.harness import target_of
 
 
@@ -84,6 +87,33 @@ def test_an_undo_puts_back_what_is_there_and_knows_what_the_fault_put(
     change: Change, undo: Change | None
 ) -> None:
     assert undo_of(change, Present(settings=settings())) == undo
+
+
+@pytest.mark.parametrize(
+    "found",
+    [{"a": 1}, [1, 2], [["a"]], [None], float("nan"), object()],
+    ids=lambda one: type(one).__name__,
+)
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (Configure("reader", "cap", 20), "cap"),
+        (SetLayer("hold", "cap", 20), "layers.hold.cap"),
+        (Push("writer", "cap", 20, ["reader"], "somebody"), "cap"),
+    ],
+)
+def test_what_no_undo_could_put_back_is_not_changed(change: Change, key: str, found: object) -> None:
+    present = Present(settings={("reader", key): found})  # type: ignore[dict-item]
+    with pytest.raises(ArmFailed, match=f"^{key} of reader is .*, which no undo could put back$"):
+        undo_of(change, present)
+
+
+@pytest.mark.parametrize("found", ["", None, True, 0.5, 7, [], ["a", "b"]])
+def test_whatever_an_undo_can_hold_is_put_back(found: Scalar) -> None:
+    present = Present(settings={("reader", "cap"): found})
+    undo = undo_of(Configure("reader", "cap", 20), present)
+    assert undo == Configure("reader", "cap", found, expect="20")
+    assert msgspec.json.decode(msgspec.json.encode(undo), type=Change) == undo
 
 
 FAULTED = Present(

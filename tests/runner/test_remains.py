@@ -43,6 +43,13 @@ def test_a_journal_that_ends_within_a_line_is_marked_and_whole(trial: Path) -> N
     assert last == Phase(kept.last_day, "interrupted", "the runner ended before the arm did")
 
 
+def test_a_line_of_a_ledger_that_cannot_be_read_is_told(trial: Path) -> None:
+    (trial / "undo.jsonl").write_bytes(b'{"state":"prepared","id":"b-2","undo":{"do":"no_such"}}\n')
+    (done,) = recover_all(trial.parent).done.values()
+    assert f"{trial / 'undo.jsonl'}:1: no undo can be read there" in done
+    assert is_closed(trial.parent)
+
+
 def test_what_is_noted_after_half_a_line_can_be_read(tmp_path: Path) -> None:
     """A full disk took half of one, and has room again."""
     (tmp_path / RECORD).write_bytes(b'{"what":"process","name":"netw')

@@ -7,7 +7,7 @@ import pytest
 
 from chaos.domain.change import Change, RemoveToxic
 from chaos.errors import ArmFailed
-from chaos.runner.undo import UndoLedger, open_undos
+from chaos.runner.undo import UndoLedger, find_undos, open_undos
 from tests.disks import full_for_a_moment
 
 
@@ -79,6 +79,24 @@ def test_a_torn_last_line_is_passed_over_and_resumed(tmp_path: Path) -> None:
     with UndoLedger(path) as ledger:
         ledger.record("a-1", undo("a"))
     path.write_bytes(path.read_bytes() + b'{"state":"prep')
+    with UndoLedger(path, resume=True) as ledger:
+        assert [id for id, _, _ in ledger.play(lambda _undo: "undone")] == ["a-1"]
+
+
+UNREADABLE = (
+    b'{"state":"prepared","id":"b-2","undo":{"do":"configure","component":"c","key":"k","value":{}}}\n'
+)
+
+
+def test_a_whole_line_that_cannot_be_read_is_no_reason_to_say_that_nothing_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "undo.jsonl"
+    with UndoLedger(path) as ledger:
+        ledger.record("a-1", undo("a"))
+    path.write_bytes(path.read_bytes() + UNREADABLE)
+    with pytest.raises(ArmFailed, match=r"undo\.jsonl:2: no undo can be read there"):
+        open_undos(path)
+    found = find_undos(path)
+    assert [one.id for one in found.undos] == ["a-1"]
     with UndoLedger(path, resume=True) as ledger:
         assert [id for id, _, _ in ledger.play(lambda _undo: "undone")] == ["a-1"]
 

@@ -800,6 +800,26 @@ def test_what_a_run_could_not_undo_is_injected_and_can_be_undone_by_hand(game: G
     assert leaving.answer == Answer("down")
 
 
+def test_a_run_of_which_an_undo_cannot_be_read_is_said_to_have_left_something(
+    game: Game, tmp_path: Path
+) -> None:
+    def spoil() -> bool:
+        if game.agenda.day() < 7.5:
+            return False
+        (ledger,) = (tmp_path / "run").rglob("undo.jsonl")
+        with ledger.open("ab") as file:
+            file.write(b'{"state":"prepared","id":"x-9","undo":{"do":"no_such"}}\n')
+        return True
+
+    guest = game.agenda.at(4.2, ask_of(trial_of(5.0), tmp_path / "run"))
+    game.agenda.once(spoil, Status())
+    game.agenda.at(20, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert guest.answer.exit_code == ArmFailed.exit_code
+    assert re.match("what run run-1 did may be there still: .*no undo can be read there", guest.answer.says)
+
+
 def test_a_run_waits_for_the_facilitator_and_everything_planned_is_put_off(
     game: Game, tmp_path: Path
 ) -> None:
