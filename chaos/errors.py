@@ -30,6 +30,11 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
 
 
+def defect(error: BaseException) -> str:
+    """The same, for whoever asked for what broke and is not to blame."""
+    return f"a defect of its own: {told(error)}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, if one is close."""
     return next(iter(difflib.get_close_matches(name, list(map(str, known)), n=1, cutoff=0.4)), None)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError, told
+from chaos.errors import ArmFailed, ChaosError, Interrupted, UsageError, defect
 
 if TYPE_CHECKING:
     import typer
@@ -79,7 +79,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         code = _interrupted()
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, it is no verdict)
-        _say(f"a defect of its own: {told(error)}")
+        _say(defect(error))
         code = ArmFailed.exit_code
     sys.exit(code)
 

@@ -18,7 +18,7 @@ from chaos.domain.event import Action, Event, Exit, Header, Lag, Phase, Reading
 from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan, PlannedFault, PlannedHole, same_day
 from chaos.domain.scenario import OnAction
 from chaos.domain.target import TargetSpec
-from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind, told
+from chaos.errors import ArmFailed, ChaosError, Interrupted, LeftBehind, defect, told
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.injection import Injector
 from chaos.runner.lag import LagMeter
@@ -160,7 +160,7 @@ class ArmRun:
                 raise ArmFailed(str(failed)) from failed  # by now it is no mistake of who asked for the run
             except (Exception, SystemExit) as error:
                 # Of a fault, a probe or a layer: without a word the journal would pass for a whole one.
-                self._void(says := f"a defect of its own: {told(error)}", over=not self._begun)
+                self._void(says := defect(error), over=not self._begun)
                 raise ArmFailed(says) from error
 
     def let_go(self) -> None:

@@ -17,7 +17,7 @@ from chaos.domain.change import Change, Start, describe
 from chaos.domain.event import Effect, Event, Phase
 from chaos.domain.places import grip_of
 from chaos.domain.plan import EFFECT_EVERY_DAYS, ArmPlan
-from chaos.errors import ChaosError, UndoFailed, told
+from chaos.errors import ChaosError, UndoFailed, defect, told
 from chaos.runner.check import changes_of, check_lengths, effect_of, make_fault
 from chaos.runner.injection import Injector
 from chaos.runner.plan import lasts_of
@@ -79,13 +79,14 @@ class Injections:
         self._write(Phase(self._target.day(), "inject", id))
         try:
             refusals = self._injector.make(id, changes)
-        except ChaosError as error:
+        except (Exception, SystemExit) as error:
             undone = self._injector.undo(id)  # those that were made before the one that failed
             left = [one for one in undone if one.outcome == "failed"]
             if left:
                 self.note(replace(claim, about=id, until_day=math.inf), None)
                 self._note_failed(id, left[0].says)
-                raise UndoFailed(f"{error}; and the undo of {id} failed: {left[0].says}") from error
+                says = str(error) if isinstance(error, ChaosError) else defect(error)
+                raise UndoFailed(f"{says}; and the undo of {id} failed: {left[0].says}") from error
             raise
         if len(refusals) == len(changes):
             self._injector.undo(id)

@@ -21,7 +21,15 @@ from chaos.domain.places import grip_of
 from chaos.domain.plan import ArmPlan, TrialPlan
 from chaos.domain.target import TargetSpec
 from chaos.domain.wrong import first_of
-from chaos.errors import ArmFailed, ChaosError, DataTrouble, Interrupted, NothingMatched, UndoFailed
+from chaos.errors import (
+    ArmFailed,
+    ChaosError,
+    DataTrouble,
+    Interrupted,
+    NothingMatched,
+    UndoFailed,
+    defect,
+)
 from chaos.journal import JournalWriter, header_of
 from chaos.runner.adopt import AdoptingDriver
 from chaos.runner.execute import ArmContext, ArmRun, Go
@@ -214,6 +222,8 @@ class Keeper:
             answer = Answer(str(error), error.exit_code)
         except OSError as error:  # of the folder of a run, such as one that is gone: the stack stands on
             answer = Answer(str(error), ArmFailed.exit_code)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (of a fault or a driver: the stack stands on)
+            answer = Answer(defect(error), ArmFailed.exit_code)
         visitor.tell(answer)
 
     def _at(self, day: float, act: Callable[[], None]) -> None:

@@ -31,6 +31,7 @@ from chaos.domain.verdict import TrialResult, Verdict
 from chaos.drivers.fake import STEP_DAYS, FakeDriver, FakeTarget
 from chaos.drivers.toxiproxy import Unreachable
 from chaos.errors import ArmFailed, ChaosError, LeftBehind, NothingMatched, UndoFailed, UsageError
+from chaos.faults.late_partition import LatePartition
 from chaos.journal import read, read_folder
 from chaos.reports.html import draw
 from chaos.results import score_folder
@@ -365,7 +366,7 @@ def test_an_undo_that_fails_where_the_stack_cannot_go_on_is_said_with_exit_code_
 class Half(FakeDriver):
     """A driver with which the second change of a fault fails."""
 
-    error: ChaosError = field(default_factory=lambda: ArmFailed("no"))
+    error: Exception = field(default_factory=lambda: ArmFailed("no"))
 
     def start(self, *arguments: object) -> FakeTarget:  # type: ignore[override]
         target = super().start(*arguments)  # type: ignore[arg-type]
@@ -396,6 +397,39 @@ def test_a_fault_that_fails_half_way_is_rolled_back(game: Game, error: ChaosErro
     (told,) = status.told
     assert isinstance(told, StatusIs)
     assert told.open == ()
+
+
+def test_a_slip_in_a_drivers_code_is_rolled_back_and_the_stack_stands_on(game: Game) -> None:
+    game.driver = Half(shoppers, error=KeyError("price"))
+    parameters = {"link": "events", "column": "price", "factor": 100, "stored_as": "text"}
+    guest = game.agenda.at(2, Inject("unit_change", parameters))
+    later = game.agenda.at(3, SLOW)
+    leaving = game.agenda.at(4, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert guest.answer.exit_code == 2
+    assert guest.answer.says.startswith("a defect of its own: KeyError: 'price' (test_keeper.py, line ")
+    assert game.target.done[:2] == ["AddDataToxic", "RemoveDataToxic"]
+    assert later.answer is not None
+    assert later.answer.exit_code == 0
+    assert leaving.answer == Answer("down")
+
+
+def test_a_slip_in_a_faults_code_leaves_the_stack_standing(
+    game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lasts_days(_fault: LatePartition) -> float:
+        raise KeyError("held")
+
+    monkeypatch.setattr(LatePartition, "lasts_days", property(lasts_days))
+    guest = game.agenda.at(2, Inject("late_partition", {"link": "events", "held_days": "3d"}))
+    leaving = game.agenda.at(4, Down())
+    game.keep()
+    assert guest.answer is not None
+    assert guest.answer.exit_code == 2
+    assert guest.answer.says.startswith("a defect of its own: KeyError: 'held' (test_keeper.py, line ")
+    assert game.target.done == []
+    assert leaving.answer == Answer("down")
 
 
 def test_a_roll_back_that_fails_is_said_with_exit_code_4(game: Game) -> None:
