@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from chaos.capabilities import Capability
-from chaos.contracts import Target
+from chaos.contracts import Running, Target
 from chaos.domain.change import Change
 from chaos.domain.event import Alert, Event
 from chaos.domain.plan import ArmPlan, PlannedHole, PlannedLayer, TrialPlan
@@ -79,6 +79,10 @@ class Adopted:
     def revert(self, undo: Change) -> str:
         """Play an undo."""
         return self.inner.revert(undo)
+
+    def running(self, component: str) -> bool:
+        """Whether the component is up; of a target that does not know it is taken to be."""
+        return not isinstance(self.inner, Running) or self.inner.running(component)
 
     def drain(self) -> None:
         """Everything said so far is handed on; the components go on."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from operator import eq
 
-from chaos.contracts import Target
-from chaos.domain.change import Change
+from chaos.contracts import Running, Target
+from chaos.domain.change import Change, Kill, Pause, Start, Starve, Stop
 from chaos.domain.event import Applied, Event, Planned, Prepared, Refused, Undone
 from chaos.errors import ArmFailed, ChangeRefused
 from chaos.runner.undo import UndoLedger
@@ -33,7 +33,8 @@ class Injector:
         Raises ArmFailed where one cannot be made, and then the undos of those before it are on the disk.
         """
         refusals = []
-        for change in changes:
+        for nth, change in enumerate(changes):
+            self._require_running(change, changes[nth + 1 :])
             id = f"{about}-{next(self._ids)}"
             self.write(Planned(day=self.target.day(), id=id, about=about, change=change))
             undo = self.target.prepare(change)
@@ -53,6 +54,15 @@ class Injector:
             self.write(Applied(day=began_day, id=id))
             self._day = began_day
         return refusals
+
+    def _require_running(self, change: Change, then: Sequence[Change]) -> None:
+        """What does not run cannot be ended, and its undo would start what the fault has not ended. A restart
+        leaves it running, whatever it found. Raises ArmFailed.
+        """
+        if not isinstance(change, Kill | Stop | Pause | Starve) or Start(change.component) in then:
+            return
+        if isinstance(self.target, Running) and not self.target.running(change.component):
+            raise ArmFailed(f"{change.component} does not run")
 
     def undo(self, about: str) -> list[Undone]:
         """Play the undos of one fault or hole, last in, first out."""

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaos.domain.change import Change, RemoveToxic
+import pytest
+
+from chaos.domain.change import Change, Kill, Pause, RemoveToxic, Start, Starve, Stop
 from chaos.domain.event import Applied, Event, Planned, Prepared, Undone
 from chaos.errors import ArmFailed, ChangeRefused
 from chaos.runner.injection import Injector
@@ -140,3 +142,36 @@ def test_where_the_calendar_is_broken_an_undo_has_the_day_of_the_last_change(tmp
 
     injector, _ = made(Broken(), tmp_path / "undo.jsonl", "late")
     assert [(one.day, one.outcome) for one in injector.undo("late")] == [(3.5, "undone")]
+
+
+class Dead(SlowTarget):
+    """A target of which one component does not run."""
+
+    def running(self, component: str) -> bool:
+        return component != "writer"
+
+
+@pytest.mark.parametrize(
+    "change", [Kill("writer"), Stop("writer"), Pause("writer"), Starve("writer", 30.0, 10.0)]
+)
+def test_what_does_not_run_cannot_be_ended_or_held_up(tmp_path: Path, change: Change) -> None:
+    said: list[Event] = []
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(Dead(), ledger, said.append, lambda: None)  # type: ignore[arg-type]
+        with pytest.raises(ArmFailed, match=r"^writer does not run$"):
+            injector.make("kill", [change])
+    assert said == []
+    assert open_undos(tmp_path / "undo.jsonl") == []
+
+
+def test_what_does_not_run_can_be_restarted_and_what_runs_be_ended(tmp_path: Path) -> None:
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(Dead(), ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        injector.make("restart", [Kill("writer"), Start("writer")])
+        injector.make("kill", [Kill("reader")])
+
+
+def test_of_a_target_that_does_not_know_what_runs_anything_can_be_ended(tmp_path: Path) -> None:
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(SlowTarget(), ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        injector.make("kill", [Kill("writer")])
