@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from chaos.capabilities import Capability
-from chaos.domain.change import Change
+from chaos.domain.change import Change, Scalar
 from chaos.domain.event import Event
 from chaos.domain.plan import ArmPlan
 from chaos.domain.target import TargetSpec
@@ -206,6 +206,15 @@ class Running(Protocol):
 
     def running(self, component: str) -> bool:
         """Whether the component is up, paused or not."""
+        ...
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A target that can be asked which settings its components have in force."""
+
+    def setting(self, component: str, key: str) -> Scalar:
+        """A component's setting in force. Raises ArmFailed where it cannot be asked."""
         ...
 
 

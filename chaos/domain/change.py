@@ -234,6 +234,15 @@ Change = (
 )
 
 
+def as_text(value: object) -> str:
+    """A setting as JSON text, which is how an undo compares it: 60 and what a component makes of it, 60.0,
+    are one number.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return msgspec.json.encode(value).decode()
+
+
 def describe(change: Change) -> str:
     """One line for people: `add_toxic serving-features latency latency=225 jitter=0`."""
     fields = msgspec.to_builtins(change)

@@ -28,6 +28,7 @@ from chaos.domain.change import (
     Starve,
     Stop,
     TakeBack,
+    as_text,
 )
 from chaos.domain.target import TargetSpec
 from chaos.errors import ArmFailed
@@ -206,12 +207,3 @@ def _holding(present: Present, components: Sequence[str], key: str, expect: str 
     """Those of some components that have a value in force; one that does not run has lost what it had."""
     running = [one for one in components if present.running(one)]
     return [one for one in running if as_text(present.setting(one, key)) == expect]
-
-
-def as_text(value: object) -> str:
-    """A setting as JSON text, which is how an undo compares it: 60 and what a component makes of it, 60.0,
-    are one number.
-    """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return msgspec.json.encode(value).decode()

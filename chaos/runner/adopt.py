@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from chaos.capabilities import Capability
-from chaos.contracts import Running, Target
-from chaos.domain.change import Change
+from chaos.contracts import Configured, Running, Target
+from chaos.domain.change import Change, Scalar
 from chaos.domain.event import Alert, Event
 from chaos.domain.plan import ArmPlan, PlannedHole, PlannedLayer, TrialPlan
 from chaos.domain.target import TargetSpec
+from chaos.errors import ArmFailed
 
 C = TypeVar("C", bound=Capability)
 E = TypeVar("E", bound=Event)
@@ -83,6 +84,12 @@ class Adopted:
     def running(self, component: str) -> bool:
         """Whether the component is up; of a target that does not know it is taken to be."""
         return not isinstance(self.inner, Running) or self.inner.running(component)
+
+    def setting(self, component: str, key: str) -> Scalar:
+        """A component's setting in force. Raises ArmFailed, also of a target that cannot be asked."""
+        if not isinstance(self.inner, Configured):
+            raise ArmFailed("the target cannot be asked for settings")
+        return self.inner.setting(component, key)
 
     def drain(self) -> None:
         """Everything said so far is handed on; the components go on."""

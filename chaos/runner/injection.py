@@ -9,10 +9,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from operator import eq
 
-from chaos.contracts import Running, Target
-from chaos.domain.change import Change, Kill, Pause, Start, Starve, Stop
+from chaos.contracts import Configured, Running, Target
+from chaos.domain.change import (
+    Change,
+    Configure,
+    Kill,
+    Pause,
+    Push,
+    Scalar,
+    SetLayer,
+    Start,
+    Starve,
+    Stop,
+    TakeBack,
+    as_text,
+)
 from chaos.domain.event import Applied, Event, Planned, Prepared, Refused, Undone
-from chaos.errors import ArmFailed, ChangeRefused
+from chaos.errors import ArmFailed, ChangeRefused, ChaosError, UndoFailed
 from chaos.runner.undo import UndoLedger
 
 
@@ -53,6 +66,8 @@ class Injector:
                 continue
             self.write(Applied(day=began_day, id=id))
             self._day = began_day
+            if undo is not None:
+                self._require_taken(id, change, undo)
         return refusals
 
     def _require_running(self, change: Change, then: Sequence[Change]) -> None:
@@ -63,6 +78,46 @@ class Injector:
             return
         if isinstance(self.target, Running) and not self.target.running(change.component):
             raise ArmFailed(f"{change.component} does not run")
+
+    def _require_taken(self, id: str, change: Change, undo: Change) -> None:
+        """Of a value that is in force in another form than it was set no undo could tell whose it is: the old
+        one is put back. Raises ArmFailed then, or UndoFailed where that fails.
+        """
+        for component, key, value in self._sets(change):
+            before = undo.values[component] if isinstance(undo, TakeBack) else getattr(undo, "value", None)
+            found = self._in_force(component, key)
+            # What was pushed may come there later, or be taken back by now.
+            expected = (as_text(value), as_text(before)) if isinstance(change, Push) else (as_text(value),)
+            if found is None or found in expected:
+                continue
+            says = f"{key} of {component} is {found} after it was set to {as_text(value)}"
+            try:
+                self.target.apply(Configure(component, key, before))
+            except ChaosError as error:
+                raise UndoFailed(f"{says}, and {as_text(before)} could not be put back: {error}") from error
+            self._play(partial(eq, id))
+            raise ArmFailed(f"{says}, so that no undo could know it again")
+
+    def _sets(self, change: Change) -> list[tuple[str, str, Scalar]]:
+        """Component, key and value of what a change sets."""
+        match change:
+            case Configure(component=component, key=key, value=value):
+                return [(component, key, value)]
+            case SetLayer(layer=layer, key=key, value=value):
+                return [
+                    (one, f"layers.{layer}.{key}", value) for one in self.target.spec.layers[layer].asked_by
+                ]
+            case Push(key=key, value=value, components=components):
+                return [(one, key, value) for one in components]
+            case _:
+                return []
+
+    def _in_force(self, component: str, key: str) -> str | None:
+        """A setting as text; None where nobody can tell."""
+        with suppress(Exception):  # such as of one that the value has ended
+            if isinstance(self.target, Configured):
+                return as_text(self.target.setting(component, key))
+        return None
 
     def undo(self, about: str) -> list[Undone]:
         """Play the undos of one fault or hole, last in, first out."""

@@ -40,9 +40,10 @@ def test_what_was_last_heard_of_the_watchdog_is_handed_on_and_nothing_else_from_
     assert listeners[1:] == [None]
 
 
-def test_whoever_takes_a_stack_over_knows_what_runs_of_it(tmp_path: Path) -> None:
+def test_whoever_takes_a_stack_over_knows_what_runs_of_it_and_how_it_is_set(tmp_path: Path) -> None:
     standing = FakeTarget(planned().arms[0], target_of(), lambda _event: None, silent, down={"writer"})
     adopted = AdoptingDriver(standing, lambda: None, lambda _listener: None).start(
         standing.plan, standing.spec, tmp_path, lambda _event: None
     )
     assert [adopted.running(one) for one in ("writer", "reader")] == [False, True]
+    assert adopted.setting("reader", "layers.hold.mode") == "enforce"

@@ -4,11 +4,26 @@ from pathlib import Path
 
 import pytest
 
-from chaos.domain.change import Change, Kill, Pause, RemoveToxic, Start, Starve, Stop
+from chaos.domain.change import (
+    Change,
+    Configure,
+    Kill,
+    Pause,
+    Push,
+    RemoveToxic,
+    Scalar,
+    SetLayer,
+    Start,
+    Starve,
+    Stop,
+    TakeBack,
+    as_text,
+)
 from chaos.domain.event import Applied, Event, Planned, Prepared, Undone
-from chaos.errors import ArmFailed, ChangeRefused
+from chaos.errors import ArmFailed, ChangeRefused, UndoFailed
 from chaos.runner.injection import Injector
 from chaos.runner.undo import UndoLedger, open_undos
+from tests.harness import target_of
 
 SLOW_DAYS = 0.2
 CHANGE = RemoveToxic("wire", "a")
@@ -175,3 +190,103 @@ def test_of_a_target_that_does_not_know_what_runs_anything_can_be_ended(tmp_path
     with UndoLedger(tmp_path / "undo.jsonl") as ledger:
         injector = Injector(SlowTarget(), ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
         injector.make("kill", [Kill("writer")])
+
+
+class Settled(SlowTarget):
+    """A target whose reader says every value as text, and whose writer does not say a word."""
+
+    def __init__(self, *, stubborn: bool = False) -> None:
+        super().__init__()
+        self.spec = target_of()
+        self.values: dict[tuple[str, str], Scalar] = {("reader", "cap"): "10", ("reader", MODE): "enforce"}
+        self.stubborn = stubborn
+
+    def prepare(self, change: Change) -> Change:
+        match change:
+            case Configure(component=component, key=key, value=value):
+                return Configure(component, key, self.values.get((component, key)), expect=as_text(value))
+            case SetLayer(layer=layer, key=key, value=value):
+                return SetLayer(layer, key, self.values["reader", MODE], expect=as_text(value))
+            case Push(key=key, value=value):
+                return TakeBack(key, {"reader": self.values["reader", key]}, expect=as_text(value))
+        return change
+
+    def apply(self, change: Change) -> None:
+        match change:
+            case Configure(component=component, key=key, value=value):
+                if self.stubborn and (component, key, value) == ("reader", "cap", "10"):
+                    raise ArmFailed("no answer")
+                self.values[component, key] = str(value)
+            case SetLayer(key=key, value=value):
+                self.values["reader", MODE] = str(value)
+            case Push(key=key, value=value) if value != 30:  # which its door has let in for later
+                self.values["reader", key] = str(value)
+
+    def setting(self, component: str, key: str) -> Scalar:
+        if component == "writer":
+            raise KeyError(component)
+        return self.values[component, key]
+
+    def revert(self, _undo: Change) -> str:
+        return "left"
+
+
+MODE = "layers.hold.mode"
+CAP = Configure("reader", "cap", 40)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "before", "says"),
+    [
+        (CAP, "cap", "10", 'cap of reader is "40" after it was set to 40'),
+        (
+            Push("writer", "cap", 40, ["reader"], "x"),
+            "cap",
+            "10",
+            'cap of reader is "40" after it was set to 40',
+        ),
+        (
+            SetLayer("hold", "mode", True),
+            MODE,
+            "enforce",
+            'layers.hold.mode of reader is "True" after it was set to true',
+        ),
+    ],
+)
+def test_a_value_that_is_in_force_in_another_form_is_put_back(
+    tmp_path: Path, change: Change, key: str, before: str, says: str
+) -> None:
+    target, said = Settled(), list[Event]()
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(target, ledger, said.append, lambda: None)  # type: ignore[arg-type]
+        with pytest.raises(ArmFailed, match=f"^{says}, so that no undo could know it again$"):
+            injector.make("config", [change])
+    assert target.values["reader", key] == before
+    assert [type(event) for event in said] == [Planned, Prepared, Applied, Undone]
+    assert open_undos(tmp_path / "undo.jsonl") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Configure("reader", "cap", "40"),
+        Configure("writer", "cap", 40),
+        SetLayer("hold", "mode", "off"),
+        Push("writer", "cap", 30, ["reader"], "x"),
+    ],
+)
+def test_a_value_that_is_in_force_as_it_was_set_or_of_which_nobody_tells_stays(
+    tmp_path: Path, change: Change
+) -> None:
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(Settled(), ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        assert injector.make("config", [change]) == []
+    assert len(open_undos(tmp_path / "undo.jsonl")) == 1
+
+
+def test_an_old_value_that_cannot_be_put_back_is_told(tmp_path: Path) -> None:
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        target = Settled(stubborn=True)
+        injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        with pytest.raises(UndoFailed, match=r'to 40, and "10" could not be put back: no answer$'):
+            injector.make("config", [CAP])
