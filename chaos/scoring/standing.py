@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from chaos.domain.event import Views
+from chaos.domain.event import Effect, Views
 from chaos.domain.plan import TrialPlan
 from chaos.domain.scenario import Alerted, Arm, Harm, Kind
 from chaos.domain.verdict import (
@@ -111,19 +111,31 @@ def _effect(view: ArmView, span: FaultSpan) -> Reason:
         return void(about, f"{span.key} was not injected")
     if span.refused:
         return passed(about, f"{span.refused[0].by} refused {span.key}: {span.refused[0].says}")
-    earlier = [one.seen for one in readings_before(view, span) if one.seen is not None]
-    if any(earlier):
-        return void(about, f"the effect probe of {span.key} saw the same before the injection")
+    earlier = _told_before(view, span)
     if not earlier:
         return void(about, f"the effect probe of {span.key} gave no data before the injection")
     day = _effective(view, span)
+    if day is None and any(one.seen for one in earlier):
+        return void(about, f"the effect probe of {span.key} saw the same before the injection")
     if day is None:
         return void(about, f"{span.key} was not seen to have an effect, and no other arm tells why")
     return passed(about, f"{span.key} took effect on day {day:.2f}, {day - span.start:.2f} d after injection")
 
 
 def _effective(view: ArmView, span: FaultSpan) -> float | None:
-    return next((one.day for one in readings_of(view, span) if one.seen), None)
+    """The first reading that shows the effect and was not to be had before: what the probe saw then already
+    has to have stood still, as a count does, for another value to tell of anything.
+    """
+    earlier = _told_before(view, span)
+    there = any(one.seen for one in earlier)
+    if there and (len(earlier) == 1 or len({(one.seen, one.value) for one in earlier}) > 1):
+        return None
+    known = {one.value for one in earlier} if there else set()
+    return next((one.day for one in readings_of(view, span) if one.seen and one.value not in known), None)
+
+
+def _told_before(view: ArmView, span: FaultSpan) -> list[Effect]:
+    return [one for one in readings_before(view, span) if one.seen is not None]
 
 
 def _expectations(plan: TrialPlan, view: ArmView) -> Iterator[Reason]:

@@ -76,6 +76,7 @@ class Injections:
         if says := self._in_the_way(claim):
             return Answer(says, 3)
         id = f"{ask.fault}_{next(self._numbers)}"
+        before = None if effect is None else self._effect(id, *effect)
         self._write(Phase(self._target.day(), "inject", id))
         try:
             refusals = self._injector.make(id, changes)
@@ -97,7 +98,7 @@ class Injections:
         if until is not None:
             self._at(until, partial(self._undo_in_time, id))
         if effect is not None:
-            self._watch_effect(id, *effect)
+            self._watch_effect(id, *effect, before)
         end = "until it is undone by hand" if until is None else f"undone by itself on day {until:.2f}"
         if until is not None and until > self._plan.days:
             end = f"undone when the stack ends, on day {self._plan.days:g}"
@@ -122,10 +123,13 @@ class Injections:
         self._claims[id] = replace(self._claims[id], until_day=math.inf)
         self._open[id] = structs.replace(self._open[id], failed_day=self._target.day(), failed=says)
 
-    def _watch_effect(self, id: str, check: EffectCheck, probe: Probe) -> None:
+    def _watch_effect(self, id: str, check: EffectCheck, probe: Probe, before: Effect | None) -> None:
         def read() -> None:
             if id in self._open:
-                self._write(self._effect(id, check, probe))
+                now = self._effect(id, check, probe)
+                if now.seen and before is not None and before.seen and now.value == before.value:
+                    now = structs.replace(now, seen=False, says="as before the injection")
+                self._write(now)
                 self._at(self._target.day() + EFFECT_EVERY_DAYS, read)
 
         self._at(self._target.day() + EFFECT_EVERY_DAYS, read)

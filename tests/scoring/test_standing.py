@@ -34,11 +34,19 @@ DETECTED = {"detected": {"by": ["volume"], "within": "1d"}}
 MISSED = {"missed_by": ["schema"]}
 
 
-def standing(story: Story, *, looked_before: bool | None = False) -> TrialResult:
-    """The defended arm alone, as of a stack that stood before; what its probe saw before the injection."""
+def standing(
+    story: Story, *, looked_before: bool | None = False, values: tuple[float, ...] = (1.0, 1.0)
+) -> TrialResult:
+    """The defended arm alone, as of a stack that stood before; what its probe saw before the injection, newest
+    first.
+    """
     plan = story.plan.model_copy(update={"into": "game", "arms": [story.plan.arms[0]]})
     story.add(
-        Arm.DEFENDED, *(Effect(3.5 - nth / 10, "late_partition", looked_before, None) for nth in (1, 2))
+        Arm.DEFENDED,
+        *(
+            Effect(3.5 - nth / 10, "late_partition", looked_before, None if looked_before is None else value)
+            for nth, value in enumerate(values, start=1)
+        ),
     )
     return score_trial(plan, {Arm.DEFENDED: story.journals()[Arm.DEFENDED]})
 
@@ -58,6 +66,23 @@ def unsteady_from(day: float, story: Story) -> Story:
 def test_what_was_seen_before_the_injection_is_no_effect() -> None:
     assert standing(Story(Told(expect=DETECTED))).verdict is Verdict.PASSED
     assert standing(Story(Told(expect=DETECTED)), looked_before=True).verdict is Verdict.VOID
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((3.0, 3.0), Verdict.PASSED),  # a count that stood still, and counts on
+        ((1.0, 1.0), Verdict.VOID),
+        ((3.0, 2.0), Verdict.VOID),  # what moves by itself tells nothing when it moves on
+        ((3.0,), Verdict.VOID),
+    ],
+)
+def test_what_a_count_has_counted_before_the_injection_is_not_held_against_the_next(
+    values: tuple[float, ...], expected: Verdict
+) -> None:
+    trial = standing(Story(Told(expect=DETECTED)), looked_before=True, values=values)
+    assert reason(trial, "effect").verdict is expected
+    assert (trial.faults[0].effective_day is not None) is (expected is Verdict.PASSED)
 
 
 def test_a_fault_without_an_effect_is_not_said_to_be_prevented() -> None:

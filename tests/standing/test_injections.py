@@ -12,7 +12,7 @@ import pytest
 
 from chaos.app import make_catalogue
 from chaos.domain.change import Change, Kill, SetLinkUp, Start
-from chaos.domain.event import Event
+from chaos.domain.event import Effect, Event, Exit
 from chaos.drivers.fake import FakeTarget, silent
 from chaos.errors import ArmFailed
 from chaos.runner.injection import Injector
@@ -107,3 +107,18 @@ def test_what_was_undone_before_another_undo_failed_is_not_said_to_be_left(stand
     left = "the value was no longer the fault's (set_link_up wire up=True)"
     says = f"registry_outage_1 is undone on day 0.00; left as it is: {left}"
     assert stand.injections.undo("") == Answer(says)
+
+
+def test_what_a_count_has_counted_before_is_no_effect(stand: Stand) -> None:
+    """Its second end, which is told of on day 2, is one."""
+    stand.target.said[Exit] = [Exit(0.5, "writer", 0, expected=False)]
+    stand.pass_until(1.0)
+    stand.injections.inject(Inject("kill", {"component": "writer"}))
+    stand.pass_until(2.0)
+    stand.target.said[Exit] += [Exit(2.0, "writer", 0, expected=True)]
+    stand.pass_until(3.0)
+    effects = [event for event in stand.said if isinstance(event, Effect)]
+    assert {(one.seen, one.value, one.says) for one in effects if one.day < 1.95} == {
+        (False, 1.0, "as before the injection")
+    }
+    assert {(one.seen, one.value, one.says) for one in effects if one.day > 2.05} == {(True, 2.0, "")}

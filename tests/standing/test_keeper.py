@@ -966,7 +966,8 @@ def test_somebody_elses_go_is_not_the_runs(game: Game, tmp_path: Path) -> None:
 def test_an_effect_that_was_there_before_is_void(game: Game, tmp_path: Path) -> None:
     def slow_by_itself(target: FakeTarget) -> Iterable[Event]:
         if target.day() > 6.5:
-            target.on["somebody's"] = AddToxic("wire", "x", "latency", "downstream", 1.0, {"latency": 240})
+            ms = 240 + round(24 * target.day()) % 5
+            target.on["somebody's"] = AddToxic("wire", "x", "latency", "downstream", 1.0, {"latency": ms})
         return ()
 
     game.driver.script = lively(slow_by_itself)
