@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from operator import eq
 
+from msgspec import structs
+
 from chaos.contracts import Configured, Running, Target
 from chaos.domain.change import (
     Change,
@@ -39,6 +41,8 @@ class Injector:
     sync: Callable[[], None]
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _day: float = 0.0
+    _pushed: list[tuple[TakeBack, Push]] = field(default_factory=list)
+    """Pushes that a door has let in, by their undos."""
 
     def make(self, about: str, changes: Sequence[Change]) -> list[Refused]:
         """Each change: planned, its undo on disk, then applied; those that the target refused.
@@ -66,6 +70,8 @@ class Injector:
                 continue
             self.write(Applied(day=began_day, id=id))
             self._day = began_day
+            if isinstance(change, Push) and isinstance(undo, TakeBack):
+                self._pushed.append((undo, change))
             if undo is not None:
                 self._require_taken(id, change, undo)
         return refusals
@@ -136,9 +142,30 @@ class Injector:
         """Play every undo that is left."""
         return self._play(lambda _id: True)
 
+    def _revert(self, undo: Change) -> str:
+        overtaken = isinstance(undo, TakeBack) and self._overtake(undo)
+        outcome = self.target.revert(undo)
+        return "undone" if overtaken else outcome
+
+    def _overtake(self, undo: TakeBack) -> bool:
+        """Where only some have a pushed value its door may have yet to set it on the others, after its undo.
+        It forgets that once the key is pushed anew, so one of them is given its own value by the door; the
+        rest is done past it, as is all of it where the door, or a layer that it asks, says no.
+        """
+        push = next((push for pushed, push in self._pushed if pushed is undo), None)
+        have = [self._in_force(one, undo.key) == undo.expect for one in undo.values]
+        theirs = (pair for pair, has in zip(undo.values.items(), have, strict=True) if has)
+        first = next((pair for pair in theirs if as_text(pair[1]) != undo.expect), None)
+        if push is None or all(have) or first is None:
+            return False
+        with suppress(ChaosError):
+            self.target.apply(structs.replace(push, components=[first[0]], value=first[1]))
+            return True
+        return False
+
     def _play(self, wanted: Callable[[str], bool]) -> list[Undone]:
         played = []
-        for id, outcome, says in self.ledger.play(self.target.revert, wanted):
+        for id, outcome, says in self.ledger.play(self._revert, wanted):
             with suppress(ArmFailed):  # of a target whose calendar is broken the others are undone, too
                 self._day = self.target.day()
             played.append(Undone(day=self._day, id=id, outcome=outcome, says=says))

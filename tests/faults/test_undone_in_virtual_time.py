@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from chaos.app import make_catalogue, make_files
 from chaos.contracts import Probe
 from chaos.domain.event import Event, Undone
+from chaos.domain.layer import Mode
+from chaos.domain.plan import PlannedLayer
 from chaos.drivers.virtual.driver import VirtualDriver
 from chaos.drivers.virtual.target import VirtualTarget
 from chaos.runner.check import changes_of
@@ -104,6 +107,36 @@ def test_a_fault_is_undone(name: str, target: VirtualTarget, tmp_path: Path) -> 
     else:
         assert after[-1] is not None
         assert not check.seen(after[-1]), f"{name} is still seen: {after}"
+
+
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.OBSERVE])
+@pytest.mark.parametrize("lasts_days", [0.05, 0.5])
+def test_no_component_gets_a_pushed_value_after_its_undo(
+    tmp_path: Path, mode: Mode, lasts_days: float
+) -> None:
+    """Where the layer enforces, the push stands on the first replica for longer than the fault lasts."""
+    config = SPEC.layers["config"]
+    layer = PlannedLayer(mode=mode, stages=config.stages, parameters=config.defaults("default"))
+    bare = bare_arm(SPEC, days=6.0)
+    plan = bare.model_copy(update={"layers": {**bare.layers, "config": layer}})
+    replicas = ["serving-a", "serving-b"]
+    pushed = {"components": replicas, "key": "placements", "value": "home=9", "approved_by": "reviewer"}
+    target = VirtualDriver().start(plan, SPEC, tmp_path, lambda _event: None)
+
+    def in_force() -> list[object]:
+        return [target.setting(replica, "placements") for replica in replicas]
+
+    with closing(target), UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(target, ledger, lambda _event: None, lambda: None)
+        target.advance(FROM_DAY, lambda: False)
+        before = in_force()
+        injector.make("push", changes_of(CATALOGUE.faults.make("bad_config", pushed), target))
+        assert "home=9" in in_force()
+        target.advance(target.day() + lasts_days, lambda: False)
+        assert [one.outcome for one in injector.undo("push")] == ["undone"]
+        assert in_force() == before
+        target.advance(target.day() + 0.5, lambda: False)
+        assert in_force() == before
 
 
 def test_what_is_kept_is_there_and_is_a_fault() -> None:

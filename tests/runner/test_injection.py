@@ -290,3 +290,63 @@ def test_an_old_value_that_cannot_be_put_back_is_told(tmp_path: Path) -> None:
         injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
         with pytest.raises(UndoFailed, match=r'to 40, and "10" could not be put back: no answer$'):
             injector.make("config", [CAP])
+
+
+class Staged(SlowTarget):
+    """A target whose door sets a value on the reader at once, and on the writer later."""
+
+    def __init__(self, *, objects: bool = False) -> None:
+        super().__init__()
+        self.values: dict[str, Scalar] = {"reader": 10, "writer": 20}
+        self.asked: list[Push] = []
+        self.objects = objects
+
+    def prepare(self, change: Change) -> Change:
+        assert isinstance(change, Push)
+        return TakeBack(change.key, dict(self.values), expect=as_text(change.value))
+
+    def apply(self, change: Change) -> None:
+        assert isinstance(change, Push)
+        self.asked.append(change)
+        if self.objects and len(self.asked) > 1:
+            raise ChangeRefused("config", "nobody else has read it")
+        self.values[change.components[0]] = change.value
+
+    def setting(self, component: str, _key: str) -> Scalar:
+        return self.values[component]
+
+    def revert(self, undo: Change) -> str:
+        assert isinstance(undo, TakeBack)
+        held = [one for one, value in self.values.items() if as_text(value) == undo.expect]
+        self.values |= {one: undo.values[one] for one in held}
+        return "undone" if held else "left"
+
+
+STAGED = Push("writer", "cap", 40, ["reader", "writer"], "release script", "reviewer")
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_a_push_of_which_a_part_is_to_come_is_overtaken_by_its_door(tmp_path: Path, objects: bool) -> None:
+    target = Staged(objects=objects)
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        injector.make("push", [STAGED])
+        assert [one.outcome for one in injector.undo("push")] == ["undone"]
+    assert target.asked == [STAGED, Push("writer", "cap", 10, ["reader"], "release script", "reviewer")]
+    assert target.values == {"reader": 10, "writer": 20}
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"), [({"reader": 40, "writer": 40}, "undone"), ({"reader": 10, "writer": 20}, "left")]
+)
+def test_a_push_that_is_over_is_taken_back_past_the_door(
+    tmp_path: Path, values: dict[str, Scalar], outcome: str
+) -> None:
+    target = Staged()
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        injector.make("push", [STAGED])
+        target.values = values
+        assert [one.outcome for one in injector.undo("push")] == [outcome]
+    assert target.asked == [STAGED]
+    assert target.values == {"reader": 10, "writer": 20}
