@@ -168,6 +168,8 @@ class LocalTarget:
         self._machine = Machine(clock, proxies)
         self._beside = beside
         self._seen: dict[object, list[Event]] = {}
+        self._reporters: set[str] = set()
+        """Who has told of views."""
         self._ending = Ends()
         self._duty = DutyCycles(
             plan.day_seconds,
@@ -328,19 +330,16 @@ class LocalTarget:
 
     def _answering(self) -> Mapping[str, int]:
         """The processes that answer views: a trainer that waits for a processor makes none of them slow."""
-        reporters = self._reporters()
-        wanted = self._spec.called_by(reporters) if reporters else list(self._spec.components)
+        wanted = self._spec.called_by(self._reporters) if self._reporters else list(self._spec.components)
         return {name: pid for name, pid in self._stack.pids.items() if name in wanted}
 
     def _sending(self) -> Mapping[str, int]:
         """The processes that views come from: they tell what became of them."""
-        reporters = self._reporters()
-        return {name: pid for name, pid in self._stack.pids.items() if name in reporters}
-
-    def _reporters(self) -> set[str]:
-        return {views.component for views in self.seen(Views)[:1]}
+        return {name: pid for name, pid in self._stack.pids.items() if name in self._reporters}
 
     def _note(self, event: Event) -> None:
+        if isinstance(event, Views):
+            self._reporters.add(event.component)
         self._seen.setdefault(type(event), []).append(event)
         self._on_event(event)
 

@@ -26,7 +26,7 @@ from chaos.domain.change import (
     SetLayer,
     SetLinkUp,
 )
-from chaos.domain.event import Exit, Observed
+from chaos.domain.event import Event, Exit, Observed, Views
 from chaos.drivers.local.stack import Ended
 from chaos.drivers.local.target import LocalTarget, Wiring
 from chaos.drivers.observed import LogReader, read_line
@@ -358,3 +358,25 @@ def test_the_end_of_a_proxy_spoils_an_arm_as_much_as_a_component_s(
     assert [(one.component, one.code, one.expected) for one in target.seen(Exit)] == [
         ("network proxy", -9, False)
     ]
+
+
+def test_all_who_tell_of_views_are_watched_for_a_load_that_is_too_much(
+    target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending: list[set[str]] = []
+
+    class Watching:
+        def look(
+            self, _day: float, _answering: Mapping[str, int], sends: Mapping[str, int]
+        ) -> Iterator[Event]:
+            sending.append(set(sends))
+            return iter(())
+
+    def poll(_self: NoTail) -> Iterator[Observed]:
+        for name in ("reader", "writer"):
+            yield Views(0.0, name, 0.0, 0.04, [])
+
+    monkeypatch.setattr(target, "_machine", Watching())
+    monkeypatch.setattr(NoTail, "poll", poll)
+    target.advance(target.day(), lambda: True)
+    assert sending[-1] == {"reader", "writer"}
