@@ -89,20 +89,26 @@ class Injector:
         """Of a value that is in force in another form than it was set no undo could tell whose it is: the old
         one is put back. Raises ArmFailed then, or UndoFailed where that fails.
         """
+        others = []
         for component, key, value in self._sets(change):
             before = undo.values[component] if isinstance(undo, TakeBack) else getattr(undo, "value", None)
             found = self._in_force(component, key)
             # What was pushed may come there later, or be taken back by now.
             expected = (as_text(value), as_text(before)) if isinstance(change, Push) else (as_text(value),)
-            if found is None or found in expected:
-                continue
-            says = f"{key} of {component} is {found} after it was set to {as_text(value)}"
+            if found is not None and found not in expected:
+                says = f"{key} of {component} is {found} after it was set to {as_text(value)}"
+                others.append((says, Configure(component, key, before)))
+        for says, put_back in others:
             try:
-                self.target.apply(Configure(component, key, before))
+                if isinstance(change, Push):
+                    self._push_back(change, put_back.component, put_back.value)
+                self.target.apply(put_back)
             except ChaosError as error:
-                raise UndoFailed(f"{says}, and {as_text(before)} could not be put back: {error}") from error
+                was = as_text(put_back.value)
+                raise UndoFailed(f"{says}, and {was} could not be put back: {error}") from error
+        if others:
             self._play(partial(eq, id))
-            raise ArmFailed(f"{says}, so that no undo could know it again")
+            raise ArmFailed(f"{others[0][0]}, so that no undo could know it again")
 
     def _sets(self, change: Change) -> list[tuple[str, str, Scalar]]:
         """Component, key and value of what a change sets."""
@@ -153,13 +159,17 @@ class Injector:
         rest is done past it, as is all of it where the door, or a layer that it asks, says no.
         """
         push = next((push for pushed, push in self._pushed if pushed is undo), None)
+        if push is None:
+            return False
         have = [self._in_force(one, undo.key) == undo.expect for one in undo.values]
         theirs = (pair for pair, has in zip(undo.values.items(), have, strict=True) if has)
         first = next((pair for pair in theirs if as_text(pair[1]) != undo.expect), None)
-        if push is None or all(have) or first is None:
-            return False
-        with suppress(ChaosError):
-            self.target.apply(structs.replace(push, components=[first[0]], value=first[1]))
+        return first is not None and not all(have) and self._push_back(push, *first)
+
+    def _push_back(self, push: Push, component: str, value: Scalar) -> bool:
+        """Whether the door that has let a push in lets this one in, too."""
+        with suppress(Exception):  # whatever its reason, there is a way past it
+            self.target.apply(structs.replace(push, components=[component], value=value))
             return True
         return False
 

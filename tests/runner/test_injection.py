@@ -195,11 +195,13 @@ def test_of_a_target_that_does_not_know_what_runs_anything_can_be_ended(tmp_path
 class Settled(SlowTarget):
     """A target whose reader says every value as text, and whose writer does not say a word."""
 
-    def __init__(self, *, stubborn: bool = False) -> None:
+    def __init__(self, *, stubborn: bool = False, mute: str = "writer") -> None:
         super().__init__()
         self.spec = target_of()
         self.values: dict[tuple[str, str], Scalar] = {("reader", "cap"): "10", ("reader", MODE): "enforce"}
         self.stubborn = stubborn
+        self.mute = mute
+        self.asked: list[Push] = []
 
     def prepare(self, change: Change) -> Change:
         match change:
@@ -208,7 +210,8 @@ class Settled(SlowTarget):
             case SetLayer(layer=layer, key=key, value=value):
                 return SetLayer(layer, key, self.values["reader", MODE], expect=as_text(value))
             case Push(key=key, value=value):
-                return TakeBack(key, {"reader": self.values["reader", key]}, expect=as_text(value))
+                values = {one: self.values[one, key] for one in change.components}
+                return TakeBack(key, values, expect=as_text(value))
         return change
 
     def apply(self, change: Change) -> None:
@@ -219,11 +222,13 @@ class Settled(SlowTarget):
                 self.values[component, key] = str(value)
             case SetLayer(key=key, value=value):
                 self.values["reader", MODE] = str(value)
-            case Push(key=key, value=value) if value != 30:  # which its door has let in for later
-                self.values["reader", key] = str(value)
+            case Push(key=key, value=value, components=components):
+                self.asked.append(change)
+                if value != 30:  # which its door has let in for later
+                    self.values |= {(one, key): str(value) for one in components}
 
     def setting(self, component: str, key: str) -> Scalar:
-        if component == "writer":
+        if component == self.mute:
             raise KeyError(component)
         return self.values[component, key]
 
@@ -282,6 +287,22 @@ def test_a_value_that_is_in_force_as_it_was_set_or_of_which_nobody_tells_stays(
         injector = Injector(Settled(), ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
         assert injector.make("config", [change]) == []
     assert len(open_undos(tmp_path / "undo.jsonl")) == 1
+
+
+def test_every_component_gets_back_what_it_had_and_the_door_forgets_what_is_to_come(tmp_path: Path) -> None:
+    target = Settled(mute="")
+    target.values["writer", "cap"] = "20"
+    push = Push("writer", "cap", 40, ["reader", "writer"], "x")
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        with pytest.raises(ArmFailed, match=r"^cap of reader is "):
+            injector.make("config", [push])
+    assert [target.values[one, "cap"] for one in push.components] == ["10", "20"]
+    assert target.asked == [
+        push,
+        Push("writer", "cap", "10", ["reader"], "x"),
+        Push("writer", "cap", "20", ["writer"], "x"),
+    ]
 
 
 def test_an_old_value_that_cannot_be_put_back_is_told(tmp_path: Path) -> None:
