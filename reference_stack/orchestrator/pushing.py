@@ -253,7 +253,8 @@ class Pushes:
                 return took, error
             took.append(name)
             other = self._staged.get((request.key, name))
-            if other is not None and other.request is not request:
+            newest = self._newest.get(request.key) is request
+            if newest and other is not None and other.request is not request:
                 with suppress(OSError):  # the next to be kept, or to be over, is without it
                     self._over(other)
         return took, None

@@ -417,6 +417,26 @@ def test_a_value_that_was_found_sound_stays_where_another_is_pushed_elsewhere(ha
     assert (hall.settings("placements"), hall.ledger.pushes()) == (["home=8", "home=7"], [])
 
 
+def test_a_value_that_goes_on_while_the_key_is_pushed_anew_ends_no_stage_of_the_new_one(hall, monkeypatch):
+    """The answer that serving-b has taken the first value comes when the second one stands there."""
+    push = Pushing(hall)
+    give = push.door._give
+
+    async def slowly(component: str, request: PushRequest) -> PortError | None:
+        error = await give(component, request)
+        if (component, bytes(request.value)) == ("serving-b", b'"home=8"'):
+            await hall.process.runtime.until(3.2)
+        return error
+
+    monkeypatch.setattr(push.door, "_give", slowly)
+    assert push("home=8") == ""
+    hall.machine.advance(3.15)
+    assert hall.settings("placements") == ["home=8", "home=8"]
+    assert push("home=7", "serving-b", "serving-a") == ""
+    hall.machine.advance(3.5)
+    assert hall.settings("placements") == ["home=7", "home=7"]
+
+
 # --- the canary's stage ----------------------------------------------------------------------------------
 
 
