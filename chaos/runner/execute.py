@@ -114,7 +114,10 @@ class ArmRun:
         self._lagging = False
         self._waiting: list[Waiting] = []
         self._begun = False
-        self._injected = False
+        self._biting: set[str] = set()
+        """Faults that are injected now."""
+        self._unwell = False
+        """Whether the steady state may be away because of one, from its injection on until it holds again."""
 
     def run(self) -> None:
         """Bring the target up, live through the days, undo, take it down.
@@ -298,11 +301,12 @@ class ArmRun:
             ok = steady.judge(value)
             fine = fine and ok is True
             self.hear(Reading(day=self._target.day(), probe=steady.name, value=value, ok=ok))
+        self._unwell = self._unwell and not (fine and not self._biting)
         return fine
 
     def _require_steady_state(self) -> None:
-        # What is injected later may find a platform that the fault before it has made unwell.
-        if not self._read_steady() and not self._injected:
+        # What is injected later may find a platform that a fault before it has made unwell.
+        if not self._read_steady() and not self._unwell:
             gone = [event.component for event in self._target.seen(Exit) if not event.expected]
             why = f"; {', '.join(dict.fromkeys(gone))} had ended by itself" if gone else ""
             raise ArmEnded("void", f"the steady state did not hold before the fault{why}")
@@ -343,9 +347,11 @@ class ArmRun:
         def inject() -> None:
             self._wait_for_go("inject", planned.key)
             self._require_steady_state()
-            self._injected = True
             self._phase("inject", planned.key)
-            self._injector.make(planned.key, list(fault.changes(self._target)))
+            changes = list(fault.changes(self._target))
+            if len(self._injector.make(planned.key, changes)) < len(changes):
+                self._biting.add(planned.key)
+                self._unwell = True
             self._phase("observe", planned.key)
 
         def undo() -> None:
@@ -353,6 +359,7 @@ class ArmRun:
             self._phase("undo", planned.key)
             self._waiting = [waiting for waiting in self._waiting if waiting.about != planned.key]
             self._injector.undo(planned.key)
+            self._biting.discard(planned.key)
             self._phase("steady_after", planned.key)
 
         begin = inject if planned.when is None else partial(self._wait, planned.key, planned.when, inject)

@@ -35,7 +35,7 @@ from chaos.runner.overrides import parse_overrides
 from chaos.runner.plan import Request
 from chaos.runner.readings import reading
 from chaos.runner.stop import StopSignal
-from chaos.runner.undo import open_undos
+from chaos.runner.undo import find_undos
 from tests.harness import SCENARIO, edited, planned, run_arm, shoppers
 
 
@@ -80,7 +80,7 @@ def test_the_undo_is_on_disk_before_the_change_is_applied(tmp_path: Path) -> Non
             apply = target.apply
 
             def look(change: object) -> None:
-                found.append(len(open_undos(tmp_path / "undo.jsonl")))
+                found.append(len(find_undos(tmp_path / "undo.jsonl").undos))
                 apply(change)  # type: ignore[arg-type]
 
             target.apply = look  # type: ignore[method-assign, assignment]
@@ -88,7 +88,7 @@ def test_the_undo_is_on_disk_before_the_change_is_applied(tmp_path: Path) -> Non
 
     run_arm(tmp_path, planned(), Looking(life))
     assert found[0] == 1
-    assert open_undos(tmp_path / "undo.jsonl") == []
+    assert find_undos(tmp_path / "undo.jsonl").undos == []
 
 
 def test_the_journal_holds_change_undo_and_what_came_of_them(tmp_path: Path) -> None:
@@ -140,6 +140,22 @@ def test_a_fault_after_the_first_is_injected_also_where_that_one_has_taken_the_s
     assert [one.says for one in journal.of(Phase) if one.phase == "inject"] == ["late_partition", "latency"]
     assert [one.ok for one in journal.of(Reading) if one.day == pytest.approx(2.5)] == [False, False]
     assert journal.ended is None
+
+
+def test_a_fault_after_one_that_is_over_needs_a_steady_state_as_the_first_did(tmp_path: Path) -> None:
+    def unwell(target: FakeTarget) -> Iterator[Event]:
+        for event in shoppers(target):
+            assert isinstance(event, Views)
+            failing = msgspec.structs.replace(event.rows[0], errors=5)
+            yield msgspec.structs.replace(event, rows=[failing]) if target.day() > 4.0 else event
+
+    held = {"fault": "late_partition", "with": {"link": "events", "held_days": "1d"}, "at": "2d"}
+    slow = {"fault": "latency", "with": {"link": "wire", "delay_ms": "5ms"}, "at": "4.5d", "for": "1d"}
+    text = edited(faults=[held, slow], expect={"recovered": {"within": "2d"}}, kind="demonstration")
+    journal = read(run_arm(tmp_path, planned(text), FakeDriver(unwell)))
+    assert [one.says for one in journal.of(Phase) if one.phase == "inject"] == ["late_partition"]
+    assert journal.ended is not None
+    assert journal.ended.says == "the steady state did not hold before the fault"
 
 
 def test_who_ended_before_the_fault_is_named_where_there_was_no_steady_state(tmp_path: Path) -> None:
