@@ -248,6 +248,8 @@ class Pushes:
         """Those that took the value, and why the next one did not."""
         took: list[str] = []
         for name in components:
+            if self._newest.get(request.key) is not request:
+                return took, Rejected("the key was pushed anew meanwhile")
             error = await self._give(name, request)
             if error is not None:
                 return took, error

@@ -333,9 +333,9 @@ def test_a_push_to_one_component_is_what_stands_and_nothing_earlier_is_gone_on_w
 class Pushing:
     """One door, at which the same key is pushed again and again."""
 
-    def __init__(self, hall: Hall) -> None:
+    def __init__(self, hall: Hall, mode: Mode = Mode.ENFORCE) -> None:
         self.hall = hall
-        telemetry, hosts = hall.layers("config")
+        telemetry, hosts = hall.layers("config", mode)
         self.door = Pushes(hall.process.runtime, telemetry, hall.ports, hosts, hall.ledger)
 
     def __call__(self, value: object, *components: str, key: str = "placements") -> str:
@@ -435,6 +435,31 @@ def test_a_value_that_goes_on_while_the_key_is_pushed_anew_ends_no_stage_of_the_
     assert push("home=7", "serving-b", "serving-a") == ""
     hall.machine.advance(3.5)
     assert hall.settings("placements") == ["home=7", "home=7"]
+
+
+def test_a_push_that_is_under_way_stops_where_its_key_is_pushed_anew(hall, monkeypatch):
+    push, replies = Pushing(hall, Mode.OFF), []
+    give = push.door._give
+
+    async def slowly(component: str, request: PushRequest) -> PortError | None:
+        error = await give(component, request)
+        if bytes(request.value) == b'"home=8"':
+            await hall.process.runtime.until(3.1)
+        return error
+
+    async def first() -> None:
+        value = msgspec.Raw(b'"home=8"')
+        replies.append(
+            await push.door.push(PushRequest("placements", value, "ann", list(REPLICAS), "bob"), 0.1)
+        )
+
+    monkeypatch.setattr(push.door, "_give", slowly)
+    hall.process.runtime.spawn(first())
+    hall.machine.advance(3.05)
+    assert push("home=7", "serving-a") == ""
+    hall.machine.advance(3.5)
+    assert hall.settings("placements") == ["home=7", "home=10"]
+    assert [(reply.refused_by, reply.unsure) for reply in replies] == [("serving-b", True)]
 
 
 # --- the canary's stage ----------------------------------------------------------------------------------
