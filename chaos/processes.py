@@ -60,6 +60,11 @@ def below(process: psutil.Process) -> Iterator[Known]:
                 yield Known(child.name(), child.pid, born(child))
 
 
+def still_there(left: Sequence[Known]) -> str:
+    """What to say of processes that could not be killed."""
+    return f"still there, though killed: {', '.join(map(str, left))}"
+
+
 def kill(meant: Sequence[Known]) -> list[Known]:
     """Kill those that are there still, and all that they have started; the ones that survive it."""
     family: dict[int, Known] = {}

@@ -17,7 +17,7 @@ from chaos.domain.event import Phase
 from chaos.engine import connect, marked, sweep
 from chaos.errors import ArmFailed, LeftBehind
 from chaos.journal import JournalWriter
-from chaos.processes import Known, alive, kill, known
+from chaos.processes import Known, alive, kill, known, still_there
 from chaos.runner.undo import LEDGER, UndoLedger, find_undos
 
 RECORD = "processes.jsonl"
@@ -124,17 +124,16 @@ def runner_alive(run_folder: Path) -> bool:
 def recover(run_folder: Path) -> Recovered:
     """End what a dead run has left, settle its undos and journals, and say so. Safe to do twice.
 
-    Raises NoEngine or ArmFailed where it has left containers and the engine does not answer, or processes
-    that survive; then the record stays open, for another time.
+    Raises NoEngine or ArmFailed where it has left containers and the engine does not answer, and ArmFailed at
+    last where processes survive; then the record stays open, for another time.
     """
     done = Recovered()
     if is_closed(run_folder):
         return done
     started = [entry for entry in _entries(run_folder / RECORD) if isinstance(entry, _Process)]
     there = [one for one in started if one.name != "runner" and alive(one.pid, one.started) is not None]
-    if left := kill(there):
-        raise ArmFailed(f"still there, though killed: {', '.join(map(str, left))}")
-    done.ended += [str(one) for one in there]
+    left = kill(there)
+    done.ended += [str(one) for one in there if one not in left]
     label = marked(run_folder)
     if label is not None:
         done.ended += sweep(connect(), label)
@@ -147,6 +146,8 @@ def recover(run_folder: Path) -> Recovered:
         for journal in sorted(folder.rglob("journal-*.jsonl")):
             if _mark_interrupted(journal):
                 done.interrupted.append(journal.name)
+    if left:
+        raise ArmFailed(still_there(left))
     for name in TEMPORARY:
         shutil.rmtree(run_folder / name, ignore_errors=True)
     ProcessRecord(run_folder).close()

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from chaos.app import recover_all
+from chaos.domain.change import Start
 from chaos.domain.event import Phase
 from chaos.domain.scenario import Arm
 from chaos.engine import MARK
 from chaos.journal import journal_name, read, read_folder
 from chaos.runner import remains as remains_module
 from chaos.runner.remains import RECORD, ProcessRecord, is_closed, recover, runner_alive
+from chaos.runner.undo import UndoLedger, find_undos
 from tests.journals import Story, write_journal
 
 
@@ -69,11 +71,14 @@ def test_a_run_of_which_a_process_survives_can_be_recovered_another_time(
     process = subprocess.Popen(["sleep", "60"])
     try:
         ProcessRecord(tmp_path).note("trainer", process.pid)
+        with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+            ledger.record("stop-1", Start("reader"))
         with monkeypatch.context() as patch:
             patch.setattr(remains_module, "kill", list)
             found = recover_all(tmp_path)
         assert str(found.left[tmp_path]) == f"still there, though killed: trainer ({process.pid})"
         assert not is_closed(tmp_path)
+        assert find_undos(tmp_path / "undo.jsonl").undos == []  # all else is done
         assert recover(tmp_path).ended == [f"trainer ({process.pid})"]
         assert is_closed(tmp_path)
     finally:

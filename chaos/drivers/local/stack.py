@@ -11,7 +11,7 @@ import psutil
 
 from chaos.drivers.local.program import Program
 from chaos.errors import ArmFailed, LeftBehind
-from chaos.processes import Known, alive, below, kill, known
+from chaos.processes import Known, alive, below, kill, known, still_there
 
 UP_SECONDS = 120.0
 WORD_SECONDS = 15.0
@@ -141,5 +141,4 @@ class StackParent:
         left = kill(family)
         self._pids = {name: pid for name, pid in self._pids.items() if pid in [one.pid for one in left]}
         if left:
-            says = f"still there, though killed: {', '.join(map(str, left))}"
-            raise LeftBehind(f"{says}; `mlchaos recover` tries again")
+            raise LeftBehind(f"{still_there(left)}; `mlchaos recover` tries again")
