@@ -89,7 +89,7 @@ def as_usual(view: ArmView, kind: Harm) -> float | None:
     """How much harm of views an arm would have without a fault, had the machine disturbed none of its ticks:
     their share of the views there is that of all others.
 
-    None where it disturbed none, or all, and for a kind that it cannot bring about.
+    None where it disturbed none, and for a kind that it cannot bring about; 0 where it disturbed them all.
     """
     counted = _OF_THE_MACHINE.get(kind)
     ticks = _undisturbed_ticks(view)
@@ -98,7 +98,7 @@ def as_usual(view: ArmView, kind: Harm) -> float | None:
     calm, every = ([row for one in told for row in one.rows] for told in (ticks, view.journal.of(Views)))
     seen = sum(row.n for row in calm)
     if not seen:
-        return None
+        return 0.0
     usual = sum(counted(row) for row in calm) / seen * sum(row.n for row in every)
     return float(min(usual, sum(counted(row) for row in every)))
 

@@ -338,11 +338,17 @@ def slow_by(n: int) -> Callable[[ViewRow], ViewRow]:
 
 
 @pytest.mark.parametrize(
-    ("disturbed", "expected"), [(None, Verdict.PASSED), (2.5, Verdict.PASSED), (4.5, Verdict.VOID)]
+    ("disturbed", "expected"),
+    [
+        (None, Verdict.PASSED),
+        ((2.5, 0.6), Verdict.PASSED),
+        ((4.5, 0.6), Verdict.VOID),
+        ((7.0, 7.1), Verdict.VOID),
+    ],
 )
 @pytest.mark.parametrize("asked", ["budget", "contained"])
 def test_what_the_machine_did_to_the_control_arm_excuses_no_harm_of_the_fault(
-    asked: str, disturbed: float | None, expected: Verdict
+    asked: str, disturbed: tuple[float, float] | None, expected: Verdict
 ) -> None:
     """On one day as many views are slow in all arms that have layers, or a fault; a budget allows a few."""
     expect: dict[str, Any] = {"detected": EXPECT["detected"], "budgets": {"slow_views": 120}}
@@ -352,7 +358,8 @@ def test_what_the_machine_did_to_the_control_arm_excuses_no_harm_of_the_fault(
     for arm in (Arm.DEFENDED, Arm.CONTROL, Arm.UNDEFENDED):
         story.change(arm, rows(slow_by(2), 4.0, 5.0))
     if disturbed is not None:
-        story.add(Arm.CONTROL, Contention(disturbed, 0.8, 0.6))
+        day, over_days = disturbed
+        story.add(Arm.CONTROL, Contention(day, 0.8, over_days))
     trial = story.score()
     about = "contained" if asked == "contained" else "budget slow_views"
     assert verdict(trial, about) is expected
