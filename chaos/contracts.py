@@ -213,8 +213,8 @@ class Running(Protocol):
 class Configured(Protocol):
     """A target that can be asked which settings its components have in force."""
 
-    def setting(self, component: str, key: str) -> Scalar:
-        """A component's setting in force. Raises ArmFailed where it cannot be asked."""
+    def setting(self, component: str, key: str, *, within_ms: float = 2000.0) -> Scalar:
+        """A component's setting in force. Raises ArmFailed where it does not tell in time."""
         ...
 
 

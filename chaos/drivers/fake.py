@@ -114,7 +114,7 @@ class FakeTarget:
             raise ArmFailed(says)
         return "undone"
 
-    def setting(self, component: str, key: str) -> Scalar:  # noqa: ARG002
+    def setting(self, component: str, key: str, *, within_ms: float = 0.0) -> Scalar:  # noqa: ARG002
         """What was set last; a layer's mode begins at `enforce`."""
         _, layer, name = key.split(".")
         return self.values.get((layer, name), "enforce" if name == "mode" else None)

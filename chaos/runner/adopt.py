@@ -85,11 +85,11 @@ class Adopted:
         """Whether the component is up; of a target that does not know it is taken to be."""
         return not isinstance(self.inner, Running) or self.inner.running(component)
 
-    def setting(self, component: str, key: str) -> Scalar:
+    def setting(self, component: str, key: str, *, within_ms: float = 2000.0) -> Scalar:
         """A component's setting in force. Raises ArmFailed, also of a target that cannot be asked."""
         if not isinstance(self.inner, Configured):
             raise ArmFailed("the target cannot be asked for settings")
-        return self.inner.setting(component, key)
+        return self.inner.setting(component, key, within_ms=within_ms)
 
     def drain(self) -> None:
         """Everything said so far is handed on; the components go on."""

@@ -27,8 +27,13 @@ from chaos.domain.change import (
     as_text,
 )
 from chaos.domain.event import Applied, Event, Planned, Prepared, Refused, Undone
-from chaos.errors import ArmFailed, ChangeRefused, ChaosError, UndoFailed
+from chaos.errors import ArmFailed, ChangeRefused
 from chaos.runner.undo import UndoLedger
+
+LOOK_MS = 200.0
+"""So long a component is waited for that is asked what it has in force: time that passes is the arm's."""
+UNDOES = "mlchaos"
+"""Who has read what an undo gives to a door: a layer that asks for a second person has no cause to object."""
 
 
 @dataclass
@@ -60,6 +65,10 @@ class Injector:
             self.write(Prepared(day=self.target.day(), id=id, undo=undo))
             self.sync()
             began_day = self.target.day()  # it bites from then on, however long it takes to be made
+            if isinstance(change, Push) and isinstance(undo, TakeBack):
+                self._pushed.append(
+                    (undo, change)
+                )  # before it is made: a door may do it, and answer too late
             try:
                 self.target.apply(change)
             except ChangeRefused as refused:
@@ -70,10 +79,8 @@ class Injector:
                 continue
             self.write(Applied(day=began_day, id=id))
             self._day = began_day
-            if isinstance(change, Push) and isinstance(undo, TakeBack):
-                self._pushed.append((undo, change))
             if undo is not None:
-                self._require_taken(id, change, undo)
+                self._require_taken(about, change, undo)
         return refusals
 
     def _require_running(self, change: Change, then: Sequence[Change]) -> None:
@@ -85,30 +92,35 @@ class Injector:
         if isinstance(self.target, Running) and not self.target.running(change.component):
             raise ArmFailed(f"{change.component} does not run")
 
-    def _require_taken(self, id: str, change: Change, undo: Change) -> None:
-        """Of a value that is in force in another form than it was set no undo could tell whose it is: the old
-        one is put back. Raises ArmFailed then, or UndoFailed where that fails.
+    def _require_taken(self, about: str, change: Change, undo: Change) -> None:
+        """A value that is in force in another form than it was set is not what its undo looks for: it gets
+        one of its own. Raises ArmFailed then, so that all of this is undone.
         """
         others = []
         for component, key, value in self._sets(change):
-            before = undo.values[component] if isinstance(undo, TakeBack) else getattr(undo, "value", None)
             found = self._in_force(component, key)
+            if found is None:  # nor is anybody else waited for
+                break
+            before = undo.values[component] if isinstance(undo, TakeBack) else getattr(undo, "value", None)
             # What was pushed may come there later, or be taken back by now.
             expected = (as_text(value), as_text(before)) if isinstance(change, Push) else (as_text(value),)
-            if found is not None and found not in expected:
-                says = f"{key} of {component} is {found} after it was set to {as_text(value)}"
-                others.append((says, Configure(component, key, before)))
-        for says, put_back in others:
-            try:
-                if isinstance(change, Push):
-                    self._push_back(change, put_back.component, put_back.value)
-                self.target.apply(put_back)
-            except ChaosError as error:
-                was = as_text(put_back.value)
-                raise UndoFailed(f"{says}, and {was} could not be put back: {error}") from error
+            if found not in expected:
+                others.append(f"{key} of {component} is {found} after it was set to {as_text(value)}")
+                self._record(about, Configure(component, key, value), before, found, change)
         if others:
-            self._play(partial(eq, id))
-            raise ArmFailed(f"{others[0][0]}, so that no undo could know it again")
+            raise ArmFailed(f"{others[0]}, so that its undo could not know it again")
+
+    def _record(self, about: str, made: Configure, before: Scalar, found: str, change: Change) -> None:
+        """An undo of what a change has made of one setting."""
+        id, day = f"{about}-{next(self._ids)}", self.target.day()
+        undo: Configure | TakeBack = Configure(made.component, made.key, before, expect=found)
+        if isinstance(change, Push):
+            undo = TakeBack(made.key, {made.component: before}, expect=found)
+            self._pushed.append((undo, change))
+        self.write(Planned(day=day, id=id, about=about, change=made))
+        self.ledger.record(id, undo)
+        self.write(Prepared(day=day, id=id, undo=undo))
+        self.write(Applied(day=day, id=id))
 
     def _sets(self, change: Change) -> list[tuple[str, str, Scalar]]:
         """Component, key and value of what a change sets."""
@@ -128,7 +140,7 @@ class Injector:
         """A setting as text; None where nobody can tell."""
         with suppress(Exception):  # such as of one that the value has ended
             if isinstance(self.target, Configured):
-                return as_text(self.target.setting(component, key))
+                return as_text(self.target.setting(component, key, within_ms=LOOK_MS))
         return None
 
     def undo(self, about: str) -> list[Undone]:
@@ -161,15 +173,14 @@ class Injector:
         push = next((push for pushed, push in self._pushed if pushed is undo), None)
         if push is None:
             return False
-        have = [self._in_force(one, undo.key) == undo.expect for one in undo.values]
-        theirs = (pair for pair, has in zip(undo.values.items(), have, strict=True) if has)
-        first = next((pair for pair in theirs if as_text(pair[1]) != undo.expect), None)
-        return first is not None and not all(have) and self._push_back(push, *first)
-
-    def _push_back(self, push: Push, component: str, value: Scalar) -> bool:
-        """Whether the door that has let a push in lets this one in, too."""
+        have = {one: self._in_force(one, undo.key) == undo.expect for one in push.components}
+        theirs = (pair for pair in undo.values.items() if have[pair[0]] and as_text(pair[1]) != undo.expect)
+        first = next(theirs, None)
+        if first is None or all(have.values()):
+            return False
+        component, value = first
         with suppress(Exception):  # whatever its reason, there is a way past it
-            self.target.apply(structs.replace(push, components=[component], value=value))
+            self.target.apply(structs.replace(push, components=[component], value=value, approved_by=UNDOES))
             return True
         return False
 

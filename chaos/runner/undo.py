@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -36,10 +36,11 @@ _decoder = msgspec.json.Decoder(_Prepared | _Played)
 
 @dataclass(frozen=True)
 class OpenUndo:
-    """An undo that was prepared and not played."""
+    """An undo that was prepared and not played; `failed` says why, where it was tried."""
 
     id: str
     undo: Change
+    failed: str = ""
 
 
 class UndoLedger:
@@ -145,15 +146,6 @@ def find_undos(path: Path) -> Found:
             prepared[entry.id] = OpenUndo(entry.id, entry.undo)
         elif entry.outcome != "failed":
             prepared.pop(entry.id, None)
+        elif entry.id in prepared:
+            prepared[entry.id] = replace(prepared[entry.id], failed=entry.says)
     return Found(list(reversed(prepared.values())), unread)
-
-
-def open_undos(path: Path) -> list[OpenUndo]:
-    """The undos of a ledger that were not played, newest first; a torn last line is passed over.
-
-    Raises ArmFailed for a whole line that cannot be read: what it would undo may be there still.
-    """
-    found = find_undos(path)
-    if found.unread:
-        raise ArmFailed(found.unread[0])
-    return found.undos

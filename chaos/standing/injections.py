@@ -85,7 +85,7 @@ class Injections:
             left = [one for one in undone if one.outcome == "failed"]
             if left:
                 self.note(replace(claim, about=id, until_day=math.inf), None)
-                self._note_failed(id, left[0].says)
+                self.note_failed(id, left[0].says)
                 says = str(error) if isinstance(error, ChaosError) else defect(error)
                 raise UndoFailed(f"{says}; and the undo of {id} failed: {left[0].says}") from error
             raise
@@ -118,7 +118,7 @@ class Injections:
         self._open[id] = Open(id, self._target.day(), until_day)
         self._claims[id] = claim
 
-    def _note_failed(self, id: str, says: str) -> None:
+    def note_failed(self, id: str, says: str) -> None:
         """It is there still, and can be undone again."""
         self._claims[id] = replace(self._claims[id], until_day=math.inf)
         self._open[id] = structs.replace(self._open[id], failed_day=self._target.day(), failed=says)
@@ -163,7 +163,7 @@ class Injections:
             self._begun.add(id)
         failed = [one.says for one in undone if one.outcome == "failed"]
         if failed:
-            self._note_failed(id, failed[0])
+            self.note_failed(id, failed[0])
             return Answer(f"the undo of {id} failed: {failed[0]}", 4)
         del self._open[id], self._claims[id]
         left = "; ".join(_left(undos[one.id], one.says) for one in undone if one.outcome == "left")

@@ -306,6 +306,8 @@ class Keeper:
                 if fault.key == about:
                     grip = claim_of_fault(fault, self._kept.catalogue, spec).grip
             self._injected.note(Claim(id, grip, self._target.day(), math.inf), None)
+            if left.failed:
+                self._injected.note_failed(id, left.failed)
         if found.unread:
             raise ArmFailed(f"what run {run} did may be there still: {found.unread[0]}")
 

@@ -16,7 +16,7 @@ import pytest
 
 from chaos.domain.event import Applied, Header, Phase, Undone
 from chaos.journal import Journal, read
-from chaos.runner.undo import open_undos
+from chaos.runner.undo import find_undos
 from tests.command import Outcome, begin, complete, until
 
 pytestmark = pytest.mark.processes
@@ -142,7 +142,7 @@ def mlchaos(run: Run, *arguments: object) -> Outcome:
 def assert_settled(run: Run) -> None:
     """Nothing is left but readable journals, which say that the run was interrupted."""
     assert not (run.folder / "warmup").exists()
-    assert open_undos(run.trial / "defended" / "undo.jsonl") == []
+    assert find_undos(run.trial / "defended" / "undo.jsonl").undos == []
     journal = run.journal()
     assert isinstance(journal.header, Header)
     assert not journal.torn
@@ -184,7 +184,7 @@ def test_a_second_ctrl_c_leaves_what_is_left_to_the_guardian(run: Run) -> None:
     assert run.process.returncode != 0
     assert until(lambda: not run.guardian.is_running(), GONE_SECONDS)
     assert run.gone(), run.alive()
-    assert open_undos(run.trial / "defended" / "undo.jsonl") == []
+    assert find_undos(run.trial / "defended" / "undo.jsonl").undos == []
     assert not (run.folder / "warmup").exists()
 
 

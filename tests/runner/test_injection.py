@@ -20,9 +20,9 @@ from chaos.domain.change import (
     as_text,
 )
 from chaos.domain.event import Applied, Event, Planned, Prepared, Undone
-from chaos.errors import ArmFailed, ChangeRefused, UndoFailed
-from chaos.runner.injection import Injector
-from chaos.runner.undo import UndoLedger, open_undos
+from chaos.errors import ArmFailed, ChangeRefused
+from chaos.runner.injection import UNDOES, Injector
+from chaos.runner.undo import UndoLedger, find_undos
 from tests.harness import target_of
 
 SLOW_DAYS = 0.2
@@ -84,7 +84,7 @@ def test_the_undo_of_what_was_refused_is_played_at_once_and_never_later(tmp_path
         assert injector.undo("alias") == []
         assert injector.undo_rest() == []
     assert door.reverted == [(3.5, CHANGE)]
-    assert open_undos(tmp_path / "undo.jsonl") == []
+    assert find_undos(tmp_path / "undo.jsonl").undos == []
 
 
 def test_the_undo_and_the_journal_are_on_the_disk_before_a_change_is_applied(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_the_undo_and_the_journal_are_on_the_disk_before_a_change_is_applied(tmp
 
     class Target(SlowTarget):
         def apply(self, _change: Change) -> None:
-            order.append(f"apply, {len(open_undos(tmp_path / 'undo.jsonl'))} undos on disk")
+            order.append(f"apply, {len(find_undos(tmp_path / 'undo.jsonl').undos)} undos on disk")
 
     with UndoLedger(tmp_path / "undo.jsonl") as ledger:
         said = lambda event: order.append(type(event).__name__)  # noqa: E731
@@ -176,7 +176,7 @@ def test_what_does_not_run_cannot_be_ended_or_held_up(tmp_path: Path, change: Ch
         with pytest.raises(ArmFailed, match=r"^writer does not run$"):
             injector.make("kill", [change])
     assert said == []
-    assert open_undos(tmp_path / "undo.jsonl") == []
+    assert find_undos(tmp_path / "undo.jsonl").undos == []
 
 
 def test_what_does_not_run_can_be_restarted_and_what_runs_be_ended(tmp_path: Path) -> None:
@@ -217,8 +217,6 @@ class Settled(SlowTarget):
     def apply(self, change: Change) -> None:
         match change:
             case Configure(component=component, key=key, value=value):
-                if self.stubborn and (component, key, value) == ("reader", "cap", "10"):
-                    raise ArmFailed("no answer")
                 self.values[component, key] = str(value)
             case SetLayer(key=key, value=value):
                 self.values["reader", MODE] = str(value)
@@ -227,13 +225,25 @@ class Settled(SlowTarget):
                 if value != 30:  # which its door has let in for later
                     self.values |= {(one, key): str(value) for one in components}
 
-    def setting(self, component: str, key: str) -> Scalar:
+    def setting(self, component: str, key: str, *, within_ms: float) -> Scalar:
+        assert within_ms < 1000
         if component == self.mute:
             raise KeyError(component)
         return self.values[component, key]
 
-    def revert(self, _undo: Change) -> str:
-        return "left"
+    def revert(self, undo: Change) -> str:
+        match undo:
+            case TakeBack(key=key, values=values, expect=expect):
+                pass
+            case Configure(component=component, key=key, value=value, expect=expect):
+                values = {component: value}
+            case _:
+                return "left"
+        held = [one for one in values if as_text(self.values[one, key]) == expect]
+        if held and self.stubborn:
+            raise ArmFailed("no answer")
+        self.values |= {(one, key): values[one] for one in held}
+        return "undone" if held else "left"
 
 
 MODE = "layers.hold.mode"
@@ -264,11 +274,12 @@ def test_a_value_that_is_in_force_in_another_form_is_put_back(
     target, said = Settled(), list[Event]()
     with UndoLedger(tmp_path / "undo.jsonl") as ledger:
         injector = Injector(target, ledger, said.append, lambda: None)  # type: ignore[arg-type]
-        with pytest.raises(ArmFailed, match=f"^{says}, so that no undo could know it again$"):
+        with pytest.raises(ArmFailed, match=f"^{says}, so that its undo could not know it again$"):
             injector.make("config", [change])
+        assert [one.outcome for one in injector.undo("config")] == ["undone", "left"]
     assert target.values["reader", key] == before
-    assert [type(event) for event in said] == [Planned, Prepared, Applied, Undone]
-    assert open_undos(tmp_path / "undo.jsonl") == []
+    assert [type(event) for event in said] == [*[Planned, Prepared, Applied] * 2, Undone, Undone]
+    assert find_undos(tmp_path / "undo.jsonl").undos == []
 
 
 @pytest.mark.parametrize(
@@ -286,7 +297,7 @@ def test_a_value_that_is_in_force_as_it_was_set_or_of_which_nobody_tells_stays(
     with UndoLedger(tmp_path / "undo.jsonl") as ledger:
         injector = Injector(Settled(), ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
         assert injector.make("config", [change]) == []
-    assert len(open_undos(tmp_path / "undo.jsonl")) == 1
+    assert len(find_undos(tmp_path / "undo.jsonl").undos) == 1
 
 
 def test_every_component_gets_back_what_it_had_and_the_door_forgets_what_is_to_come(tmp_path: Path) -> None:
@@ -297,20 +308,27 @@ def test_every_component_gets_back_what_it_had_and_the_door_forgets_what_is_to_c
         injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
         with pytest.raises(ArmFailed, match=r"^cap of reader is "):
             injector.make("config", [push])
+        target.values["writer", "cap"] = "20"  # which its door has yet to set
+        assert [one.outcome for one in injector.undo("config")] == ["left", "undone", "left"]
     assert [target.values[one, "cap"] for one in push.components] == ["10", "20"]
-    assert target.asked == [
-        push,
-        Push("writer", "cap", "10", ["reader"], "x"),
-        Push("writer", "cap", "20", ["writer"], "x"),
-    ]
+    assert target.asked == [push, Push("writer", "cap", "10", ["reader"], "x", UNDOES)]
 
 
-def test_an_old_value_that_cannot_be_put_back_is_told(tmp_path: Path) -> None:
+def test_an_old_value_that_cannot_be_put_back_is_still_to_be_undone(tmp_path: Path) -> None:
     with UndoLedger(tmp_path / "undo.jsonl") as ledger:
         target = Settled(stubborn=True)
         injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
-        with pytest.raises(UndoFailed, match=r'to 40, and "10" could not be put back: no answer$'):
+        with pytest.raises(ArmFailed, match=r"^cap of reader is "):
             injector.make("config", [CAP])
+        assert [one.outcome for one in injector.undo("config")] == ["failed", "left"]
+        (still,) = find_undos(tmp_path / "undo.jsonl").undos
+        assert (still.undo, still.failed) == (
+            Configure("reader", "cap", "10", expect='"40"'),
+            "no answer",
+        )
+        target.stubborn = False
+        assert [one.outcome for one in injector.undo_rest()] == ["undone"]
+    assert target.values["reader", "cap"] == "10"
 
 
 class Staged(SlowTarget):
@@ -333,7 +351,8 @@ class Staged(SlowTarget):
             raise ChangeRefused("config", "nobody else has read it")
         self.values[change.components[0]] = change.value
 
-    def setting(self, component: str, _key: str) -> Scalar:
+    def setting(self, component: str, _key: str, *, within_ms: float) -> Scalar:
+        assert within_ms < 1000
         return self.values[component]
 
     def revert(self, undo: Change) -> str:
@@ -353,7 +372,7 @@ def test_a_push_of_which_a_part_is_to_come_is_overtaken_by_its_door(tmp_path: Pa
         injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
         injector.make("push", [STAGED])
         assert [one.outcome for one in injector.undo("push")] == ["undone"]
-    assert target.asked == [STAGED, Push("writer", "cap", 10, ["reader"], "release script", "reviewer")]
+    assert target.asked == [STAGED, Push("writer", "cap", 10, ["reader"], "release script", UNDOES)]
     assert target.values == {"reader": 10, "writer": 20}
 
 
@@ -371,3 +390,19 @@ def test_a_push_that_is_over_is_taken_back_past_the_door(
         assert [one.outcome for one in injector.undo("push")] == [outcome]
     assert target.asked == [STAGED]
     assert target.values == {"reader": 10, "writer": 20}
+
+
+def test_a_door_that_answers_too_late_is_overtaken_as_well(tmp_path: Path) -> None:
+    class Late(Staged):
+        def apply(self, change: Change) -> None:
+            super().apply(change)
+            if len(self.asked) == 1:
+                raise ArmFailed("no answer")
+
+    target = Late()
+    with UndoLedger(tmp_path / "undo.jsonl") as ledger:
+        injector = Injector(target, ledger, lambda _event: None, lambda: None)  # type: ignore[arg-type]
+        with pytest.raises(ArmFailed, match=r"^no answer$"):
+            injector.make("push", [STAGED])
+        assert [one.outcome for one in injector.undo_rest()] == ["undone"]
+    assert [one.value for one in target.asked] == [40, 10]

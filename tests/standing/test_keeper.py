@@ -38,7 +38,7 @@ from chaos.results import score_folder
 from chaos.runner.adopt import onto
 from chaos.runner.plan import Request
 from chaos.runner.trials import open_trial
-from chaos.runner.undo import open_undos
+from chaos.runner.undo import find_undos
 from chaos.scoring.picture import picture_of
 from chaos.standing.up import Asked, plan_of
 from chaos.standing.wire import (
@@ -180,7 +180,7 @@ def test_going_down_undoes_what_is_still_injected(game: Game) -> None:
     game.keep()
     assert game.target.on == {}
     assert game.target.closed
-    assert open_undos(game.folder / "undo.jsonl") == []
+    assert find_undos(game.folder / "undo.jsonl").undos == []
     assert leaving.answer == Answer("down")
     assert game.driver.closed
     assert game.phases()[-2:] == [("teardown", ""), ("done", "")]
@@ -823,7 +823,7 @@ def test_what_a_run_could_not_undo_is_injected_and_can_be_undone_by_hand(game: G
     game.keep()
     (told,) = status.told
     assert isinstance(told, StatusIs)
-    assert [one.id for one in told.open] == ["latency_of_run-1"]
+    assert [(one.id, one.failed) for one in told.open] == [("latency_of_run-1", "the fake target cannot undo")]
     assert second.answer is not None
     assert second.answer.says == "latency_of_run-1 is injected; undo it first"
     assert third.answer is not None

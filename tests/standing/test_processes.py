@@ -13,7 +13,7 @@ import pytest
 
 from chaos.domain.event import Applied, Signal, Undone
 from chaos.journal import read
-from chaos.runner.undo import open_undos
+from chaos.runner.undo import find_undos
 from chaos.standing import place
 from tests.command import Outcome, begin, complete, until
 
@@ -94,7 +94,7 @@ def test_a_keeper_that_is_killed_leaves_nothing(standing: Standing) -> None:
     assert len(started) > 10
     keeper.send_signal(signal.SIGKILL)
     assert until(lambda: not any(alive(process) for process in started), GONE_SECONDS)
-    assert open_undos(folder / "undo.jsonl") == []
+    assert find_undos(folder / "undo.jsonl").undos == []
     journal = read(folder / "journal-standing.jsonl")
     assert journal.interrupted
     assert len(journal.of(Applied)) == 1

@@ -453,10 +453,10 @@ class LocalTarget:
         toxics = ask(self._wiring.data_api, "GET", f"/links/{link}/toxics", None, list[_DataToxic])
         return any(toxic.name == name for toxic in toxics)
 
-    def setting(self, component: str, key: str) -> Scalar:
-        """The setting that the component says is in force."""
+    def setting(self, component: str, key: str, *, within_ms: float = 2000.0) -> Scalar:
+        """The setting that the component says is in force. Raises HttpFailed."""
         address = self._wiring.addresses[component]
-        answer = ask(address, "POST", "/setting", {"key": key}, _Setting)
+        answer = ask(address, "POST", "/setting", {"key": key}, _Setting, timeout_ms=within_ms)
         value: Scalar = msgspec.json.decode(answer.value)
         return value
 

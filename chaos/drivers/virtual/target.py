@@ -399,8 +399,8 @@ class VirtualTarget:
         """The version that the registry has under an alias."""
         return self._inner.registry.resolve(name)
 
-    def setting(self, component: str, key: str) -> Scalar:
-        """The setting that the component has in force. Raises ArmFailed where it does not run."""
+    def setting(self, component: str, key: str, *, within_ms: float = 0.0) -> Scalar:  # noqa: ARG002
+        """The setting that the component has in force, at once. Raises ArmFailed where it does not run."""
         if not self._inner.running(component):
             raise ArmFailed(f"{component} is not running")
         return cast("Scalar", self._inner.setting(component, key))
