@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import get_args
 
+import msgspec
+
 from chaos.capabilities import BeyondTarget, MeaninglessChange
 from chaos.catalogue import Catalogue, UnknownName
 from chaos.contracts import EffectCheck, Fault, Probe, Refusing, Usable
@@ -77,6 +79,11 @@ def listed(fault: Fault, target: Usable) -> list[Change]:
     for change in changes:
         if not isinstance(change, get_args(Change)):
             raise MeaninglessChange("", f"{fault.name} yields {change!r}, which is no change")
+        try:
+            msgspec.json.decode(msgspec.json.encode(change), type=Change)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            says = f"{fault.name} yields {change!r}, which no journal can hold: {error}"
+            raise MeaninglessChange("", says) from error
     toxics = [change for change in changes if isinstance(change, AddToxic | AddDataToxic)]
     for (name, link), count in Counter((toxic.name, toxic.link) for toxic in toxics).items():
         if count > 1:

@@ -12,7 +12,7 @@ from chaos.app import make_catalogue
 from chaos.capabilities import TOXICS, Capability, Data, Network
 from chaos.catalogue import Catalogue, Shelf
 from chaos.contracts import EffectCheck, Usable
-from chaos.domain.change import Change
+from chaos.domain.change import Change, Configure
 from chaos.domain.target import TargetSpec
 from chaos.errors import InvalidInput
 from chaos.proxies.network.toxics import by_type
@@ -68,6 +68,38 @@ def test_what_breaks_in_the_code_of_a_fault_is_told_as_its_own_with_the_place(
     assert problem.line is not None
     assert problem.field == "faults.0.with"
     assert problem.says.startswith("theirs breaks in its own code: KeyError: 'nosuch' (test_check.py, line")
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A fault that sets what is no setting."""
+
+    name: ClassVar[str] = "odd"
+    needs: ClassVar[tuple[type[Capability], ...]] = ()
+    kind: str
+
+    def changes(self, target: Usable) -> Iterator[Change]:
+        values: dict[str, Any] = {"mapping": {"a": 1}, "object": object(), "nothing": "no change at all"}
+        value = values[self.kind]
+        yield value if self.kind == "nothing" else Configure("reader", "cap", value)
+
+    def effect(self, spec: TargetSpec) -> EffectCheck | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("mapping", "which no journal can hold: "),
+        ("object", "which no journal can hold: "),
+        ("nothing", "which is no change"),
+    ],
+)
+def test_a_fault_yields_changes_that_can_be_written_down(kind: str, says: str) -> None:
+    text = edited(faults=[{"fault": "odd", "with": {"kind": kind}, "at": "2d", "for": "1d"}])
+    catalogue = Catalogue(Shelf("fault", [Odd]), make_catalogue().probes)
+    with pytest.raises(InvalidInput, match=f"odd yields .*, {says}"):
+        planned(text, catalogue=catalogue)
 
 
 @dataclass(frozen=True)

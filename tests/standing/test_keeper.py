@@ -823,7 +823,9 @@ def test_what_a_run_could_not_undo_is_injected_and_can_be_undone_by_hand(game: G
     game.keep()
     (told,) = status.told
     assert isinstance(told, StatusIs)
-    assert [(one.id, one.failed) for one in told.open] == [("latency_of_run-1", "the fake target cannot undo")]
+    assert [(one.id, one.failed) for one in told.open] == [
+        ("latency_of_run-1", "the fake target cannot undo")
+    ]
     assert second.answer is not None
     assert second.answer.says == "latency_of_run-1 is injected; undo it first"
     assert third.answer is not None
