@@ -301,7 +301,8 @@ class ArmRun:
             ok = steady.judge(value)
             fine = fine and ok is True
             self.hear(Reading(day=self._target.day(), probe=steady.name, value=value, ok=ok))
-        self._unwell = self._unwell and not (fine and not self._biting)
+        if fine and not self._biting:
+            self._unwell = False
         return fine
 
     def _require_steady_state(self) -> None:

@@ -66,9 +66,8 @@ class Injector:
             self.sync()
             began_day = self.target.day()  # it bites from then on, however long it takes to be made
             if isinstance(change, Push) and isinstance(undo, TakeBack):
-                self._pushed.append(
-                    (undo, change)
-                )  # before it is made: a door may do it, and answer too late
+                # Before it is made: a door may make it, and answer too late.
+                self._pushed.append((undo, change))
             try:
                 self.target.apply(change)
             except ChangeRefused as refused:
